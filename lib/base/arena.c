@@ -1,0 +1,255 @@
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	BLOCK_FIRST = 1024,     /* grows by doubling up to BLOCK_MOST */
+	BLOCK_MOST = 64 * 1024,
+	ALIGNMENT = 16,
+};
+
+struct block {
+	struct block *next;
+	size_t size, used;
+	_Alignas(ALIGNMENT) char memory[];
+};
+
+struct ending {
+	struct ending *next;
+	void (*when)(void *context);
+	void *context;
+};
+
+struct arena {
+	struct arena *parent, *children, *next, **link;
+	struct block *blocks;
+	struct ending *endings;
+	size_t ceiling, octets, next_size;
+};
+
+struct arena *arena_new(size_t ceiling)
+{
+	struct arena *arena = mem_new(1, sizeof(*arena));
+
+	arena->ceiling = ceiling;
+	arena->next_size = BLOCK_FIRST;
+	return arena;
+}
+
+struct arena *arena_child(struct arena *parent)
+{
+	struct arena *arena = arena_new(0);
+
+	arena->parent = parent;
+	arena->next = parent->children;
+	arena->link = &parent->children;
+	if (arena->next)
+		arena->next->link = &arena->next;
+	parent->children = arena;
+	return arena;
+}
+
+static void count(struct arena *arena, ptrdiff_t octets)
+{
+	for (; arena; arena = arena->parent)
+		arena->octets += (size_t)octets;
+}
+
+static void empty(struct arena *arena, struct block *keep)
+{
+	while (arena->children)
+		arena_free(arena->children);
+	while (arena->endings) {
+		struct ending *ending = arena->endings;
+
+		arena->endings = ending->next;
+		ending->when(ending->context);
+	}
+	while (arena->blocks) {
+		struct block *block = arena->blocks;
+
+		arena->blocks = block->next;
+		if (block == keep)
+			continue;
+		count(arena, -(ptrdiff_t)block->size);
+		free(block);
+	}
+	if (keep) {
+		keep->next = NULL;
+		keep->used = 0;
+		arena->blocks = keep;
+	}
+}
+
+void arena_free(struct arena *arena)
+{
+	if (!arena)
+		return;
+	empty(arena, NULL);
+	if (arena->link) {
+		*arena->link = arena->next;
+		if (arena->next)
+			arena->next->link = arena->link;
+	}
+	free(arena);
+}
+
+void arena_reset(struct arena *arena)
+{
+	struct block *keep = arena->blocks;
+
+	while (keep && keep->size > BLOCK_MOST)
+		keep = keep->next;
+	empty(arena, keep);
+}
+
+void arena_cleanup(struct arena **arena)
+{
+	arena_free(*arena);
+}
+
+bool arena_is_over(const struct arena *arena)
+{
+	for (; arena; arena = arena->parent)
+		if (arena->ceiling && arena->octets > arena->ceiling)
+			return true;
+	return false;
+}
+
+size_t arena_octets(const struct arena *arena)
+{
+	return arena->octets;
+}
+
+static struct block *add_block(struct arena *arena, size_t least)
+{
+	size_t size = arena->next_size > least ? arena->next_size : least;
+	struct block *block = malloc(sizeof(*block) + size);
+
+	if (!block)
+		panic("out of memory: arena of %zu octets", arena->octets);
+	if (arena->next_size < BLOCK_MOST)
+		arena->next_size *= 2;
+	block->size = size;
+	block->used = 0;
+	block->next = arena->blocks;
+	arena->blocks = block;
+	count(arena, (ptrdiff_t)size);
+	return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t octets)
+{
+	struct block *block = arena->blocks;
+	void *memory;
+
+	if (octets > PTRDIFF_MAX - 2 * BLOCK_MOST)
+		panic("allocation of %zu octets", octets);
+	octets = (octets + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	if (!block || block->size - block->used < octets)
+		block = add_block(arena, octets);
+	memory = block->memory + block->used;
+	block->used += octets;
+	return memset(memory, 0, octets);
+}
+
+void *arena_array(struct arena *arena, size_t elements, size_t size)
+{
+	size_t octets;
+
+	if (__builtin_mul_overflow(elements, size, &octets))
+		panic("array of %zu elements", elements);
+	return arena_alloc(arena, octets);
+}
+
+char *arena_cstr(struct arena *arena, struct str s)
+{
+	char *copy = arena_alloc(arena, s.len + 1);
+
+	if (s.len)
+		memcpy(copy, s.p, s.len);
+	return copy;
+}
+
+struct str arena_copy(struct arena *arena, struct str s)
+{
+	return s.p ? str_of(arena_cstr(arena, s), s.len) : STR_NONE;
+}
+
+struct str arena_lower(struct arena *arena, struct str s)
+{
+	char *copy = arena_cstr(arena, s);
+
+	for (size_t i = 0; i < s.len; i++)
+		copy[i] = (char)ascii_lower((unsigned char)copy[i]);
+	return str_of(copy, s.len);
+}
+
+struct str arena_join(struct arena *arena, struct str a, struct str b)
+{
+	char *copy = arena_alloc(arena, a.len + b.len + 1);
+
+	if (a.len)
+		memcpy(copy, a.p, a.len);
+	if (b.len)
+		memcpy(copy + a.len, b.p, b.len);
+	return str_of(copy, a.len + b.len);
+}
+
+struct str arena_vfmt(struct arena *arena, const char *format, va_list args)
+{
+	va_list again;
+	int len;
+	char *text;
+
+	va_copy(again, args);
+	len = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	if (len < 0)
+		return STR("");
+	text = arena_alloc(arena, (size_t)len + 1);
+	vsnprintf(text, (size_t)len + 1, format, args);
+	return str_of(text, (size_t)len);
+}
+
+struct str arena_fmt(struct arena *arena, const char *format, ...)
+{
+	va_list args;
+	struct str text;
+
+	va_start(args, format);
+	text = arena_vfmt(arena, format, args);
+	va_end(args);
+	return text;
+}
+
+void arena_on_free(struct arena *arena, void (*when)(void *context),
+	void *context)
+{
+	struct ending *ending = arena_new_of(arena, struct ending);
+
+	ending->when = when;
+	ending->context = context;
+	ending->next = arena->endings;
+	arena->endings = ending;
+}
+
+void arena_grow(struct arena *arena, void *array_pointer, size_t *capacity,
+	size_t need, size_t size)
+{
+	size_t wanted = *capacity ? *capacity : 8;
+	void *old, *memory;
+
+	if (need <= *capacity)
+		return;
+	while (wanted < need)
+		if (__builtin_mul_overflow(wanted, (size_t)2, &wanted))
+			panic("array of %zu elements", need);
+	memory = arena_array(arena, wanted, size);
+	memcpy(&old, array_pointer, sizeof(old));
+	if (old)
+		memcpy(memory, old, *capacity * size);
+	memcpy(array_pointer, &memory, sizeof(memory));
+	*capacity = wanted;
+}

@@ -1,0 +1,56 @@
+#include "base/base.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void base_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	errno = saved;
+}
+
+void base_free(void *pointer)
+{
+	void *memory;
+
+	memcpy(&memory, pointer, sizeof(memory));
+	free(memory);
+}
+
+void *mem_new(size_t count, size_t size)
+{
+	void *memory = calloc(count ? count : 1, size ? size : 1);
+
+	if (!memory)
+		panic("out of memory: %zu elements of %zu octets", count, size);
+	return memory;
+}
+
+void array_grow(void *array_pointer, size_t *capacity, size_t need,
+	size_t size)
+{
+	size_t wanted = *capacity ? *capacity : 8;
+	size_t octets;
+	void *memory;
+
+	if (need <= *capacity)
+		return;
+	while (wanted < need)
+		if (__builtin_mul_overflow(wanted, (size_t)2, &wanted))
+			panic("array of %zu elements", need);
+	if (__builtin_mul_overflow(wanted, size, &octets))
+		panic("array of %zu elements", need);
+	memcpy(&memory, array_pointer, sizeof(memory));
+	memory = realloc(memory, octets);
+	if (!memory)
+		panic("out of memory: array of %zu octets", octets);
+	memset((char *)memory + *capacity * size, 0,
+		octets - *capacity * size);
+	memcpy(array_pointer, &memory, sizeof(memory));
+	*capacity = wanted;
+}

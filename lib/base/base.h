@@ -1,0 +1,53 @@
+/*
+ * base/base - the few macros that everything uses.
+ */
+#ifndef BASE_BASE_H
+#define BASE_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define must_check __attribute__((warn_unused_result))
+#define printf_like(at, first) \
+	__attribute__((format(printf, at, first)))
+#define CONTAINER(pointer, type, member) \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/* auto_close int fd = open(...): closed when the block is left; -1 is fine. */
+#define auto_close __attribute__((cleanup(base_close)))
+/* auto_free char *p = ...: free()d when the block is left. */
+#define auto_free __attribute__((cleanup(base_free)))
+
+void base_close(int *fd);
+void base_free(void *pointer);
+
+/* Take the descriptor out of an auto_close variable, leaving -1. */
+static inline int fd_keep(int *fd)
+{
+	int kept = *fd;
+
+	*fd = -1;
+	return kept;
+}
+
+/*
+ * A broken invariant or no memory: logs the text with severity panic, then
+ * aborts. Nothing is cleaned up; master starts another process.
+ */
+_Noreturn void panic(const char *format, ...) printf_like(1, 2);
+
+/* Heap memory that is never NULL: out of memory ends the process (panic). */
+void *mem_new(size_t count, size_t size) must_check
+	__attribute__((malloc, returns_nonnull, alloc_size(1, 2)));
+
+/*
+ * Make room for `need` elements of `size` octets in a heap array, doubling
+ * *capacity; new room is zeroed. Counts that overflow end the process.
+ */
+void array_grow(void *array_pointer, size_t *capacity, size_t need,
+	size_t size);
+
+#endif

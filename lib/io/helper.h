@@ -1,0 +1,27 @@
+/*
+ * io/helper - calls that block (fsync and friends) in helper threads.
+ *
+ * Helper threads exist only in processes that call io_helpers_start, which
+ * they do after the sandbox has closed; a process that forks without exec has
+ * none. Without helpers the calls are made directly, in place.
+ *
+ * Waits    all but io_helpers_start
+ * Errors   as the system call, errno set
+ */
+#ifndef IO_HELPER_H
+#define IO_HELPER_H
+
+#include "base/base.h"
+
+/* threads: 1 to 16. Threads block all signals. */
+void io_helpers_start(int threads);
+
+/* Run call(context) in a helper while other fibers run; its result, its
+ * errno. The context must outlive the call: a cancelled fiber still waits. */
+int io_help(int (*call)(void *context), void *context);
+
+int io_fdatasync(int fd);
+int io_fsync(int fd);
+int io_syncfs(int fd);
+
+#endif

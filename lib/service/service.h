@@ -1,0 +1,86 @@
+/*
+ * service/service - what every daemon's main() calls.
+ *
+ * service_main reads the parameters, takes what master passed, asks master
+ * for nothing yet, runs .prepare (files, tables, keys may still be opened),
+ * closes the sandbox by the daemon's privilege profile, tells master `ready`,
+ * runs .start, and then serves: a fiber per accepted client (.session), a
+ * fiber per call of a peer (.serve). Configuration is read-only from there on.
+ *
+ * A process ends after max_use clients or max_idle without any, on `retire`
+ * (reload, stop: what is under way is finished first), when master is gone,
+ * and when a table it opened has changed.
+ *
+ *	-s              stand-alone: one session on stdin and stdout, for tests;
+ *	                no master; peers are UNIX sockets named by
+ *	                POSTHORN_PEER_<service> or refused
+ *	-n NAME         service name (row of master.cf), set by master
+ *	-o NAME=VALUE   overrides a parameter
+ *	-c DIR, -v, --help, --version
+ */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include "base/arena.h"
+#include "config/config.h"
+#include "io/stream.h"
+#include "ipc/peer.h"
+#include "sandbox/sandbox.h"
+
+#include <sys/socket.h>
+
+/* Whom we serve. */
+struct client {
+	struct stream *io;
+	struct arena *arena; /* until the connection's end */
+	struct sockaddr_storage address, server_address;
+	socklen_t address_len, server_address_len;
+	bool is_unix; /* came through a path in public/ or stdin */
+	uint32_t sys_uid; /* of a UNIX client, SO_PEERCRED */
+};
+
+struct service {
+	const char *name;  /* program name: "smtpd" */
+	unsigned fibers;   /* default of <service>_fiber_limit */
+	enum profile profile; /* row of sandbox/profiles.def */
+	const char *calls; /* peers that it may ask to be introduced to */
+	const enum param *params; /* what it reads, ended by PARAMS_END */
+
+	/* Before the sandbox closes; may open what it needs. Optional. */
+	void (*prepare)(const struct conf *conf);
+	/* As first fiber after the sandbox has closed. Optional. */
+	void (*start)(const struct conf *conf);
+	/* A client of an inherited socket. Optional. */
+	void (*session)(const struct conf *conf, struct client *client);
+	/* A call that a peer opened. Optional. */
+	void (*serve)(const struct conf *conf, struct call *call);
+	/* The wakeup timer, or a request (postqueue -f ...). Optional. */
+	void (*wakeup)(const struct conf *conf, struct str request);
+	/* Last, in a fiber, when nothing is under way any more. Optional. */
+	void (*finish)(const struct conf *conf);
+
+	bool resident;     /* never ends by max_use or max_idle */
+	int helper_threads; /* io_helpers_start after the sandbox; 0: none */
+};
+
+int service_main(const struct service *service, int argc, char **argv);
+
+/* Service name of this process as in master.cf: "submission", "relay". */
+struct str service_name(void);
+/* True when started with -s. */
+bool service_is_alone(void);
+/* Finish what is under way, take nothing new, end. */
+void service_retire(void);
+
+/*
+ * Start a conversation with the daemon that has this service name; master
+ * introduces it first if need be. NULL with errno: EACCES (not in .calls),
+ * ENOENT, ETIMEDOUT, EAGAIN (throttled), ECANCELED. Waits.
+ */
+struct call *service_call(struct arena *arena, const char *service,
+	struct span timeout);
+/* The same for a service whose name came from configuration (a transport). */
+struct call *service_call_str(struct arena *arena, struct str service,
+	struct span timeout);
+
+#endif
