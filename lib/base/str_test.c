@@ -1,0 +1,79 @@
+#include "base/str.h"
+
+#include "base/test.h"
+
+static const struct {
+	const char *in;
+	bool good;
+	uint64_t value;
+} numbers[] = {
+	{ "0", true, 0 }, { "42", true, 42 }, { "100", true, 100 },
+	{ "101" }, { "" }, { "-1" }, { "4x" },
+	{ "99999999999999999999999" },
+};
+
+static void numbers_are_range_checked(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		uint64_t value = 7;
+
+		assert_int_equal(
+			str_parse_u64(str_from(numbers[i].in), 100, &value),
+			numbers[i].good);
+		assert_int_equal(value, numbers[i].good ? numbers[i].value : 7);
+	}
+}
+
+static void items_and_words(void **state)
+{
+	struct str in = STR(" a, b,,c "), item;
+
+	(void)state;
+	assert_true(str_take_item(&in, ", ", &item));
+	assert_str(item, "a");
+	assert_true(str_take_item(&in, ", ", &item));
+	assert_str(item, "b");
+	assert_true(str_take_item(&in, ", ", &item));
+	assert_str(item, "c");
+	assert_false(str_take_item(&in, ", ", &item));
+	in = STR("  MAIL  FROM:<>");
+	assert_str(str_take_word(&in), "MAIL");
+	assert_str(in, " FROM:<>");
+}
+
+static void lines(void **state)
+{
+	struct str in = STR("one\r\n\ntwo"), line;
+
+	(void)state;
+	assert_true(str_take_line(&in, &line));
+	assert_str(line, "one");
+	assert_true(str_take_line(&in, &line));
+	assert_str(line, "");
+	assert_true(str_take_line(&in, &line));
+	assert_str(line, "two");
+	assert_false(str_take_line(&in, &line));
+}
+
+static void utf8(void **state)
+{
+	(void)state;
+	assert_true(str_is_utf8(STR("gr\xc3\xbc\xc3\x9f \xf0\x9f\x93\xaf")));
+	assert_false(str_is_utf8(STR("\xc0\x80")));
+	assert_false(str_is_utf8(STR("\xed\xa0\x80")));
+	assert_false(str_is_utf8(STR("\xf4\x90\x80\x80")));
+	assert_false(str_is_utf8(STR("\xc3")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_range_checked),
+		cmocka_unit_test(items_and_words),
+		cmocka_unit_test(lines),
+		cmocka_unit_test(utf8),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
