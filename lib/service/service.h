@@ -52,7 +52,11 @@ struct service {
 	void (*start)(const struct conf *conf);
 	/* A client of an inherited socket. Optional. */
 	void (*session)(const struct conf *conf, struct client *client);
-	/* A call that a peer opened. Optional. */
+	/* For each inherited datagram socket (unix-dgram rows), a fiber that
+	 * reads it until the process ends; owns nothing. Optional. */
+	void (*datagrams)(const struct conf *conf, int fd);
+	/* A call that a peer opened; master itself calls postlogd as
+	 * "master". Optional. */
 	void (*serve)(const struct conf *conf, struct call *call);
 	/* The wakeup timer, or a request (postqueue -f ...). Optional. */
 	void (*wakeup)(const struct conf *conf, struct str request);
