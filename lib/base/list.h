@@ -73,8 +73,8 @@ static inline struct list *list_shift(struct list *list)
 }
 
 /* The body may remove the element it is at. */
-#define list_each(at, list) \
-	for (struct list *at = (list)->next, *at##_next = at->next; \
-		at != (list); at = at##_next, at##_next = at->next)
+#define list_each(at, head) \
+	for (struct list *at = (head)->next, *at##_next = at->next; \
+		at != (head); at = at##_next, at##_next = at->next)
 
 #endif
