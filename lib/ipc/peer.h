@@ -21,6 +21,7 @@
 
 #include "base/arena.h"
 #include "base/span.h"
+#include "io/fiber.h"
 #include "ipc/kinds.h"
 
 struct peer;
@@ -29,6 +30,8 @@ struct call;
 enum {
 	CALL_WINDOW = 256 * 1024, /* octets under way per call and direction */
 	CALL_FDS_MOST = 4,        /* descriptors of one message */
+	CALL_MESSAGE_MOST = 120 * 1024, /* octets of one message's body */
+	PEER_CALLS_MOST = 10000,  /* that the other side may have open */
 };
 
 /*
@@ -38,12 +41,25 @@ enum {
  */
 struct peer *peer_open(int fd, struct str name,
 	void (*serve)(struct call *call, void *context), void *context);
-/* Every call of it fails; freed when the last call is gone. */
+/* Every call of it fails; freed when the last call is gone. What was sent
+ * before leaves, if the other side has room for it. */
 void peer_close(struct peer *peer);
+/*
+ * Go in peace: tell the other side to open no more calls here; those that are
+ * open go on. peer_is_done: it has agreed and no call is left (or it died).
+ */
+void peer_retire(struct peer *peer);
+bool peer_is_done(const struct peer *peer);
 struct str peer_name(const struct peer *peer);
+/* False when it died; no new call when it retires. */
 bool peer_is_alive(const struct peer *peer);
+bool peer_takes_calls(const struct peer *peer);
 /* Calls open now, both directions. */
 size_t peer_calls(const struct peer *peer);
+/* Wakes when a call of any peer ends, a peer retires or dies. */
+struct io_event *peer_news(void);
+/* In a child after io_forked: forget all peers of the parent. */
+void peer_forked(void);
 
 /* A new conversation on a peer. lib/service's call_open is what daemons use:
  * it finds, or has master introduce, a peer by daemon name. */
@@ -55,6 +71,8 @@ struct arena *call_arena(struct call *call);
 /* Who is at the other end: master's label. */
 struct str call_peer_name(const struct call *call);
 bool call_is_alive(const struct call *call);
+/* End a call in which the other side broke the rules; its errno from now on. */
+void call_fail(struct call *call, int error);
 /* Kind of the next message without taking it; waits. False: call ended. */
 must_check bool call_peek(struct call *call, enum msg_kind *kind,
 	struct span timeout);
