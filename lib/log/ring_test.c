@@ -130,7 +130,8 @@ static void lines_have_the_usual_form(void **state)
 	assert_str(buf_str(&out),
 		"Sep  9 01:46:40 mx postfix/qmgr[42]: 1234: removed\n");
 	buf_clear(&out);
-	log_syslog_format(&out, LOG_LEVEL_WARNING, 1000000000000000,
+	log_syslog_format(&out, log_facility_parse(STR("mail")),
+		LOG_LEVEL_WARNING, 1000000000000000,
 		STR("postfix/qmgr"), 42, STR("warning: x"));
 	assert_str(buf_str(&out),
 		"<20>Sep  9 01:46:40 postfix/qmgr[42]: warning: x");

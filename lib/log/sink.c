@@ -13,7 +13,7 @@
 static struct {
 	struct log_ring *ring;
 	int wake_fd;
-	int socket; /* datagrams of log_syslog_format */
+	int socket, facility; /* datagrams of log_syslog_format */
 	char tag[RING_TAG_MOST + 1];
 	bool quiet;
 } sink = { .wake_fd = -1, .socket = -1 };
@@ -48,8 +48,8 @@ static void send_datagram(enum log_level level, struct str line)
 		dprintf(STDERR_FILENO, "%s: %.*s\n",
 			name ? name + 1 : sink.tag, STR_ARG(line));
 	if (sink.socket >= 0) {
-		log_syslog_format(&out, level, wall_us(), str_from(sink.tag),
-			getpid(), line);
+		log_syslog_format(&out, sink.facility, level, wall_us(),
+			str_from(sink.tag), getpid(), line);
 		send(sink.socket, out.p, out.len, MSG_NOSIGNAL);
 		buf_free(&out);
 	}
@@ -70,20 +70,18 @@ static int connect_datagram(struct str path)
 	return fd_keep(&fd);
 }
 
-void log_to_system(struct str tag, struct str maillog_file,
-	struct str postlog_socket)
+void log_to_system(const struct log_system *system)
 {
-	tag = str_first(tag, RING_TAG_MOST);
+	struct str tag = str_first(system->tag, RING_TAG_MOST);
+
 	memcpy(sink.tag, tag.p, tag.len);
 	sink.tag[tag.len] = '\0';
-	sink.socket = connect_datagram(
-		maillog_file.len ? postlog_socket : STR("/dev/log"));
+	sink.facility = log_facility_parse(system->facility);
+	if (sink.facility < 0)
+		sink.facility = log_facility_parse(STR("mail"));
+	sink.socket = connect_datagram(system->maillog_file.len ?
+			system->postlog_socket :
+			STR("/dev/log"));
+	sink.quiet = system->quiet;
 	log_sink(send_datagram);
-}
-
-void log_to_system_only(struct str tag, struct str maillog_file,
-	struct str postlog_socket)
-{
-	log_to_system(tag, maillog_file, postlog_socket);
-	sink.quiet = true;
 }

@@ -14,16 +14,19 @@
  */
 bool log_to_ring(int ring_fd, int wake_fd, struct str tag);
 
+/* What a command needs to log where the daemons do. */
+struct log_system {
+	struct str tag;            /* "postfix/postsuper" */
+	struct str facility;       /* syslog_facility */
+	struct str maillog_file;   /* empty: lines go to /dev/log */
+	struct str postlog_socket; /* else here: public/postlog */
+	bool quiet;                /* nothing on standard error */
+};
+
 /*
- * A command: lines go to standard error as "name: text", and also to the
- * log: to `postlog_socket` (public/postlog of the instance) when maillog_file
- * is set, else to /dev/log. Tag as in "postfix/postsuper". Nothing listening
- * there is no error.
+ * A command: lines go to standard error as "name: text", unless quiet, and
+ * to the log. Nothing listening there is no error.
  */
-void log_to_system(struct str tag, struct str maillog_file,
-	struct str postlog_socket);
-/* The same, without standard error: what postlog and sendmail do. */
-void log_to_system_only(struct str tag, struct str maillog_file,
-	struct str postlog_socket);
+void log_to_system(const struct log_system *system);
 
 #endif

@@ -70,7 +70,7 @@ struct service {
 int service_main(const struct service *service, int argc, char **argv);
 
 /* Service name of this process as in master.cf: "submission", "relay". */
-struct str service_name(void);
+struct str service_row(void);
 /* True when started with -s. */
 bool service_is_alone(void);
 /* Finish what is under way, take nothing new, end. */
