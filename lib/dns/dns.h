@@ -50,7 +50,7 @@ struct dns_answer {
 struct dns_question {
 	struct str name; /* without case; a trailing dot is dropped */
 	enum dns_type type;
-	bool native;     /* A, AAAA, PTR: look in the hosts file first */
+	unsigned flags;  /* DNS_NATIVE, DNS_NO_DNS: for A, AAAA, PTR */
 };
 
 /* One question; `answer` is always filled. */
