@@ -110,6 +110,7 @@ static void take_answer(struct arena *arena, struct call *call,
 	struct dns_answer *answer)
 {
 	struct msg_dns_answer got;
+	struct str record;
 
 	failed(answer, DNS_TEMPORARY);
 	if (!call)
@@ -130,7 +131,8 @@ static void take_answer(struct arena *arena, struct call *call,
 	answer->records =
 		arena_array(arena, answer->count + 1, sizeof(struct str));
 	for (size_t i = 0; i < answer->count; i++)
-		answer->records[i] = arena_copy(arena, got.records.items[i]);
+		if (msg_list_take(&got.records, &record))
+			answer->records[i] = arena_copy(arena, record);
 	if (answer->status == DNS_FOUND && answer->count == 0)
 		failed(answer, DNS_MALFORMED);
 	call_close(call);
@@ -185,7 +187,7 @@ static bool is_worse(enum dns_status status, enum dns_status than)
 void dns_addresses(struct arena *arena, struct str host, unsigned families,
 	struct dns_hosts *hosts)
 {
-	struct dns_question questions[2];
+	struct dns_question questions[2] = { 0 };
 	struct dns_answer answers[2];
 	struct dns_address literal;
 	size_t count = 0;
