@@ -44,6 +44,25 @@ struct conf {
 	struct config *source; /* what it was read from: conf_text() */
 };
 
+/* What to read, and what stands above it. */
+struct conf_wanted {
+	const char *directory; /* NULL: $MAIL_CONFIG, or the built-in one */
+	const char *program;   /* for process_name and messages */
+	const char *service;   /* for service_name; NULL: none */
+	const char *const *overrides; /* "name=value", as of -o; last wins */
+	size_t override_count;
+	const enum param *params; /* checked now, ended by PARAMS_END; NULL: no
+				   * value is checked */
+};
+
+/*
+ * Read main.cf, expand and convert. Ends the process with one clear line (file,
+ * line, nearest known name) on what cannot be read, and on a bad value of one
+ * of `params`.
+ */
+const struct conf *conf_load(struct arena *arena,
+	const struct conf_wanted *wanted);
+
 /* Value, expanded, of any parameter by name (also <transport>_... ones and
  * user-defined ones); NONE: no such parameter. */
 struct str conf_text(const struct conf *conf, struct str name);

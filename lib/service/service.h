@@ -7,14 +7,17 @@
  * runs .start, and then serves: a fiber per accepted client (.session), a
  * fiber per call of a peer (.serve). Configuration is read-only from there on.
  *
- * A process ends after max_use clients or max_idle without any, on `retire`
- * (reload, stop: what is under way is finished first), when master is gone,
- * and when a table it opened has changed.
+ * A process ends after max_use clients and calls for each of its fibers, or
+ * max_idle without any, on `retire` (reload, stop: what is under way is
+ * finished first), when master is gone, and when a table it opened has changed
+ * (service_replace). On SIGTERM the sessions are cancelled: their io_* fail
+ * with ECANCELED; io_uncancel lets them say goodbye.
  *
  *	-s              stand-alone: one session on stdin and stdout, for tests;
  *	                no master; peers are UNIX sockets named by
  *	                POSTHORN_PEER_<service> or refused
  *	-n NAME         service name (row of master.cf), set by master
+ *	-t TYPE         type of the row; -m NUMBER: clients and calls at most
  *	-o NAME=VALUE   overrides a parameter
  *	-c DIR, -v, --help, --version
  */
@@ -75,6 +78,13 @@ struct str service_row(void);
 bool service_is_alone(void);
 /* Finish what is under way, take nothing new, end. */
 void service_retire(void);
+/*
+ * A table has changed: have master start a successor, and retire when it takes
+ * work. Stand-alone, or without master: nothing happens.
+ */
+void service_replace(void);
+/* True from `retire` on: idle conversations may be ended. */
+bool service_is_retiring(void);
 
 /*
  * Start a conversation with the daemon that has this service name; master

@@ -1,0 +1,113 @@
+#include "service/inside.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/packet.h"
+#include "ipc/frame.h"
+
+/* One packet, one frame; its number has no meaning here. */
+enum { CHANNEL_CALL = 1, CHANNEL_MOST = 4096 };
+
+void channel_send(enum msg_kind kind, struct str body)
+{
+	auto_buf struct buf out = { 0 };
+	struct frame frame = { .call = CHANNEL_CALL, .kind = (uint16_t)kind,
+		.body = body };
+	struct iovec piece;
+
+	if (!self.has_master)
+		return;
+	frame_format(&out, &frame);
+	if (!io_gate_enter(&self.channel_gate, SPAN_FOREVER))
+		return;
+	piece = (struct iovec){ .iov_base = out.p, .iov_len = out.len };
+	/* master's end is never full for long; a failure means it is gone */
+	if (!io_packet_send(BIRTH_CHANNEL, &piece, 1, NULL, 0, span_s(60)))
+		log_debug("to master: %m");
+	io_gate_leave(&self.channel_gate);
+}
+
+struct kick {
+	struct arena *arena;
+	struct str request;
+};
+
+static void run_wakeup(void *context)
+{
+	struct kick *kick = context;
+
+	self.service->wakeup(self.conf, kick->request);
+	arena_free(kick->arena);
+}
+
+static void start_wakeup(struct str body)
+{
+	struct arena *arena;
+	struct msg_wakeup m;
+	struct kick *kick;
+
+	if (!msg_wakeup_parse(body, &m) || !self.service->wakeup)
+		return;
+	self.idle_since = moment_now();
+	arena = arena_new(0);
+	kick = arena_new_of(arena, struct kick);
+	kick->arena = arena;
+	kick->request = arena_copy(arena, m.request);
+	io_spawn("wakeup", run_wakeup, kick);
+}
+
+/* Owns the descriptor from now on. */
+static void introduced(struct str body, int fd)
+{
+	struct msg_introduced m;
+
+	if (!msg_introduced_parse(body, &m) ||
+		(fd >= 0 && !msg_file_is(fd, MSG_FILE_SOCKET))) {
+		base_close(&fd);
+		return;
+	}
+	m.socket = fd;
+	peers_introduced(&m);
+}
+
+static void take_packet(struct str packet, const int *fds, size_t fd_count)
+{
+	struct frame frame;
+
+	for (size_t i = 1; i < fd_count; i++)
+		close(fds[i]);
+	if (!frame_take(&packet, &frame) || packet.len > 0)
+		log_warning("malformed packet from master");
+	else if (frame.kind == MSG_introduced) {
+		introduced(frame.body, fd_count ? fds[0] : -1);
+		return;
+	} else if (frame.kind == MSG_retire)
+		service_retire();
+	else if (frame.kind == MSG_wakeup)
+		start_wakeup(frame.body);
+	if (fd_count)
+		close(fds[0]);
+}
+
+static void read_channel(void *context)
+{
+	char packet[CHANNEL_MOST];
+	int fds[PACKET_FDS_MOST];
+	size_t len, fd_count;
+
+	(void)context;
+	while (io_packet_recv(BIRTH_CHANNEL, packet, sizeof(packet), &len, fds,
+		COUNT(fds), &fd_count, SPAN_FOREVER))
+		take_packet(str_of(packet, len), fds, fd_count);
+	log_debug("master is gone");
+	self.has_master = false;
+	peers_master_gone();
+	service_retire();
+}
+
+void channel_start(void)
+{
+	io_spawn("master", read_channel, NULL);
+}

@@ -1,0 +1,238 @@
+#include "service/inside.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/packet.h"
+
+enum {
+	CLIENT_CEILING = 16 * 1024 * 1024, /* octets of a client's arena */
+	ACCEPT_REST_MS = 100, /* after a failure of accept(2) */
+};
+
+struct visitor {
+	struct list link;
+	struct client client;
+	struct fiber *fiber;
+	int fd;
+};
+
+/* The fibers that accept; NULL: that one does not wait for its socket now. */
+static struct {
+	struct fiber *waiting[BIRTH_LISTENERS_MOST];
+	struct io_event room;
+} acceptors;
+
+/* Leave the sockets to other processes. */
+static void disturb_acceptors(void)
+{
+	for (size_t i = 0; i < self.listener_count; i++)
+		if (acceptors.waiting[i] &&
+			acceptors.waiting[i] != io_self())
+			io_cancel(acceptors.waiting[i]);
+}
+
+static void tell_level(enum load_level level)
+{
+	struct msg_load m = { .level = level };
+	auto_buf struct buf body = { 0 };
+
+	if (level == self.level)
+		return;
+	self.level = level;
+	msg_load_format(&body, &m);
+	channel_send(MSG_load, buf_str(&body));
+}
+
+/* Few messages: "busy" stays until there is no work at all. */
+static void look_at_level(void)
+{
+	uint32_t now = self.load->clients + self.load->calls;
+
+	if (now >= self.most)
+		tell_level(LOAD_FULL);
+	else if (self.level == LOAD_FULL || now >= LOAD_BUSY_AT)
+		tell_level(LOAD_BUSY);
+}
+
+void work_begin(_Atomic uint32_t *counter)
+{
+	++*counter;
+	self.load->total++;
+	look_at_level();
+	if (self.gate.free == 0)
+		disturb_acceptors();
+	if (self.uses_most && self.load->total >= self.uses_most)
+		service_replace();
+}
+
+bool work_enter(_Atomic uint32_t *counter)
+{
+	if (!io_gate_enter(&self.gate, SPAN_FOREVER))
+		return false;
+	work_begin(counter);
+	return true;
+}
+
+void work_leave(_Atomic uint32_t *counter)
+{
+	--*counter;
+	io_gate_leave(&self.gate);
+	self.idle_since = moment_now();
+	look_at_level();
+	io_event_wake_all(&acceptors.room);
+	io_event_wake_all(&self.news);
+}
+
+static void look_at_client(struct client *client, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	client->address_len = sizeof(client->address);
+	if (getpeername(fd, (struct sockaddr *)&client->address,
+		    &client->address_len) < 0)
+		client->address_len = 0;
+	client->server_address_len = sizeof(client->server_address);
+	if (getsockname(fd, (struct sockaddr *)&client->server_address,
+		    &client->server_address_len) < 0)
+		client->server_address_len = 0;
+	client->is_unix = client->server_address_len == 0 ||
+		client->server_address.ss_family == AF_UNIX;
+	client->sys_uid = (uint32_t)-1;
+	if (client->is_unix && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer,
+				       &len) == 0)
+		client->sys_uid = peer.uid;
+}
+
+static void run_client(void *context)
+{
+	struct visitor *visitor = context;
+	struct arena *arena = visitor->client.arena;
+
+	visitor->fiber = io_self();
+	list_append(&self.clients, &visitor->link);
+	self.service->session(self.conf, &visitor->client);
+	list_remove(&visitor->link);
+	arena_free(arena);
+	work_leave(&self.load->clients);
+}
+
+static void new_client(int fd)
+{
+	struct arena *arena = arena_new(CLIENT_CEILING);
+	struct visitor *visitor = arena_new_of(arena, struct visitor);
+
+	visitor->client.arena = arena;
+	look_at_client(&visitor->client, fd);
+	visitor->client.io = stream_open(arena, fd);
+	work_begin(&self.load->clients);
+	io_spawn("client", run_client, visitor);
+}
+
+/* Wait until a client is there and the gate has room for it. */
+static bool await_client(size_t listener)
+{
+	bool is_there;
+
+	while (self.gate.free == 0)
+		if (self.is_retiring ||
+			!io_event_wait(&acceptors.room, SPAN_FOREVER))
+			return false;
+	acceptors.waiting[listener] = io_self();
+	is_there = io_wait(BIRTH_FIRST + (int)listener, POLLIN, SPAN_FOREVER);
+	acceptors.waiting[listener] = NULL;
+	return is_there && self.gate.free > 0 && !self.is_retiring;
+}
+
+static void accept_clients(void *context)
+{
+	size_t listener = *(const size_t *)context;
+
+	while (!self.is_retiring) {
+		int fd;
+
+		io_uncancel();
+		if (!await_client(listener))
+			continue;
+		fd = io_accept(BIRTH_FIRST + (int)listener, NULL, span_us(0));
+		if (fd >= 0) {
+			if (!io_gate_enter(&self.gate, SPAN_FOREVER))
+				close(fd);
+			else
+				new_client(fd);
+		} else if (errno == EMFILE || errno == ENFILE ||
+			errno == ENOBUFS || errno == ENOMEM) {
+			log_warning("accept: %m");
+			io_sleep(span_ms(ACCEPT_REST_MS));
+		}
+	}
+	io_forget(BIRTH_FIRST + (int)listener);
+}
+
+static void take_datagrams(void *context)
+{
+	size_t listener = *(const size_t *)context;
+
+	self.service->datagrams(self.conf, BIRTH_FIRST + (int)listener);
+}
+
+/* A stream or packet socket that listens; else it takes datagrams. */
+static bool is_listening(int fd)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) ==
+		0 && listening;
+}
+
+void clients_start(void)
+{
+	size_t *numbers = arena_array(self.arena, self.listener_count + 1,
+		sizeof(*numbers));
+
+	for (size_t i = 0; i < self.listener_count; i++) {
+		numbers[i] = i;
+		if (is_listening(BIRTH_FIRST + (int)i)) {
+			if (self.service->session)
+				io_spawn("accept", accept_clients, &numbers[i]);
+		} else if (self.service->datagrams) {
+			io_spawn("datagrams", take_datagrams, &numbers[i]);
+		}
+	}
+}
+
+void clients_prepare(void)
+{
+	list_init(&self.clients);
+	io_event_init(&acceptors.room);
+}
+
+void clients_stop_accepting(void)
+{
+	disturb_acceptors();
+	io_event_wake_all(&acceptors.room);
+}
+
+void clients_cancel(void)
+{
+	list_each(link, &self.clients)
+		io_cancel(CONTAINER(link, struct visitor, link)->fiber);
+}
+
+void client_alone(void)
+{
+	struct arena *arena = arena_new(CLIENT_CEILING);
+	struct client *client = arena_new_of(arena, struct client);
+
+	client->arena = arena;
+	look_at_client(client, STDIN_FILENO);
+	client->io = stream_open_pair(arena, STDIN_FILENO, STDOUT_FILENO);
+	self.service->session(self.conf, client);
+	arena_free(arena);
+}
