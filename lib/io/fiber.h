@@ -24,11 +24,13 @@ struct fiber;
  * Run `first` as a fiber and schedule until io_stop was called or no fiber is
  * left. Only one scheduler a process; may be called again after it returned.
  * A forked child calls io_forked() before anything else of this folder.
+ * SIGPIPE is ignored from here on; io_forked sets it back to its default.
  */
 void io_run(void (*first)(void *context), void *context);
 /* The scheduler returns when the running fiber next waits; others stay. */
 void io_stop(void);
-/* In a child after fork: forget epoll, timers, helpers and other fibers. */
+/* In a child after fork: forget epoll, timers, hooks, signals (unblocked
+ * again), helpers and all fibers; the caller may then io_run. */
 void io_forked(void);
 
 /*
@@ -37,7 +39,9 @@ void io_forked(void);
  */
 struct fiber *io_spawn(const char *name, void (*run)(void *context),
 	void *context);
+/* NULL outside of any fiber; there io_wait and io_sleep block the process. */
 struct fiber *io_self(void);
+const char *io_name(const struct fiber *fiber);
 size_t io_fibers(void);
 
 /* Let the others run first. */
@@ -51,11 +55,22 @@ bool io_sleep(struct span span);
  */
 must_check bool io_wait(int fd, short events, struct span timeout);
 /*
+ * The same without a system call for a busy descriptor: only right after the
+ * system call gave EAGAIN (or less than was asked for), and only if `fd` was
+ * io_fresh or never seen by this process before. lib/io's own calls use it.
+ */
+must_check bool io_wait_again(int fd, short events, struct span timeout);
+/*
  * To be called before a descriptor that was waited for is closed outside
- * lib/io (io_close does both): drops it from epoll's memory.
+ * lib/io (io_close does both): drops it from epoll's memory. A listener from
+ * which nothing will be accepted for a while must be forgotten too, else it
+ * takes wake-ups that other processes would have got (EPOLLEXCLUSIVE).
+ * Fibers that wait for it fail with EBADF.
  */
 void io_forget(int fd);
 void io_close(int fd);
+/* This number is a new descriptor now, whatever was known of an older one. */
+void io_fresh(int fd);
 
 /* Makes the fiber's present and future waits fail with ECANCELED. */
 void io_cancel(struct fiber *fiber);
@@ -91,9 +106,9 @@ void io_gate_leave(struct io_gate *gate);
  */
 void io_before_wait(void (*hook)(void *context), void *context);
 
-/* True once after the signal arrived; io_signal_watch must come first. */
+/* From now on the signal (below 64) only arrives through io_signal_wait. */
 void io_signal_watch(int signal_number);
-/* Wait for one of the watched signals; gives its number, or -1. */
+/* Wait for one of the watched signals; gives its number, or -1 with errno. */
 int io_signal_wait(struct span timeout);
 
 #endif

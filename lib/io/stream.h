@@ -13,8 +13,11 @@
  * Errors   false with errno: ETIMEDOUT, ECANCELED, ECONNRESET and the like, 0
  *          for the orderly end of input, EMSGSIZE for a line over the limit
  *          (what was too long has been skipped up to and with its LF), ENOMEM
- *          when the arena is over its ceiling. After any but EMSGSIZE the
- *          stream stays failed (io_failure).
+ *          when the arena is over its ceiling. A read that ended in ETIMEDOUT
+ *          or ECANCELED leaves the stream as it was: it may be repeated, and
+ *          a last reply can be sent (after a cancellation: io_uncancel first).
+ *          At the end of input output still works. After a write timeout and
+ *          any other error the stream stays failed (io_failure).
  */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
@@ -62,8 +65,12 @@ void stream_consume(struct stream *stream, size_t len);
 /* Exactly len octets (1 <= len <= 64 KiB); borrowed. */
 must_check bool io_read(struct stream *stream, size_t len, struct str *octets,
 	struct span timeout);
-/* True if input is buffered or can be read from the socket at once. */
+/* True if input is buffered or can be read from the socket at once. What the
+ * last read returned stays valid. */
 bool io_has_input(struct stream *stream);
+/* What is buffered now, maybe nothing, without any system call: after the end
+ * of input, what is left of a last line without line end. */
+struct str stream_buffered(const struct stream *stream);
 /* Throw away plaintext input that is buffered (RFC 3207 4.2); its length. */
 size_t stream_discard_input(struct stream *stream);
 
@@ -76,6 +83,8 @@ bool io_flush(struct stream *stream, struct span timeout);
 /* Flush, then end the output direction (TLS: close_notify). */
 bool io_shutdown(struct stream *stream, struct span timeout);
 
+/* Output collected and not yet sent, in octets. */
+size_t stream_unsent(const struct stream *stream);
 /* errno of the operation after which the stream failed; 0: works or EOF. */
 int io_failure(const struct stream *stream);
 /* Octets received and sent on the socket so far. */

@@ -1,0 +1,202 @@
+#include "io/helper.h"
+
+#include "io/scheduler.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+	HELPERS_MOST = 16,
+	HELPER_STACK = 64 * 1024,
+};
+
+/* On the stack of the fiber that waits for it. */
+struct job {
+	struct job *next;
+	struct fiber *fiber;
+	int (*call)(void *context);
+	void *context;
+	int result, error;
+	bool done;
+};
+
+struct jobs {
+	struct job *first, **end;
+};
+
+/* Semaphores, no condition variables: those of glibc before 2.41 lose
+ * wake-ups (its bug 25847). */
+static struct {
+	pthread_mutex_t lock; /* of both queues */
+	sem_t wanted_count;
+	struct jobs wanted, done;
+	int threads, eventfd;
+} helpers = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void jobs_init(struct jobs *jobs)
+{
+	jobs->first = NULL;
+	jobs->end = &jobs->first;
+}
+
+static void jobs_add(struct jobs *jobs, struct job *job)
+{
+	job->next = NULL;
+	*jobs->end = job;
+	jobs->end = &job->next;
+}
+
+static struct job *take_wanted(void)
+{
+	struct job *job;
+
+	while (sem_wait(&helpers.wanted_count) < 0)
+		;
+	pthread_mutex_lock(&helpers.lock);
+	job = helpers.wanted.first;
+	helpers.wanted.first = job->next;
+	if (!job->next)
+		helpers.wanted.end = &helpers.wanted.first;
+	pthread_mutex_unlock(&helpers.lock);
+	return job;
+}
+
+static void give_done(struct job *job)
+{
+	uint64_t one = 1;
+	bool is_first;
+
+	pthread_mutex_lock(&helpers.lock);
+	is_first = helpers.done.first == NULL;
+	jobs_add(&helpers.done, job);
+	pthread_mutex_unlock(&helpers.lock);
+	if (is_first && write(helpers.eventfd, &one, sizeof(one)) < 0)
+		panic("write to eventfd: %m");
+}
+
+static void *helper(void *nothing)
+{
+	(void)nothing;
+	for (;;) {
+		struct job *job = take_wanted();
+
+		errno = 0;
+		job->result = job->call(job->context);
+		job->error = errno;
+		give_done(job);
+	}
+	return NULL;
+}
+
+/* In the scheduler: jobs are done. */
+static void wake_owners(int fd)
+{
+	struct job *job;
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		panic("read from eventfd: %m");
+	pthread_mutex_lock(&helpers.lock);
+	job = helpers.done.first;
+	jobs_init(&helpers.done);
+	pthread_mutex_unlock(&helpers.lock);
+	while (job) {
+		struct job *next = job->next;
+
+		job->done = true;
+		io_wake(job->fiber, 0);
+		job = next;
+	}
+}
+
+void io_helpers_start(int threads)
+{
+	sigset_t every, before;
+	pthread_attr_t attributes;
+
+	if (helpers.threads > 0 || threads < 1)
+		return;
+	if (threads > HELPERS_MOST)
+		threads = HELPERS_MOST;
+	jobs_init(&helpers.wanted);
+	jobs_init(&helpers.done);
+	helpers.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (helpers.eventfd < 0 || sem_init(&helpers.wanted_count, 0, 0) < 0)
+		panic("helper threads: %m");
+	ready_watch(helpers.eventfd, wake_owners);
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, HELPER_STACK);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	for (; helpers.threads < threads; helpers.threads++) {
+		pthread_t thread;
+
+		errno = pthread_create(&thread, &attributes, helper, NULL);
+		if (errno)
+			panic("helper thread: %m");
+	}
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+int io_help(int (*call)(void *context), void *context)
+{
+	struct job job = { .call = call, .context = context };
+
+	if (helpers.threads == 0 || !io_self())
+		return call(context);
+	job.fiber = io_self();
+	pthread_mutex_lock(&helpers.lock);
+	jobs_add(&helpers.wanted, &job);
+	pthread_mutex_unlock(&helpers.lock);
+	sem_post(&helpers.wanted_count);
+	while (!job.done)
+		io_park_deaf();
+	errno = job.error;
+	return job.result;
+}
+
+/* Threads do not survive a fork; a child that wants some starts its own. */
+void helper_forked(void)
+{
+	if (helpers.threads == 0)
+		return;
+	close(helpers.eventfd);
+	helpers.threads = 0;
+	pthread_mutex_init(&helpers.lock, NULL);
+}
+
+static int call_fdatasync(void *context)
+{
+	return fdatasync(*(int *)context);
+}
+
+static int call_fsync(void *context)
+{
+	return fsync(*(int *)context);
+}
+
+static int call_syncfs(void *context)
+{
+	return syncfs(*(int *)context);
+}
+
+int io_fdatasync(int fd)
+{
+	return io_help(call_fdatasync, &fd);
+}
+
+int io_fsync(int fd)
+{
+	return io_help(call_fsync, &fd);
+}
+
+int io_syncfs(int fd)
+{
+	return io_help(call_syncfs, &fd);
+}
