@@ -1,0 +1,105 @@
+/*
+ * pickup - takes mail from local programs and hands it to cleanup.
+ *
+ * Room       a fiber per submission; user posthorn-intake; maildrop/
+ * Gets       clients of public/pickup (sendmail), known by their uid; files
+ *            that sendmail left in maildrop/ while the suite was down
+ * Calls      cleanup
+ * RFC        3461 (what sendmail -N, -R, -V ask for)
+ */
+#include "pickup/pickup.h"
+
+#include "base/log.h"
+#include "mail/date.h"
+#include "service/service.h"
+
+#include <stdlib.h>
+
+enum {
+	UID_SESSIONS_MOST = 100, /* of one user at a time */
+};
+
+static const enum param params[] = { enable_long_queue_ids, mail_name,
+	message_size_limit, myhostname, queue_directory, PARAMS_END };
+
+/* Sessions by uid; the key is its decimal text. */
+struct user {
+	size_t sessions;
+};
+
+static struct table *users;
+
+static void prepare(const struct conf *conf)
+{
+	users = table_new();
+	mail_date_ready();
+	maildrop_open(conf);
+}
+
+static struct user *find_user(struct arena *arena, uint32_t sys_uid)
+{
+	struct str key = arena_fmt(arena, "%u", sys_uid);
+	struct user *user = table_find(users, key);
+
+	if (!user) {
+		user = mem_new(1, sizeof(*user));
+		table_put(users, key, user);
+	}
+	return user;
+}
+
+static void answer(struct client *client, struct status status)
+{
+	io_fmt(client->io, "%u %u.%u.%u %.*s\n", status.code,
+		status_class(status), status.subject, status.detail,
+		STR_ARG(status.text));
+	io_flush(client->io, span_s(60));
+}
+
+static void session(const struct conf *conf, struct client *client)
+{
+	struct user *user = find_user(client->arena, client->sys_uid);
+	struct intake intake = {
+		.conf = conf,
+		.arena = client->arena,
+		.io = client->io,
+		.sys_uid = client->sys_uid,
+	};
+
+	if (user->sessions >= UID_SESSIONS_MOST) {
+		answer(client, STATUS(451, 7, 0,
+			"too many submissions by this user at a time"));
+		return;
+	}
+	user->sessions++;
+	answer(client, intake_run(&intake));
+	user->sessions--;
+}
+
+static void start(const struct conf *conf)
+{
+	maildrop_scan(conf);
+}
+
+static void wakeup(const struct conf *conf, struct str request)
+{
+	(void)request;
+	maildrop_scan(conf);
+}
+
+static const struct service pickup = {
+	.name = "pickup",
+	.fibers = 100,
+	.profile = PROFILE_INTAKE,
+	.calls = "cleanup",
+	.params = params,
+	.prepare = prepare,
+	.start = start,
+	.session = session,
+	.wakeup = wakeup,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&pickup, argc, argv);
+}
