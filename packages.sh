@@ -1,0 +1,43 @@
+# Sourced by ./quickstart and ./run-tests: Debian's packages by name, and how
+# to get those that are missing.
+
+build_packages="gcc make autoconf automake pkg-config libc6-dev
+	libssl-dev libdb5.3-dev libsasl2-dev libc-ares-dev liblmdb-dev
+	libpcre2-dev libseccomp-dev libcrypt-dev"
+demo_packages="curl openssl libsasl2-modules util-linux"
+test_packages="$build_packages $demo_packages libcmocka-dev clang llvm
+	libclang-rt-14-dev python3 mandoc swaks mutt isync knot knot-dnsutils
+	iproute2 procps"
+
+# need PACKAGE...: install what is not there; without root, say what to do.
+need()
+{
+	local missing="" name
+
+	for name in "$@"; do
+		dpkg-query -W -f '${Status}\n' "$name" 2>/dev/null |
+			grep -q '^install ok installed' ||
+			missing="$missing $name"
+	done
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		echo "These packages are missing; as root: apt-get install$missing" >&2
+		return 1
+	fi
+	echo "installing:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get install -y --no-install-recommends $missing \
+		>/dev/null 2>&1 && return 0
+	apt-get update >/dev/null
+	apt-get install -y --no-install-recommends $missing >/dev/null
+}
+
+# compiler WORD: the compiler, behind ccache where there is one.
+compiler()
+{
+	if command -v ccache >/dev/null; then
+		echo "ccache $1"
+	else
+		echo "$1"
+	fi
+}
