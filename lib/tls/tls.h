@@ -1,0 +1,171 @@
+/*
+ * tls/tls - TLS on a stream, both sides (OpenSSL), as a stream_layer.
+ *
+ * A context (keys, trust, ciphers) is made before the sandbox closes: it opens
+ * all files then and none later. A handshake reads and writes the stream's raw
+ * octets, then sets the layer; the stream is used as before. The library is
+ * given memory to read and write, and never waits itself.
+ *
+ * Verification never ends a handshake: what was found is in the tls_session,
+ * and the caller (whose policy says none, may, encrypt, verify, secure,
+ * fingerprint, dane) decides. "TLS library problem:" warnings are logged here.
+ *
+ * RFC      5246, 8446, 6066 (SNI), 6125 (names), 5929, 9266 (channel binding)
+ * Waits    tls_accept, tls_connect
+ */
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/span.h"
+#include "io/stream.h"
+
+struct tls_context;
+
+enum {
+	TLS_TICKET_KEY = 80, /* octets: name, AES-256 key, HMAC key */
+	TLS_TICKET_KEYS_MOST = 4,
+};
+
+/* A key and its certificates, leaf first. Files, or their PEM text. */
+struct tls_chain {
+	const char *cert_file, *key_file; /* key_file NULL: in cert_file */
+	struct str cert_pem, key_pem;     /* used when the file is NULL */
+	/* A file (or cert_pem) that holds one or more of: a key, then its
+	 * certificates (smtpd_tls_chain_files). */
+	bool is_chain_file;
+};
+
+/* Zeroed is a sensible client: any protocol from TLSv1, no verification. */
+struct tls_options {
+	bool is_server;
+	const struct tls_chain *chains; /* one per type of key */
+	size_t chain_count;
+
+	const char *ca_file, *ca_path; /* NULL: none; all files of ca_path */
+	struct str ca_pem;
+	bool default_ca;          /* also the system's (tls_append_default_CA) */
+	bool ask_peer;            /* server: request a client certificate */
+	bool require_peer;        /* server: no handshake without one */
+	unsigned verify_depth;    /* 0: 9 */
+	const char *digest;       /* of fingerprints; NULL: sha256 */
+
+	/* Postfix's syntax; see tls_protocols_parse. Empty: >=TLSv1. */
+	struct str protocols;
+	struct str ciphers;       /* OpenSSL's list (tls_medium_cipherlist) */
+	struct str exclude;       /* names, separated by blanks or commas */
+	struct str groups;        /* curves, then DH groups; empty: default */
+	/* Security level 0: old peers are better served than refused. */
+	bool is_opportunistic;
+	bool prefer_server;       /* tls_preempt_cipherlist */
+	bool no_tickets;
+	struct span session_timeout; /* 0: one hour */
+
+	/* SNI: the context for this name (lower case), NULL: this one. Must
+	 * not wait. */
+	struct tls_context *(*by_name)(void *state, struct str name);
+	void *by_name_state;
+};
+
+/* NULL: *error (in the arena) says why, with the file name. */
+struct tls_context *tls_context_new(struct arena *arena,
+	const struct tls_options *options, struct str *error) must_check;
+void tls_context_free(struct tls_context *context);
+/*
+ * Keys for session tickets that several processes share: one or more of
+ * TLS_TICKET_KEY octets; the first makes new tickets, all are accepted. False:
+ * wrong length. Without it each context has its own, random ones.
+ */
+must_check bool tls_context_ticket_keys(struct tls_context *context,
+	struct str keys);
+
+/* What a client wants of one connection. */
+struct tls_client {
+	struct str servername; /* SNI; STR_NONE: not sent */
+	/* Names one of which the certificate must have: "a.example", or
+	 * ".example" for all names below it. */
+	const struct str *match;
+	size_t match_count;
+	/* A wildcard stands for one label only. */
+	bool single_label;
+	/* When not empty, instead of the context's. */
+	struct str protocols, ciphers, exclude;
+	struct str resume; /* what tls_resumption gave; STR_NONE: nothing */
+};
+
+/* All slices in the arena of the connection; empty where there is nothing. */
+struct tls_session {
+	struct str protocol; /* "TLSv1.3" */
+	struct str cipher;   /* OpenSSL's name */
+	int bits_used, bits;
+	struct str key_exchange;     /* "X25519", "ECDHE (P-256)" */
+	struct str server_signature; /* "RSA-PSS (2048 bits)" */
+	struct str server_digest;    /* "SHA256" */
+	struct str client_signature, client_digest;
+	bool is_resumed;
+
+	bool has_peer;   /* the peer has shown a certificate */
+	bool is_trusted; /* its chain leads to a CA that we know */
+	bool is_matched; /* and it has one of the names that were wanted */
+	struct str peer_subject, peer_issuer; /* common names */
+	struct str peer_fingerprint, peer_key_fingerprint; /* "AB:CD:..." */
+	/* Why not trusted: "untrusted issuer <x>", "self-signed certificate",
+	 * "certificate has expired"; or not matched. */
+	struct str distrust;
+
+	struct str sni;        /* server: the name asked for */
+	bool is_sni_unknown;   /* by_name knew no context for it */
+
+	/* Channel bindings, raw octets; empty where not defined. */
+	struct str end_point; /* tls-server-end-point, RFC 5929 4 */
+	struct str exporter;  /* tls-exporter, RFC 9266 */
+
+	/* After false: "lost connection", "Connection timed out", "-1" (for
+	 * "SSL_accept error from <client>: ..."). */
+	struct str failure;
+
+	struct tls_layer *layer;
+};
+
+/*
+ * The handshake, at most `timeout` in all. Buffered plaintext input must have
+ * been discarded. Everything lives in the arena of the connection (the one of
+ * the stream). False: session->failure, and the stream is of no use.
+ */
+must_check bool tls_accept(struct arena *arena, struct stream *stream,
+	struct tls_context *context, struct span timeout,
+	struct tls_session *session);
+must_check bool tls_connect(struct arena *arena, struct stream *stream,
+	struct tls_context *context, const struct tls_client *client,
+	struct span timeout, struct tls_session *session);
+
+/*
+ * Opaque octets with which a later tls_connect to the same server resumes;
+ * best called at the end of the conversation. Empty if the server gave none.
+ */
+struct str tls_resumption(struct arena *arena,
+	const struct tls_session *session);
+
+/* "Anonymous", "Untrusted", "Trusted" or "Verified". */
+const char *tls_trust(const struct tls_session *session);
+/* "TLSv1.3 with cipher X (256/256 bits) key-exchange X25519 server-...". */
+void tls_summary_format(struct buf *out, const struct tls_session *session);
+/*
+ * Log "Anonymous TLS connection established from <peer>: <summary>";
+ * direction is "from" or "to"; " to <sni>" is added where there is one.
+ */
+void tls_log(const struct tls_session *session, const char *direction,
+	struct str peer);
+
+/* A set of protocol versions. */
+struct tls_protocols {
+	int lowest, highest; /* TLS1_VERSION ..., 0: no limit */
+	uint64_t without;    /* SSL_OP_NO_* bits */
+};
+
+/* ">=TLSv1.2", "<=TLSv1.3 !TLSv1.1", "!SSLv2, !SSLv3", "TLSv1.2", "0303". */
+must_check bool tls_protocols_parse(struct str text,
+	struct tls_protocols *protocols);
+
+#endif
