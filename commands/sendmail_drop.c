@@ -86,6 +86,12 @@ static void remove_temporary(const struct drop *drop)
 		unlinkat(drop->folder, drop->temporary, 0);
 }
 
+void drop_cancel(struct drop *drop)
+{
+	remove_temporary(drop);
+	close(drop->fd);
+}
+
 static void send_pending(struct drop *drop)
 {
 	struct str left = buf_str(&drop->pending);

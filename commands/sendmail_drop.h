@@ -26,6 +26,8 @@ void drop_open(struct drop *drop, const struct conf *conf);
 void drop_add(struct drop *drop, struct str lines);
 /* Content, in chunks. */
 void drop_content(struct drop *drop, struct str octets);
+/* Nothing was submitted. */
+void drop_cancel(struct drop *drop);
 /* Send the end; returns when the message is durable. */
 void drop_commit(struct drop *drop);
 

@@ -1,0 +1,530 @@
+/*
+ * sendmail - submits a message; mailq and newaliases under those names.
+ *
+ * Room       the caller's own privileges, no set-id bit
+ * Gets       a message on standard input
+ * Calls      pickup on public/pickup, or leaves a file in maildrop/; runs
+ *            postqueue, postalias and posthorn for other modes
+ */
+#include "base/log.h"
+#include "commands/sendmail_drop.h"
+#include "commands/sendmail_headers.h"
+#include "commands/sendmail_input.h"
+#include "mail/address.h"
+#include "queue/maildrop.h"
+#include "queue/submission.h"
+#include "service/command.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum {
+	HEADER_MOST = 1 << 20, /* of a message whose header -t reads */
+};
+
+enum mode {
+	MODE_DELIVER,
+	MODE_LIST,
+	MODE_ALIASES,
+	MODE_DAEMON,
+	MODE_SMTP,
+	MODE_FLUSH,
+	MODE_FLUSH_ID,
+	MODE_FLUSH_SITE,
+};
+
+struct request {
+	const struct conf *conf;
+	struct arena *arena;
+	enum mode mode;
+	const char *flush;      /* the id or site of -q */
+	const char *alias_file; /* -oA */
+	struct str sender;      /* NONE: the user */
+	struct str name;
+	struct str envid;
+	struct str encoding;
+	uint64_t ret, notify, flags;
+	bool extract, dot_is_text;
+	struct buf recipients; /* lines for the drop */
+	size_t recipient_count;
+};
+
+static _Noreturn void usage(const char *what)
+{
+	log_error("%s; usage: sendmail [option]... [recipient]...", what);
+	exit(EX_USAGE);
+}
+
+static void add_recipient(void *context, struct str address)
+{
+	struct request *request = context;
+
+	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST)
+		usage("too many recipients");
+	maildrop_text_format(&request->recipients, MAILDROP_RECIPIENT,
+		mail_address_internal(request->arena, address));
+}
+
+static void add_found(void *context, struct str address)
+{
+	struct request *request = context;
+
+	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST)
+		usage("too many recipients in the header");
+	maildrop_text_format(&request->recipients, MAILDROP_RECIPIENT,
+		address);
+}
+
+/* An address of the command line may stand in <>. */
+static struct str command_line_address(const char *text)
+{
+	struct str address = str_trim(str_from(text));
+
+	if (address.len >= 2 && address.p[0] == '<' &&
+		address.p[address.len - 1] == '>')
+		address = str_first(str_skip(address, 1), address.len - 2);
+	return address;
+}
+
+static void set_mode(struct request *request, const char *text)
+{
+	static const struct {
+		char letter;
+		enum mode mode;
+		uint64_t flags;
+	} modes[] = {
+		{ 'm', MODE_DELIVER },
+		{ 'p', MODE_LIST },
+		{ 'i', MODE_ALIASES },
+		{ 's', MODE_SMTP },
+		{ 'd', MODE_DAEMON },
+		{ 'l', MODE_DAEMON },
+		{ 'v', MODE_DELIVER, MAILDROP_FLAG_VERIFY },
+		{ 'h', MODE_DELIVER }, /* persistent status: ignored */
+		{ 'H', MODE_DELIVER },
+	};
+
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		if (text[0] != modes[i].letter || text[1])
+			continue;
+		request->mode = modes[i].mode;
+		request->flags |= modes[i].flags;
+		return;
+	}
+	usage("unsupported: -b with that letter");
+}
+
+static void set_notify(struct request *request, const char *text)
+{
+	static const struct {
+		const char *word;
+		uint64_t bit;
+	} words[] = {
+		{ "never", DSN_NOTIFY_NEVER },
+		{ "success", DSN_NOTIFY_SUCCESS },
+		{ "failure", DSN_NOTIFY_FAILURE },
+		{ "delay", DSN_NOTIFY_DELAY },
+	};
+	struct str rest = str_from(text), item;
+
+	request->notify = 0;
+	while (str_take_item(&rest, ", ", &item)) {
+		uint64_t bit = 0;
+
+		for (size_t i = 0; i < COUNT(words); i++)
+			if (str_is_nocase(item, words[i].word))
+				bit = words[i].bit;
+		if (!bit)
+			usage("-N takes never, or a list of success, failure, "
+			      "delay");
+		request->notify |= bit;
+	}
+	if ((request->notify & DSN_NOTIFY_NEVER) &&
+		request->notify != DSN_NOTIFY_NEVER)
+		usage("-N never stands alone");
+}
+
+static void set_ret(struct request *request, const char *text)
+{
+	if (str_is_nocase(str_from(text), "full"))
+		request->ret = DSN_RET_FULL;
+	else if (str_is_nocase(str_from(text), "hdrs"))
+		request->ret = DSN_RET_HDRS;
+	else
+		usage("-R takes full or hdrs");
+}
+
+static void set_encoding(struct request *request, const char *text)
+{
+	if (str_is_nocase(str_from(text), "8bitmime"))
+		request->encoding = STR("8bit");
+	else if (str_is_nocase(str_from(text), "7bit"))
+		request->encoding = STR("7bit");
+	else
+		usage("-B takes 7BIT or 8BITMIME");
+}
+
+/* -O name=value: most of sendmail's options mean nothing here. */
+static void set_long_option(struct request *request, const char *text)
+{
+	static const struct {
+		const char *text;
+		uint64_t flag;
+	} known[] = {
+		{ "requiretls=yes", MAILDROP_FLAG_REQUIRETLS },
+		{ "smtputf8=yes", MAILDROP_FLAG_SMTPUTF8 },
+	};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (str_is_nocase(str_from(text), known[i].text))
+			request->flags |= known[i].flag;
+}
+
+static void set_old_option(struct request *request, const char *text)
+{
+	if (text[0] == 'i' && !text[1])
+		request->dot_is_text = true;
+	else if (text[0] == 'A' && text[1])
+		request->alias_file = text + 1;
+}
+
+static void set_queue_run(struct request *request, const char *text)
+{
+	if (text[0] == 'I' && text[1]) {
+		request->mode = MODE_FLUSH_ID;
+		request->flush = text + 1;
+	} else if (text[0] == 'R' && text[1]) {
+		request->mode = MODE_FLUSH_SITE;
+		request->flush = text + 1;
+	} else if (text[0] == 'S') {
+		usage("-qS is not supported");
+	}
+}
+
+static void set_envid(struct request *request, const char *text)
+{
+	if (text[0] == 'X' && text[1] == 'V')
+		usage("-XV (VERP) is not supported yet");
+	request->envid = str_from(text);
+}
+
+static void set_option(struct request *request, int letter, const char *text)
+{
+	switch (letter) {
+	case 'b':
+		set_mode(request, text);
+		break;
+	case 'B':
+		set_encoding(request, text);
+		break;
+	case 'f':
+	case 'r':
+		request->sender = command_line_address(text);
+		break;
+	case 'F':
+		request->name = str_from(text);
+		break;
+	case 'G':
+		request->flags |= MAILDROP_FLAG_GATEWAY;
+		break;
+	case 'i':
+		request->dot_is_text = true;
+		break;
+	case 'I':
+		request->mode = MODE_ALIASES;
+		break;
+	case 'N':
+		set_notify(request, text);
+		break;
+	case 'o':
+		set_old_option(request, text);
+		break;
+	case 'O':
+		set_long_option(request, text);
+		break;
+	case 'q':
+		set_queue_run(request, text);
+		break;
+	case 'R':
+		set_ret(request, text);
+		break;
+	case 't':
+		request->extract = true;
+		break;
+	case 'v':
+		request->flags |= MAILDROP_FLAG_TRACE;
+		break;
+	case 'V':
+		set_envid(request, text);
+		break;
+	case '?':
+		usage("unknown option");
+	default:
+		break; /* accepted and ignored, as Postfix does */
+	}
+}
+
+/* -q without a word means: flush everything. getopt cannot say that. */
+static bool is_bare_flush(const char *word)
+{
+	return word[0] == '-' && word[1] == 'q' && !word[2];
+}
+
+static const char *read_options(struct request *request, int argc, char **argv)
+{
+	static const char letters[] =
+		"A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx";
+	const char *directory = NULL;
+	int letter;
+
+	opterr = 0;
+	while (optind < argc) {
+		if (is_bare_flush(argv[optind])) {
+			request->mode = MODE_FLUSH;
+			optind++;
+			continue;
+		}
+		letter = getopt(argc, argv, letters);
+		if (letter < 0)
+			break;
+		if (letter == 'C')
+			directory = optarg;
+		else
+			set_option(request, letter, optarg);
+	}
+	return directory;
+}
+
+static struct str own_address(struct request *request)
+{
+	const struct passwd *user = getpwuid(getuid());
+
+	if (!user) {
+		log_error("no user name for uid %u; say -f ADDRESS",
+			getuid());
+		exit(EX_NOUSER);
+	}
+	if (str_is_none(request->name) && user->pw_gecos &&
+		user->pw_gecos[0]) {
+		struct str gecos = str_from(user->pw_gecos);
+
+		request->name = arena_copy(request->arena,
+			str_take_until(&gecos, ','));
+	}
+	return arena_copy(request->arena, str_from(user->pw_name));
+}
+
+static void add_envelope(struct request *request, struct drop *drop)
+{
+	struct buf lines = BUF_IN(request->arena);
+	struct str sender = str_is_none(request->sender) ?
+		own_address(request) :
+		request->sender;
+	const char *name = getenv("NAME");
+
+	maildrop_text_format(&lines, MAILDROP_SENDER,
+		mail_address_internal(request->arena, sender));
+	if (str_is_none(request->name) && name)
+		request->name = str_from(name);
+	if (!str_is_none(request->name))
+		maildrop_text_format(&lines, MAILDROP_NAME, request->name);
+	if (!str_is_none(request->envid))
+		maildrop_text_format(&lines, MAILDROP_ENVID, request->envid);
+	if (!str_is_none(request->encoding))
+		maildrop_text_format(&lines, MAILDROP_ENCODING,
+			request->encoding);
+	if (request->ret)
+		maildrop_number_format(&lines, MAILDROP_RET, request->ret);
+	if (request->notify)
+		maildrop_number_format(&lines, MAILDROP_NOTIFY,
+			request->notify);
+	if (request->flags)
+		maildrop_number_format(&lines, MAILDROP_FLAGS, request->flags);
+	buf_add(&lines, buf_str(&request->recipients));
+	maildrop_word_format(&lines, MAILDROP_CONTENT);
+	drop_add(drop, buf_str(&lines));
+}
+
+/* mbox's separator in front of a message that came out of one. */
+static bool is_from_line(struct str piece)
+{
+	return str_starts(piece, STR("From ")) ||
+		str_starts(piece, STR(">From "));
+}
+
+/* The header with its empty line; *piece: what follows it, may be NONE. */
+static struct str read_header(struct request *request, struct input *input,
+	struct str *piece)
+{
+	struct buf header = { .arena = request->arena, .limit = HEADER_MOST };
+	bool starts;
+
+	while (input_next(input, piece, &starts)) {
+		if (header.len == 0 && starts && is_from_line(*piece))
+			continue;
+		buf_add(&header, *piece);
+		if (header.failed) {
+			log_error("the header is larger than %d octets",
+				HEADER_MOST);
+			exit(EX_DATAERR);
+		}
+		if (starts && str_is(*piece, "\n"))
+			return buf_str(&header);
+	}
+	return buf_str(&header);
+}
+
+static enum line_ends line_ends_of(const struct conf *conf)
+{
+	if (str_is_nocase(conf->sendmail_fix_line_endings, "never"))
+		return LINE_ENDS_NEVER;
+	if (str_is_nocase(conf->sendmail_fix_line_endings, "strict"))
+		return LINE_ENDS_STRICT;
+	return LINE_ENDS_ALWAYS;
+}
+
+static void send_body(const struct conf *conf, struct input *input,
+	struct drop *drop, size_t octets)
+{
+	uint64_t limit = conf->message_size_limit > 0 ?
+		(uint64_t)conf->message_size_limit :
+		UINT64_MAX;
+	struct str piece;
+	bool starts;
+
+	while (input_next(input, &piece, &starts)) {
+		octets += piece.len;
+		if (octets > limit) {
+			log_error("message file too big");
+			drop_cancel(drop);
+			exit(EX_UNAVAILABLE);
+		}
+		drop_content(drop, piece);
+	}
+}
+
+static int deliver(struct request *request)
+{
+	struct input *input = mem_new(1, sizeof(*input));
+	struct drop drop;
+	struct str header, piece;
+
+	input_open(input, STDIN_FILENO, line_ends_of(request->conf),
+		!request->dot_is_text);
+	header = read_header(request, input, &piece);
+	if (request->extract)
+		headers_recipients(request->arena, header, add_found, request);
+	if (request->recipient_count == 0)
+		usage("no recipient was named");
+	drop_open(&drop, request->conf);
+	add_envelope(request, &drop);
+	drop_content(&drop, header);
+	send_body(request->conf, input, &drop, header.len);
+	drop_commit(&drop);
+	free(input);
+	return EX_OK;
+}
+
+static int become(const struct request *request, const char *program,
+	const char *const *words)
+{
+	struct str path = arena_fmt(request->arena, "%.*s/%s",
+		STR_ARG(request->conf->command_directory), program);
+	char *argv[10] = { arena_cstr(request->arena, path) };
+
+	for (size_t i = 0; i < 8 && words[i]; i++)
+		argv[i + 1] = arena_cstr(request->arena, str_from(words[i]));
+	execv(argv[0], argv);
+	log_error("execute %s: %m", argv[0]);
+	return EX_OSFILE;
+}
+
+/* postalias over every table of the list. */
+static int build_aliases(const struct request *request, struct str directory,
+	struct str tables)
+{
+	const char *words[8] = { "-c", directory.p };
+	size_t count = 2;
+	struct str item;
+
+	while (str_take_item(&tables, ", \t\n", &item)) {
+		if (count == COUNT(words) - 2)
+			usage("too many tables in alias_database");
+		words[count++] = arena_cstr(request->arena, item);
+	}
+	return count == 2 ? EX_OK : become(request, "postalias", words);
+}
+
+static int run(struct request *request)
+{
+	struct str directory =
+		arena_copy(request->arena, request->conf->config_directory);
+	struct str aliases = request->alias_file ?
+		str_from(request->alias_file) :
+		request->conf->alias_database;
+
+	switch (request->mode) {
+	case MODE_LIST:
+		return become(request, "postqueue",
+			(const char *[]){ "-c", directory.p, "-p", NULL });
+	case MODE_FLUSH:
+		return become(request, "postqueue",
+			(const char *[]){ "-c", directory.p, "-f", NULL });
+	case MODE_FLUSH_ID:
+		return become(request, "postqueue",
+			(const char *[]){ "-c", directory.p, "-i",
+				request->flush, NULL });
+	case MODE_FLUSH_SITE:
+		return become(request, "postqueue",
+			(const char *[]){ "-c", directory.p, "-s",
+				request->flush, NULL });
+	case MODE_ALIASES:
+		return build_aliases(request, directory, aliases);
+	case MODE_DAEMON:
+		return become(request, "posthorn",
+			(const char *[]){ "-c", directory.p, "start", NULL });
+	case MODE_SMTP:
+		log_error("-bs is not supported; connect to port 25 instead");
+		return EX_UNAVAILABLE;
+	case MODE_DELIVER:
+		break;
+	}
+	return deliver(request);
+}
+
+static void set_name(struct request *request, const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+	const char *name = slash ? slash + 1 : argv0;
+
+	if (strcmp(name, "mailq") == 0)
+		request->mode = MODE_LIST;
+	else if (strcmp(name, "newaliases") == 0)
+		request->mode = MODE_ALIASES;
+	else if (strcmp(name, "smtpd") == 0)
+		request->mode = MODE_DAEMON;
+}
+
+int main(int argc, char **argv)
+{
+	struct arena *arena = arena_new(0);
+	struct request request = {
+		.arena = arena,
+		.sender = STR_NONE,
+		.recipients = BUF_IN(arena),
+	};
+	const char *directory;
+
+	log_name("sendmail");
+	signal(SIGPIPE, SIG_IGN);
+	set_name(&request, argv[0]);
+	directory = read_options(&request, argc, argv);
+	request.conf = command_conf(arena, directory);
+	for (int i = optind; i < argc; i++)
+		add_recipient(&request, command_line_address(argv[i]));
+	return run(&request);
+}
