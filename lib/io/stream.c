@@ -516,18 +516,14 @@ static int read_plain(struct stream *stream)
 	return 1;
 }
 
-static int read_layer(struct stream *stream)
+static int decode(struct stream *stream, struct str wire)
 {
-	size_t before = unread(stream), len;
-	int result = read_octets(stream, wire_octets, sizeof(wire_octets),
-		&len);
+	size_t before = unread(stream);
 
-	if (result <= 0)
-		return result;
-	input_room(stream, len);
+	input_room(stream, wire.len);
 	errno = 0;
-	if (!stream->layer->decode(stream->layer_state,
-		    str_of(wire_octets, len), &stream->input, &stream->wire)) {
+	if (!stream->layer->decode(stream->layer_state, wire, &stream->input,
+		    &stream->wire)) {
 		if (errno) {
 			fail(stream, errno);
 			return -1;
@@ -536,6 +532,15 @@ static int read_layer(struct stream *stream)
 		return unread(stream) > before ? 1 : -1;
 	}
 	return unread(stream) > before ? 1 : 0;
+}
+
+static int read_layer(struct stream *stream)
+{
+	size_t len;
+	int result = read_octets(stream, wire_octets, sizeof(wire_octets),
+		&len);
+
+	return result > 0 ? decode(stream, str_of(wire_octets, len)) : result;
 }
 
 /* As read_octets. A result of 0 from a layer: what came was not data. */
@@ -721,7 +726,16 @@ void stream_set_layer(struct stream *stream, const struct stream_layer *layer,
 	stream->layer = layer;
 	stream->layer_state = state;
 	stream->drained = false;
-	buf_free(&stream->raw);
+}
+
+bool stream_layer_input(struct stream *stream, struct str wire)
+{
+	bool ok = is_usable(stream) &&
+		(wire.len == 0 || decode(stream, wire) >= 0 ||
+			stream->ended);
+
+	buf_free(&stream->raw); /* where `wire` may have stood */
+	return ok;
 }
 
 bool stream_raw_write(struct stream *stream, struct str wire,
@@ -738,7 +752,7 @@ bool stream_raw_read(struct stream *stream, struct str *wire,
 	struct wait wait = { .timeout = timeout };
 
 	*wire = STR_NONE;
-	if (!is_usable(stream))
+	if (!is_usable(stream) || !flush_now(stream, STR("")))
 		return false;
 	if (!buf_room(&stream->raw, INPUT_FIRST))
 		return fail(stream, ENOMEM);

@@ -107,10 +107,13 @@ struct stream_layer {
 /* From now on everything goes through the layer; input must be empty. */
 void stream_set_layer(struct stream *stream, const struct stream_layer *layer,
 	void *state);
+/* Wire octets that the handshake had read too much, at once after the layer
+ * was set. False as a read. */
+must_check bool stream_layer_input(struct stream *stream, struct str wire);
 /* The raw exchange that a handshake needs, past the layer and buffers. */
 must_check bool stream_raw_write(struct stream *stream, struct str wire,
 	struct span timeout);
-/* At least one octet of wire input, borrowed. */
+/* At least one octet of wire input, borrowed; output leaves first. */
 must_check bool stream_raw_read(struct stream *stream, struct str *wire,
 	struct span timeout);
 
