@@ -82,17 +82,11 @@ bool queue_id_is_long(struct str text)
 
 static bool parse_long(struct str text, uint64_t *serial)
 {
-	const char *z = memchr(text.p, 'z', text.len);
+	/* z is a digit of the times too, but not of the serial. */
+	const char *z = memrchr(text.p, 'z', text.len);
 	struct str times = str_first(text, (size_t)(z - text.p));
 	uint64_t us, s;
 
-	/* z is a digit of the times too: the last four before it may hold one,
-	 * and so may the seconds; the serial never does. */
-	for (size_t at = text.len; at > 0; at--)
-		if (text.p[at - 1] == 'z') {
-			times = str_first(text, at - 1);
-			break;
-		}
 	if (times.len < LONG_SECONDS_DIGITS + LONG_MICROSECONDS_DIGITS)
 		return false;
 	return take_value(str_first(times, times.len -

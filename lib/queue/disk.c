@@ -1,0 +1,320 @@
+/*
+ * queue/disk - the few file operations that the queue is made of.
+ */
+#include "queue/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "io/helper.h"
+
+struct real {
+	struct disk disk;
+	int root; /* the queue directory */
+};
+
+static int root_of(struct disk *disk)
+{
+	return CONTAINER(disk, struct real, disk)->root;
+}
+
+static int real_open(struct disk *disk, const char *path, int flags)
+{
+	return openat(root_of(disk), path, flags | O_CLOEXEC | O_NOFOLLOW,
+		0600);
+}
+
+static void real_close(struct disk *disk, int fd)
+{
+	(void)disk;
+	close(fd);
+}
+
+static ssize_t real_pread(struct disk *disk, int fd, void *into, size_t len,
+	off_t at)
+{
+	(void)disk;
+	return pread(fd, into, len, at);
+}
+
+static ssize_t real_pwrite(struct disk *disk, int fd, const void *from,
+	size_t len, off_t at)
+{
+	(void)disk;
+	return pwrite(fd, from, len, at);
+}
+
+static int64_t real_size(struct disk *disk, int fd)
+{
+	struct stat st;
+
+	(void)disk;
+	return fstat(fd, &st) < 0 ? -1 : (int64_t)st.st_size;
+}
+
+static int real_sync(struct disk *disk, int fd)
+{
+	(void)disk;
+	return io_fdatasync(fd);
+}
+
+/* The path operations, as a helper thread runs them. */
+struct path_job {
+	int root;
+	const char *path, *to;
+};
+
+static int sync_dir_job(void *context)
+{
+	const struct path_job *job = context;
+	auto_close int fd = openat(job->root, job->path,
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+static int rename_job(void *context)
+{
+	const struct path_job *job = context;
+
+	return renameat(job->root, job->path, job->root, job->to);
+}
+
+static int link_job(void *context)
+{
+	const struct path_job *job = context;
+
+	return linkat(job->root, job->path, job->root, job->to, 0);
+}
+
+static int unlink_job(void *context)
+{
+	const struct path_job *job = context;
+
+	return unlinkat(job->root, job->path, 0);
+}
+
+static int mkdir_job(void *context)
+{
+	const struct path_job *job = context;
+
+	return mkdirat(job->root, job->path, 0700);
+}
+
+static int run_job(struct disk *disk, int (*run)(void *context),
+	const char *path, const char *to)
+{
+	struct path_job job = { .root = root_of(disk), .path = path, .to = to };
+
+	return io_help(run, &job);
+}
+
+static int real_sync_dir(struct disk *disk, const char *path)
+{
+	return run_job(disk, sync_dir_job, path, NULL);
+}
+
+static int real_rename(struct disk *disk, const char *from, const char *to)
+{
+	return run_job(disk, rename_job, from, to);
+}
+
+static int real_link(struct disk *disk, const char *from, const char *to)
+{
+	return run_job(disk, link_job, from, to);
+}
+
+static int real_unlink(struct disk *disk, const char *path)
+{
+	return run_job(disk, unlink_job, path, NULL);
+}
+
+static int real_mkdir(struct disk *disk, const char *path)
+{
+	return run_job(disk, mkdir_job, path, NULL);
+}
+
+static int real_list(struct disk *disk, const char *path,
+	void (*each)(void *context, const char *name), void *context)
+{
+	int fd = openat(root_of(disk), path,
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		base_close(&fd);
+		return -1;
+	}
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 &&
+			strcmp(entry->d_name, "..") != 0)
+			each(context, entry->d_name);
+	closedir(dir);
+	return 0;
+}
+
+static int real_lock(struct disk *disk, int fd)
+{
+	(void)disk;
+	return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+/* A read lease is refused while a writable descriptor or mapping is left. */
+static int real_is_sealed(struct disk *disk, int fd)
+{
+	(void)disk;
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+		return -1;
+	return fcntl(fd, F_SETLEASE, F_UNLCK);
+}
+
+static int64_t real_space(struct disk *disk)
+{
+	struct statvfs st;
+	int64_t octets;
+
+	if (fstatvfs(root_of(disk), &st) < 0 ||
+		__builtin_mul_overflow((int64_t)st.f_bavail,
+			(int64_t)st.f_frsize, &octets))
+		return INT64_MAX;
+	return octets;
+}
+
+bool disk_open(struct disk **disk, const char *queue_directory)
+{
+	struct real *real;
+	int root = open(*queue_directory ? queue_directory : ".",
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return false;
+	real = mem_new(1, sizeof(*real));
+	real->root = root;
+	real->disk = (struct disk){
+		.open = real_open, .close = real_close, .pread = real_pread,
+		.pwrite = real_pwrite, .size = real_size, .sync = real_sync,
+		.sync_dir = real_sync_dir, .rename = real_rename,
+		.link = real_link, .is_sealed = real_is_sealed,
+		.unlink = real_unlink, .mkdir = real_mkdir, .list = real_list,
+		.lock = real_lock, .space = real_space,
+	};
+	*disk = &real->disk;
+	return true;
+}
+
+bool disk_read_all(struct disk *disk, int fd, void *into, size_t len, off_t at)
+{
+	char *p = into;
+
+	while (len > 0) {
+		ssize_t got = disk->pread(disk, fd, p, len, at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			errno = got < 0 ? errno : 0;
+			return false;
+		}
+		p += got;
+		at += got;
+		len -= (size_t)got;
+	}
+	return true;
+}
+
+bool disk_write_all(struct disk *disk, int fd, const void *from, size_t len,
+	off_t at)
+{
+	const char *p = from;
+
+	while (len > 0) {
+		ssize_t put = disk->pwrite(disk, fd, p, len, at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0) {
+			errno = put < 0 ? errno : ENOSPC;
+			return false;
+		}
+		p += put;
+		at += put;
+		len -= (size_t)put;
+	}
+	return true;
+}
+
+int disk_open_file(struct disk *disk, const char *path, int flags)
+{
+	return disk->open(disk, path, flags);
+}
+
+void disk_close(struct disk *disk, int *fd)
+{
+	if (*fd >= 0)
+		disk->close(disk, *fd);
+	*fd = -1;
+}
+
+int disk_sync(struct disk *disk, int fd)
+{
+	return disk->sync(disk, fd);
+}
+
+int disk_sync_dir(struct disk *disk, const char *path)
+{
+	return disk->sync_dir(disk, path);
+}
+
+int disk_rename(struct disk *disk, const char *from, const char *to)
+{
+	return disk->rename(disk, from, to);
+}
+
+int disk_unlink(struct disk *disk, const char *path)
+{
+	return disk->unlink(disk, path);
+}
+
+int disk_mkdir(struct disk *disk, const char *path)
+{
+	char parent[256];
+	const char *slash = strrchr(path, '/');
+
+	if (disk->mkdir(disk, path) < 0)
+		return errno == EEXIST ? 0 : -1;
+	snprintf(parent, sizeof(parent), "%.*s",
+		slash ? (int)(slash - path) : 1, slash ? path : ".");
+	return disk->sync_dir(disk, parent);
+}
+
+struct listing {
+	struct arena *arena;
+	struct disk_names *names;
+	size_t capacity;
+};
+
+static void add_name(void *context, const char *name)
+{
+	struct listing *listing = context;
+
+	arena_grow(listing->arena, &listing->names->names, &listing->capacity,
+		listing->names->count + 1, sizeof(char *));
+	listing->names->names[listing->names->count++] =
+		arena_cstr(listing->arena, str_from(name));
+}
+
+bool disk_list(struct disk *disk, struct arena *arena, const char *path,
+	struct disk_names *names)
+{
+	struct listing listing = { .arena = arena, .names = names };
+
+	*names = (struct disk_names){ 0 };
+	return disk->list(disk, path, add_name, &listing) == 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * queue/flush - one fdatasync for all who wait at that moment.
+ *
+ * Who has written calls flush_wait; while a flush runs, those who come gather
+ * for the next one. Cancelled fibers wait too: they must know.
+ *
+ * Waits    flush_wait
+ */
+#ifndef QUEUE_FLUSH_H
+#define QUEUE_FLUSH_H
+
+#include "io/fiber.h"
+#include "queue/disk.h"
+
+struct flush {
+	struct disk *disk;
+	int fd;
+	uint64_t begun, done; /* flushes */
+	bool running;
+	int error; /* of a flush that failed: none is made any more */
+	struct io_event event;
+};
+
+void flush_init(struct flush *flush, struct disk *disk, int fd);
+/* True: all written to fd before the call is durable. False with errno. */
+must_check bool flush_wait(struct flush *flush);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * queue/large - content over 64 KiB: a file of its own in large/.
+ *
+ * cleanup makes it and hands a session the write-only descriptor; when the
+ * session says that it is done, nobody may be able to write to it any more:
+ * proved by a read lease, which the kernel refuses while a writable descriptor
+ * or mapping is left.
+ *
+ * Waits    large_create (once per process), large_seal
+ * Errors   false or -1 with errno
+ */
+#ifndef QUEUE_LARGE_H
+#define QUEUE_LARGE_H
+
+#include "queue/disk.h"
+
+/* A fresh file named by the message's serial, write-only; EEXIST: never. */
+int large_create(struct disk *disk, uint64_t serial);
+/* Durable, exactly `octets` long, and sealed (EAGAIN: not yet). `read_fd`, if
+ * not NULL, receives a read-only descriptor. */
+must_check bool large_seal(struct disk *disk, uint64_t serial,
+	uint64_t octets, int *read_fd);
+/* A submission that came to nothing. */
+void large_drop(struct disk *disk, uint64_t serial);
+
+#endif

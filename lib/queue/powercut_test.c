@@ -1,0 +1,470 @@
+/*
+ * queue/powercut_test - what was acknowledged is found again after a power
+ * cut at any moment.
+ *
+ * A run plays cleanup and qmgr on a model disk by the calls that the daemons
+ * use, keeps a ledger of what was promised, lets the disk die at a random
+ * operation, cuts the power, and starts again from what is left. Then each
+ * flush in turn is disabled, and "done" is written too early: each time the
+ * ledger has to notice.
+ */
+#include "base/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "queue/disk_model.h"
+#include "queue/journal.h"
+#include "queue/large.h"
+#include "queue/serial.h"
+#include "queue/store.h"
+
+enum {
+	MESSAGES_MOST = 200,
+	RECIPIENTS_MOST = 3,
+	STEPS = 80,
+	RUNS = 1500,
+	LARGE_OCTETS = 9000, /* small ones are enough for a model */
+};
+
+static const struct slot_class small_classes[] = {
+	{ 8 * 1024, 4 },
+	{ 32 * 1024, 2 },
+};
+
+/* What was promised about a message. */
+struct entry {
+	uint64_t serial;
+	struct str id;
+	size_t octets;
+	bool is_large;
+	size_t recipients;
+	bool acknowledged;
+	bool delivered[RECIPIENTS_MOST];
+	bool marked[RECIPIENTS_MOST];
+	bool done_flushed[RECIPIENTS_MOST]; /* must not be repeated */
+	bool deleted; /* asked for: may be gone */
+	bool is_held; /* was reported */
+	bool over, over_flushed;
+	struct stored *stored; /* qmgr has it */
+};
+
+struct world {
+	struct arena *arena;
+	struct disk *disk;
+	struct serials serials;
+	struct journal *journal;
+	struct store store;
+	struct entry entries[MESSAGES_MOST];
+	size_t count;
+	uint64_t last_serial;
+	unsigned random;
+	bool early_done;     /* the fault: marks before the delivery */
+	const char *broken;  /* a promise, or NULL */
+};
+
+static unsigned pick(struct world *world, unsigned below)
+{
+	world->random = world->random * 1103515245u + 12345u;
+	return (world->random >> 8) % below;
+}
+
+static void freed(void *context, const struct place *place)
+{
+	struct world *world = context;
+
+	journal_free(world->journal, place);
+}
+
+static bool begin(struct world *world)
+{
+	return serials_open(&world->serials, world->disk) &&
+		journal_open(&world->journal, world->disk, small_classes,
+			COUNT(small_classes)) &&
+		store_open(&world->store, world->disk, false, freed, world);
+}
+
+/* The processes are gone; their descriptors with them. */
+static void forget(struct world *world)
+{
+	journal_close(world->journal);
+	store_close(&world->store);
+	serials_close(&world->serials);
+	for (size_t i = 0; i < world->count; i++)
+		world->entries[i].stored = NULL;
+}
+
+/* Content that tells which message it is of. */
+static struct str content_of(struct world *world, const struct entry *entry)
+{
+	char *octets = arena_alloc(world->arena, entry->octets);
+
+	for (size_t i = 0; i < entry->octets; i++)
+		octets[i] = (char)('a' + (entry->serial + i / 7) % 26);
+	return str_of(octets, entry->octets);
+}
+
+static bool write_large(struct world *world, const struct entry *entry)
+{
+	struct str content = content_of(world, entry);
+	int fd = large_create(world->disk, entry->serial);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = disk_write_all(world->disk, fd, content.p, content.len, 0);
+	disk_close(world->disk, &fd);
+	return done && large_seal(world->disk, entry->serial, content.len,
+			       NULL);
+}
+
+static void submit(struct world *world)
+{
+	struct entry *entry = &world->entries[world->count];
+	struct recipient recipients[RECIPIENTS_MOST] = { 0 };
+	struct envelope envelope = { .sender = STR("s@example.org"),
+		.recipients = recipients };
+	struct message_head head = { 0 };
+	auto_buf struct buf octets = { 0 };
+	struct place place;
+
+	if (world->count == MESSAGES_MOST ||
+		!serials_take(&world->serials, 1, &entry->serial))
+		return;
+	if (entry->serial <= world->last_serial)
+		world->broken = "a serial was used twice";
+	world->last_serial = entry->serial;
+	world->count++;
+	entry->id = queue_id_text(world->arena, entry->serial,
+		world->random % 1000000, false);
+	entry->is_large = pick(world, 4) == 0;
+	entry->octets = entry->is_large ? LARGE_OCTETS : 1 + pick(world, 20000);
+	entry->recipients = 1 + pick(world, RECIPIENTS_MOST);
+	for (size_t i = 0; i < entry->recipients; i++)
+		recipients[i].address = STR("r@example.org");
+	envelope.recipient_count = entry->recipients;
+	envelope.queue_id = entry->id;
+	head.serial = entry->serial;
+	if (entry->is_large && !write_large(world, entry))
+		return;
+	head.large_octets = entry->is_large ? entry->octets : 0;
+	message_format(&octets, &head, &envelope,
+		entry->is_large ? STR("") : content_of(world, entry));
+	if (!journal_commit(world->journal, buf_str(&octets), entry->serial,
+		    &place))
+		return;
+	entry->acknowledged = true;
+	if (store_load_slot(&world->store, world->arena, &place, false,
+		    &entry->stored) != STORE_FOUND)
+		entry->stored = NULL;
+}
+
+/* A message that qmgr has in memory. */
+static struct entry *any(struct world *world)
+{
+	for (unsigned tries = 0; tries < 20 && world->count; tries++) {
+		struct entry *entry =
+			&world->entries[pick(world, (unsigned)world->count)];
+
+		if (entry->stored && !entry->over && !entry->deleted)
+			return entry;
+	}
+	return NULL;
+}
+
+static void deliver(struct world *world)
+{
+	struct entry *entry = any(world);
+	size_t at;
+
+	if (!entry || entry->stored->queue == QUEUE_HOLD)
+		return;
+	at = pick(world, (unsigned)entry->recipients);
+	if (entry->stored->done[at])
+		return;
+	if (world->early_done) {
+		(void)!store_done(&world->store, entry->stored,
+			(uint32_t)at);
+		entry->delivered[at] = pick(world, 2);
+		return;
+	}
+	entry->delivered[at] = true;
+	entry->marked[at] =
+		store_done(&world->store, entry->stored, (uint32_t)at);
+	if (entry->stored->left == 0)
+		entry->over = store_over(&world->store, entry->stored, false);
+}
+
+static void keep(struct world *world)
+{
+	struct entry *entry = any(world);
+	enum queue_name queue = pick(world, 3) ? QUEUE_DEFERRED : QUEUE_HOLD;
+
+	if (!entry || entry->stored->left == 0)
+		return;
+	for (size_t i = 0; i < entry->recipients; i++)
+		if (!entry->stored->done[i])
+			entry->stored->reasons[i] = (struct reason){
+				.wall_us = 1,
+				.status = STATUS(451, 4, 0, "later") };
+	/* Whatever comes out, it may be in either from now on. */
+	entry->is_held = false;
+	if (store_keep(&world->store, entry->stored, queue))
+		entry->is_held = queue == QUEUE_HOLD;
+}
+
+static void drop(struct world *world)
+{
+	struct entry *entry = any(world);
+
+	if (!entry)
+		return;
+	entry->deleted = true;
+	if (store_over(&world->store, entry->stored, true))
+		entry->over = entry->over_flushed = true;
+}
+
+static void flush(struct world *world)
+{
+	bool over[MESSAGES_MOST], done[MESSAGES_MOST][RECIPIENTS_MOST];
+
+	for (size_t i = 0; i < world->count; i++) {
+		struct entry *entry = &world->entries[i];
+
+		over[i] = entry->over;
+		for (size_t k = 0; k < entry->recipients; k++)
+			done[i][k] = entry->delivered[k] && entry->marked[k];
+	}
+	store_flush(&world->store);
+	if (world->store.dirty)
+		return; /* it says that it was not all */
+	for (size_t i = 0; i < world->count; i++) {
+		struct entry *entry = &world->entries[i];
+
+		entry->over_flushed |= over[i];
+		for (size_t k = 0; k < entry->recipients; k++)
+			entry->done_flushed[k] |= done[i][k];
+	}
+}
+
+/* ---- after the power cut ---- */
+
+static struct entry *find_entry(struct world *world, uint64_t serial)
+{
+	for (size_t i = 0; i < world->count; i++)
+		if (world->entries[i].serial == serial)
+			return &world->entries[i];
+	return NULL;
+}
+
+static struct str whole_content(struct world *world, struct stored *stored)
+{
+	char *octets;
+	bool done;
+	int fd;
+
+	if (!stored->head.large_octets)
+		return stored->content;
+	fd = store_large(&world->store, stored);
+	if (fd < 0)
+		return STR_NONE;
+	octets = arena_alloc(world->arena, stored->head.large_octets);
+	done = disk_read_all(world->disk, fd, octets,
+		stored->head.large_octets, 0);
+	disk_close(world->disk, &fd);
+	return done ? str_of(octets, stored->head.large_octets) : STR_NONE;
+}
+
+static void found(struct world *world, struct stored *stored)
+{
+	struct entry *entry = find_entry(world, stored->head.serial);
+
+	if (!entry) {
+		world->broken = "a message that nobody sent";
+		return;
+	}
+	/* One that was not acknowledged may be there, or half of it. */
+	if (entry->acknowledged && !entry->deleted && !entry->over &&
+		!str_eq(whole_content(world, stored),
+			content_of(world, entry)))
+		world->broken = "the content is another";
+	if (entry->over_flushed)
+		world->broken = "a message that was over came back";
+	if (entry->is_held && stored->queue != QUEUE_HOLD)
+		world->broken = "a message on hold is not";
+	entry->stored = stored;
+}
+
+static void found_place(void *context, const struct place *place)
+{
+	struct world *world = context;
+	struct stored *stored;
+
+	if (store_load_slot(&world->store, world->arena, place, true,
+		    &stored) == STORE_FOUND)
+		found(world, stored);
+}
+
+static void find_files(struct world *world, enum queue_name queue)
+{
+	struct spool_ids ids;
+
+	if (!spool_list(world->disk, world->arena, queue, true, &ids))
+		world->broken = "a queue cannot be listed";
+	for (size_t i = 0; i < ids.count; i++) {
+		struct stored *stored;
+		enum store_result result = store_load_file(&world->store,
+			world->arena, queue, ids.ids[i], &stored);
+
+		if (result == STORE_FOUND)
+			found(world, stored);
+		else if (result == STORE_CORRUPT)
+			world->broken = "a damaged file";
+	}
+}
+
+static void check(struct world *world, const struct entry *entry)
+{
+	for (size_t i = 0; i < entry->recipients; i++) {
+		if (!entry->acknowledged || entry->deleted)
+			continue;
+		if (!entry->delivered[i] &&
+			(!entry->stored || entry->stored->done[i]))
+			world->broken = "lost";
+		if (entry->done_flushed[i] && entry->stored &&
+			!entry->stored->done[i])
+			world->broken = "a delivery that was flushed is "
+				"repeated";
+	}
+}
+
+static void recover(struct world *world)
+{
+	forget(world);
+	disk_model_power_cut(world->disk);
+	if (!begin(world)) {
+		world->broken = "it does not start";
+		return;
+	}
+	find_files(world, QUEUE_DEFERRED);
+	find_files(world, QUEUE_HOLD);
+	if (!store_scan(&world->store, true, found_place, world))
+		world->broken = "the journal cannot be read";
+	for (size_t i = 0; i < world->count; i++) {
+		check(world, &world->entries[i]);
+		/* What was not flushed in the last life is not by this one. */
+		world->entries[i].over = world->entries[i].over_flushed;
+		memset(world->entries[i].marked, 0,
+			sizeof(world->entries[i].marked));
+	}
+}
+
+static void (*const steps[])(struct world *world) = {
+	submit, submit, submit, deliver, deliver, deliver, deliver, keep,
+	flush, flush, drop,
+};
+
+/* A life until the power cut, twice on the same disk. NULL: all was kept. */
+static const char *run(unsigned seed, enum flush_kind disabled, bool early)
+{
+	struct world *world = mem_new(1, sizeof(*world));
+	const char *broken;
+
+	world->arena = arena_new(0);
+	world->random = seed * 2654435761u;
+	world->disk = disk_model_new(seed + 1);
+	world->early_done = early;
+	disk_model_disable(world->disk, disabled);
+	if (!begin(world))
+		world->broken = "it does not start";
+	for (int life = 0; life < 2 && !world->broken; life++) {
+		unsigned count = pick(world, STEPS);
+
+		disk_model_die_in(world->disk, (int)pick(world, 600));
+		for (unsigned i = 0; i < count && !world->broken; i++)
+			steps[pick(world, COUNT(steps))](world);
+		if (!world->broken)
+			recover(world);
+	}
+	broken = world->broken;
+	forget(world);
+	disk_model_kill(world->disk);
+	disk_model_free(world->disk);
+	arena_free(world->arena);
+	free(world);
+	return broken;
+}
+
+static void quiet(enum log_level level, struct str line)
+{
+	(void)level;
+	(void)line;
+}
+
+static void nothing_is_lost(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= RUNS; seed++) {
+		const char *broken = run(seed, FLUSH_NONE, false);
+
+		if (broken)
+			fail_msg("run %u: %s", seed, broken);
+	}
+}
+
+static const struct {
+	enum flush_kind kind;
+	const char *name;
+} flushes[] = {
+	{ FLUSH_SLOT, "slots" },
+	{ FLUSH_MARKS, "marks" },
+	{ FLUSH_SERIAL, "the serial" },
+	{ FLUSH_FILE, "files in deferred and hold" },
+	{ FLUSH_LARGE, "large content" },
+	{ FLUSH_JOURNAL_DIR, "the journal's directory" },
+	{ FLUSH_QUEUE_DIR, "the directories of deferred and hold" },
+	{ FLUSH_LARGE_DIR, "the directory of large content" },
+};
+
+static const char *find_trouble(enum flush_kind disabled, bool early)
+{
+	const char *broken = NULL;
+
+	for (unsigned seed = 1; seed <= RUNS && !broken; seed++)
+		broken = run(seed, disabled, early);
+	return broken;
+}
+
+/* The test itself is worth something: it notices each missing flush. */
+static void every_flush_is_needed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(flushes); i++) {
+		const char *broken = find_trouble(flushes[i].kind, false);
+
+		if (!broken)
+			fail_msg("without the flush of %s nothing was noticed",
+				flushes[i].name);
+		print_message("without the flush of %s: %s\n",
+			flushes[i].name, broken);
+	}
+}
+
+static void early_done_is_noticed(void **state)
+{
+	(void)state;
+	assert_non_null(find_trouble(FLUSH_NONE, true));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_lost),
+		cmocka_unit_test(every_flush_is_needed),
+		cmocka_unit_test(early_done_is_noticed),
+	};
+
+	log_sink(quiet);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

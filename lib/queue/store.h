@@ -1,0 +1,119 @@
+/*
+ * queue/store - qmgr's side of the queue: what is there, what became of it.
+ *
+ * The order of writes and flushes that nothing accepted may depend on is in
+ * here, not in qmgr: a slot is reported free only after the mark that its
+ * message is over was flushed; a file in deferred/ is durable before its slot
+ * is over; hold and delete are durable when the call returns.
+ *
+ * Memory   a struct stored and its slices are in the arena given
+ * Waits    all but store_done, store_is_dirty
+ * Errors   false with errno; nothing is lost then: the message is where it was
+ */
+#ifndef QUEUE_STORE_H
+#define QUEUE_STORE_H
+
+#include "base/list.h"
+#include "base/status.h"
+#include "base/table.h"
+#include "queue/marklog.h"
+#include "queue/message.h"
+#include "queue/spool.h"
+
+/* Why a recipient was deferred. */
+struct reason {
+	int64_t wall_us; /* of the attempt; 0: none yet */
+	struct status status;
+	struct str mta, diagnostic;
+};
+
+/* A message as it is on disk. */
+struct stored {
+	enum queue_name queue;
+	struct place place; /* QUEUE_JOURNAL */
+	bool half_moved; /* between deferred and hold: may have both names */
+	bool slot_left; /* a file, but the slot is not marked as over yet */
+	struct message_head head;
+	struct envelope envelope;
+	struct str content; /* here; see message.h */
+	bool *done;             /* per recipient */
+	struct reason *reasons; /* per recipient */
+	size_t left;            /* recipients that are not done */
+	int64_t next_us;        /* wall clock of the next attempt */
+	uint64_t attempts;
+	bool warned, expire; /* delay warning sent; postsuper -e */
+	int64_t end;         /* of the file: where marks go */
+	uint64_t round;      /* of the flush that the last mark waits for */
+};
+
+struct store {
+	struct disk *disk;
+	struct table *segments; /* by name */
+	struct list removed;    /* files whose directory was not flushed yet */
+	struct list touched;    /* files with marks that were not flushed */
+	uint64_t round;         /* of flushes */
+	bool flushing, dirty;
+	bool read_only;
+	/* The slot may be used again. */
+	void (*freed)(void *context, const struct place *place);
+	void *context;
+};
+
+enum store_result {
+	STORE_FOUND,
+	STORE_OVER,    /* done with: the slot was reported free */
+	STORE_GONE,    /* something else, or nothing, is there now */
+	STORE_CORRUPT, /* damaged: it is in corrupt/ now */
+	STORE_ERROR,   /* errno */
+};
+
+must_check bool store_open(struct store *store, struct disk *disk,
+	bool read_only,
+	void (*freed)(void *context, const struct place *place),
+	void *context);
+void store_close(struct store *store);
+
+/*
+ * Every used slot of segments whose writer is gone (`all`: of all segments).
+ * each may wait.
+ */
+must_check bool store_scan(struct store *store, bool all,
+	void (*each)(void *context, const struct place *place), void *context);
+/* `again`: it may have been seen by a qmgr before; then a file in deferred/ or
+ * hold/ with its ID is the newer truth, and the slot is over. */
+enum store_result store_load_slot(struct store *store, struct arena *arena,
+	const struct place *place, bool again, struct stored **stored);
+enum store_result store_load_file(struct store *store, struct arena *arena,
+	enum queue_name queue, struct str id, struct stored **stored);
+/* The content from disk again, if stored->content was dropped. */
+must_check bool store_content(struct store *store, struct arena *arena,
+	struct stored *stored);
+/* Read-only descriptor of large content; -1 with errno. */
+int store_large(struct store *store, const struct stored *stored);
+
+/* The recipient needs nothing more. Flushed within a second by store_flush. */
+must_check bool store_done(struct store *store, struct stored *stored,
+	uint32_t recipient);
+/* The message needs nothing more; its slot is reported free, its file gone,
+ * after the next store_flush. `now`: durable when it returns. */
+must_check bool store_over(struct store *store, struct stored *stored,
+	bool now);
+/*
+ * To deferred/ or hold/, from wherever it is; durable. Recipients done,
+ * reasons, next_us, attempts, warned, expire as in *stored are written.
+ */
+must_check bool store_keep(struct store *store, struct stored *stored,
+	enum queue_name queue);
+/* Appends what changed (reasons of recipients with wall_us >= since_us, next
+ * attempt, warned, expire) to its file, flushed if `flush`. */
+must_check bool store_update(struct store *store, struct stored *stored,
+	int64_t since_us, bool flush);
+
+static inline bool store_is_dirty(const struct store *store)
+{
+	return store->dirty;
+}
+/* One flush of everything that waits for one; slots are reported free. */
+void store_flush(struct store *store);
+
+#endif
