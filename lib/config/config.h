@@ -56,15 +56,42 @@ struct conf_wanted {
 };
 
 /*
- * Read main.cf, expand and convert. Ends the process with one clear line (file,
- * line, nearest known name) on what cannot be read, and on a bad value of one
- * of `params`.
+ * Read main.cf, expand and convert; every field has a value afterwards. Ends
+ * the process with one clear line (file, line, what to write instead) when the
+ * file cannot be read or parsed, and on a bad value of one of `params`; a bad
+ * value that is none of them leaves the default in its field. Looks up names
+ * of inet_interfaces: at start only.
  */
 const struct conf *conf_load(struct arena *arena,
 	const struct conf_wanted *wanted);
+/* For unit tests: no file; overrides ended by NULL; myhostname is
+ * mail.example.org, mynetworks 127.0.0.0/8 unless given. */
+const struct conf *conf_for_test(struct arena *arena,
+	const char *const *overrides);
 
 /* Value, expanded, of any parameter by name (also <transport>_... ones and
  * user-defined ones); NONE: no such parameter. */
 struct str conf_text(const struct conf *conf, struct str name);
+/* The same, not expanded. */
+struct str conf_raw(const struct conf *conf, struct str name);
+/* True if main.cf or an override says it. */
+bool conf_is_set(const struct conf *conf, struct str name);
+/* Expand a text with the parameters' values; what is wrong is logged as a
+ * warning and gives NONE. */
+struct str conf_expand(struct arena *arena, const struct conf *conf,
+	struct str text);
+
+/*
+ * A parameter of one transport: conf_transport_int(conf, "relay",
+ * "destination_concurrency_limit") is relay_destination_concurrency_limit,
+ * else default_destination_concurrency_limit. A bad value is logged and the
+ * default's taken. `suffix` is one of the transport_... rows' of params.def.
+ */
+int64_t conf_transport_int(const struct conf *conf, struct str service,
+	const char *suffix);
+struct span conf_transport_span(const struct conf *conf, struct str service,
+	const char *suffix);
+struct str conf_transport_text(const struct conf *conf, struct str service,
+	const char *suffix);
 
 #endif
