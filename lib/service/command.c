@@ -1,0 +1,83 @@
+#include "service/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "log/sink.h"
+
+enum { STANDARD_FDS = 3 };
+
+/* A descriptor 0, 1 or 2 that is closed would be given to some file. */
+static void open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < STANDARD_FDS);
+	if (fd >= 0)
+		close(fd);
+}
+
+void command_usage(const struct command *command)
+{
+	fprintf(stderr, "usage: %s %s\n", command->name, command->usage);
+	exit(1);
+}
+
+void command_begin(const struct command *command, int argc, char **argv)
+{
+	open_standard();
+	signal(SIGPIPE, SIG_IGN);
+	log_name(command->name);
+	if (argc < 2 || strncmp(argv[1], "--", 2) != 0)
+		return;
+	if (strcmp(argv[1], "--help") == 0) {
+		printf("usage: %s %s\n", command->name, command->usage);
+		exit(0);
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("%s (posthorn) %s\n", command->name, PACKAGE_VERSION);
+		exit(0);
+	}
+	if (argv[1][2])
+		command_usage(command);
+}
+
+const struct conf *command_conf_with(struct arena *arena, const char *directory,
+	const char *const *overrides, size_t override_count)
+{
+	struct conf_wanted wanted = {
+		.directory = directory,
+		.program = program_invocation_short_name,
+		.service = program_invocation_short_name,
+		.overrides = overrides,
+		.override_count = override_count,
+	};
+
+	return conf_load(arena, &wanted);
+}
+
+const struct conf *command_conf(struct arena *arena, const char *directory)
+{
+	return command_conf_with(arena, directory, NULL, 0);
+}
+
+void command_log(const struct conf *conf, const char *name)
+{
+	struct arena *arena = arena_new(0); /* until the process ends */
+
+	log_to_system(&(struct log_system){
+		.tag = arena_fmt(arena, "%.*s/%s", STR_ARG(conf->syslog_name),
+			name),
+		.facility = conf->syslog_facility,
+		.maillog_file = conf->maillog_file,
+		.postlog_socket = arena_fmt(arena, "%.*s/public/postlog",
+			STR_ARG(conf->queue_directory)),
+	});
+}
