@@ -1,0 +1,110 @@
+#include "base/test.h"
+
+#include "base/arena.h"
+
+static char order[16];
+
+static void note(void *context)
+{
+	strcat(order, context);
+}
+
+static void memory_is_zeroed_and_aligned(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t octets = 1; octets < 300000; octets = octets * 3 + 1) {
+		char *memory = arena_alloc(arena, octets);
+
+		assert_int_equal((uintptr_t)memory % 16, 0);
+		for (size_t i = 0; i < octets; i++)
+			assert_int_equal(memory[i], 0);
+		memset(memory, 0xff, octets);
+	}
+	arena_free(arena);
+	arena_free(NULL);
+}
+
+static void endings_run_newest_first(void **state)
+{
+	struct arena *arena = arena_new(0), *child = arena_child(arena);
+
+	(void)state;
+	order[0] = '\0';
+	arena_on_free(arena, note, (void *)(uintptr_t) "1");
+	arena_on_free(arena, note, (void *)(uintptr_t) "2");
+	arena_on_free(child, note, (void *)(uintptr_t) "c");
+	arena_free(arena);
+	assert_string_equal(order, "c21");
+}
+
+static void a_reset_arena_is_usable(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	order[0] = '\0';
+	for (int i = 0; i < 100; i++) {
+		arena_on_free(arena, note, (void *)(uintptr_t) "");
+		memset(arena_alloc(arena, 3000), 'x', 3000);
+		arena_reset(arena);
+		assert_true(arena_octets(arena) < 64 * 1024);
+		assert_int_equal(*(char *)arena_alloc(arena, 1), 0);
+	}
+	arena_free(arena);
+}
+
+static void ceilings_count_children(void **state)
+{
+	struct arena *arena = arena_new(10000), *child = arena_child(arena);
+
+	(void)state;
+	assert_false(arena_is_over(child));
+	arena_alloc(child, 20000);
+	assert_true(arena_is_over(child));
+	assert_true(arena_is_over(arena));
+	arena_free(child);
+	assert_false(arena_is_over(arena));
+	assert_int_equal(arena_octets(arena), 0);
+	arena_free(arena);
+}
+
+static void copies(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct str copy = arena_copy(arena, STR("abc"));
+	int *numbers = NULL;
+	size_t capacity = 0;
+
+	(void)state;
+	assert_str(copy, "abc");
+	assert_int_equal(copy.p[3], '\0');
+	assert_true(str_is_none(arena_copy(arena, STR_NONE)));
+	assert_false(str_is_none(arena_copy(arena, STR(""))));
+	assert_string_equal(arena_cstr(arena, STR_NONE), "");
+	assert_str(arena_lower(arena, STR("aBC1\xc4")), "abc1\xc4");
+	assert_str(arena_fmt(arena, "%d-%s", 7, "x"), "7-x");
+	assert_str(arena_join(arena, STR("a"), STR("b")), "ab");
+	assert_str(arena_join(arena, STR_NONE, STR("b")), "b");
+	for (int i = 0; i < 1000; i++) {
+		arena_grow(arena, &numbers, &capacity, (size_t)i + 1,
+			sizeof(int));
+		numbers[i] = i;
+	}
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(numbers[i], i);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_is_zeroed_and_aligned),
+		cmocka_unit_test(endings_run_newest_first),
+		cmocka_unit_test(a_reset_arena_is_usable),
+		cmocka_unit_test(ceilings_count_children),
+		cmocka_unit_test(copies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
