@@ -3,8 +3,8 @@
  *
  *	sink PORT
  *
- * On SIGTERM prints "messages N recipients N connections N". A reply with
- * the number of messages so far is given to NOOP.
+ * On SIGTERM prints "messages N recipients N connections N". The reply to NOOP
+ * is the number of recipients whose message was accepted so far.
  */
 #include "base/arena.h"
 #include "base/log.h"
@@ -50,7 +50,7 @@ static bool read_data(struct stream *io)
 	}
 }
 
-static bool answer(struct stream *io, struct str line)
+static bool answer(struct stream *io, struct str line, uint64_t *recipients)
 {
 	struct str verb = str_first(line, 4);
 
@@ -59,10 +59,10 @@ static bool answer(struct stream *io, struct str line)
 				   "250-8BITMIME\r\n250-SIZE\r\n"
 				   "250 ENHANCEDSTATUSCODES\r\n");
 	if (str_is_nocase(verb, "RCPT"))
-		sink.recipients++;
+		++*recipients;
 	if (str_is_nocase(verb, "NOOP"))
 		return io_fmt(io, "250 2.0.0 %llu\r\n",
-			(unsigned long long)sink.messages);
+			(unsigned long long)sink.recipients);
 	if (str_is_nocase(verb, "QUIT")) {
 		io_text(io, "221 2.0.0 Bye\r\n");
 		io_flush(io, span_s(60));
@@ -73,6 +73,8 @@ static bool answer(struct stream *io, struct str line)
 		if (!read_data(io))
 			return false;
 		sink.messages++;
+		sink.recipients += *recipients;
+		*recipients = 0;
 	}
 	return io_text(io, "250 2.0.0 Ok\r\n");
 }
@@ -81,10 +83,11 @@ static void serve(void *context)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct stream *io = stream_open(arena, (int)(intptr_t)context);
+	uint64_t recipients = 0;
 	struct str line;
 
 	io_text(io, "220 sink.example.net ESMTP\r\n");
-	while (io_line(io, &line, span_s(300)) && answer(io, line))
+	while (io_line(io, &line, span_s(300)) && answer(io, line, &recipients))
 		;
 }
 
