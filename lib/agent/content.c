@@ -1,0 +1,71 @@
+/*
+ * agent/content - reading what is to be delivered.
+ */
+#include "agent/deliver.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum {
+	BLOCK = 64 * 1024,
+};
+
+void content_open(struct content_reader *reader, struct arena *arena,
+	const struct content *content)
+{
+	reader->content = content;
+	reader->at = 0;
+	reader->block = content->fd < 0 ? NULL : arena_alloc(arena, BLOCK);
+}
+
+bool content_next(struct content_reader *reader, struct str *octets)
+{
+	const struct content *content = reader->content;
+	uint64_t in_file;
+	ssize_t len;
+
+	if (reader->at < content->head.len) {
+		*octets = str_skip(content->head, reader->at);
+		reader->at = content->head.len;
+		return true;
+	}
+	*octets = STR("");
+	if (reader->at >= content->size)
+		return true;
+	in_file = reader->at - content->head.len + content->skip;
+	do
+		len = pread(content->fd, reader->block, BLOCK, (off_t)in_file);
+	while (len < 0 && errno == EINTR);
+	if (len == 0)
+		errno = EIO; /* it was longer when it was handed over */
+	if (len <= 0)
+		return false;
+	*octets = str_of(reader->block, (size_t)len);
+	reader->at += (uint64_t)len;
+	return true;
+}
+
+bool content_header(struct arena *arena, const struct content *content,
+	size_t most, struct str *header)
+{
+	struct buf all = BUF_IN(arena);
+	struct content_reader reader;
+	struct str octets, text;
+	size_t end;
+
+	content_open(&reader, arena, content);
+	do {
+		if (!content_next(&reader, &octets))
+			return false;
+		buf_add(&all, octets);
+		text = buf_str(&all);
+		end = str_starts(text, STR("\n")) ? 1 :
+						    str_find(text, STR("\n\n"));
+		if (end != SIZE_MAX) {
+			*header = str_first(text, end == 1 ? 1 : end + 2);
+			return true;
+		}
+	} while (octets.len > 0 && text.len < most);
+	*header = str_first(text, most);
+	return true;
+}

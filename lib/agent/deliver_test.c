@@ -1,0 +1,76 @@
+#include "agent/deliver.h"
+
+#include "base/test.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static const struct {
+	int64_t us;
+	int decimals;
+	const char *text;
+} delays[] = {
+	{ 0, 2, "0" }, { 83400, 2, "0.08" }, { 83400, 3, "0.083" },
+	{ 1234567, 2, "1.2" }, { 12600000, 2, "13" }, { 100000, 2, "0.1" },
+	{ 345000000, 2, "345" }, { 4000, 2, "0" }, { 4000, 6, "0.004" },
+	{ 6000, 2, "0.01" }, { -5, 2, "0" }, { 999999, 2, "1" },
+	{ 450000, 2, "0.45" },
+};
+
+static void delays_have_two_significant_digits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(delays); i++) {
+		struct buf out = { 0 };
+
+		deliver_delay_format(&out, delays[i].us, delays[i].decimals);
+		assert_str(buf_str(&out), delays[i].text);
+		buf_free(&out);
+	}
+}
+
+static struct str read_all(struct arena *arena, const struct content *content)
+{
+	struct content_reader reader;
+	struct buf all = BUF_IN(arena);
+	struct str octets;
+
+	content_open(&reader, arena, content);
+	do {
+		assert_true(content_next(&reader, &octets));
+		buf_add(&all, octets);
+	} while (octets.len > 0);
+	return buf_str(&all);
+}
+
+static void content_is_head_and_rest_of_the_file(void **state)
+{
+	struct arena *arena = arena_new(0);
+	FILE *file = tmpfile();
+	struct content content = { .head = STR("New: 1\n"), .skip = 7 };
+	struct str header;
+
+	(void)state;
+	fputs("Old: 1\nB: 2\n\nbody\n", file);
+	fflush(file);
+	content.fd = fileno(file);
+	content.file_size = 18;
+	content.size = 18;
+	assert_str(read_all(arena, &content), "New: 1\nB: 2\n\nbody\n");
+	assert_true(content_header(arena, &content, 1000, &header));
+	assert_str(header, "New: 1\nB: 2\n\n");
+	assert_int_equal(ftruncate(content.fd, 10), 0);
+	assert_false(content_header(arena, &content, 1000, &header));
+	fclose(file);
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(delays_have_two_significant_digits),
+		cmocka_unit_test(content_is_head_and_rest_of_the_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
