@@ -174,6 +174,7 @@ static bool refuse(struct call *call, const int *fds)
 {
 	close_from(fds, 0);
 	call_fail(call, EPROTO);
+	errno = EPROTO;
 	return false;
 }
 

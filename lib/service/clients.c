@@ -1,7 +1,6 @@
 #include "service/inside.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,19 +20,18 @@ struct visitor {
 	int fd;
 };
 
-/* The fibers that accept; NULL: that one does not wait for its socket now. */
+/* The fibers that accept. */
 static struct {
-	struct fiber *waiting[BIRTH_LISTENERS_MOST];
+	bool is_waiting[BIRTH_LISTENERS_MOST]; /* for its socket */
 	struct io_event room;
 } acceptors;
 
-/* Leave the sockets to other processes. */
+/* Leave the sockets to other processes: whoever waits for one gives up. */
 static void disturb_acceptors(void)
 {
 	for (size_t i = 0; i < self.listener_count; i++)
-		if (acceptors.waiting[i] &&
-			acceptors.waiting[i] != io_self())
-			io_cancel(acceptors.waiting[i]);
+		if (acceptors.is_waiting[i])
+			io_forget(BIRTH_FIRST + (int)i);
 }
 
 static void tell_level(enum load_level level)
@@ -134,19 +132,20 @@ static void new_client(int fd)
 	io_spawn("client", run_client, visitor);
 }
 
-/* Wait until a client is there and the gate has room for it. */
-static bool await_client(size_t listener)
+/* The next client when there is room for it, or -1. */
+static int accept_client(size_t listener)
 {
-	bool is_there;
+	int fd;
 
-	while (self.gate.free == 0)
-		if (self.is_retiring ||
-			!io_event_wait(&acceptors.room, SPAN_FOREVER))
-			return false;
-	acceptors.waiting[listener] = io_self();
-	is_there = io_wait(BIRTH_FIRST + (int)listener, POLLIN, SPAN_FOREVER);
-	acceptors.waiting[listener] = NULL;
-	return is_there && self.gate.free > 0 && !self.is_retiring;
+	while (self.gate.free == 0 && !self.is_retiring)
+		if (!io_event_wait(&acceptors.room, SPAN_FOREVER))
+			return -1;
+	if (self.is_retiring)
+		return -1;
+	acceptors.is_waiting[listener] = true;
+	fd = io_accept(BIRTH_FIRST + (int)listener, NULL, SPAN_FOREVER);
+	acceptors.is_waiting[listener] = false;
+	return fd;
 }
 
 static void accept_clients(void *context)
@@ -154,12 +153,8 @@ static void accept_clients(void *context)
 	size_t listener = *(const size_t *)context;
 
 	while (!self.is_retiring) {
-		int fd;
+		int fd = accept_client(listener);
 
-		io_uncancel();
-		if (!await_client(listener))
-			continue;
-		fd = io_accept(BIRTH_FIRST + (int)listener, NULL, span_us(0));
 		if (fd >= 0) {
 			if (!io_gate_enter(&self.gate, SPAN_FOREVER))
 				close(fd);
@@ -171,7 +166,6 @@ static void accept_clients(void *context)
 			io_sleep(span_ms(ACCEPT_REST_MS));
 		}
 	}
-	io_forget(BIRTH_FIRST + (int)listener);
 }
 
 static void take_datagrams(void *context)

@@ -9,6 +9,7 @@ enum {
 	ROOT = PROGRAM_ROOT,
 	EARLY = PROGRAM_EARLY,
 	AGENT = PROGRAM_AGENT,
+	SOLE = PROGRAM_SOLE,
 };
 
 static const struct program programs[] = {

@@ -15,6 +15,7 @@ enum {
 	PROGRAM_ROOT = 8,
 	PROGRAM_EARLY = 16,
 	PROGRAM_AGENT = 32,
+	PROGRAM_SOLE = 64,
 };
 
 struct program {

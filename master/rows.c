@@ -1,0 +1,303 @@
+#include "master/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MOST = 1024 * 1024 };
+
+/* Services that master.cf need not have. */
+static const char built_in[] =
+	"postlog unix-dgram n - n - 1 postlogd\n"
+	"resolver unix - - n - - resolver\n"
+	"dialer unix - - n - - dialer\n"
+	"rewrite unix - - n - - rewrite\n"
+	"proxymap unix - - n - - proxymap\n"
+	"auth unix n - n - 1 auth\n"
+	"keyholder unix - - n - 1 keyholder\n"
+	"cleanup unix - - n - 0 cleanup\n"
+	"qmgr unix n - n 300 1 qmgr\n"
+	"pickup unix n - n 60 1 pickup\n"
+	"bounce unix - - n - 0 bounce\n"
+	"defer unix - - n - 0 bounce\n"
+	"trace unix - - n - 0 bounce\n"
+	"showq unix n - n - - showq\n"
+	"anvil unix - - n - 1 anvil\n"
+	"smtp unix - - n - - smtp\n"
+	"relay unix - - n - - smtp\n"
+	"lmtp unix - - n - - lmtp\n"
+	"local unix - n n - - local\n"
+	"virtual unix - n n - - virtual\n"
+	"error unix - - n - - error\n"
+	"retry unix - - n - - error\n"
+	"discard unix - - n - - discard\n"
+	"imapd unix - n n - 1 imapd\n"
+	"pop3d unix - n n - 1 pop3d\n";
+
+static struct str read_file(struct arena *arena, const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	struct buf text = BUF_IN(arena);
+	ssize_t len = 1;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		log_fatal("open %s: %m", path);
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MOST)
+		log_fatal("%s: not a file of at most %d octets", path,
+			FILE_MOST);
+	while (len > 0 && text.len <= FILE_MOST) {
+		if (!buf_room(&text, 65536))
+			break;
+		len = read(fd, text.p + text.len, 65536);
+		if (len < 0)
+			log_fatal("read %s: %m", path);
+		text.len += (size_t)len;
+	}
+	return buf_str(&text);
+}
+
+/* All errors, then the end. */
+static void say_findings(const struct master_cf *cf, const char *path)
+{
+	bool is_bad = false;
+
+	for (size_t i = 0; i < cf->finding_count; i++) {
+		const struct master_cf_finding *f = &cf->findings[i];
+
+		if (f->is_error)
+			log_error("%s: line %u: %.*s", path, f->line,
+				STR_ARG(f->text));
+		else
+			log_warning("%s: line %u: %.*s", path, f->line,
+				STR_ARG(f->text));
+		is_bad = is_bad || f->is_error;
+	}
+	if (is_bad)
+		log_fatal("%s: not used, see the lines above", path);
+}
+
+static char *find_program(struct arena *arena, const struct conf *conf,
+	struct str command)
+{
+	struct str path = arena_fmt(arena, "%.*s/%.*s",
+		STR_ARG(conf->daemon_directory), STR_ARG(command));
+	char *name = arena_cstr(arena, path);
+
+	return access(name, X_OK) == 0 ? name : NULL;
+}
+
+/* maxproc: a number limits what all processes together do at once, but for
+ * programs of which there is one. */
+static void set_limits(struct row *row, const struct master_cf_row *cf,
+	const struct conf *conf)
+{
+	int64_t limit = conf->default_process_limit;
+
+	row->fibers = row->program ? row->program->fibers : 1;
+	row->fibers = service_fiber_limit(conf, row->name, row->command,
+		row->fibers);
+	row->processes = limit > 0 && limit < UNLIMITED ? (unsigned)limit :
+							  UNLIMITED;
+	if (row->program && row->program->flags & PROGRAM_ONE) {
+		row->processes = 1;
+	} else if (cf->maxproc == 0) {
+		row->processes = UNLIMITED;
+	} else if (cf->maxproc > 0) {
+		unsigned needed;
+
+		row->sessions = (unsigned)cf->maxproc;
+		needed = (row->sessions + row->fibers - 1) / row->fibers;
+		if (needed < state.cpus)
+			needed = state.cpus < row->sessions ? state.cpus :
+							      row->sessions;
+		row->processes = needed < UNLIMITED ? needed : UNLIMITED;
+	}
+}
+
+static void set_args(struct arena *arena, struct row *row,
+	const struct master_cf_row *cf)
+{
+	row->args = arena_array(arena, cf->arg_count + 1, sizeof(char *));
+	row->arg_count = cf->arg_count;
+	for (size_t i = 0; i < cf->arg_count; i++)
+		row->args[i] = arena_cstr(arena, cf->args[i]);
+}
+
+static void fill_row(struct arena *arena, struct row *row,
+	const struct master_cf_row *cf, const struct conf *conf)
+{
+	struct str command = cf->column[MASTER_CF_COMMAND];
+	struct str ours = program_ours(command);
+
+	row->name = arena_cstr(arena, cf->column[MASTER_CF_SERVICE]);
+	row->type = cf->type;
+	row->program = program_find(ours);
+	row->command = arena_cstr(arena, ours);
+	/* "lmtp" is a name of smtp that says what it speaks */
+	row->path = find_program(arena, conf, command);
+	if (!row->path)
+		row->path = find_program(arena, conf, ours);
+	row->wakeup = cf->wakeup;
+	row->wakeup_lazy = cf->wakeup_lazy;
+	row->next_wakeup = MOMENT_NEVER;
+	if (cf->wakeup.us > 0)
+		row->next_wakeup = moment_now();
+	set_args(arena, row, cf);
+	set_limits(row, cf, conf);
+}
+
+/* Rows whose program is not here, named in two lines. */
+static void say_missing(struct arena *arena)
+{
+	struct buf not_needed = BUF_IN(arena), missing = BUF_IN(arena);
+
+	for (size_t i = 0; i < state.row_count; i++) {
+		const struct row *row = &state.rows[i];
+		struct buf *list = program_is_not_needed(
+			str_from(row->command)) ? &not_needed : &missing;
+
+		if (!row->path)
+			buf_fmt(list, "%s%s/%s (%s)", list->len ? ", " : "",
+				row->name, master_cf_type_name(row->type),
+				row->command);
+	}
+	if (not_needed.len)
+		log_info("rows that are not needed here: %.*s",
+			STR_ARG(buf_str(&not_needed)));
+	if (missing.len)
+		log_warning("rows without a program in %.*s: %.*s",
+			STR_ARG(state.conf->daemon_directory),
+			STR_ARG(buf_str(&missing)));
+}
+
+/* Sockets of old rows that nobody has taken over. */
+static void close_old(struct row *old, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < old[i].listener_count; j++)
+			if (old[i].listeners[j].fd >= 0)
+				listen_close(&old[i].listeners[j]);
+}
+
+static struct row *same_row(const struct row *old)
+{
+	for (size_t i = 0; old && i < state.row_count; i++)
+		if (state.rows[i].type == old->type &&
+			strcmp(state.rows[i].name, old->name) == 0)
+			return &state.rows[i];
+	return NULL;
+}
+
+/* Children and those who wait belong to the new rows now. */
+static void move_children(void)
+{
+	for (size_t i = 0; i < CHILDREN_MOST; i++)
+		state.children[i].row = same_row(state.children[i].row);
+	for (size_t i = 0; i < WAITING_MOST; i++)
+		state.waiting[i].row = same_row(state.waiting[i].row);
+}
+
+static const struct conf *load_conf(struct arena *arena)
+{
+	return conf_load(arena, &(struct conf_wanted){
+		.directory = state.config_directory,
+		.program = "master",
+	});
+}
+
+static size_t count_rows(const struct master_cf *cf,
+	const struct master_cf *ours)
+{
+	return cf->count + ours->count;
+}
+
+/* Rows of master.cf that are not disabled, then ours that it lacks. */
+static void make_rows(struct arena *arena, const struct master_cf *cf,
+	const struct master_cf *ours, struct row *old, size_t old_count)
+{
+	struct str disabled = state.conf->master_service_disable;
+
+	state.row_count = 0;
+	state.rows = arena_array(arena, count_rows(cf, ours),
+		sizeof(*state.rows));
+	for (size_t i = 0; i < count_rows(cf, ours); i++) {
+		const struct master_cf_row *from = i < cf->count ?
+			&cf->rows[i] : &ours->rows[i - cf->count];
+		struct row *row = &state.rows[state.row_count];
+
+		if (master_cf_is_listed(from, disabled) ||
+			(i >= cf->count && master_cf_find(cf,
+				from->column[MASTER_CF_SERVICE], from->type)))
+			continue;
+		fill_row(arena, row, from, state.conf);
+		if (i >= cf->count && !row->path)
+			continue;
+		state.row_count++;
+		if (row->path && !listen_open(row, from, old, old_count))
+			log_warning("service %s/%s has no socket", row->name,
+				master_cf_type_name(row->type));
+	}
+}
+
+static const struct conf *read_both(struct arena *arena, struct master_cf *cf)
+{
+	const struct conf *conf = load_conf(arena);
+	const char *path = arena_cstr(arena, arena_fmt(arena, "%.*s/master.cf",
+		STR_ARG(conf->config_directory)));
+
+	master_cf_parse(arena, read_file(arena, path), cf);
+	say_findings(cf, path);
+	return conf;
+}
+
+void rows_check(void)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct master_cf cf;
+
+	(void)read_both(arena, &cf);
+}
+
+void rows_load(void)
+{
+	struct arena *arena = arena_new(0), *old_arena = state.arena;
+	struct row *old = state.rows;
+	size_t old_count = state.row_count;
+	struct master_cf cf, ours;
+
+	state.conf = read_both(arena, &cf);
+	master_cf_parse(arena, str_from(built_in), &ours);
+	for (size_t i = 0; i < old_count; i++)
+		if (old[i].is_watched)
+			for (size_t j = 0; j < old[i].listener_count; j++)
+				loop_remove(old[i].listeners[j].fd);
+	make_rows(arena, &cf, &ours, old, old_count);
+	close_old(old, old_count);
+	move_children();
+	state.arena = arena;
+	arena_free(old_arena);
+	say_missing(arena);
+}
+
+struct row *row_find(struct str name)
+{
+	for (size_t i = 0; i < state.row_count; i++)
+		if ((state.rows[i].type == MASTER_CF_UNIX ||
+			    state.rows[i].type == MASTER_CF_PASS) &&
+			str_is(name, state.rows[i].name))
+			return &state.rows[i];
+	return NULL;
+}
+
+void rows_close(void)
+{
+	close_old(state.rows, state.row_count);
+	for (size_t i = 0; i < state.row_count; i++) {
+		state.rows[i].listener_count = 0;
+		state.rows[i].is_watched = false;
+	}
+}
