@@ -205,6 +205,8 @@ static bool scan_route(struct scanner *s, struct mail_mailbox *mailbox)
 {
 	size_t start = s->start, end = s->start;
 
+	if (!is_at(s, '@'))
+		return true;
 	while (is_at(s, '@') || is_at(s, ',')) {
 		bool has_domain = is_at(s, '@');
 
@@ -212,8 +214,6 @@ static bool scan_route(struct scanner *s, struct mail_mailbox *mailbox)
 		if (has_domain && str_is_none(scan_domain(s, &end)))
 			return false;
 	}
-	if (end == start)
-		return true;
 	if (!is_at(s, ':'))
 		return false;
 	mailbox->route = str_of(s->text.p + start, end - start);
