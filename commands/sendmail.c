@@ -16,7 +16,6 @@
 #include "service/command.h"
 
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -53,9 +52,15 @@ struct request {
 	size_t recipient_count;
 };
 
+static const struct command command = {
+	"sendmail",
+	"[-bm|-bp|-bi|-bd|-q] [-f sender] [-F name] [-t] [-i] "
+	"[-N dsn] [-R full|hdrs] [-V envid] [recipient]...",
+};
+
 static _Noreturn void usage(const char *what)
 {
-	log_error("%s; usage: sendmail [option]... [recipient]...", what);
+	log_error("%s; usage: sendmail %s", what, command.usage);
 	exit(EX_USAGE);
 }
 
@@ -519,8 +524,7 @@ int main(int argc, char **argv)
 	};
 	const char *directory;
 
-	log_name("sendmail");
-	signal(SIGPIPE, SIG_IGN);
+	command_begin(&command, argc, argv);
 	set_name(&request, argv[0]);
 	directory = read_options(&request, argc, argv);
 	request.conf = command_conf(arena, directory);

@@ -57,10 +57,11 @@ static int remove_queue(void **state)
 static void report_of(enum profile profile, int report)
 {
 	struct arena *arena = arena_new(0);
-	const char *overrides[] = { arena_fmt(arena, "queue_directory=%s",
-					    folder)
-					    .p,
-		NULL };
+	const char *const overrides[] = {
+		arena_fmt(arena, "queue_directory=%s", folder).p,
+		"config_directory=/etc/ssl",
+		NULL,
+	};
 	const struct conf *conf = conf_for_test(arena, overrides);
 
 	if (geteuid() == 0 &&
