@@ -1,0 +1,39 @@
+/*
+ * smtp/route - from a destination to the addresses to try, in order.
+ *
+ * Source   RFC 5321 5 (MX, preference, shuffle, loops), RFC 7505 (null MX)
+ * Memory   in the arena given
+ * Waits    route_find (for the resolver)
+ */
+#ifndef SMTP_ROUTE_H
+#define SMTP_ROUTE_H
+
+#include "dns/dns.h"
+#include "smtp/delivery.h"
+#include "smtp/destination.h"
+
+struct site {
+	struct str host;   /* the server's name; path of a UNIX socket */
+	struct str relay;  /* "host[address]:port", as logged */
+	struct str where;  /* "host[address]" */
+	struct dns_address address;
+	uint16_t port;
+	unsigned preference;
+	bool is_unix;
+	bool detect_loop;  /* our own name in its greeting is a loop */
+};
+
+struct route {
+	struct site *sites;
+	size_t count;          /* 0: trouble says why */
+	struct outcome trouble;
+};
+
+void route_find(struct arena *arena, const struct settings *set,
+	const struct destination *destination, struct route *route);
+
+/* Put equal preferences in random order, the lowest first; families as
+ * smtp_address_preference and smtp_balance_inet_protocols say. */
+void route_sort(struct site *sites, size_t count, const struct settings *set);
+
+#endif

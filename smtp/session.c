@@ -1,0 +1,500 @@
+#include "smtp/session.h"
+
+#include "base/log.h"
+#include "base/table.h"
+#include "dns/dns.h"
+#include "ipc/messages.h"
+#include "service/service.h"
+#include "smtp/sasl.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	SESSION_CEILING = 8 * 1024 * 1024, /* octets */
+	DIALER_S = 10,                     /* to be introduced */
+	RESUMPTIONS_MOST = 1000,           /* TLS sessions kept */
+};
+
+/* ---- troubles ---- */
+
+struct str reply_text(struct arena *arena, const struct smtp_reply *reply)
+{
+	char *text = arena_cstr(arena, reply->whole);
+
+	for (size_t i = 0; i < reply->whole.len; i++)
+		if (text[i] == '\n')
+			text[i] = ' ';
+	return str_of(text, reply->whole.len);
+}
+
+struct outcome session_lost(const struct session *session,
+	struct arena *arena, const char *phase)
+{
+	int error = errno;
+	struct outcome trouble;
+
+	if (error == ETIMEDOUT)
+		trouble = outcome_f(arena, 451, 4, 2,
+			"conversation with %.*s timed out while %s",
+			STR_ARG(session->site.where), phase);
+	else if (error == EMSGSIZE || error == EPROTO)
+		trouble = outcome_f(arena, 451, 5, 0,
+			"protocol error from %.*s while %s",
+			STR_ARG(session->site.where), phase);
+	else
+		trouble = outcome_f(arena, 451, 4, 2,
+			"lost connection with %.*s while %s",
+			STR_ARG(session->site.where), phase);
+	trouble.mta = session->site.host;
+	trouble.is_site = true;
+	return trouble;
+}
+
+struct outcome session_said(const struct session *session,
+	struct arena *arena, const struct smtp_reply *reply,
+	const char *command)
+{
+	struct str text = reply_text(arena, reply);
+	struct outcome outcome = {
+		.status = smtp_reply_status(reply),
+		.diagnostic = text,
+		.mta = arena_copy(arena, session->site.host),
+	};
+
+	outcome.status.text = arena_fmt(arena,
+		"host %.*s said: %.*s (in reply to %s command)",
+		STR_ARG(session->site.where), STR_ARG(text), command);
+	if (outcome.status.code / 100 != 5 && outcome.status.code / 100 != 4) {
+		/* an answer that makes no sense there */
+		outcome.status.code = 451;
+		outcome.status.subject = 5;
+		outcome.status.detail = 0;
+	}
+	if (reply->code == 421)
+		outcome.is_site = true;
+	return outcome;
+}
+
+struct outcome session_refused(const struct session *session,
+	struct arena *arena, const struct smtp_reply *reply)
+{
+	struct outcome outcome = session_said(session, arena, reply, "");
+
+	outcome.status.text = arena_fmt(arena,
+		"host %.*s refused to talk to me: %.*s",
+		STR_ARG(session->site.where), STR_ARG(outcome.diagnostic));
+	outcome.is_site = true;
+	return outcome;
+}
+
+/* ---- replies ---- */
+
+bool session_reply(struct session *session, struct arena *arena,
+	struct span timeout, const char *phase, struct smtp_reply *reply,
+	struct outcome *trouble)
+{
+	enum smtp_reply_state state = SMTP_REPLY_MORE;
+	struct str line;
+
+	*reply = (struct smtp_reply){ 0 };
+	while (state == SMTP_REPLY_MORE) {
+		if (!io_line(session->io, &line, timeout)) {
+			session->is_broken = true;
+			*trouble = session_lost(session, arena, phase);
+			return false;
+		}
+		state = smtp_reply_add(arena, reply, line);
+	}
+	if (state == SMTP_REPLY_BAD) {
+		session->is_broken = true;
+		errno = EPROTO;
+		*trouble = session_lost(session, arena, phase);
+		return false;
+	}
+	if (reply->code == 421) /* it is closing, RFC 5321 3.8 */
+		session->is_broken = true;
+	return true;
+}
+
+bool session_command(struct session *session, struct arena *arena,
+	struct str line, struct span timeout, const char *phase,
+	struct smtp_reply *reply, struct outcome *trouble)
+{
+	io_write(session->io, line);
+	io_text(session->io, "\r\n");
+	return session_reply(session, arena, timeout, phase, reply, trouble);
+}
+
+/* ---- the connection ---- */
+
+static struct str endpoint_of(struct arena *arena, const struct site *site)
+{
+	struct str address;
+
+	if (site->is_unix)
+		return arena_fmt(arena, "unix:%.*s", STR_ARG(site->host));
+	address = dns_address_text(arena, &site->address);
+	return arena_fmt(arena,
+		site->address.v6 ? "inet:[%.*s]:%u" : "inet:%.*s:%u",
+		STR_ARG(address), site->port);
+}
+
+static struct outcome cannot_connect(struct arena *arena,
+	const struct opening *o, struct str why)
+{
+	struct outcome trouble = outcome_f(arena, 451, 4, 1,
+		"connect to %.*s: %.*s", STR_ARG(o->site->relay),
+		STR_ARG(why));
+
+	trouble.mta = o->site->host;
+	trouble.is_site = true;
+	return trouble;
+}
+
+/* The connected socket, or -1 and trouble. */
+static int dial(const struct opening *o, struct outcome *trouble)
+{
+	const struct settings *set = o->set;
+	struct span timeout = set->connect_timeout;
+	struct msg_dial m = {
+		.purpose = set->is_lmtp ? STR("lmtp") : STR("smtp"),
+		.endpoint = endpoint_of(o->arena, o->site),
+		.source = o->site->address.v6 ? set->bind_address6 :
+						set->bind_address,
+		.source_only = set->bind_address_enforce,
+		.timeout_ms = (uint64_t)span_to_ms(timeout),
+	};
+	struct msg_dialed dialed = { .socket = -1 };
+	struct call *call =
+		service_call(o->arena, "dialer", span_s(DIALER_S));
+
+	if (m.source.len == 0 || o->site->is_unix)
+		m.source = STR_NONE;
+	if (timeout.us > 0) /* the dialer's own time is a little shorter */
+		timeout.us += 10 * 1000000;
+	else
+		timeout = SPAN_FOREVER;
+	if (!call || !msg_dial_send(call, &m) ||
+		!msg_dialed_recv(call, &dialed, timeout)) {
+		*trouble = cannot_connect(o->arena, o,
+			arena_fmt(o->arena, "dialer: %m"));
+		if (call)
+			call_close(call);
+		return -1;
+	}
+	if (dialed.status != 0 || dialed.socket < 0)
+		*trouble = cannot_connect(o->arena, o,
+			arena_copy(o->arena, dialed.text));
+	call_close(call);
+	return dialed.status == 0 ? dialed.socket : -1;
+}
+
+static struct session *new_session(const struct opening *o, int fd)
+{
+	struct arena *arena = arena_new(SESSION_CEILING);
+	struct session *session = arena_new_of(arena, struct session);
+
+	session->arena = arena;
+	session->set = o->set;
+	session->io = stream_open(arena, fd);
+	session->site = *o->site;
+	session->site.host = arena_copy(arena, o->site->host);
+	session->site.relay = arena_copy(arena, o->site->relay);
+	session->site.where = arena_copy(arena, o->site->where);
+	session->opened = moment_now();
+	return session;
+}
+
+/* ---- TLS ---- */
+
+/* What resumes a TLS session, by server; the process's own cache. */
+struct resumption {
+	struct arena *arena;
+	struct str octets;
+};
+
+static struct table *resumptions;
+
+static struct str resumption_key(struct arena *arena,
+	const struct session *session)
+{
+	return arena_fmt(arena, "%.*s %.*s", STR_ARG(session->site.relay),
+		STR_ARG(session->sign));
+}
+
+/* At the end of the conversation: TLSv1.3 gives tickets when it likes. */
+static void keep_resumption(struct session *session)
+{
+	struct arena *arena = arena_new(0);
+	struct resumption *kept = arena_new_of(arena, struct resumption);
+	struct str key = resumption_key(arena, session);
+	struct resumption *old;
+
+	kept->arena = arena;
+	kept->octets = tls_resumption(arena, &session->tls);
+	if (!resumptions)
+		resumptions = table_new();
+	if (kept->octets.len == 0 ||
+		table_count(resumptions) >= RESUMPTIONS_MOST) {
+		arena_free(arena);
+		return;
+	}
+	old = table_put(resumptions, key, kept);
+	if (old)
+		arena_free(old->arena);
+}
+
+static struct str find_resumption(const struct session *session)
+{
+	struct resumption *kept = resumptions ?
+		table_find(resumptions,
+			resumption_key(session->arena, session)) :
+		NULL;
+
+	return kept ? arena_copy(session->arena, kept->octets) : STR_NONE;
+}
+
+static struct outcome tls_trouble(const struct session *session,
+	struct outcome trouble)
+{
+	trouble.mta = session->site.host;
+	trouble.is_site = true;
+	return trouble;
+}
+
+/* The handshake and, above encrypt, the judgement of the certificate. */
+static bool start_tls(struct session *session, const struct opening *o,
+	struct outcome *trouble)
+{
+	const struct settings *set = session->set;
+	struct tls_context *context = tls_policy_context(o->policy);
+	struct tls_client client = tls_policy_client(session->arena, set,
+		o->policy, o->destination, session->site.host);
+
+	if (!context) {
+		*trouble = tls_trouble(session,
+			outcome_f(o->arena, 451, 7, 5,
+				"TLS is required, but our TLS engine is "
+				"unavailable"));
+		return false;
+	}
+	client.resume = find_resumption(session);
+	stream_discard_input(session->io);
+	if (!tls_connect(session->arena, session->io, context, &client,
+		    set->starttls_timeout, &session->tls)) {
+		session->is_broken = true;
+		log_info("SSL_connect error to %.*s: %.*s",
+			STR_ARG(session->site.relay),
+			STR_ARG(session->tls.failure));
+		*trouble = tls_trouble(session,
+			outcome_f(o->arena, 451, 7, 5,
+				"Cannot start TLS: handshake failure"));
+		return false;
+	}
+	session->is_tls = true;
+	session->is_verified = session->tls.is_matched;
+	if (set->tls_loglevel.len > 0 && !str_is(set->tls_loglevel, "0"))
+		tls_log(&session->tls, "to", session->site.relay);
+	if (o->policy->level < TLS_LEVEL_VERIFY || session->is_verified)
+		return true;
+	log_info("server certificate verification failed for %.*s: %.*s",
+		STR_ARG(session->site.relay), STR_ARG(session->tls.distrust));
+	*trouble = tls_trouble(session,
+		outcome_f(o->arena, 451, 7, 5,
+			session->tls.is_trusted ?
+				"Server certificate not verified" :
+				"Server certificate not trusted"));
+	return false;
+}
+
+void session_close(struct session *session)
+{
+	const struct settings *set = session->set;
+	struct smtp_reply reply;
+	struct outcome trouble;
+
+	if (!session->is_broken) {
+		io_text(session->io, "QUIT\r\n");
+		if (io_flush(session->io, set->quit_timeout) &&
+			!set->skip_quit_response)
+			(void)!session_reply(session, session->arena,
+				set->quit_timeout, "sending QUIT", &reply,
+				&trouble);
+	}
+	if (session->is_tls)
+		keep_resumption(session);
+	arena_free(session->arena);
+}
+
+/* ---- greeting and features ---- */
+
+static bool is_loop(const struct session *session, struct str name)
+{
+	return session->site.detect_loop &&
+		str_eq_nocase(name, session->set->conf->myhostname);
+}
+
+static bool greet(struct session *session, const struct opening *o,
+	struct outcome *trouble)
+{
+	const struct settings *set = session->set;
+	struct smtp_reply reply;
+	int class;
+
+	if (!session_reply(session, o->arena, set->helo_timeout,
+		    "receiving the initial server greeting", &reply, trouble))
+		return false;
+	class = reply.code / 100;
+	if (class == 2)
+		return true;
+	*trouble = session_refused(session, o->arena, &reply);
+	if (class == 5 && set->skip_5xx_greeting)
+		trouble->status.code = (uint16_t)(reply.code - 100);
+	return false;
+}
+
+static bool say_helo(struct session *session, const struct opening *o,
+	const char *verb, struct smtp_reply *reply, struct outcome *trouble)
+{
+	const char *phase = verb[0] == 'E' ? "performing the EHLO handshake" :
+		verb[0] == 'L'             ? "performing the LHLO handshake" :
+					     "performing the HELO handshake";
+	struct str line = arena_fmt(o->arena, "%s %.*s", verb,
+		STR_ARG(session->set->helo_name));
+
+	return session_command(session, o->arena, line,
+		session->set->helo_timeout, phase, reply, trouble);
+}
+
+/* EHLO, LHLO or HELO: what the server can do. */
+static bool introduce(struct session *session, const struct opening *o,
+	struct outcome *trouble)
+{
+	const struct settings *set = session->set;
+	struct smtp_reply reply;
+	bool extended = set->is_lmtp || !set->never_send_ehlo;
+
+	if (extended && !say_helo(session, o, set->is_lmtp ? "LHLO" : "EHLO",
+				&reply, trouble))
+		return false;
+	session->used_helo = !extended ||
+		(reply.code / 100 == 5 && !set->is_lmtp &&
+			!session->is_tls && !session->is_broken);
+	if (session->used_helo &&
+		!say_helo(session, o, "HELO", &reply, trouble))
+		return false;
+	if (reply.code / 100 != 2) {
+		*trouble = session_refused(session, o->arena, &reply);
+		return false;
+	}
+	features_parse(arena_copy(session->arena, reply.whole),
+		set->discard_keywords, &session->features);
+	if (session->used_helo)
+		session->features.set = 0;
+	if (!is_loop(session, session->features.name))
+		return true;
+	*trouble = outcome_f(o->arena, 550, 4, 6,
+		"mail for %.*s loops back to myself",
+		STR_ARG(o->destination->host));
+	log_warning("host %.*s greeted me with my own hostname %.*s",
+		STR_ARG(session->site.relay), STR_ARG(set->conf->myhostname));
+	return false;
+}
+
+/* STARTTLS as far as the policy wants it. */
+static bool secure(struct session *session, const struct opening *o,
+	struct outcome *trouble)
+{
+	const struct settings *set = session->set;
+	enum tls_level level = o->policy->level;
+	struct smtp_reply reply;
+
+	if (session->is_tls || level == TLS_LEVEL_NONE ||
+		(level == TLS_LEVEL_MAY && !tls_policy_context(o->policy)))
+		return true;
+	if (!(session->features.set & FEATURE_STARTTLS)) {
+		if (level == TLS_LEVEL_MAY)
+			return true;
+		*trouble = tls_trouble(session,
+			outcome_f(o->arena, 451, 7, 4,
+				"TLS is required, but was not offered by "
+				"host %.*s",
+				STR_ARG(session->site.where)));
+		return false;
+	}
+	if (!session_command(session, o->arena, STR("STARTTLS"),
+		    set->starttls_timeout, "sending STARTTLS", &reply,
+		    trouble))
+		return false;
+	if (reply.code / 100 != 2) {
+		if (level == TLS_LEVEL_MAY && !session->is_broken)
+			return true;
+		*trouble = session_said(session, o->arena, &reply, "STARTTLS");
+		trouble->status.code = 451;
+		trouble->status.subject = 7;
+		trouble->status.detail = 5;
+		trouble->status.text = arena_fmt(o->arena,
+			"TLS is required, but host %.*s refused to start TLS: "
+			"%.*s",
+			STR_ARG(session->site.where),
+			STR_ARG(trouble->diagnostic));
+		trouble->is_site = true;
+		return false;
+	}
+	return start_tls(session, o, trouble) &&
+		introduce(session, o, trouble);
+}
+
+static bool converse(struct session *session, const struct opening *o,
+	struct outcome *trouble)
+{
+	bool wrapped = session->set->tls_wrappermode &&
+		o->policy->level >= TLS_LEVEL_ENCRYPT;
+
+	if (wrapped && !start_tls(session, o, trouble))
+		return false;
+	return greet(session, o, trouble) && introduce(session, o, trouble) &&
+		secure(session, o, trouble) &&
+		sasl_login(session, o, trouble);
+}
+
+static struct session *open_once(const struct opening *o,
+	struct outcome *trouble, bool *tls_failed)
+{
+	int fd = dial(o, trouble);
+	struct session *session;
+
+	*tls_failed = false;
+	if (fd < 0)
+		return NULL;
+	session = new_session(o, fd);
+	session->sign = arena_copy(session->arena, o->sign);
+	if (converse(session, o, trouble))
+		return session;
+	*tls_failed = session->is_broken && !session->is_tls &&
+		session->tls.failure.len > 0;
+	trouble->mta = arena_copy(o->arena, trouble->mta);
+	session_close(session);
+	return NULL;
+}
+
+struct session *session_open(const struct opening *o, struct outcome *trouble)
+{
+	struct opening plain = *o;
+	struct tls_policy none = { .level = TLS_LEVEL_NONE };
+	struct session *session;
+	bool tls_failed;
+
+	if (o->set->tls_wrappermode && o->policy->level < TLS_LEVEL_ENCRYPT) {
+		*trouble = outcome_f(o->arena, 451, 7, 5,
+			"TLS wrapper mode needs the security level encrypt");
+		return NULL;
+	}
+	session = open_once(o, trouble, &tls_failed);
+	if (session || !tls_failed || o->policy->level != TLS_LEVEL_MAY)
+		return session;
+	/* opportunistic: plaintext is better than no mail */
+	plain.policy = &none;
+	return open_once(&plain, trouble, &tls_failed);
+}

@@ -1,0 +1,53 @@
+#include "smtp/settings.h"
+
+struct settings settings_of(const struct conf *conf, bool is_lmtp)
+{
+	struct settings s = { .conf = conf, .is_lmtp = is_lmtp };
+
+#define SETTING(field, type) \
+	s.field = is_lmtp ? conf->lmtp_##field : conf->smtp_##field;
+#define SETTING_AS(field, type, smtp, lmtp) \
+	s.field = is_lmtp ? conf->lmtp : conf->smtp;
+#define SETTING_SMTP(field, type)                                              \
+	if (!is_lmtp)                                                          \
+		s.field = conf->smtp_##field;
+#define REFUSED(field, type)                                                   \
+	SETTING(field, type)                                                   \
+	if (s.field.len > 0)                                                   \
+		s.refused = is_lmtp ? "lmtp_" #field : "smtp_" #field;
+#include "smtp/settings.def"
+#undef SETTING
+#undef SETTING_AS
+#undef SETTING_SMTP
+#undef REFUSED
+	return s;
+}
+
+const enum param settings_params[] = {
+#define SETTING(field, type) smtp_##field, lmtp_##field,
+#define SETTING_AS(field, type, smtp, lmtp) smtp, lmtp,
+#define SETTING_SMTP(field, type) smtp_##field,
+#define REFUSED(field, type) SETTING(field, type)
+#include "smtp/settings.def"
+#undef SETTING
+#undef SETTING_AS
+#undef SETTING_SMTP
+#undef REFUSED
+	myhostname, inet_interfaces, proxy_interfaces, inet_protocols,
+	disable_dns_lookups, best_mx_transport, soft_bounce,
+	delay_logging_resolution_limit, tls_append_default_CA,
+	tls_high_cipherlist, tls_medium_cipherlist, tls_low_cipherlist,
+	tls_export_cipherlist, tls_null_cipherlist, tls_eecdh_auto_curves,
+	tls_ffdhe_auto_groups, disable_mime_output_conversion,
+	ignore_mx_lookup_error, config_directory, PARAMS_END
+};
+
+bool settings_lists(struct str list, const char *name)
+{
+	struct str item;
+
+	while (str_take_item(&list, ", \t\r\n", &item))
+		if (str_is_nocase(item, name))
+			return true;
+	return false;
+}

@@ -1,0 +1,29 @@
+/*
+ * smtp/tables - the lookup tables of this client, opened before the sandbox
+ * closes.
+ *
+ * Waits    tables_find
+ */
+#ifndef SMTP_TABLES_H
+#define SMTP_TABLES_H
+
+#include "smtp/settings.h"
+
+enum table_use {
+	TABLE_PASSWORDS, /* *_sasl_password_maps */
+	TABLE_POLICIES,  /* *_tls_policy_maps */
+	TABLES_END
+};
+
+enum table_result {
+	TABLE_NOTHING,
+	TABLE_FOUND,
+	TABLE_TROUBLE, /* the table cannot be asked now: mail waits */
+};
+
+void tables_prepare(const struct settings *set);
+bool tables_has(enum table_use use);
+enum table_result tables_find(struct arena *arena, enum table_use use,
+	struct str key, struct str *value);
+
+#endif

@@ -1,0 +1,340 @@
+#include "smtp/tls_policy.h"
+
+#include "agent/deliver.h"
+#include "base/log.h"
+#include "smtp/tables.h"
+
+/* Set by tls_policy_prepare; both NULL: no TLS. */
+static struct {
+	struct tls_context *opportunistic, *mandatory;
+} contexts;
+
+static const struct {
+	const char *name;
+	enum tls_level level;
+} levels[] = {
+	{ "none", TLS_LEVEL_NONE },       { "may", TLS_LEVEL_MAY },
+	{ "encrypt", TLS_LEVEL_ENCRYPT }, { "verify", TLS_LEVEL_VERIFY },
+	{ "secure", TLS_LEVEL_SECURE },
+};
+
+static bool find_level(struct str name, enum tls_level *level)
+{
+	for (size_t i = 0; i < COUNT(levels); i++)
+		if (str_is_nocase(name, levels[i].name)) {
+			*level = levels[i].level;
+			return true;
+		}
+	return false;
+}
+
+static void refuse(struct arena *arena, struct tls_policy *policy,
+	const char *what, struct str value)
+{
+	if (policy->refused.status.code)
+		return;
+	policy->refused = outcome_f(arena, 451, 7, 5,
+		"TLS policy not supported: %s \"%.*s\"", what, STR_ARG(value));
+	log_warning("TLS policy not supported: %s \"%.*s\"", what,
+		STR_ARG(value));
+}
+
+/* ---- contexts ---- */
+
+static struct str cipher_list(const struct conf *conf, struct str grade)
+{
+	if (str_is_nocase(grade, "high"))
+		return conf->tls_high_cipherlist;
+	if (str_is_nocase(grade, "low") && conf->tls_low_cipherlist.len)
+		return conf->tls_low_cipherlist;
+	if (str_is_nocase(grade, "null"))
+		return conf->tls_null_cipherlist;
+	return conf->tls_medium_cipherlist;
+}
+
+static const char *cstr_or_null(struct arena *arena, struct str path)
+{
+	return path.len > 0 && !str_is(path, "none") ?
+		arena_cstr(arena, path) :
+		NULL;
+}
+
+static size_t chains_of(struct arena *arena, const struct settings *set,
+	struct tls_chain *chains, size_t most)
+{
+	struct str list = set->tls_chain_files, item;
+	size_t count = 0;
+
+	while (count < most && str_take_item(&list, ", \t\r\n", &item))
+		chains[count++] = (struct tls_chain){ .is_chain_file = true,
+			.cert_file = arena_cstr(arena, item) };
+	if (count > 0)
+		return count;
+	if (cstr_or_null(arena, set->tls_cert_file))
+		chains[count++] = (struct tls_chain){
+			.cert_file = cstr_or_null(arena, set->tls_cert_file),
+			.key_file = cstr_or_null(arena, set->tls_key_file) };
+	if (cstr_or_null(arena, set->tls_eccert_file))
+		chains[count++] = (struct tls_chain){
+			.cert_file = cstr_or_null(arena, set->tls_eccert_file),
+			.key_file = cstr_or_null(arena, set->tls_eckey_file) };
+	return count;
+}
+
+static struct tls_context *make_context(struct arena *arena,
+	const struct settings *set, bool mandatory)
+{
+	struct tls_chain chains[8] = { 0 };
+	struct str grade =
+		mandatory ? set->tls_mandatory_ciphers : set->tls_ciphers;
+	struct tls_options options = {
+		.chains = chains,
+		.chain_count = chains_of(arena, set, chains, COUNT(chains)),
+		.ca_file = cstr_or_null(arena, set->tls_CAfile),
+		.ca_path = cstr_or_null(arena, set->tls_CApath),
+		.default_ca = set->conf->tls_append_default_CA,
+		.verify_depth = (unsigned)set->tls_scert_verifydepth,
+		.protocols = mandatory ? set->tls_mandatory_protocols :
+					 set->tls_protocols,
+		.ciphers = cipher_list(set->conf, grade),
+		.exclude = mandatory ?
+			arena_fmt(arena, "%.*s %.*s",
+				STR_ARG(set->tls_exclude_ciphers),
+				STR_ARG(set->tls_mandatory_exclude_ciphers)) :
+			set->tls_exclude_ciphers,
+		.groups = set->conf->tls_eecdh_auto_curves,
+		.is_opportunistic = !mandatory,
+		.session_timeout = set->tls_session_cache_timeout,
+	};
+	struct str error = STR_NONE;
+	struct tls_context *context = tls_context_new(arena, &options, &error);
+
+	if (!context)
+		log_warning("TLS is not available: %.*s", STR_ARG(error));
+	return context;
+}
+
+static enum tls_level main_level(const struct settings *set, bool *known)
+{
+	enum tls_level level = TLS_LEVEL_NONE;
+
+	*known = true;
+	if (set->tls_security_level.len > 0)
+		*known = find_level(set->tls_security_level, &level);
+	else if (set->tls_enforce)
+		level = set->tls_enforce_peername ? TLS_LEVEL_VERIFY :
+						    TLS_LEVEL_ENCRYPT;
+	else if (set->tls_use)
+		level = TLS_LEVEL_MAY;
+	return level;
+}
+
+void tls_policy_prepare(const struct settings *set)
+{
+	struct arena *arena = arena_new(0);
+	bool known;
+
+	if (main_level(set, &known) == TLS_LEVEL_NONE && known &&
+		!tables_has(TABLE_POLICIES))
+		return;
+	contexts.opportunistic = make_context(arena, set, false);
+	contexts.mandatory = make_context(arena, set, true);
+}
+
+struct tls_context *tls_policy_context(const struct tls_policy *policy)
+{
+	return policy->level >= TLS_LEVEL_ENCRYPT ? contexts.mandatory :
+						    contexts.opportunistic;
+}
+
+/* ---- policies ---- */
+
+static void take_attribute(struct arena *arena, struct str word,
+	struct tls_policy *policy)
+{
+	struct str name = str_take_until(&word, '=');
+	struct str *list = NULL;
+
+	if (str_is_nocase(name, "match"))
+		list = &policy->match;
+	else if (str_is_nocase(name, "protocols"))
+		list = &policy->protocols;
+	else if (str_is_nocase(name, "ciphers"))
+		list = &policy->ciphers;
+	else if (str_is_nocase(name, "exclude"))
+		list = &policy->exclude;
+	else if (str_is_nocase(name, "servername"))
+		list = &policy->servername;
+	if (!list || word.len == 0)
+		refuse(arena, policy, "attribute", name);
+	else
+		*list = arena_copy(arena, word);
+}
+
+/* A ':' in a value separates elements; lists here want blanks. */
+static struct str colons_to_blanks(struct arena *arena, struct str text)
+{
+	struct buf out = BUF_IN(arena);
+
+	for (size_t i = 0; i < text.len; i++)
+		buf_char(&out, (char)(text.p[i] == ':' ? ' ' : text.p[i]));
+	return buf_str(&out);
+}
+
+void tls_policy_parse(struct arena *arena, struct str text,
+	struct tls_policy *policy)
+{
+	struct str word;
+
+	*policy = (struct tls_policy){ 0 };
+	if (!str_take_item(&text, " \t,", &word) ||
+		!find_level(word, &policy->level)) {
+		refuse(arena, policy, "security level", word);
+		return;
+	}
+	while (str_take_item(&text, " \t,", &word))
+		take_attribute(arena, word, policy);
+	policy->match = colons_to_blanks(arena, policy->match);
+	policy->protocols = colons_to_blanks(arena, policy->protocols);
+	policy->exclude = colons_to_blanks(arena, policy->exclude);
+}
+
+/* The nexthop as written; then, without [] and port, its parents. */
+static enum table_result look_up(struct arena *arena,
+	const struct destination *destination, struct str *value)
+{
+	struct str key = destination->text;
+	enum table_result result =
+		tables_find(arena, TABLE_POLICIES, key, value);
+	size_t dot;
+
+	if (result != TABLE_NOTHING || !destination->use_mx)
+		return result;
+	key = destination->host;
+	if (destination->port == 0)
+		key = str_skip(key, 1); /* was asked for already */
+	else
+		result = tables_find(arena, TABLE_POLICIES, key, value);
+	while (result == TABLE_NOTHING &&
+		(dot = str_find_char(key, '.')) != SIZE_MAX) {
+		key = str_skip(key, dot);
+		result = tables_find(arena, TABLE_POLICIES, key, value);
+		key = str_skip(key, 1);
+	}
+	return result;
+}
+
+static void fill_defaults(struct arena *arena, const struct settings *set,
+	struct tls_policy *policy)
+{
+	bool mandatory = policy->level >= TLS_LEVEL_ENCRYPT;
+
+	if (policy->match.len == 0)
+		policy->match = policy->level == TLS_LEVEL_SECURE ?
+			set->tls_secure_cert_match :
+			set->tls_verify_cert_match;
+	if (policy->servername.len == 0)
+		policy->servername = set->tls_servername;
+	if (policy->ciphers.len > 0)
+		policy->ciphers = cipher_list(set->conf, policy->ciphers);
+	if (mandatory && policy->exclude.len > 0)
+		policy->exclude = arena_fmt(arena, "%.*s %.*s",
+			STR_ARG(policy->exclude),
+			STR_ARG(set->tls_mandatory_exclude_ciphers));
+}
+
+struct tls_policy tls_policy_find(struct arena *arena,
+	const struct settings *set, const struct destination *destination,
+	unsigned deliver_flags)
+{
+	struct tls_policy policy = { 0 };
+	struct str text;
+	bool known = true;
+
+	switch (tables_has(TABLE_POLICIES) ?
+			look_up(arena, destination, &text) :
+			TABLE_NOTHING) {
+	case TABLE_FOUND:
+		tls_policy_parse(arena, text, &policy);
+		break;
+	case TABLE_TROUBLE:
+		policy.refused = outcome_f(arena, 451, 7, 5,
+			"TLS policy lookup error for %.*s",
+			STR_ARG(destination->text));
+		return policy;
+	default:
+		policy.level = main_level(set, &known);
+		if (!known)
+			refuse(arena, &policy, "security level",
+				set->tls_security_level);
+	}
+	if (deliver_flags & DELIVER_REQUIRETLS) /* RFC 8689 4.2.1 */
+		policy.level = policy.level > TLS_LEVEL_VERIFY ?
+			policy.level :
+			TLS_LEVEL_VERIFY;
+	else if ((deliver_flags & DELIVER_TLS_OPTIONAL) &&
+		policy.level > TLS_LEVEL_MAY)
+		policy.level = TLS_LEVEL_MAY;
+	fill_defaults(arena, set, &policy);
+	return policy;
+}
+
+static size_t match_names(struct arena *arena, struct str list,
+	struct str nexthop, struct str host, struct str *names, size_t most)
+{
+	struct str item;
+	size_t count = 0;
+
+	while (count < most && str_take_item(&list, ", \t:", &item)) {
+		if (str_is_nocase(item, "nexthop"))
+			names[count++] = nexthop;
+		else if (str_is_nocase(item, "dot-nexthop"))
+			names[count++] = arena_fmt(arena, ".%.*s",
+				STR_ARG(nexthop));
+		else if (str_is_nocase(item, "hostname"))
+			names[count++] = host;
+		else
+			names[count++] = item;
+	}
+	return count;
+}
+
+static struct str server_name(const struct tls_policy *policy,
+	struct str nexthop, struct str host)
+{
+	struct dns_address literal;
+	struct str name = policy->servername;
+
+	if (str_is_nocase(name, "nexthop"))
+		name = nexthop;
+	else if (str_is_nocase(name, "hostname") || name.len == 0)
+		name = host;
+	/* RFC 6066 3: no literal addresses */
+	return dns_is_hostname(name) && !dns_address_parse(name, &literal) ?
+		name :
+		STR_NONE;
+}
+
+struct tls_client tls_policy_client(struct arena *arena,
+	const struct settings *set, const struct tls_policy *policy,
+	const struct destination *destination, struct str host)
+{
+	enum { NAMES_MOST = 16 };
+	struct str *names = arena_array(arena, NAMES_MOST, sizeof(*names));
+	struct tls_client client = {
+		.match = names,
+		.protocols = policy->protocols,
+		.ciphers = policy->ciphers,
+		.exclude = policy->exclude,
+		.single_label =
+			!set->conf->tls_wildcard_matches_multiple_labels,
+	};
+
+	client.match_count = match_names(arena, policy->match,
+		destination->host, host, names, NAMES_MOST);
+	client.servername = policy->servername.len > 0 ||
+			policy->level >= TLS_LEVEL_VERIFY ?
+		server_name(policy, destination->host, host) :
+		STR_NONE;
+	return client;
+}
