@@ -40,6 +40,8 @@ void log_sink(void (*sink)(enum log_level level, struct str line))
 }
 
 static void write_line(enum log_level level, const char *format, va_list args)
+	printf_like(2, 0);
+static void write_line(enum log_level level, const char *format, va_list args)
 {
 	char line[LINE_MOST];
 	int saved = errno;

@@ -331,6 +331,29 @@ bool tls_ciphers_set(SSL_CTX *context, SSL *ssl, struct str ciphers,
 		     SSL_CTX_set_cipher_list(context, list.p) == 1;
 }
 
+/* Those of the list that this library knows; libraries differ. */
+static bool choose_groups(struct making *making, struct str groups)
+{
+	struct buf list = BUF_IN(making->arena);
+	struct str item;
+
+	if (str_trim(groups).len == 0)
+		return true;
+	while (str_take_item(&groups, " \t\r\n,:", &item)) {
+		char *name = arena_cstr(making->arena, item);
+
+		if (SSL_CTX_set1_groups_list(making->context->ssl, name) != 1)
+			continue;
+		if (list.len > 0)
+			buf_char(&list, ':');
+		buf_add(&list, item);
+	}
+	ERR_clear_error();
+	buf_char(&list, '\0');
+	return SSL_CTX_set1_groups_list(making->context->ssl, list.p) == 1 ||
+		refuse(making, "groups", "none is known");
+}
+
 static bool choose(struct making *making, const struct tls_options *options)
 {
 	SSL_CTX *ssl = making->context->ssl;
@@ -352,12 +375,8 @@ static bool choose(struct making *making, const struct tls_options *options)
 	if (!tls_ciphers_set(ssl, NULL, options->ciphers,
 		    making->context->exclude))
 		return refuse(making, "ciphers", NULL);
-	if (options->groups.len > 0) {
-		const char *groups = arena_cstr(making->arena, options->groups);
-
-		if (SSL_CTX_set1_groups_list(ssl, groups) != 1)
-			return refuse(making, groups, NULL);
-	}
+	if (!choose_groups(making, options->groups))
+		return false;
 	SSL_CTX_set_dh_auto(ssl, 1);
 	if (options->prefer_server)
 		SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);

@@ -55,7 +55,9 @@ struct tls_options {
 	struct str protocols;
 	struct str ciphers;       /* OpenSSL's list (tls_medium_cipherlist) */
 	struct str exclude;       /* names, separated by blanks or commas */
-	struct str groups;        /* curves, then DH groups; empty: default */
+	/* Curves, then DH groups; those unknown here are left out; empty:
+	 * the library's (tls_eecdh_auto_curves, tls_ffdhe_auto_groups). */
+	struct str groups;
 	/* Security level 0: old peers are better served than refused. */
 	bool is_opportunistic;
 	bool prefer_server;       /* tls_preempt_cipherlist */

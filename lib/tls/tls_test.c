@@ -616,6 +616,14 @@ static void chain_files(void **state)
 	assert_str(client.session.cipher, "ECDHE-RSA-AES128-GCM-SHA256");
 	assert_str(client.session.server_signature, "RSA-PSS (2048 bits)");
 	part();
+	options.groups = STR("no-such-group, secp384r1");
+	meet(context_of(options), trusting());
+	assert_str(client.session.key_exchange, "ECDHE (P-384)");
+	part();
+	options.groups = STR("no-such-group");
+	assert_null(tls_context_new(process, &options, &error));
+	assert_str(error, "groups: none is known");
+	options.groups = STR_NONE;
 	chain.is_chain_file = false;
 	chain.cert_pem = mx.chain.cert_pem;
 	assert_null(tls_context_new(process, &options, &error));
