@@ -1,0 +1,362 @@
+/*
+ * Flags, expunging, copying and moving: one transaction of the index each.
+ */
+#include "mailbox/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "mailbox/store.h"
+
+enum {
+	SYSTEM = IMAP_ANSWERED | IMAP_FLAGGED | IMAP_DELETED | IMAP_SEEN |
+		IMAP_DRAFT,
+};
+
+/* Ends the transaction; memory follows the index in every case. */
+static enum mailbox_result finish(struct mailbox *mailbox,
+	struct index_txn *txn, bool ok)
+{
+	ok = ok && index_mailbox_put(txn, str_from(mailbox->name),
+		&mailbox->row);
+	if (!ok)
+		index_abort(txn);
+	else
+		ok = index_commit(txn);
+	if (!ok) {
+		mailbox_reload(mailbox);
+		return MAILBOX_TRY_LATER;
+	}
+	mailbox_store_soon(mailbox->store);
+	mailbox_changed(mailbox);
+	return MAILBOX_OK;
+}
+
+static struct index_txn *begin(struct mailbox *mailbox)
+{
+	struct index_txn *txn;
+
+	if (mailbox->is_removed)
+		return NULL;
+	txn = index_begin(mailbox->store->index, true);
+	if (txn && !mailbox_load(mailbox, txn)) {
+		index_abort(txn);
+		mailbox->is_removed = true;
+		return NULL;
+	}
+	return txn;
+}
+
+static void apply(const struct mailbox_change *change, uint64_t keywords,
+	struct index_message *m)
+{
+	unsigned kept = m->flags & ~(unsigned)SYSTEM;
+	unsigned flags = change->flags->system & SYSTEM;
+
+	if (change->mode == MAILBOX_FLAGS_ADD) {
+		m->flags |= flags;
+		m->keywords |= keywords;
+	} else if (change->mode == MAILBOX_FLAGS_REMOVE) {
+		m->flags &= ~flags;
+		m->keywords &= ~keywords;
+	} else {
+		m->flags = kept | flags;
+		m->keywords = keywords;
+	}
+}
+
+/* False: the index refuses. */
+static bool change_one(struct mailbox *mailbox, struct index_txn *txn,
+	struct mailbox_message *m, struct mailbox_change *change,
+	uint64_t keywords)
+{
+	struct index_message now = m->is;
+
+	if (change->has_unchanged_since &&
+		m->is.modseq > change->unchanged_since) {
+		imap_set_add(change->arena, change->modified, m->is.uid);
+		return true;
+	}
+	apply(change, keywords, &now);
+	if (now.flags == m->is.flags && now.keywords == m->is.keywords)
+		return true;
+	now.flags |= MAILBOX_PENDING;
+	now.modseq = change->modseq;
+	m->is = now;
+	mailbox->has_pending = true;
+	mailbox->row.modseq = change->modseq;
+	return index_message_put(txn, mailbox->row.id, &now,
+		str_from(m->name));
+}
+
+enum mailbox_result mailbox_change(struct mailbox *mailbox,
+	const uint32_t *uids, size_t count, struct mailbox_change *change)
+{
+	struct index_txn *txn = begin(mailbox);
+	uint64_t keywords;
+	bool ok;
+
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	change->modseq = mailbox->row.modseq + 1;
+	ok = mailbox_keywords_of(mailbox, txn, change->flags,
+		change->mode != MAILBOX_FLAGS_REMOVE, &keywords);
+	for (size_t i = 0; ok && i < count; i++) {
+		struct mailbox_message *m = mailbox_find(mailbox, uids[i]);
+
+		if (m)
+			ok = change_one(mailbox, txn, m, change, keywords);
+	}
+	return finish(mailbox, txn, ok);
+}
+
+/* ---- expunging ---- */
+
+static bool is_among(const uint32_t *uids, size_t count, uint32_t uid)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (uids[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && uids[low] == uid;
+}
+
+/* The file goes before the row: killed between the two, the next scan finds
+ * a row without file; the other way round a removed message would come back.
+ * True: it is gone. */
+static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
+	struct mailbox_message *m, bool *ok)
+{
+	struct mailbox_entry entry = mailbox_entry_of(m);
+
+	if (!mailbox->store->driver->unlink(mailbox->store->dir,
+		mailbox->name, &entry)) {
+		/* Gone already, or renamed: the next scan tells. */
+		if (errno != ENOENT)
+			log_warning("%s: remove %s: %m", mailbox->store->path,
+				m->name);
+		mailbox->row.cur_ns = 0;
+		return false;
+	}
+	if (!index_message_remove(txn, mailbox->row.id, m->is.uid))
+		*ok = false;
+	free(m->name);
+	mailbox->garbage++;
+	return true;
+}
+
+enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
+	const uint32_t *uids, size_t count, bool any)
+{
+	struct index_txn *txn;
+	size_t kept = 0;
+	bool ok = true, known;
+
+	/* Names must be those on disk. */
+	if (mailbox_refresh(mailbox, false) != MAILBOX_OK)
+		return MAILBOX_TRY_LATER;
+	txn = begin(mailbox);
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	known = mailbox_stamp_is_known(mailbox);
+	for (size_t i = 0; i < mailbox->count; i++) {
+		struct mailbox_message *m = &mailbox->messages[i];
+
+		if (ok && is_among(uids, count, m->is.uid) &&
+			(any || (m->is.flags & IMAP_DELETED)) &&
+			remove_one(mailbox, txn, m, &ok))
+			continue;
+		mailbox->messages[kept++] = *m;
+	}
+	if (kept < mailbox->count)
+		mailbox->row.modseq++;
+	mailbox->count = kept;
+	mailbox_stamp_own(mailbox, known);
+	return finish(mailbox, txn, ok);
+}
+
+/* ---- copying and moving ---- */
+
+struct copy {
+	struct arena *arena;
+	struct mailbox *from, *to;
+	struct index_txn *txn;
+	struct imap_set *from_uids, *to_uids;
+	struct mailbox_entry *made; /* to be taken back if it fails */
+	size_t made_count;
+	bool move;
+};
+
+static uint64_t same_keywords(struct copy *copy, uint64_t bits, bool *ok)
+{
+	struct imap_flags names = { 0 };
+	uint64_t same = 0;
+
+	for (size_t i = 0; i < copy->from->keyword_count; i++)
+		if ((bits >> i & 1) && copy->from->keywords[i])
+			names.keywords[names.count++] =
+				str_from(copy->from->keywords[i]);
+	if (names.count)
+		*ok = mailbox_keywords_of(copy->to, copy->txn, &names, true,
+			&same);
+	return same;
+}
+
+static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
+{
+	struct mailbox *to = copy->to, *from = copy->from;
+	const struct mailbox_driver *driver = to->store->driver;
+	struct mailbox_message *m = mailbox_find(from, uid);
+	struct index_message is;
+	struct mailbox_entry entry;
+	const char *name;
+	uint32_t new_uid;
+	bool ok = true;
+
+	if (!m)
+		return MAILBOX_OK; /* expunged meanwhile: not there to copy */
+	is = m->is;
+	is.keywords = same_keywords(copy, m->is.keywords, &ok);
+	is.flags &= SYSTEM;
+	name = driver->with_flags(copy->arena,
+		driver->fresh(copy->arena, 0, 0), is.flags,
+		(uint32_t)(is.keywords & ((1u << MAILBOX_LETTERS) - 1)));
+	m = mailbox_find(from, uid); /* from may be to */
+	entry = mailbox_entry_of(m);
+	new_uid = ok ? mailbox_next_uid(to) : 0;
+	if (new_uid == 0)
+		return MAILBOX_TRY_LATER;
+	if (!(copy->move ? driver->move : driver->copy)(to->store->dir,
+		from->name, &entry, to->name, name))
+		return errno == ENOENT ? MAILBOX_EXPUNGED :
+			mailbox_failed("copy to", to->name);
+	copy->made[copy->made_count++] = (struct mailbox_entry){
+		.name = name };
+	is.uid = new_uid;
+	is.modseq = to->row.modseq + 1;
+	is.saved_s = wall_us() / 1000000;
+	if (!mailbox_add(to, copy->txn, &is, name) ||
+		(copy->move && !index_message_remove(copy->txn, from->row.id,
+			uid)))
+		return MAILBOX_TRY_LATER;
+	imap_set_add(copy->arena, copy->from_uids, uid);
+	imap_set_add(copy->arena, copy->to_uids, new_uid);
+	return MAILBOX_OK;
+}
+
+/* What was copied goes away again. A file that was moved stays where it is:
+ * there it is found as a new message, so nothing is lost. */
+static void take_back(struct copy *copy)
+{
+	for (size_t i = 0; !copy->move && i < copy->made_count; i++)
+		if (!copy->to->store->driver->unlink(copy->to->store->dir,
+			copy->to->name, &copy->made[i]))
+			log_warning("%s: remove %s: %m",
+				copy->to->store->path, copy->made[i].name);
+	copy->to->row.new_ns = copy->from->row.new_ns = 0;
+}
+
+static void leave_from(struct copy *copy)
+{
+	struct mailbox *from = copy->from;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < from->count; i++) {
+		if (!imap_set_has(copy->from_uids, from->messages[i].is.uid)) {
+			from->messages[kept++] = from->messages[i];
+			continue;
+		}
+		free(from->messages[i].name);
+		from->garbage++;
+	}
+	if (kept < from->count)
+		from->row.modseq++;
+	from->count = kept;
+}
+
+static enum mailbox_result copy_all(struct copy *copy, const uint32_t *uids,
+	size_t count)
+{
+	enum mailbox_result result = MAILBOX_OK;
+	size_t before = copy->to->count;
+
+	for (size_t i = 0; result == MAILBOX_OK && i < count; i++)
+		result = copy_one(copy, uids[i]);
+	if (result != MAILBOX_OK)
+		return result;
+	if (copy->to->count > before) {
+		mailbox_list_uids(copy->to, before);
+		copy->to->row.modseq++;
+	}
+	if (copy->move)
+		leave_from(copy);
+	if (!index_mailbox_put(copy->txn, str_from(copy->from->name),
+		&copy->from->row))
+		return MAILBOX_TRY_LATER;
+	return MAILBOX_OK;
+}
+
+static enum mailbox_result make_durable(struct copy *copy)
+{
+	struct mailbox_store *store = copy->to->store;
+
+	if (!store->driver->flush(store->dir, copy->to->name) ||
+		(copy->move && !store->driver->flush(store->dir,
+			copy->from->name)))
+		return mailbox_failed("flush", copy->to->name);
+	return mailbox_store_flush(store);
+}
+
+enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
+	const uint32_t *uids, size_t count, struct mailbox *to, bool move,
+	struct imap_set *from_uids, struct imap_set *to_uids)
+{
+	struct copy copy = { .arena = arena, .from = from, .to = to,
+		.move = move, .from_uids = from_uids, .to_uids = to_uids };
+	enum mailbox_result result;
+	bool from_known, to_known;
+
+	*from_uids = *to_uids = (struct imap_set){ 0 };
+	if (mailbox_refresh(from, false) != MAILBOX_OK ||
+		mailbox_refresh(to, false) != MAILBOX_OK)
+		return MAILBOX_TRY_LATER;
+	copy.made = arena_array(arena, count + 1, sizeof(*copy.made));
+	copy.txn = begin(to);
+	if (!copy.txn)
+		return MAILBOX_TRY_LATER;
+	if (!mailbox_load(from, copy.txn)) {
+		index_abort(copy.txn);
+		return MAILBOX_TRY_LATER;
+	}
+	from_known = mailbox_stamp_is_known(from);
+	to_known = mailbox_stamp_is_known(to);
+	result = copy_all(&copy, uids, count);
+	if (result != MAILBOX_OK) {
+		take_back(&copy);
+		index_abort(copy.txn);
+		mailbox_reload(to);
+		mailbox_reload(from);
+		return result;
+	}
+	mailbox_stamp_own(to, to_known);
+	if (move && from != to) {
+		mailbox_stamp_own(from, from_known);
+		if (!index_mailbox_put(copy.txn, str_from(from->name),
+			&from->row)) {
+			index_abort(copy.txn);
+			mailbox_reload(from);
+			return MAILBOX_TRY_LATER;
+		}
+	}
+	result = finish(to, copy.txn, true);
+	if (move)
+		mailbox_changed(from);
+	return result == MAILBOX_OK ? make_durable(&copy) : result;
+}

@@ -1,0 +1,99 @@
+/*
+ * mailbox/driver - how messages lie on disk. One table per format; the index,
+ * UIDs and everything above know nothing of it.
+ *
+ * Names    as on the wire in modified UTF-7, levels joined by "."; "INBOX" is
+ *          the store itself. They were checked (mailbox/name.h).
+ * Entries  a message is one entry with a name; its key is the part that does
+ *          not change with flags.
+ * Memory   results in the arena given
+ * Waits    save, publish and flush: for the disk, by helper threads
+ */
+#ifndef MAILBOX_DRIVER_H
+#define MAILBOX_DRIVER_H
+
+#include "mailbox/result.h"
+
+enum {
+	MAILBOX_ENTRY_MOST = 255, /* octets of an entry's name */
+	MAILBOX_LETTERS = 26,     /* keywords that an entry's name can carry */
+};
+
+struct mailbox_entry {
+	const char *name;
+	bool is_new;    /* no reader has seen it yet */
+	bool is_known;  /* for the caller */
+};
+
+/* Changes when anything in the mailbox changes; ns of the wall clock. */
+struct mailbox_stamp {
+	int64_t new_ns, cur_ns;
+};
+
+struct mailbox_driver {
+	const char *scheme;
+
+	enum mailbox_result (*prepare)(int store);
+	enum mailbox_result (*list)(int store, struct arena *arena,
+		struct str **names, size_t *count);
+	bool (*exists)(int store, const char *mailbox);
+	enum mailbox_result (*create)(int store, const char *mailbox);
+	/* With all that is in it. */
+	enum mailbox_result (*remove)(int store, const char *mailbox);
+	enum mailbox_result (*rename)(int store, const char *from,
+		const char *to);
+	/* Where uidlist and keywords of the mailbox lie: "" or ".Sent/". */
+	const char *(*path)(struct arena *arena, const char *mailbox);
+
+	bool (*stamp)(int store, const char *mailbox,
+		struct mailbox_stamp *stamp);
+	/* The two directories to watch for changes. */
+	void (*watched)(int store, const char *mailbox, struct arena *arena,
+		const char *paths[2]);
+	enum mailbox_result (*scan)(int store, const char *mailbox,
+		struct arena *arena, struct mailbox_entry **entries,
+		size_t *count);
+
+	/* Length of the key of a name; its flags (IMAP_* bits), keyword
+	 * letters (bit 0: a), sizes (0: does not say; CRLF size wins). */
+	size_t (*key)(const char *name);
+	void (*flags)(const char *name, unsigned *flags, uint32_t *letters);
+	uint64_t (*size)(const char *name);
+	/* The name of the same message with other flags. */
+	const char *(*with_flags)(struct arena *arena, const char *name,
+		unsigned flags, uint32_t letters);
+	/* A name that was never used. */
+	const char *(*fresh)(struct arena *arena, uint64_t octets,
+		uint64_t crlf_octets);
+
+	/* A descriptor to read; -1 with errno. */
+	int (*open)(int store, const char *mailbox,
+		const struct mailbox_entry *entry);
+	/* False with errno; ENOENT: it is not there any more. */
+	bool (*times)(int store, const char *mailbox,
+		const struct mailbox_entry *entry, int64_t *internal_s,
+		int64_t *saved_s, uint64_t *octets);
+	bool (*unlink)(int store, const char *mailbox,
+		const struct mailbox_entry *entry);
+	/* Within a mailbox, or to another one. */
+	bool (*move)(int store, const char *from,
+		const struct mailbox_entry *entry, const char *to,
+		const char *name);
+	bool (*copy)(int store, const char *from,
+		const struct mailbox_entry *entry, const char *to,
+		const char *name);
+
+	/* A file to write a new message to, and its temporary name. */
+	int (*save)(int store, const char *mailbox, struct arena *arena,
+		const char **temporary);
+	/* Give it its name and its date. It is not durable before flush. */
+	bool (*publish)(int store, const char *mailbox, const char *temporary,
+		const char *name, int64_t internal_s);
+	void (*cancel)(int store, const char *mailbox, const char *temporary);
+	/* The names in a mailbox survive a power cut from here on. */
+	bool (*flush)(int store, const char *mailbox);
+};
+
+extern const struct mailbox_driver mailbox_maildir;
+
+#endif

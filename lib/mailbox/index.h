@@ -1,0 +1,96 @@
+/*
+ * mailbox/index - the LMDB environment of one user: what the mail's own files
+ * lack. Rows are of fixed size, in the machine's order; a lost or foreign
+ * index is built again from the mail and its uidlists.
+ *
+ *	mailboxes  name -> struct index_mailbox
+ *	messages   mailbox id, uid (big endian) -> struct index_message, name
+ *	facts      mailbox id, uid -> size, ENVELOPE, BODY, BODYSTRUCTURE
+ *	keywords   mailbox id -> names, each ended by NUL
+ *	meta       "format", "next_id", "uidvalidity"
+ *
+ * Several processes of the user may have it open; a write transaction is
+ * also the lock under which they change the mail's files. A transaction must
+ * not be held across a wait.
+ *
+ * Durability  commits go to the page cache: they survive a kill. index_fd is
+ *             what io_fdatasync makes durable. After a power cut while it was
+ *             open (boot id in posthorn-index-boot) it is built again.
+ * Memory      slices are borrowed until the end of the transaction
+ * Waits       no
+ */
+#ifndef MAILBOX_INDEX_H
+#define MAILBOX_INDEX_H
+
+#include "base/arena.h"
+
+struct index;
+struct index_txn;
+
+struct index_mailbox {
+	uint32_t id, uidvalidity;
+	uint32_t uidnext;
+	uint32_t uid_reserved; /* what the uidlist's header says, on disk */
+	uint32_t recent_from;  /* uids from here on were seen by no session */
+	uint32_t names;        /* counts renames of entries */
+	uint64_t modseq;       /* the highest */
+	int64_t new_ns, cur_ns; /* stamp of the last scan; 0: scan */
+	uint64_t uidlist_ns;   /* mtime of the uidlist we know */
+};
+
+struct index_message {
+	uint32_t uid;
+	uint32_t flags;        /* IMAP_* bits and MAILBOX_* bits */
+	uint64_t keywords;     /* bit n: keyword n of the mailbox */
+	uint64_t modseq;
+	uint64_t size;         /* CRLF octets; UINT64_MAX: not known yet */
+	int64_t internal_s, saved_s;
+};
+
+/* In the directory `store` (a descriptor); `path` is the same, as a name.
+ * NULL: said in the log. */
+struct index *index_open(int store, const char *path);
+void index_close(struct index *index);
+int index_fd(const struct index *index);
+
+/* NULL: said in the log. */
+struct index_txn *index_begin(struct index *index, bool write);
+/* Either ends the transaction. False: nothing was changed. */
+must_check bool index_commit(struct index_txn *txn);
+void index_abort(struct index_txn *txn);
+
+bool index_mailbox_find(struct index_txn *txn, struct str name,
+	struct index_mailbox *row);
+must_check bool index_mailbox_put(struct index_txn *txn, struct str name,
+	const struct index_mailbox *row);
+/* The next unused id, the next uidvalidity (never given before). */
+must_check bool index_mailbox_new(struct index_txn *txn,
+	struct index_mailbox *row);
+/* With all its messages. */
+must_check bool index_mailbox_remove(struct index_txn *txn, struct str name);
+must_check bool index_mailbox_rename(struct index_txn *txn, struct str from,
+	struct str to);
+/* All messages of the mailbox; its row stays. */
+must_check bool index_mailbox_clear(struct index_txn *txn, uint32_t id);
+
+/* Call each() for all messages in order of their uids. */
+void index_messages_each(struct index_txn *txn, uint32_t id,
+	void (*each)(void *context, const struct index_message *message,
+		struct str name), void *context);
+must_check bool index_message_put(struct index_txn *txn, uint32_t id,
+	const struct index_message *message, struct str name);
+/* With its facts. */
+must_check bool index_message_remove(struct index_txn *txn, uint32_t id,
+	uint32_t uid);
+
+bool index_facts_find(struct index_txn *txn, uint32_t id, uint32_t uid,
+	struct str *facts);
+must_check bool index_facts_put(struct index_txn *txn, uint32_t id,
+	uint32_t uid, struct str facts);
+
+bool index_keywords_find(struct index_txn *txn, uint32_t id,
+	struct str *names);
+must_check bool index_keywords_put(struct index_txn *txn, uint32_t id,
+	struct str names);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * mailbox/mailbox - one IMAP mailbox of a user's store: its messages, and
+ * what may be done with them.
+ *
+ * All connections of a process that use the mailbox share one struct mailbox;
+ * what one of them does the others see at once (mailbox/view.h tells them).
+ * Other processes of the same user and other programs that change the Maildir
+ * are noticed by mailbox_refresh.
+ *
+ * Flags    IMAP_* bits (imap/take.h) and MAILBOX_* bits below; keywords are
+ *          bits of a set, numbered by the mailbox's list of names
+ * Memory   the messages' array is the mailbox's; a pointer into it is good
+ *          until the next call that may wait or change the mailbox
+ * Waits    mailbox_save_end, mailbox_copy: until durable; others do not
+ */
+#ifndef MAILBOX_MAILBOX_H
+#define MAILBOX_MAILBOX_H
+
+#include "base/list.h"
+#include "imap/set.h"
+#include "imap/take.h"
+#include "mailbox/driver.h"
+#include "mailbox/index.h"
+
+struct mailbox_store;
+
+enum {
+	MAILBOX_KEYWORDS_MOST = 64,
+	MAILBOX_IN_NEW = 0x100,  /* its file is in new/ */
+	MAILBOX_PENDING = 0x200, /* its file's name does not show its flags */
+};
+
+#define MAILBOX_SIZE_UNKNOWN UINT64_MAX
+
+struct mailbox_message {
+	struct index_message is;
+	char *name; /* of the entry on disk */
+};
+
+struct mailbox {
+	struct list link;
+	struct mailbox_store *store;
+	char *name; /* "INBOX", or as on the wire */
+	struct index_mailbox row;
+	struct mailbox_message *messages; /* ordered by uid */
+	size_t count, capacity;
+	char *keywords[MAILBOX_KEYWORDS_MOST]; /* NULL: a gap */
+	size_t keyword_count;
+
+	unsigned users;        /* mailbox_open without mailbox_close */
+	uint64_t changes;      /* counts what happened in this process */
+	bool is_removed;       /* deleted, or its UIDVALIDITY changed */
+	bool is_suspect;       /* somebody changed the files */
+	bool has_pending;      /* some message is MAILBOX_PENDING */
+	size_t garbage;        /* lines of the uidlist of expunged messages */
+	int watches[2];        /* of inotify; -1: none */
+	struct list watchers;  /* struct mailbox_watcher */
+	struct buf learned;    /* facts that are not in the index yet */
+	size_t learned_count;
+};
+
+/* Told of every change of a mailbox. wake() must not wait. */
+struct mailbox_watcher {
+	struct list link;
+	void (*wake)(void *context);
+	void *context;
+};
+
+/* ---- opening ---- */
+
+/* One more user of the mailbox; it is read or refreshed. */
+must_check enum mailbox_result mailbox_open(struct mailbox_store *store,
+	struct str name, struct mailbox **mailbox);
+void mailbox_close(struct mailbox *mailbox);
+/* Take in what others did. claim: move files from new/ to cur/. */
+must_check enum mailbox_result mailbox_refresh(struct mailbox *mailbox,
+	bool claim);
+/* Uids from *from on are \Recent to the caller; claim: to nobody else. */
+must_check enum mailbox_result mailbox_recent(struct mailbox *mailbox,
+	bool claim, uint32_t *from);
+void mailbox_watch(struct mailbox *mailbox, struct mailbox_watcher *watcher);
+void mailbox_unwatch(struct mailbox_watcher *watcher);
+
+/* ---- looking ---- */
+
+/* NULL: there is none with that uid. */
+struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
+	uint32_t uid);
+/* Bit number of a keyword, without case; -1: not known. */
+int mailbox_keyword(const struct mailbox *mailbox, struct str name);
+/* The message as it is on disk (line ends too), in the arena. */
+must_check enum mailbox_result mailbox_read(struct mailbox *mailbox,
+	uint32_t uid, struct arena *arena, struct str *message);
+
+/* What is known of a message's text once it was parsed; kept in the index. */
+struct mailbox_facts {
+	uint64_t size; /* octets in CRLF form */
+	struct str envelope, body, structure; /* as in a FETCH response */
+};
+
+/* In the arena; reads the message if nothing is kept. */
+must_check enum mailbox_result mailbox_facts(struct mailbox *mailbox,
+	uint32_t uid, struct arena *arena, struct mailbox_facts *facts);
+must_check enum mailbox_result mailbox_size(struct mailbox *mailbox,
+	uint32_t uid, uint64_t *size);
+/* Write what was learned into the index; done now and then anyway. */
+void mailbox_keep_learned(struct mailbox *mailbox);
+
+/* ---- changing ---- */
+
+enum mailbox_change_mode {
+	MAILBOX_FLAGS_ADD,
+	MAILBOX_FLAGS_REMOVE,
+	MAILBOX_FLAGS_REPLACE,
+};
+
+struct mailbox_change {
+	enum mailbox_change_mode mode;
+	const struct imap_flags *flags;
+	bool has_unchanged_since;  /* RFC 7162 3.1.3 */
+	uint64_t unchanged_since;
+	uint64_t modseq;           /* result: of what was changed */
+	struct imap_set *modified; /* result: uids not changed because of it */
+	struct arena *arena;       /* for modified */
+};
+
+/* Change flags of these uids; those that do not exist are passed over. It
+ * survives a kill when this returns. */
+must_check enum mailbox_result mailbox_change(struct mailbox *mailbox,
+	const uint32_t *uids, size_t count, struct mailbox_change *change);
+/* Remove those of these uids that are \Deleted (any: all of them). */
+must_check enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
+	const uint32_t *uids, size_t count, bool any);
+/*
+ * Copy (or move) messages to another mailbox of the store, all or none;
+ * durable when it returns. The uids in the order of the sets belong together.
+ */
+must_check enum mailbox_result mailbox_copy(struct arena *arena,
+	struct mailbox *from, const uint32_t *uids, size_t count,
+	struct mailbox *to, bool move, struct imap_set *from_uids,
+	struct imap_set *to_uids);
+
+/* ---- adding a message ---- */
+
+struct mailbox_save;
+
+/* NULL: *result tells. The save ends with its arena at the latest. */
+struct mailbox_save *mailbox_save_begin(struct arena *arena,
+	struct mailbox *mailbox, enum mailbox_result *result);
+/* Octets with CRLF or LF line ends. */
+must_check enum mailbox_result mailbox_save_write(struct mailbox_save *save,
+	struct str octets);
+/* Durable when it returns. */
+must_check enum mailbox_result mailbox_save_end(struct mailbox_save *save,
+	const struct imap_flags *flags, int64_t internal_s, uint32_t *uid);
+
+/* ---- inside lib/mailbox ---- */
+
+/* Everybody who watches hears it. */
+void mailbox_changed(struct mailbox *mailbox);
+/* The row and the messages as the index has them now; in a write
+ * transaction they stay so until its end. */
+must_check bool mailbox_load(struct mailbox *mailbox, struct index_txn *txn);
+/* After a failed transaction memory is behind or ahead of the index. */
+void mailbox_reload(struct mailbox *mailbox);
+/* Add at the end of memory and to the transaction. */
+must_check bool mailbox_add(struct mailbox *mailbox, struct index_txn *txn,
+	const struct index_message *message, const char *name);
+/* The next uid, reserved on disk. 0: there is none, or an error. */
+uint32_t mailbox_next_uid(struct mailbox *mailbox);
+/* Bits of these keywords, new ones are made; in a write transaction. */
+must_check bool mailbox_keywords_of(struct mailbox *mailbox,
+	struct index_txn *txn, const struct imap_flags *flags, bool make,
+	uint64_t *bits);
+/* Lines of new messages, at the end of the uidlist. */
+void mailbox_list_uids(struct mailbox *mailbox, size_t from);
+/* The stamp before and after we change the files ourselves: if nobody else
+ * did anything, no scan is needed for our own change. */
+bool mailbox_stamp_is_known(struct mailbox *mailbox);
+void mailbox_stamp_own(struct mailbox *mailbox, bool was_known);
+/* Give files the names that their flags ask for. False: more is left. */
+bool mailbox_rename_pending(struct mailbox *mailbox);
+struct mailbox_entry mailbox_entry_of(const struct mailbox_message *message);
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * A new message: written to a temporary file as it comes, flushed, then given
+ * its name and its uid.
+ */
+#include "mailbox/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "io/helper.h"
+#include "mailbox/store.h"
+
+enum {
+	PIECE = 32 * 1024,
+};
+
+struct mailbox_save {
+	struct mailbox *mailbox;
+	struct arena *arena;
+	int fd;
+	const char *temporary; /* NULL: published */
+	uint64_t octets, line_ends;
+	bool held_cr;          /* a CR that may be half of a CRLF */
+	size_t len;
+	char piece[PIECE];
+};
+
+static void end(void *context)
+{
+	struct mailbox_save *save = context;
+
+	if (save->fd >= 0)
+		close(save->fd);
+	if (save->temporary)
+		save->mailbox->store->driver->cancel(save->mailbox->store->dir,
+			save->mailbox->name, save->temporary);
+	mailbox_close(save->mailbox);
+}
+
+struct mailbox_save *mailbox_save_begin(struct arena *arena,
+	struct mailbox *mailbox, enum mailbox_result *result)
+{
+	struct mailbox_store *store = mailbox->store;
+	struct mailbox_save *save =
+		arena_new_of(arena, struct mailbox_save);
+
+	save->mailbox = mailbox;
+	save->arena = arena;
+	save->fd = store->driver->save(store->dir, mailbox->name, arena,
+		&save->temporary);
+	if (save->fd < 0) {
+		*result = mailbox_failed("write to", mailbox->name);
+		return NULL;
+	}
+	mailbox->users++;
+	arena_on_free(arena, end, save);
+	*result = MAILBOX_OK;
+	return save;
+}
+
+static bool flush_piece(struct mailbox_save *save)
+{
+	size_t at = 0;
+
+	while (at < save->len) {
+		ssize_t put = write(save->fd, save->piece + at,
+			save->len - at);
+
+		if (put < 0)
+			return false;
+		at += (size_t)put;
+	}
+	save->octets += save->len;
+	save->len = 0;
+	return true;
+}
+
+static bool put(struct mailbox_save *save, char c)
+{
+	if (save->len == PIECE && !flush_piece(save))
+		return false;
+	save->piece[save->len++] = c;
+	return true;
+}
+
+/* Line ends become LF, as all programs that share a Maildir expect; a CR
+ * elsewhere is content. */
+enum mailbox_result mailbox_save_write(struct mailbox_save *save,
+	struct str octets)
+{
+	for (size_t i = 0; i < octets.len; i++) {
+		char c = octets.p[i];
+
+		if (save->held_cr && c != '\n' && !put(save, '\r'))
+			return mailbox_failed("write to", save->mailbox->name);
+		save->held_cr = c == '\r';
+		if (save->held_cr)
+			continue;
+		save->line_ends += c == '\n';
+		if (!put(save, c))
+			return mailbox_failed("write to", save->mailbox->name);
+	}
+	return MAILBOX_OK;
+}
+
+static enum mailbox_result publish(struct mailbox_save *save,
+	struct index_txn *txn, const struct imap_flags *flags,
+	struct index_message *is)
+{
+	struct mailbox *m = save->mailbox;
+	const struct mailbox_driver *driver = m->store->driver;
+	const char *name;
+
+	if (!mailbox_keywords_of(m, txn, flags, true, &is->keywords))
+		return MAILBOX_TRY_LATER;
+	is->uid = mailbox_next_uid(m);
+	if (is->uid == 0)
+		return MAILBOX_TRY_LATER;
+	name = driver->with_flags(save->arena,
+		driver->fresh(save->arena, save->octets, is->size),
+		is->flags, (uint32_t)(is->keywords &
+			((1u << MAILBOX_LETTERS) - 1)));
+	is->modseq = ++m->row.modseq;
+	if (!mailbox_add(m, txn, is, name))
+		return MAILBOX_TRY_LATER;
+	if (!driver->publish(m->store->dir, m->name, save->temporary, name,
+		is->internal_s))
+		return mailbox_failed("write to", m->name);
+	save->temporary = NULL;
+	mailbox_list_uids(m, m->count - 1);
+	return MAILBOX_OK;
+}
+
+static enum mailbox_result commit(struct mailbox_save *save,
+	const struct imap_flags *flags, struct index_message *is)
+{
+	struct mailbox *m = save->mailbox;
+	struct index_txn *txn = index_begin(m->store->index, true);
+	enum mailbox_result result = MAILBOX_TRY_LATER;
+	bool known;
+
+	if (!txn)
+		return result;
+	if (!mailbox_load(m, txn)) {
+		index_abort(txn);
+		return MAILBOX_NONEXISTENT;
+	}
+	known = mailbox_stamp_is_known(m);
+	result = publish(save, txn, flags, is);
+	mailbox_stamp_own(m, known);
+	if (result == MAILBOX_OK && !index_mailbox_put(txn, str_from(m->name),
+		&m->row))
+		result = MAILBOX_TRY_LATER;
+	if (result != MAILBOX_OK)
+		index_abort(txn);
+	else if (!index_commit(txn))
+		result = MAILBOX_TRY_LATER;
+	if (result != MAILBOX_OK)
+		mailbox_reload(m);
+	else
+		mailbox_changed(m);
+	return result;
+}
+
+enum mailbox_result mailbox_save_end(struct mailbox_save *save,
+	const struct imap_flags *flags, int64_t internal_s, uint32_t *uid)
+{
+	struct mailbox *m = save->mailbox;
+	struct index_message is = { .flags = flags->system,
+		.internal_s = internal_s, .saved_s = wall_us() / 1000000 };
+	enum mailbox_result result;
+
+	if (save->held_cr && !put(save, '\r'))
+		return mailbox_failed("write to", m->name);
+	if (!flush_piece(save) || io_fsync(save->fd) < 0)
+		return mailbox_failed("write to", m->name);
+	if (m->is_removed)
+		return MAILBOX_NONEXISTENT;
+	is.size = save->octets + save->line_ends;
+	result = commit(save, flags, &is);
+	if (result != MAILBOX_OK)
+		return result;
+	*uid = is.uid;
+	if (!m->store->driver->flush(m->store->dir, m->name))
+		return mailbox_failed("flush", m->name);
+	return mailbox_store_flush(m->store);
+}

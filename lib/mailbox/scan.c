@@ -1,0 +1,424 @@
+/*
+ * Taking in what others did to the mailbox: other processes by way of the
+ * index, other programs by way of the files.
+ *
+ * A file that is renamed while a directory is read may be missed, so a
+ * message is gone only when a second reading misses it too. Two changes
+ * within one tick of the clock leave the same stamp, so a stamp that is
+ * younger than a few ticks is not trusted later.
+ */
+#include "mailbox/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/span.h"
+#include "base/table.h"
+#include "mailbox/store.h"
+#include "mailbox/uidlist.h"
+
+enum {
+	TICKS_NS = 50000000,
+};
+
+struct scan {
+	struct mailbox *mailbox;
+	struct index_txn *txn;
+	struct arena *arena;
+	struct table *entries; /* key -> struct mailbox_entry */
+	uint64_t modseq;
+	bool claim, ok;
+	bool changed;
+};
+
+static int64_t trusted(int64_t stamp_ns)
+{
+	return wall_us() * 1000 - stamp_ns < TICKS_NS ? stamp_ns - 1 :
+							stamp_ns;
+}
+
+bool mailbox_stamp_is_known(struct mailbox *mailbox)
+{
+	struct mailbox_stamp stamp;
+
+	return mailbox->store->driver->stamp(mailbox->store->dir,
+			mailbox->name, &stamp) &&
+		stamp.new_ns == mailbox->row.new_ns &&
+		stamp.cur_ns == mailbox->row.cur_ns;
+}
+
+void mailbox_stamp_own(struct mailbox *mailbox, bool was_known)
+{
+	struct mailbox_stamp stamp;
+
+	if (!was_known || !mailbox->store->driver->stamp(mailbox->store->dir,
+		mailbox->name, &stamp))
+		return;
+	mailbox->row.new_ns = trusted(stamp.new_ns);
+	mailbox->row.cur_ns = trusted(stamp.cur_ns);
+}
+
+static enum mailbox_result read_entries(struct scan *scan,
+	struct mailbox_entry **entries, size_t *count)
+{
+	struct mailbox *m = scan->mailbox;
+	const struct mailbox_driver *driver = m->store->driver;
+	enum mailbox_result result = driver->scan(m->store->dir, m->name,
+		scan->arena, entries, count);
+
+	for (size_t i = 0; result == MAILBOX_OK && i < *count; i++) {
+		struct mailbox_entry *e = &(*entries)[i];
+
+		table_put(scan->entries, str_of(e->name, driver->key(e->name)),
+			e);
+	}
+	return result;
+}
+
+static struct mailbox_entry *find_entry(struct scan *scan, const char *name)
+{
+	return table_find(scan->entries,
+		str_of(name, scan->mailbox->store->driver->key(name)));
+}
+
+/* What another program changed in the name is what changed in the flags;
+ * changes of ours that no name shows yet stay. */
+static void take_flags(struct scan *scan, struct mailbox_message *m,
+	const char *name)
+{
+	const struct mailbox_driver *driver = scan->mailbox->store->driver;
+	unsigned was, now;
+	uint32_t was_letters, now_letters;
+	uint64_t keywords;
+
+	driver->flags(m->name, &was, &was_letters);
+	driver->flags(name, &now, &now_letters);
+	if (was == now && was_letters == now_letters)
+		return;
+	keywords = (m->is.keywords | (now_letters & ~was_letters)) &
+		~(uint64_t)(was_letters & ~now_letters);
+	m->is.flags = (m->is.flags | (now & ~was)) & ~(was & ~now);
+	m->is.keywords = keywords;
+	m->is.modseq = scan->modseq;
+	scan->changed = true;
+}
+
+/* Out of new/, as a session has seen it. */
+static void claim(struct scan *scan, struct mailbox_message *m)
+{
+	struct mailbox *mailbox = scan->mailbox;
+	const struct mailbox_driver *driver = mailbox->store->driver;
+	struct mailbox_entry entry = mailbox_entry_of(m);
+	const char *name;
+
+	if (!scan->claim || !entry.is_new)
+		return;
+	name = driver->with_flags(scan->arena, m->name, m->is.flags,
+		(uint32_t)(m->is.keywords & ((1u << MAILBOX_LETTERS) - 1)));
+	if (!driver->move(mailbox->store->dir, mailbox->name, &entry,
+		mailbox->name, name)) {
+		log_warning("%s: take %s out of new: %m", mailbox->store->path,
+			m->name);
+		return;
+	}
+	free(m->name);
+	m->name = strdup(name);
+	m->is.flags &= ~(unsigned)(MAILBOX_IN_NEW | MAILBOX_PENDING);
+	mailbox->row.names++;
+}
+
+static void take_entry(struct scan *scan, struct mailbox_message *m,
+	struct mailbox_entry *entry)
+{
+	bool was_new = m->is.flags & MAILBOX_IN_NEW;
+
+	entry->is_known = true;
+	if (strcmp(m->name, entry->name) == 0 && was_new == entry->is_new &&
+		!(scan->claim && was_new))
+		return;
+	take_flags(scan, m, entry->name);
+	if (strcmp(m->name, entry->name) != 0) {
+		free(m->name);
+		m->name = strdup(entry->name);
+		if (!m->name)
+			panic("no memory");
+		scan->mailbox->row.names++;
+	}
+	m->is.flags = (m->is.flags & ~(unsigned)MAILBOX_IN_NEW) |
+		(entry->is_new ? MAILBOX_IN_NEW : 0);
+	claim(scan, m);
+	if (!index_message_put(scan->txn, scan->mailbox->row.id, &m->is,
+		str_from(m->name)))
+		scan->ok = false;
+}
+
+static bool is_missing(struct scan *scan)
+{
+	struct mailbox *m = scan->mailbox;
+
+	for (size_t i = 0; i < m->count; i++)
+		if (!find_entry(scan, m->messages[i].name))
+			return true;
+	return false;
+}
+
+static void take_known(struct scan *scan)
+{
+	struct mailbox *m = scan->mailbox;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->count; i++) {
+		struct mailbox_message *message = &m->messages[i];
+		struct mailbox_entry *entry = find_entry(scan, message->name);
+
+		if (entry) {
+			take_entry(scan, message, entry);
+			m->messages[kept++] = *message;
+			continue;
+		}
+		if (!index_message_remove(scan->txn, m->row.id,
+			message->is.uid))
+			scan->ok = false;
+		free(message->name);
+		m->garbage++;
+		scan->changed = true;
+	}
+	m->count = kept;
+}
+
+/* ---- files that we do not know ---- */
+
+struct unknown {
+	struct mailbox_entry *entry;
+	uint32_t uid;      /* of the uidlist; 0: not in it */
+	int64_t arrived_s; /* the number that the name begins with */
+};
+
+static int by_uid_and_time(const void *a, const void *b)
+{
+	const struct unknown *x = a, *y = b;
+
+	if (x->uid != y->uid)
+		return x->uid == 0 ? 1 : y->uid == 0 ? -1 :
+			x->uid < y->uid ? -1 : 1;
+	if (x->arrived_s != y->arrived_s)
+		return x->arrived_s < y->arrived_s ? -1 : 1;
+	return strcmp(x->entry->name, y->entry->name);
+}
+
+static int64_t number_of(const char *name)
+{
+	struct str digits = str_from(name);
+	uint64_t value;
+
+	return str_take_u64(&digits, INT64_MAX, &value) ? (int64_t)value :
+							  INT64_MAX;
+}
+
+/* Uids that the uidlist gives, if another program has written it. */
+static void take_uids(struct scan *scan, struct table *uids)
+{
+	struct mailbox *m = scan->mailbox;
+	struct mailbox_uidlist list;
+	struct str path = arena_fmt(scan->arena, "%sdovecot-uidlist",
+		m->store->driver->path(scan->arena, m->name));
+
+	if (!mailbox_uidlist_parse(scan->arena,
+		mailbox_store_read(m->store, scan->arena, path.p), &list) ||
+		list.uidvalidity != m->row.uidvalidity)
+		return;
+	for (size_t i = 0; i < list.count; i++) {
+		struct mailbox_uid *item = &list.items[i];
+		bool is_free = m->count == 0 ||
+			item->uid > m->messages[m->count - 1].is.uid;
+
+		if (is_free)
+			table_put(uids, item->key, item);
+	}
+	if (list.uidnext > m->row.uidnext)
+		m->row.uidnext = list.uidnext;
+}
+
+static void add_unknown(struct scan *scan, const struct unknown *u,
+	uint32_t uid)
+{
+	struct mailbox *m = scan->mailbox;
+	const struct mailbox_driver *driver = m->store->driver;
+	struct index_message message = { .uid = uid,
+		.modseq = scan->modseq };
+	uint64_t octets, size = driver->size(u->entry->name);
+	uint32_t letters;
+	unsigned flags;
+
+	if (!driver->times(m->store->dir, m->name, u->entry,
+		&message.internal_s, &message.saved_s, &octets))
+		return; /* gone again */
+	driver->flags(u->entry->name, &flags, &letters);
+	message.flags = flags | (u->entry->is_new ? MAILBOX_IN_NEW : 0);
+	message.keywords = letters;
+	message.size = size ? size : MAILBOX_SIZE_UNKNOWN;
+	if (!mailbox_add(m, scan->txn, &message, u->entry->name)) {
+		scan->ok = false;
+		return;
+	}
+	if (!u->entry->is_new || !scan->claim)
+		return;
+	claim(scan, &m->messages[m->count - 1]);
+	if (!index_message_put(scan->txn, m->row.id,
+		&m->messages[m->count - 1].is,
+		str_from(m->messages[m->count - 1].name)))
+		scan->ok = false;
+}
+
+static void add_all_unknown(struct scan *scan, struct unknown *items,
+	size_t count)
+{
+	struct mailbox *m = scan->mailbox;
+	size_t before = m->count;
+	uint32_t last = before ? m->messages[before - 1].is.uid : 0;
+	bool from_list = false;
+
+	for (size_t i = 0; scan->ok && i < count; i++) {
+		uint32_t uid = items[i].uid;
+
+		if (uid <= last || uid >= m->row.uidnext)
+			uid = mailbox_next_uid(m);
+		else
+			from_list = true;
+		if (uid == 0) {
+			scan->ok = false;
+			return;
+		}
+		last = uid;
+		add_unknown(scan, &items[i], uid);
+	}
+	/* Those that came out of the list stand there already. */
+	if (m->count > before && !from_list)
+		mailbox_list_uids(m, before);
+	scan->changed = true;
+	if (from_list && m->row.uidnext > m->row.uid_reserved)
+		m->row.uid_reserved = m->row.uidnext;
+}
+
+static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
+	size_t count)
+{
+	struct table *uids = table_new();
+	struct unknown *items =
+		arena_array(scan->arena, count + 1, sizeof(*items));
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct mailbox_entry *e = find_entry(scan, entries[i].name);
+
+		if (e == &entries[i] && !e->is_known)
+			items[found++] = (struct unknown){ .entry = e,
+				.arrived_s = number_of(e->name) };
+	}
+	if (found) {
+		take_uids(scan, uids);
+		for (size_t i = 0; i < found; i++) {
+			const char *name = items[i].entry->name;
+			struct mailbox_uid *uid = table_find(uids, str_of(name,
+				scan->mailbox->store->driver->key(name)));
+
+			items[i].uid = uid ? uid->uid : 0;
+		}
+		qsort(items, found, sizeof(*items), by_uid_and_time);
+		add_all_unknown(scan, items, found);
+	}
+	table_free(uids);
+}
+
+static enum mailbox_result scan_files(struct scan *scan)
+{
+	struct mailbox *m = scan->mailbox;
+	struct mailbox_entry *entries;
+	struct mailbox_stamp before;
+	size_t count;
+	enum mailbox_result result;
+
+	if (!m->store->driver->stamp(m->store->dir, m->name, &before))
+		return MAILBOX_NONEXISTENT;
+	scan->modseq = m->row.modseq + 1;
+	result = read_entries(scan, &entries, &count);
+	if (result == MAILBOX_OK && is_missing(scan))
+		result = read_entries(scan, &entries, &count);
+	if (result != MAILBOX_OK)
+		return result;
+	take_known(scan);
+	take_unknown(scan, entries, count);
+	if (scan->changed)
+		m->row.modseq = scan->modseq;
+	m->row.new_ns = trusted(before.new_ns);
+	m->row.cur_ns = trusted(before.cur_ns);
+	/* Our own moves out of new/ changed the stamps; that is found out by
+	 * the next look, at the price of one reading. */
+	if (!scan->ok || !index_mailbox_put(scan->txn, str_from(m->name),
+		&m->row))
+		return MAILBOX_TRY_LATER;
+	return MAILBOX_OK;
+}
+
+static enum mailbox_result scan_locked(struct mailbox *mailbox, bool do_claim)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct scan scan = { .mailbox = mailbox, .arena = arena,
+		.claim = do_claim, .ok = true };
+	enum mailbox_result result = MAILBOX_TRY_LATER;
+
+	scan.txn = index_begin(mailbox->store->index, true);
+	if (!scan.txn)
+		return MAILBOX_TRY_LATER;
+	scan.entries = table_new();
+	if (!mailbox_load(mailbox, scan.txn))
+		result = MAILBOX_NONEXISTENT;
+	else
+		result = scan_files(&scan);
+	table_free(scan.entries);
+	if (result != MAILBOX_OK)
+		index_abort(scan.txn);
+	else if (!index_commit(scan.txn))
+		result = MAILBOX_TRY_LATER;
+	if (result != MAILBOX_OK)
+		mailbox_reload(mailbox);
+	else if (scan.changed) {
+		mailbox_store_soon(mailbox->store);
+		mailbox_changed(mailbox);
+	}
+	return result;
+}
+
+static bool has_new(struct mailbox *mailbox)
+{
+	for (size_t i = mailbox->count; i-- > 0;)
+		if (mailbox->messages[i].is.flags & MAILBOX_IN_NEW)
+			return true;
+	return false;
+}
+
+enum mailbox_result mailbox_refresh(struct mailbox *mailbox, bool do_claim)
+{
+	struct index_txn *txn;
+	bool there;
+
+	if (mailbox->is_removed)
+		return MAILBOX_NONEXISTENT;
+	txn = index_begin(mailbox->store->index, false);
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	there = mailbox_load(mailbox, txn);
+	index_abort(txn);
+	if (!there || !mailbox->store->driver->exists(mailbox->store->dir,
+		mailbox->name)) {
+		mailbox->is_removed = true;
+		mailbox_changed(mailbox);
+		return MAILBOX_NONEXISTENT;
+	}
+	mailbox->is_suspect = false;
+	if (mailbox_stamp_is_known(mailbox) &&
+		!(do_claim && has_new(mailbox)))
+		return MAILBOX_OK;
+	return scan_locked(mailbox, do_claim);
+}

@@ -1,0 +1,534 @@
+#include "mailbox/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "imap/mutf7.h"
+#include "io/fiber.h"
+#include "io/helper.h"
+#include "mailbox/uidlist.h"
+
+#include <poll.h>
+
+enum {
+	NAME_MOST = 200,   /* octets of a mailbox's name */
+	LEVELS_MOST = 20,
+	FILE_MOST = 64 * 1024 * 1024,
+	SOON_MS = 400,     /* names of files follow flags after this */
+	TOGETHER_MS = 20,  /* news of inotify that are taken in at once */
+};
+
+bool mailbox_name_is_good(struct str name)
+{
+	struct arena *arena;
+	unsigned levels = 1;
+	bool ok;
+
+	if (name.len == 0 || name.len > NAME_MOST || name.p[0] == '.' ||
+		name.p[name.len - 1] == '.' || name.p[0] == '~' ||
+		str_find(name, STR("..")) != SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		if (!ascii_is_print((unsigned char)name.p[i]) ||
+			strchr("/%*", name.p[i]))
+			return false;
+		levels += name.p[i] == '.';
+	}
+	arena = arena_new(0);
+	ok = levels <= LEVELS_MOST &&
+		!str_is_none(imap_mutf7_to_utf8(arena, name));
+	arena_free(arena);
+	return ok;
+}
+
+struct str mailbox_name_of(struct str name)
+{
+	return str_is_nocase(name, "INBOX") ? STR("INBOX") : name;
+}
+
+struct str mailbox_store_read(struct mailbox_store *store,
+	struct arena *arena, const char *path)
+{
+	auto_close int fd = openat(store->dir, path, O_RDONLY | O_CLOEXEC);
+	struct buf out = BUF_IN(arena);
+	struct stat st;
+	ssize_t got = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > FILE_MOST)
+		return STR_NONE;
+	do {
+		out.len += (size_t)got;
+		if (!buf_room(&out, (size_t)st.st_size + 4096 - out.len))
+			return STR_NONE;
+		got = read(fd, out.p + out.len,
+			(size_t)st.st_size + 4095 - out.len);
+	} while (got > 0 && out.len < (size_t)st.st_size + 4095);
+	return got < 0 ? STR_NONE : buf_str(&out);
+}
+
+static bool write_all(int fd, struct str text)
+{
+	while (text.len > 0) {
+		ssize_t put = write(fd, text.p, text.len);
+
+		if (put < 0)
+			return false;
+		text = str_skip(text, (size_t)put);
+	}
+	return true;
+}
+
+bool mailbox_store_write(struct mailbox_store *store, const char *path,
+	struct str text, bool durable)
+{
+	char temporary[1200];
+	bool ok;
+
+	snprintf(temporary, sizeof(temporary), "%s.%08x.tmp", path,
+		(unsigned)random_below(UINT32_MAX));
+	auto_close int fd = openat(store->dir, temporary,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return false;
+	ok = write_all(fd, text) && (!durable || fsync(fd) == 0) &&
+		renameat(store->dir, temporary, store->dir, path) == 0;
+	if (!ok)
+		unlinkat(store->dir, temporary, 0);
+	return ok;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct str *x = a, *y = b;
+	bool x_inbox = str_is(*x, "INBOX"), y_inbox = str_is(*y, "INBOX");
+
+	if (x_inbox != y_inbox)
+		return x_inbox ? -1 : 1;
+	return str_cmp(*x, *y);
+}
+
+enum mailbox_result mailbox_store_list(struct mailbox_store *store,
+	struct arena *arena, struct mailbox_names *names)
+{
+	enum mailbox_result result = store->driver->list(store->dir, arena,
+		&names->names, &names->count);
+	size_t kept = 0;
+
+	if (result != MAILBOX_OK)
+		return result;
+	/* What others made may have names that cannot be said. */
+	for (size_t i = 0; i < names->count; i++)
+		if (mailbox_name_is_good(names->names[i]))
+			names->names[kept++] = names->names[i];
+	names->count = kept;
+	qsort(names->names, kept, sizeof(*names->names), by_name);
+	return MAILBOX_OK;
+}
+
+enum mailbox_result mailbox_store_subscriptions(struct mailbox_store *store,
+	struct arena *arena, struct mailbox_names *names)
+{
+	struct str text = mailbox_store_read(store, arena, "subscriptions");
+	size_t capacity = 0;
+	bool is_version_2 = false;
+	struct str name;
+
+	*names = (struct mailbox_names){ 0 };
+	while (mailbox_subscription_take(arena, &text, &is_version_2,
+		&name)) {
+		if (!mailbox_name_is_good(name))
+			continue;
+		arena_grow(arena, &names->names, &capacity, names->count + 1,
+			sizeof(name));
+		names->names[names->count++] = mailbox_name_of(name);
+	}
+	if (names->count)
+		qsort(names->names, names->count, sizeof(name), by_name);
+	return MAILBOX_OK;
+}
+
+static void subscription_format(struct buf *out, struct str name,
+	bool is_version_2)
+{
+	for (size_t i = 0; i < name.len; i++)
+		buf_char(out, is_version_2 && name.p[i] == '.' ? '\t' :
+			name.p[i]);
+	buf_char(out, '\n');
+}
+
+static bool flush_dir(struct mailbox_store *store)
+{
+	return io_fsync(store->dir) == 0;
+}
+
+enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
+	struct str name, bool on)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct str text = mailbox_store_read(store, arena, "subscriptions");
+	struct buf out = BUF_IN(arena);
+	bool is_version_2 = false, was_on = false;
+	struct str line;
+
+	name = mailbox_name_of(name);
+	while (mailbox_subscription_take(arena, &text, &is_version_2,
+		&line)) {
+		if (is_version_2 && out.len == 0)
+			buf_text(&out, "V\t2\n\n");
+		if (str_eq(mailbox_name_of(line), name))
+			was_on = true;
+		else
+			subscription_format(&out, line, is_version_2);
+	}
+	if (was_on == on)
+		return MAILBOX_OK;
+	if (on)
+		subscription_format(&out, name, is_version_2);
+	if (!mailbox_store_write(store, "subscriptions", buf_str(&out),
+		true) || !flush_dir(store))
+		return mailbox_failed("write", "subscriptions");
+	return MAILBOX_OK;
+}
+
+/* A name in a buffer, for the driver. */
+static const char *text_of(struct str name, char text[NAME_MOST + 1])
+{
+	name = mailbox_name_of(name);
+	memcpy(text, name.p, name.len);
+	text[name.len] = 0;
+	return text;
+}
+
+bool mailbox_store_has(struct mailbox_store *store, struct str name)
+{
+	char text[NAME_MOST + 1];
+
+	return mailbox_name_is_good(name) &&
+		store->driver->exists(store->dir, text_of(name, text));
+}
+
+/* A row for it now, with its own uidvalidity, durable. */
+static enum mailbox_result open_once(struct mailbox_store *store,
+	struct str name)
+{
+	struct mailbox *mailbox;
+	enum mailbox_result result = mailbox_open(store, name, &mailbox);
+
+	if (result == MAILBOX_OK)
+		mailbox_close(mailbox);
+	return result == MAILBOX_OK ? mailbox_store_flush(store) : result;
+}
+
+enum mailbox_result mailbox_store_create(struct mailbox_store *store,
+	struct str name)
+{
+	char text[NAME_MOST + 1];
+	enum mailbox_result result;
+
+	if (!mailbox_name_is_good(name))
+		return MAILBOX_CANNOT;
+	if (str_is_nocase(name, "INBOX"))
+		return MAILBOX_EXISTS;
+	result = store->driver->create(store->dir, text_of(name, text));
+	return result == MAILBOX_OK ? open_once(store, name) : result;
+}
+
+static struct mailbox *find_open(struct mailbox_store *store,
+	struct str name)
+{
+	list_each (at, &store->open) {
+		struct mailbox *m = CONTAINER(at, struct mailbox, link);
+
+		if (str_is(name, m->name) && !m->is_removed)
+			return m;
+	}
+	return NULL;
+}
+
+enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
+	struct str name)
+{
+	char text[NAME_MOST + 1];
+	struct mailbox *open;
+	struct index_txn *txn;
+	enum mailbox_result result;
+	bool ok;
+
+	if (!mailbox_name_is_good(name) || str_is_nocase(name, "INBOX"))
+		return MAILBOX_CANNOT;
+	if (!mailbox_store_has(store, name))
+		return MAILBOX_NONEXISTENT;
+	result = store->driver->remove(store->dir, text_of(name, text));
+	if (result != MAILBOX_OK)
+		return result;
+	open = find_open(store, name);
+	if (open) {
+		open->is_removed = true;
+		mailbox_changed(open);
+	}
+	txn = index_begin(store->index, true);
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	ok = index_mailbox_remove(txn, name);
+	if (!ok)
+		index_abort(txn);
+	else
+		ok = index_commit(txn);
+	return ok ? mailbox_store_flush(store) : MAILBOX_TRY_LATER;
+}
+
+static enum mailbox_result rename_one(struct mailbox_store *store,
+	struct str from, struct str to)
+{
+	char old[NAME_MOST + 1], new[NAME_MOST + 1];
+	struct mailbox *open = find_open(store, from);
+	struct index_txn *txn;
+	enum mailbox_result result;
+
+	if (to.len > NAME_MOST)
+		return MAILBOX_LIMIT;
+	result = store->driver->rename(store->dir, text_of(from, old),
+		text_of(to, new));
+	if (result != MAILBOX_OK)
+		return result;
+	txn = index_begin(store->index, true);
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	if (!index_mailbox_rename(txn, from, to)) {
+		index_abort(txn);
+		return MAILBOX_TRY_LATER;
+	}
+	if (!index_commit(txn))
+		return MAILBOX_TRY_LATER;
+	if (open) {
+		free(open->name);
+		open->name = strdup(new);
+		if (!open->name)
+			panic("no memory");
+	}
+	return MAILBOX_OK;
+}
+
+static enum mailbox_result rename_inbox(struct mailbox_store *store,
+	struct str to)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox *inbox, *target;
+	struct imap_set a, b;
+	enum mailbox_result result = mailbox_store_create(store, to);
+	uint32_t *uids;
+	size_t count;
+
+	if (result != MAILBOX_OK)
+		return result;
+	result = mailbox_open(store, STR("INBOX"), &inbox);
+	if (result != MAILBOX_OK)
+		return result;
+	result = mailbox_open(store, to, &target);
+	if (result == MAILBOX_OK) {
+		count = inbox->count;
+		uids = arena_array(arena, count + 1, sizeof(*uids));
+		for (size_t i = 0; i < count; i++)
+			uids[i] = inbox->messages[i].is.uid;
+		result = mailbox_copy(arena, inbox, uids, count, target, true,
+			&a, &b);
+		mailbox_close(target);
+	}
+	mailbox_close(inbox);
+	return result;
+}
+
+enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
+	struct str from, struct str to)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_names all;
+	enum mailbox_result result;
+	struct str below = arena_fmt(arena, "%.*s.", STR_ARG(from));
+	size_t renamed = 0;
+
+	if (!mailbox_name_is_good(to) || str_is_nocase(to, "INBOX") ||
+		!mailbox_name_is_good(from) || str_starts(to, below))
+		return MAILBOX_CANNOT;
+	if (mailbox_store_has(store, to))
+		return MAILBOX_EXISTS;
+	if (str_is_nocase(from, "INBOX"))
+		return rename_inbox(store, to);
+	result = mailbox_store_list(store, arena, &all);
+	for (size_t i = 0; result == MAILBOX_OK && i < all.count; i++) {
+		struct str name = all.names[i];
+
+		if (!str_eq(name, from) && !str_starts(name, below))
+			continue;
+		result = rename_one(store, name, arena_join(arena, to,
+			str_skip(name, from.len)));
+		renamed++;
+	}
+	if (result == MAILBOX_OK && renamed == 0)
+		return MAILBOX_NONEXISTENT;
+	return result == MAILBOX_OK ? mailbox_store_flush(store) : result;
+}
+
+enum mailbox_result mailbox_store_flush(struct mailbox_store *store)
+{
+	store->is_dirty = false;
+	if (io_fdatasync(index_fd(store->index)) == 0)
+		return MAILBOX_OK;
+	return mailbox_failed("flush the index of", store->path);
+}
+
+static bool rename_all(struct mailbox_store *store)
+{
+	bool done = true;
+
+	list_each (at, &store->open) {
+		struct mailbox *m = CONTAINER(at, struct mailbox, link);
+
+		if (!mailbox_rename_pending(m))
+			done = false;
+		mailbox_keep_learned(m);
+	}
+	return done;
+}
+
+void mailbox_store_settle(struct mailbox_store *store)
+{
+	while (!rename_all(store))
+		;
+	if (store->is_dirty &&
+		mailbox_store_flush(store) != MAILBOX_OK)
+		log_warning("%s: the index may be behind", store->path);
+}
+
+/* Fiber: until nothing is to be done. */
+static void follow(void *context)
+{
+	struct mailbox_store *store = context;
+
+	while (io_sleep(span_ms(SOON_MS))) {
+		while (!rename_all(store))
+			io_yield();
+		if (!store->is_dirty)
+			break;
+		if (mailbox_store_flush(store) != MAILBOX_OK)
+			break;
+	}
+	store->is_flushing = false;
+}
+
+void mailbox_store_soon(struct mailbox_store *store)
+{
+	store->is_dirty = true;
+	if (store->is_flushing || !io_self())
+		return;
+	store->is_flushing = true;
+	store->flusher = io_spawn("mailbox names", follow, store);
+}
+
+static void suspect(struct mailbox_store *store, int watch)
+{
+	list_each (at, &store->open) {
+		struct mailbox *m = CONTAINER(at, struct mailbox, link);
+
+		if ((m->watches[0] == watch || m->watches[1] == watch) &&
+			!m->is_suspect) {
+			m->is_suspect = true;
+			mailbox_changed(m);
+		}
+	}
+}
+
+/* Fiber: what other programs do to mailboxes that are open. */
+static void listen(void *context)
+{
+	struct mailbox_store *store = context;
+	union {
+		struct inotify_event event;
+		char octets[8192];
+	} news;
+
+	while (io_wait(store->inotify, POLLIN, SPAN_FOREVER)) {
+		ssize_t got = read(store->inotify, &news, sizeof(news));
+
+		for (ssize_t at = 0; at + (ssize_t)sizeof(news.event) <= got;) {
+			struct inotify_event event;
+
+			memcpy(&event, news.octets + at, sizeof(event));
+			suspect(store, event.wd);
+			at += (ssize_t)(sizeof(event) + event.len);
+		}
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			break;
+		if (!io_sleep(span_ms(TOGETHER_MS)))
+			break;
+	}
+	store->is_watching = false;
+}
+
+void mailbox_store_listen(struct mailbox_store *store)
+{
+	if (store->inotify < 0)
+		store->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (store->inotify < 0 || store->is_watching || !io_self())
+		return;
+	store->is_watching = true;
+	store->listener = io_spawn("mailbox news", listen, store);
+}
+
+struct mailbox_store *mailbox_store_open(const char *location)
+{
+	struct mailbox_store *store = mem_new(1, sizeof(*store));
+	struct str path = str_from(location);
+
+	str_take_prefix(&path, STR("maildir:"));
+	list_init(&store->open);
+	store->driver = &mailbox_maildir;
+	store->inotify = -1;
+	store->path = strndup(path.p, path.len);
+	if (!store->path)
+		panic("no memory");
+	for (size_t i = strlen(store->path); i > 1 &&
+		store->path[i - 1] == '/'; i--)
+		store->path[i - 1] = 0;
+	if (mkdir(store->path, 0700) < 0 && errno != EEXIST)
+		log_warning("make %s: %m", store->path);
+	store->dir = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->dir < 0)
+		log_warning("open %s: %m", store->path);
+	else if (store->driver->prepare(store->dir) == MAILBOX_OK)
+		store->index = index_open(store->dir, store->path);
+	if (store->index)
+		return store;
+	if (store->dir >= 0)
+		close(store->dir);
+	free(store->path);
+	free(store);
+	return NULL;
+}
+
+void mailbox_store_close(struct mailbox_store *store)
+{
+	if (!store)
+		return;
+	if (store->is_flushing)
+		io_cancel(store->flusher);
+	if (store->is_watching)
+		io_cancel(store->listener);
+	while (store->is_flushing || store->is_watching)
+		io_yield();
+	mailbox_store_settle(store);
+	index_close(store->index);
+	if (store->inotify >= 0)
+		io_close(store->inotify);
+	close(store->dir);
+	free(store->path);
+	free(store);
+}

@@ -1,0 +1,74 @@
+/*
+ * mailbox/store - all mailboxes of one user.
+ *
+ * Memory   the store is its own; lists in the arena given
+ * Waits    create, remove, rename, subscribe: until durable
+ */
+#ifndef MAILBOX_STORE_H
+#define MAILBOX_STORE_H
+
+#include "mailbox/mailbox.h"
+
+struct mailbox_store {
+	const struct mailbox_driver *driver;
+	int dir;          /* the mail's directory */
+	char *path;
+	struct index *index;
+	struct list open; /* struct mailbox */
+	int inotify;      /* -1: none */
+	struct fiber *flusher, *listener;
+	bool is_flushing; /* the fiber that renames files runs */
+	bool is_watching; /* the fiber that reads inotify runs */
+	bool is_dirty;    /* commits that are not on disk */
+};
+
+/* location: "maildir:PATH" or PATH; it is made if it is not there. NULL: said
+ * in the log. */
+struct mailbox_store *mailbox_store_open(const char *location);
+/* Finish what is pending, and let go. No mailbox is open any more. */
+void mailbox_store_close(struct mailbox_store *store);
+
+/* Is this a name that a mailbox may have? INBOX in any case is. */
+bool mailbox_name_is_good(struct str name);
+/* "INBOX" for INBOX in any case, else the name. */
+struct str mailbox_name_of(struct str name);
+
+struct mailbox_names {
+	struct str *names; /* in order of octets, INBOX first */
+	size_t count;
+};
+
+must_check enum mailbox_result mailbox_store_list(struct mailbox_store *store,
+	struct arena *arena, struct mailbox_names *names);
+must_check enum mailbox_result mailbox_store_subscriptions(
+	struct mailbox_store *store, struct arena *arena,
+	struct mailbox_names *names);
+must_check enum mailbox_result mailbox_store_subscribe(
+	struct mailbox_store *store, struct str name, bool on);
+bool mailbox_store_has(struct mailbox_store *store, struct str name);
+must_check enum mailbox_result mailbox_store_create(
+	struct mailbox_store *store, struct str name);
+must_check enum mailbox_result mailbox_store_remove(
+	struct mailbox_store *store, struct str name);
+/* With all that is below it; INBOX: its messages move (RFC 3501 6.3.5). */
+must_check enum mailbox_result mailbox_store_rename(
+	struct mailbox_store *store, struct str from, struct str to);
+
+/* What is committed survives a power cut when this returns. Waits. */
+must_check enum mailbox_result mailbox_store_flush(
+	struct mailbox_store *store);
+/* Something is to be done within a second: names of files, a flush. */
+void mailbox_store_soon(struct mailbox_store *store);
+/* Hear of what other programs do to the mailboxes that are open. */
+void mailbox_store_listen(struct mailbox_store *store);
+/* Do it now, all of it (tests, the end of the process). */
+void mailbox_store_settle(struct mailbox_store *store);
+
+/* Read a small file beside the mail; NONE: there is none. */
+struct str mailbox_store_read(struct mailbox_store *store,
+	struct arena *arena, const char *path);
+/* Replace it, all or nothing; durable if asked for. */
+must_check bool mailbox_store_write(struct mailbox_store *store,
+	const char *path, struct str text, bool durable);
+
+#endif

@@ -1,0 +1,161 @@
+#include "mailbox/uidlist.h"
+
+static bool take_header_field(struct str *in, char name, uint32_t *value)
+{
+	struct str word = str_take_word(in);
+	uint64_t number;
+
+	if (name && !str_take_char(&word, name))
+		return false;
+	if (!str_parse_u64(word, UINT32_MAX, &number))
+		return false;
+	*value = (uint32_t)number;
+	return true;
+}
+
+/* Version 3: the fields begin with a letter, in any order. */
+static bool parse_fields(struct str line, struct mailbox_uidlist *list)
+{
+	while (line.len > 0) {
+		struct str rest = line;
+
+		if (!take_header_field(&line, 'V', &list->uidvalidity)) {
+			line = rest;
+			if (!take_header_field(&line, 'N', &list->uidnext)) {
+				line = rest;
+				str_take_word(&line);
+			}
+		}
+	}
+	return list->uidvalidity != 0;
+}
+
+static bool parse_header(struct str line, struct mailbox_uidlist *list,
+	unsigned *version)
+{
+	struct str word = str_take_word(&line);
+
+	if (str_is(word, "3")) {
+		*version = 3;
+		return parse_fields(line, list);
+	}
+	*version = 1;
+	return str_is(word, "1") &&
+		take_header_field(&line, 0, &list->uidvalidity) &&
+		take_header_field(&line, 0, &list->uidnext) &&
+		list->uidvalidity != 0;
+}
+
+static bool parse_line(struct str line, unsigned version,
+	struct mailbox_uid *item)
+{
+	size_t colon;
+
+	if (!take_header_field(&line, 0, &item->uid) || item->uid == 0)
+		return false;
+	if (version == 3) {
+		if (!str_starts(line, STR(":"))) {
+			size_t at = str_find(line, STR(" :"));
+
+			if (at == SIZE_MAX)
+				return false;
+			line = str_skip(line, at + 1);
+		}
+		line = str_skip(line, 1);
+	}
+	colon = str_find_char(line, ':');
+	item->key = colon == SIZE_MAX ? line : str_first(line, colon);
+	return item->key.len > 0 && str_find_char(item->key, '/') == SIZE_MAX;
+}
+
+bool mailbox_uidlist_parse(struct arena *arena, struct str text,
+	struct mailbox_uidlist *list)
+{
+	size_t capacity = 0;
+	struct str line;
+	unsigned version;
+
+	*list = (struct mailbox_uidlist){ 0 };
+	if (!str_take_line(&text, &line) ||
+		!parse_header(line, list, &version))
+		return false;
+	while (str_take_line(&text, &line)) {
+		struct mailbox_uid item;
+
+		if (!parse_line(line, version, &item))
+			continue;
+		if (item.uid >= list->uidnext && item.uid < UINT32_MAX)
+			list->uidnext = item.uid + 1;
+		arena_grow(arena, &list->items, &capacity, list->count + 1,
+			sizeof(item));
+		list->items[list->count++] = item;
+	}
+	if (list->uidnext == 0)
+		list->uidnext = 1;
+	return true;
+}
+
+void mailbox_uidlist_header_format(struct buf *out, uint32_t uidvalidity,
+	uint32_t uidnext)
+{
+	buf_fmt(out, "3 V%u N%u\n", uidvalidity, uidnext);
+}
+
+void mailbox_uidlist_line_format(struct buf *out, uint32_t uid,
+	struct str key)
+{
+	buf_fmt(out, "%u :%.*s\n", uid, STR_ARG(key));
+}
+
+size_t mailbox_keywords_parse(struct str text, struct str *keywords,
+	size_t most)
+{
+	struct str line;
+	size_t count = 0;
+
+	for (size_t i = 0; i < most; i++)
+		keywords[i] = STR_NONE;
+	while (str_take_line(&text, &line)) {
+		uint64_t number;
+
+		if (!str_parse_u64(str_take_word(&line), most - 1, &number) ||
+			line.len == 0)
+			continue;
+		keywords[number] = line;
+		if (number >= count)
+			count = (size_t)number + 1;
+	}
+	return count;
+}
+
+void mailbox_keywords_format(struct buf *out, const struct str *keywords,
+	size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!str_is_none(keywords[i]))
+			buf_fmt(out, "%zu %.*s\n", i, STR_ARG(keywords[i]));
+}
+
+bool mailbox_subscription_take(struct arena *arena, struct str *text,
+	bool *is_version_2, struct str *name)
+{
+	struct str line;
+
+	while (str_take_line(text, &line)) {
+		char *copy;
+
+		if (str_is(line, "V\t2")) {
+			*is_version_2 = true;
+			continue;
+		}
+		if (line.len == 0)
+			continue;
+		copy = arena_cstr(arena, line);
+		for (char *p = copy; *is_version_2 && *p; p++)
+			if (*p == '\t')
+				*p = '.';
+		*name = str_of(copy, line.len);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,228 @@
+#include "mailbox/view.h"
+
+#include <stdlib.h>
+
+static void add(struct mailbox_view *view, uint32_t uid, bool recent)
+{
+	array_grow(&view->uids, &view->capacity, view->count + 1,
+		sizeof(*view->uids));
+	array_grow(&view->recent, &view->recent_capacity, view->count + 1,
+		sizeof(*view->recent));
+	view->uids[view->count] = uid;
+	view->recent[view->count++] = recent;
+	view->recent_count += recent;
+}
+
+/* Messages behind the last that it knows. True: there were any. */
+static bool add_new(struct mailbox_view *view)
+{
+	struct mailbox *m = view->mailbox;
+	uint32_t last = view->count ? view->uids[view->count - 1] : 0;
+	uint32_t recent_from;
+	size_t at = m->count;
+
+	while (at > 0 && m->messages[at - 1].is.uid > last)
+		at--;
+	if (at == m->count)
+		return false;
+	if (mailbox_recent(m, !view->read_only, &recent_from) != MAILBOX_OK)
+		recent_from = UINT32_MAX;
+	/* mailbox_recent may have loaded the mailbox anew. */
+	for (at = m->count; at > 0 && m->messages[at - 1].is.uid > last;)
+		at--;
+	for (; at < m->count; at++)
+		add(view, m->messages[at].is.uid,
+			m->messages[at].is.uid >= recent_from);
+	return true;
+}
+
+enum mailbox_result mailbox_view_open(struct mailbox *mailbox,
+	bool read_only, struct mailbox_view **view)
+{
+	enum mailbox_result result = mailbox_refresh(mailbox, !read_only);
+	struct mailbox_view *v;
+
+	if (result != MAILBOX_OK) {
+		mailbox_close(mailbox);
+		return result;
+	}
+	v = mem_new(1, sizeof(*v));
+	v->mailbox = mailbox;
+	v->read_only = read_only;
+	v->own_arena = arena_new(0);
+	add_new(v);
+	v->changes = mailbox->changes;
+	v->modseq = mailbox->row.modseq;
+	v->keywords_told = mailbox->keyword_count;
+	*view = v;
+	return MAILBOX_OK;
+}
+
+void mailbox_view_close(struct mailbox_view *view)
+{
+	if (!view)
+		return;
+	mailbox_close(view->mailbox);
+	arena_free(view->own_arena);
+	free(view->uids);
+	free(view->recent);
+	free(view);
+}
+
+bool mailbox_view_has_news(const struct mailbox_view *view)
+{
+	return view->changes != view->mailbox->changes ||
+		view->mailbox->is_suspect || view->mailbox->is_removed;
+}
+
+static void look_for_expunged(struct mailbox_view *view, struct arena *arena,
+	struct mailbox_news *news)
+{
+	struct mailbox *m = view->mailbox;
+	size_t at = 0, kept = 0;
+
+	for (size_t i = 0; i < view->count; i++) {
+		while (at < m->count &&
+			m->messages[at].is.uid < view->uids[i])
+			at++;
+		if (at < m->count && m->messages[at].is.uid == view->uids[i]) {
+			view->uids[kept] = view->uids[i];
+			view->recent[kept++] = view->recent[i];
+			continue;
+		}
+		if (!news->expunged) {
+			news->expunged = arena_array(arena, view->count,
+				sizeof(*news->expunged));
+			news->vanished = arena_array(arena, view->count,
+				sizeof(*news->vanished));
+		}
+		news->vanished[news->expunged_count] = view->uids[i];
+		news->expunged[news->expunged_count++] = (uint32_t)kept + 1;
+		view->recent_count -= view->recent[i];
+	}
+	view->count = kept;
+}
+
+static bool is_own(const struct mailbox_view *view,
+	const struct index_message *message)
+{
+	return message->modseq == view->own_modseq &&
+		imap_set_has(&view->own, message->uid);
+}
+
+static void look_for_changed(struct mailbox_view *view, struct arena *arena,
+	struct mailbox_news *news)
+{
+	struct mailbox *m = view->mailbox;
+	size_t at = 0;
+
+	for (size_t i = 0; i < view->count; i++) {
+		while (at < m->count &&
+			m->messages[at].is.uid < view->uids[i])
+			at++;
+		if (at == m->count ||
+			m->messages[at].is.uid != view->uids[i] ||
+			m->messages[at].is.modseq <= view->modseq ||
+			is_own(view, &m->messages[at].is))
+			continue;
+		if (!news->changed)
+			news->changed = arena_array(arena, view->count,
+				sizeof(*news->changed));
+		news->changed[news->changed_count++] = (uint32_t)i + 1;
+	}
+}
+
+void mailbox_view_look(struct mailbox_view *view, struct arena *arena,
+	bool may_expunge, struct mailbox_news *news)
+{
+	struct mailbox *m = view->mailbox;
+	bool all_told = may_expunge;
+
+	*news = (struct mailbox_news){ 0 };
+	if (m->is_suspect && mailbox_refresh(m, !view->read_only) !=
+		MAILBOX_OK)
+		m->is_suspect = false;
+	if (m->is_removed) {
+		news->is_gone = true;
+		return;
+	}
+	if (view->changes == m->changes)
+		return;
+	if (may_expunge)
+		look_for_expunged(view, arena, news);
+	look_for_changed(view, arena, news);
+	view->modseq = m->row.modseq;
+	view->own_modseq = 0;
+	news->has_keywords = m->keyword_count != view->keywords_told;
+	view->keywords_told = m->keyword_count;
+	news->has_new = add_new(view);
+	if (all_told)
+		view->changes = m->changes;
+}
+
+void mailbox_view_told(struct mailbox_view *view, const uint32_t *uids,
+	size_t count, uint64_t modseq)
+{
+	arena_reset(view->own_arena);
+	view->own = (struct imap_set){ 0 };
+	for (size_t i = 0; i < count; i++)
+		imap_set_add(view->own_arena, &view->own, uids[i]);
+	view->own_modseq = modseq;
+}
+
+uint32_t mailbox_view_seq(const struct mailbox_view *view, uint32_t uid)
+{
+	size_t low = 0, high = view->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (view->uids[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < view->count && view->uids[low] == uid ?
+		(uint32_t)low + 1 : 0;
+}
+
+static size_t first_from(const struct mailbox_view *view, uint32_t uid)
+{
+	size_t low = 0, high = view->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (view->uids[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool mailbox_view_uids(const struct mailbox_view *view, struct arena *arena,
+	struct imap_set *set, bool is_uids, uint32_t **uids, size_t *count)
+{
+	uint32_t largest = !is_uids ? (uint32_t)view->count :
+		view->count ? view->uids[view->count - 1] : 0;
+
+	imap_set_resolve(set, largest);
+	*uids = arena_array(arena, view->count + 1, sizeof(**uids));
+	*count = 0;
+	for (size_t i = 0; i < set->count; i++) {
+		struct imap_range r = set->ranges[i];
+
+		if (!is_uids && (r.from < 1 || r.to > view->count))
+			return false;
+		if (!is_uids) {
+			for (uint32_t seq = r.from; seq <= r.to; seq++)
+				(*uids)[(*count)++] = view->uids[seq - 1];
+			continue;
+		}
+		for (size_t at = first_from(view, r.from);
+			at < view->count && view->uids[at] <= r.to; at++)
+			(*uids)[(*count)++] = view->uids[at];
+	}
+	return true;
+}
