@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/span.h"
 #include "mailbox/store.h"
 
 enum {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/buf.h"
 #include "base/random.h"
 #include "base/span.h"
 #include "imap/take.h"

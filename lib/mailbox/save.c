@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/span.h"
 #include "io/helper.h"
 #include "mailbox/store.h"
 

@@ -1,0 +1,471 @@
+/*
+ * A store in a temporary directory, used as imapd does, and changed behind
+ * its back as other programs do.
+ */
+#include "base/test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mailbox/store.h"
+#include "mailbox/uidlist.h"
+#include "mailbox/view.h"
+
+static char dir[64];
+
+static int remove_one(const char *path, const struct stat *st, int type,
+	struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/mailbox-test.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *path_in(const char *name)
+{
+	static char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void put_file(const char *name, const char *text)
+{
+	FILE *f = fopen(path_in(name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void move_file(const char *from, const char *to)
+{
+	char old[512];
+
+	snprintf(old, sizeof(old), "%s", path_in(from));
+	assert_int_equal(rename(old, path_in(to)), 0);
+}
+
+static bool is_file(const char *name)
+{
+	return access(path_in(name), F_OK) == 0;
+}
+
+static struct mailbox *open_inbox(struct mailbox_store *store)
+{
+	struct mailbox *m;
+
+	assert_int_equal(mailbox_open(store, STR("inbox"), &m), MAILBOX_OK);
+	return m;
+}
+
+static struct mailbox_store *open_store(void)
+{
+	struct mailbox_store *store = mailbox_store_open(dir);
+
+	assert_non_null(store);
+	return store;
+}
+
+static uint32_t save(struct mailbox *m, const char *text, unsigned system,
+	const char *keyword)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct imap_flags flags = { .system = system };
+	enum mailbox_result result;
+	struct mailbox_save *s = mailbox_save_begin(arena, m, &result);
+	uint32_t uid = 0;
+
+	if (keyword)
+		flags.keywords[flags.count++] = str_from(keyword);
+	assert_non_null(s);
+	assert_int_equal(mailbox_save_write(s, str_from(text)), MAILBOX_OK);
+	assert_int_equal(mailbox_save_end(s, &flags, 1000000000, &uid),
+		MAILBOX_OK);
+	return uid;
+}
+
+static void saves_and_reads(void **state)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	struct mailbox_facts facts;
+	struct str text;
+
+	(void)state;
+	assert_int_equal(save(m, "Subject: a\r\n\r\nline\rx\r\n",
+		IMAP_SEEN, "$Work"), 1);
+	assert_int_equal(m->count, 1);
+	assert_int_equal(m->messages[0].is.size, 22);
+	assert_int_equal(m->messages[0].is.internal_s, 1000000000);
+	assert_int_equal(m->messages[0].is.keywords, 1);
+	assert_int_equal(mailbox_read(m, 1, arena, &text), MAILBOX_OK);
+	assert_str(text, "Subject: a\n\nline\rx\n");
+	assert_int_equal(mailbox_facts(m, 1, arena, &facts), MAILBOX_OK);
+	assert_int_equal(facts.size, 22);
+	assert_str(facts.envelope,
+		"(NIL \"a\" NIL NIL NIL NIL NIL NIL NIL NIL)");
+	mailbox_close(m);
+	mailbox_store_close(store);
+
+	store = open_store();
+	m = open_inbox(store);
+	assert_int_equal(m->count, 1);
+	assert_int_equal(m->messages[0].is.flags, IMAP_SEEN);
+	assert_int_equal(mailbox_keyword(m, STR("$work")), 0);
+	assert_int_equal(mailbox_facts(m, 1, arena, &facts), MAILBOX_OK);
+	assert_int_equal(facts.size, 22);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static void sees_other_programs(void **state)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	struct mailbox_view *view;
+	struct mailbox_news news;
+
+	(void)state;
+	assert_int_equal(mailbox_view_open(m, false, &view), MAILBOX_OK);
+	put_file("new/100.a.host", "Subject: one\n\n1\n");
+	put_file("cur/200.b.host:2,FS", "Subject: two\n\n2\n");
+	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
+	mailbox_view_look(view, arena, true, &news);
+	assert_true(news.has_new);
+	assert_int_equal(view->count, 2);
+	assert_int_equal(view->recent_count, 2);
+	assert_true(is_file("cur/100.a.host:2,"));
+	assert_int_equal(mailbox_find(m, 2)->is.flags,
+		IMAP_SEEN | IMAP_FLAGGED);
+
+	/* Flags by another program. */
+	move_file("cur/100.a.host:2,", "cur/100.a.host:2,RS");
+	move_file("cur/200.b.host:2,FS", "cur/200.b.host:2,S");
+	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
+	mailbox_view_look(view, arena, true, &news);
+	assert_int_equal(news.changed_count, 2);
+	assert_int_equal(mailbox_find(m, 1)->is.flags,
+		IMAP_SEEN | IMAP_ANSWERED);
+	assert_int_equal(mailbox_find(m, 2)->is.flags, IMAP_SEEN);
+
+	/* Removed by another program. */
+	assert_int_equal(unlink(path_in("cur/100.a.host:2,RS")), 0);
+	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
+	mailbox_view_look(view, arena, false, &news);
+	assert_int_equal(news.expunged_count, 0);
+	assert_int_equal(view->count, 2);
+	mailbox_view_look(view, arena, true, &news);
+	assert_int_equal(news.expunged_count, 1);
+	assert_int_equal(news.expunged[0], 1);
+	assert_int_equal(view->count, 1);
+	assert_int_equal(view->uids[0], 2);
+	mailbox_view_close(view);
+	mailbox_store_close(store);
+}
+
+static void change(struct mailbox *m, uint32_t uid,
+	enum mailbox_change_mode mode, unsigned system, const char *keyword)
+{
+	struct imap_flags flags = { .system = system };
+	struct mailbox_change c = { .mode = mode, .flags = &flags };
+
+	if (keyword)
+		flags.keywords[flags.count++] = str_from(keyword);
+	assert_int_equal(mailbox_change(m, &uid, 1, &c), MAILBOX_OK);
+}
+
+static void names_follow_flags(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m;
+
+	(void)state;
+	put_file("cur/1.a:2,P", "x: y\n\n");
+	m = open_inbox(store);
+	change(m, 1, MAILBOX_FLAGS_ADD, IMAP_SEEN | IMAP_FLAGGED, "Junk");
+	change(m, 1, MAILBOX_FLAGS_REMOVE, IMAP_FLAGGED, NULL);
+	assert_true(is_file("cur/1.a:2,P"));
+	mailbox_store_settle(store);
+	assert_true(is_file("cur/1.a:2,PSa"));
+	change(m, 1, MAILBOX_FLAGS_REPLACE, IMAP_DELETED, NULL);
+	mailbox_close(m);
+	mailbox_store_close(store);
+	assert_true(is_file("cur/1.a:2,PT"));
+}
+
+/* Killed after OK: what no name shows yet is in the index. */
+static void flags_survive(void **state)
+{
+	struct mailbox_store *store = open_store(), *other;
+	struct mailbox *m, *same;
+
+	(void)state;
+	put_file("cur/1.a:2,", "x: y\n\n");
+	m = open_inbox(store);
+	change(m, 1, MAILBOX_FLAGS_ADD, IMAP_SEEN, NULL);
+	/* LMDB may be opened once per process, so another one looks. */
+	mailbox_close(m);
+	mailbox_store_close(store);
+	other = open_store();
+	same = open_inbox(other);
+	assert_int_equal(mailbox_find(same, 1)->is.flags &
+		(IMAP_SEEN | IMAP_FLAGGED), IMAP_SEEN);
+	mailbox_close(same);
+	mailbox_store_close(other);
+}
+
+static void expunges_and_never_reuses(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	uint32_t uids[] = { 1, 2, 3 };
+
+	(void)state;
+	for (uint32_t i = 1; i <= 3; i++)
+		assert_int_equal(save(m, "a: b\r\n\r\n", 0, NULL), i);
+	change(m, 2, MAILBOX_FLAGS_ADD, IMAP_DELETED, NULL);
+	change(m, 3, MAILBOX_FLAGS_ADD, IMAP_DELETED, NULL);
+	assert_int_equal(mailbox_expunge(m, uids, 3, false), MAILBOX_OK);
+	assert_int_equal(m->count, 1);
+	assert_int_equal(m->messages[0].is.uid, 1);
+	assert_int_equal(save(m, "a: b\r\n\r\n", 0, NULL), 4);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static void copies_and_moves(void **state)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store), *to;
+	uint32_t uids[] = { 1, 3 };
+	struct imap_set a, b;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		save(m, "a: b\r\n\r\n", i ? IMAP_FLAGGED : 0, "k");
+	assert_int_equal(mailbox_store_create(store, STR("Box")), MAILBOX_OK);
+	assert_int_equal(mailbox_open(store, STR("Box"), &to), MAILBOX_OK);
+	assert_int_equal(mailbox_copy(arena, m, uids, 2, to, false, &a, &b),
+		MAILBOX_OK);
+	assert_int_equal(to->count, 2);
+	assert_int_equal(to->messages[1].is.flags, IMAP_FLAGGED);
+	assert_int_equal(to->messages[1].is.keywords, 1);
+	assert_int_equal(m->count, 3);
+	assert_true(imap_set_has(&a, 3) && !imap_set_has(&a, 2));
+	assert_true(imap_set_has(&b, 2));
+	assert_int_equal(mailbox_copy(arena, m, uids, 2, to, true, &a, &b),
+		MAILBOX_OK);
+	assert_int_equal(to->count, 4);
+	assert_int_equal(m->count, 1);
+	/* Within itself. */
+	uids[0] = 2;
+	assert_int_equal(mailbox_copy(arena, m, uids, 1, m, false, &a, &b),
+		MAILBOX_OK);
+	assert_int_equal(m->count, 2);
+	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
+	assert_int_equal(mailbox_refresh(to, true), MAILBOX_OK);
+	assert_int_equal(m->count, 2);
+	assert_int_equal(to->count, 4);
+	mailbox_close(to);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static void takes_over_from_dovecot(void **state)
+{
+	struct mailbox_store *store;
+	struct mailbox *m;
+	struct mailbox_names names;
+	struct arena *arena auto_arena = arena_new(0);
+
+	(void)state;
+	assert_int_equal(mkdir(path_in("cur"), 0700), 0);
+	assert_int_equal(mkdir(path_in("new"), 0700), 0);
+	put_file("cur/1.a.h,S=6:2,Sb", "a: b\n\n");
+	put_file("cur/2.b.h:2,", "a: b\n\n");
+	put_file("new/3.c.h", "a: b\n\n");
+	put_file("dovecot-uidlist", "3 V1275660208 N25022 Gabcdef\n"
+		"17 W8 :1.a.h,S=6\n25017 :2.b.h\n");
+	put_file("dovecot-keywords", "0 $Forwarded\n1 NonJunk\n");
+	put_file("subscriptions", "V\t2\n\nINBOX\nSent\t2024\n");
+	store = open_store();
+	m = open_inbox(store);
+	assert_int_equal(m->row.uidvalidity, 1275660208);
+	assert_int_equal(m->count, 3);
+	assert_int_equal(m->messages[0].is.uid, 17);
+	assert_int_equal(m->messages[0].is.keywords, 2);
+	assert_int_equal(mailbox_keyword(m, STR("nonjunk")), 1);
+	assert_int_equal(m->messages[1].is.uid, 25017);
+	assert_int_equal(m->messages[2].is.uid, 25022);
+	assert_int_equal(mailbox_store_subscriptions(store, arena, &names),
+		MAILBOX_OK);
+	assert_int_equal(names.count, 2);
+	assert_str(names.names[1], "Sent.2024");
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static void index_may_be_lost(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	uint32_t uidvalidity = m->row.uidvalidity, gone = 2, uid;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		save(m, "a: b\r\n\r\n", IMAP_SEEN, "Work");
+	assert_int_equal(mailbox_expunge(m, &gone, 1, true), MAILBOX_OK);
+	mailbox_close(m);
+	mailbox_store_close(store);
+	assert_int_equal(unlink(path_in("posthorn-index")), 0);
+	assert_int_equal(unlink(path_in("posthorn-index-lock")), 0);
+	store = open_store();
+	m = open_inbox(store);
+	assert_int_equal(m->row.uidvalidity, uidvalidity);
+	assert_int_equal(m->count, 2);
+	assert_int_equal(m->messages[0].is.uid, 1);
+	assert_int_equal(m->messages[1].is.uid, 3);
+	assert_int_equal(m->messages[1].is.flags, IMAP_SEEN);
+	assert_int_equal(m->messages[1].is.keywords, 1);
+	uid = save(m, "a: b\r\n\r\n", 0, NULL);
+	assert_true(uid > 3);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+/* After a power cut while it was open the index is not trusted. */
+static void power_cut_rebuilds(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	uint32_t uidvalidity = m->row.uidvalidity;
+
+	(void)state;
+	save(m, "a: b\r\n\r\n", 0, NULL);
+	mailbox_close(m);
+	mailbox_store_close(store);
+	put_file("posthorn-index-boot",
+		"00000000-0000-0000-0000-000000000000\n");
+	store = open_store();
+	m = open_inbox(store);
+	assert_int_equal(m->row.uidvalidity, uidvalidity);
+	assert_int_equal(m->count, 1);
+	assert_int_equal(m->messages[0].is.uid, 1);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static void names_of_mailboxes(void **state)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox_names names;
+	struct mailbox *m;
+	uint32_t uidvalidity;
+
+	(void)state;
+	assert_false(mailbox_name_is_good(STR("")));
+	assert_false(mailbox_name_is_good(STR("a/b")));
+	assert_false(mailbox_name_is_good(STR("../x")));
+	assert_false(mailbox_name_is_good(STR(".a")));
+	assert_false(mailbox_name_is_good(STR("a..b")));
+	assert_false(mailbox_name_is_good(STR("a*")));
+	assert_false(mailbox_name_is_good(STR("a&b")));
+	assert_false(mailbox_name_is_good(STR("caf\xc3\xa9")));
+	assert_true(mailbox_name_is_good(STR("caf&AOk-")));
+	assert_int_equal(mailbox_store_create(store, STR("Inbox")),
+		MAILBOX_EXISTS);
+	assert_int_equal(mailbox_store_create(store, STR("a.b")), MAILBOX_OK);
+	assert_int_equal(mailbox_store_create(store, STR("a.b")),
+		MAILBOX_EXISTS);
+	assert_int_equal(mailbox_open(store, STR("a.b"), &m), MAILBOX_OK);
+	save(m, "a: b\r\n\r\n", 0, NULL);
+	uidvalidity = m->row.uidvalidity;
+	assert_int_equal(mailbox_store_rename(store, STR("a"), STR("c.d")),
+		MAILBOX_OK);
+	assert_string_equal(m->name, "c.d.b");
+	mailbox_close(m);
+	assert_int_equal(mailbox_open(store, STR("c.d.b"), &m), MAILBOX_OK);
+	assert_int_equal(m->row.uidvalidity, uidvalidity);
+	assert_int_equal(m->count, 1);
+	assert_int_equal(mailbox_store_list(store, arena, &names), MAILBOX_OK);
+	assert_int_equal(names.count, 2);
+	assert_str(names.names[0], "INBOX");
+	assert_str(names.names[1], "c.d.b");
+	assert_int_equal(mailbox_store_remove(store, STR("c.d.b")),
+		MAILBOX_OK);
+	assert_true(m->is_removed);
+	mailbox_close(m);
+	assert_int_equal(mailbox_store_create(store, STR("c.d.b")),
+		MAILBOX_OK);
+	assert_int_equal(mailbox_open(store, STR("c.d.b"), &m), MAILBOX_OK);
+	assert_true(m->row.uidvalidity > uidvalidity);
+	mailbox_close(m);
+	assert_int_equal(mailbox_store_remove(store, STR("x")),
+		MAILBOX_NONEXISTENT);
+	mailbox_store_close(store);
+}
+
+static void parses_uidlists(void **state)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_uidlist list;
+
+	(void)state;
+	assert_true(mailbox_uidlist_parse(arena,
+		STR("1 99 7\n3 a.b\n9 c.d:2,S\n"), &list));
+	assert_int_equal(list.uidvalidity, 99);
+	assert_int_equal(list.uidnext, 10);
+	assert_int_equal(list.count, 2);
+	assert_str(list.items[1].key, "c.d");
+	assert_false(mailbox_uidlist_parse(arena, STR(""), &list));
+	assert_false(mailbox_uidlist_parse(arena, STR("3 N5\n"), &list));
+	assert_true(mailbox_uidlist_parse(arena,
+		STR("3 N5 V6\nx\n0 :a\n1\n2 :\n3 W1 X2 :k\n"), &list));
+	assert_int_equal(list.count, 1);
+	assert_str(list.items[0].key, "k");
+}
+
+int main(void)
+{
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
+	const struct CMUnitTest tests[] = {
+		IN_DIR(saves_and_reads),
+		IN_DIR(sees_other_programs),
+		IN_DIR(names_follow_flags),
+		IN_DIR(flags_survive),
+		IN_DIR(expunges_and_never_reuses),
+		IN_DIR(copies_and_moves),
+		IN_DIR(takes_over_from_dovecot),
+		IN_DIR(index_may_be_lost),
+		IN_DIR(power_cut_rebuilds),
+		IN_DIR(names_of_mailboxes),
+		cmocka_unit_test(parses_uidlists),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
