@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 		sound += smtp_notify_parse(param.value, &notify);
 		sound += smtp_orcpt_parse(param.value);
 	}
+	(void)sound;
 	arena_free(arena);
 	return 0;
 }
