@@ -9,8 +9,9 @@
 #define SMTP_ROUTE_H
 
 #include "dns/dns.h"
-#include "smtp/delivery.h"
 #include "smtp/destination.h"
+#include "smtp/outcome.h"
+#include "smtp/settings.h"
 
 struct site {
 	struct str host;   /* the server's name; path of a UNIX socket */

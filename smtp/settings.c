@@ -42,12 +42,17 @@ const enum param settings_params[] = {
 	ignore_mx_lookup_error, config_directory, PARAMS_END
 };
 
-bool settings_lists(struct str list, const char *name)
+bool settings_has(struct str list, struct str name)
 {
 	struct str item;
 
 	while (str_take_item(&list, ", \t\r\n", &item))
-		if (str_is_nocase(item, name))
+		if (str_eq_nocase(item, name))
 			return true;
 	return false;
+}
+
+bool settings_lists(struct str list, const char *name)
+{
+	return settings_has(list, str_from(name));
 }

@@ -34,5 +34,6 @@ extern const enum param settings_params[];
 
 /* "name" is an element of a list (commas, blanks), without case. */
 bool settings_lists(struct str list, const char *name);
+bool settings_has(struct str list, struct str name);
 
 #endif

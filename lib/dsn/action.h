@@ -7,10 +7,11 @@
 
 enum dsn_action {
 	DSN_ACTION_NONE,      /* by the code: failed or delayed */
-	DSN_ACTION_DELIVERED, /* into a mailbox, or to a server that takes over
-				 the duty to notify (DSN offered) */
+	DSN_ACTION_DELIVERED, /* into a mailbox */
 	DSN_ACTION_RELAYED,   /* to a server that does not know DSN */
 	DSN_ACTION_EXPANDED,  /* into several addresses (alias, list) */
+	DSN_ACTION_PASSED,    /* to a server that takes over the duty to notify
+				 (it offered DSN): nothing is to be said */
 };
 
 #endif
