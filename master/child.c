@@ -374,7 +374,6 @@ static void on_ready(struct child *child, struct str body)
 	if (child->state != CHILD_STARTING || !row || child->is_probe)
 		return;
 	child->state = CHILD_READY;
-	row->crashes = 0;
 	if (strcmp(child->program, "postlogd") == 0)
 		rings_postlogd(child);
 	retire_replaced(row, child);

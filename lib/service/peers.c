@@ -82,6 +82,7 @@ static void new_served(const struct msg_introduced *m)
 {
 	struct served *served;
 
+	peers_ready();
 	forget_dead();
 	if (!self.service->serve) {
 		close(m->socket);
