@@ -87,7 +87,7 @@ static void collect(struct source *source, struct arena *arena,
 			.wall_us = line.wall_us,
 			.order = *count,
 			.tag = source->tag,
-			.pid = source->pid,
+			.pid = line.pid,
 			.text = arena_copy(arena, line.text),
 		};
 		++*count;

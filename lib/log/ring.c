@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@
 enum {
 	PAGE = 4096,
 	ROOM_WAITS = 100, /* of 1 ms */
+	LOCK_TRIES = 2000, /* then its holder is dead: the lock is taken over */
 };
 
 /* The first page; then the data. Counters only grow. */
@@ -25,6 +27,7 @@ struct shared {
 	_Atomic uint64_t tail; /* octets read so far */
 	_Atomic uint64_t lost; /* lines that found no room */
 	_Atomic uint32_t sleeping; /* the reader waits for the eventfd */
+	_Atomic uint32_t writing; /* a writer is at it */
 	char tag[RING_TAG_MOST + 1];
 };
 
@@ -32,6 +35,7 @@ struct record {
 	uint32_t len; /* of the text */
 	uint32_t level;
 	int64_t wall_us;
+	int64_t pid;
 };
 
 struct log_ring {
@@ -146,25 +150,47 @@ static bool wait_for_room(struct shared *shared, int wake_fd, size_t len)
 	return false;
 }
 
-void log_ring_put(struct log_ring *ring, int wake_fd, enum log_level level,
-	struct str text)
+static void lock(struct shared *shared)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!atomic_exchange(&shared->writing, 1))
+			return;
+		sched_yield();
+	}
+}
+
+static void put(struct log_ring *ring, int wake_fd,
+	const struct record *record, struct str text)
 {
 	struct shared *shared = ring->shared;
-	struct record record = { .level = level, .wall_us = wall_us() };
+	size_t len = sizeof(*record) + text.len;
 	uint64_t head;
-	size_t len;
 
-	text = str_first(text, RING_LINE_MOST);
-	record.len = (uint32_t)text.len;
-	len = sizeof(record) + text.len;
 	if (!has_room(shared, len) && !wait_for_room(shared, wake_fd, len)) {
 		atomic_fetch_add(&shared->lost, 1);
 		return;
 	}
 	head = atomic_load_explicit(&shared->head, memory_order_relaxed);
-	copy_in(ring, head, &record, sizeof(record));
-	copy_in(ring, head + sizeof(record), text.p, text.len);
+	copy_in(ring, head, record, sizeof(*record));
+	copy_in(ring, head + sizeof(*record), text.p, text.len);
 	atomic_store(&shared->head, head + len);
+}
+
+void log_ring_put(struct log_ring *ring, int wake_fd, enum log_level level,
+	int64_t pid, struct str text)
+{
+	struct shared *shared = ring->shared;
+	struct record record = {
+		.level = level,
+		.wall_us = wall_us(),
+		.pid = pid,
+	};
+
+	text = str_first(text, RING_LINE_MOST);
+	record.len = (uint32_t)text.len;
+	lock(shared);
+	put(ring, wake_fd, &record, text);
+	atomic_store(&shared->writing, 0);
 	if (level >= LOG_LEVEL_WARNING ||
 		atomic_exchange(&shared->sleeping, 0))
 		wake(wake_fd);
@@ -201,6 +227,7 @@ bool log_ring_take(struct log_ring *ring, struct log_line *line)
 			ring->line[i] = '?';
 	line->level = (enum log_level)record.level;
 	line->wall_us = record.wall_us;
+	line->pid = record.pid;
 	line->text = str_of(ring->line, record.len);
 	atomic_store_explicit(&shared->tail,
 		tail + sizeof(record) + record.len, memory_order_release);

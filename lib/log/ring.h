@@ -2,7 +2,8 @@
  * log/ring - lines of a process in shared memory, drained by postlogd.
  *
  * Each process has a ring of its own, made by master: one writer (the
- * process), one reader (postlogd). Writing a line is a copy and no system
+ * process and the children that it forks without exec, one at a time under a
+ * lock), one reader (postlogd). Writing a line is a copy and no system
  * call, unless the reader sleeps or the line is a warning: then an eventfd
  * that all rings share is written. What a process wrote survives its crash,
  * and what postlogd had not read survives postlogd's. The reader treats the
@@ -29,6 +30,7 @@ enum {
 struct log_line {
 	enum log_level level;
 	int64_t wall_us;
+	int64_t pid; /* of the writer */
 	struct str text; /* borrowed until the next log_ring_take */
 };
 
@@ -42,7 +44,7 @@ void log_ring_unmap(struct log_ring *ring);
 /* Writer. The tag is what stands before the pid: "postfix/smtpd". */
 void log_ring_tag(struct log_ring *ring, struct str tag);
 void log_ring_put(struct log_ring *ring, int wake_fd, enum log_level level,
-	struct str text);
+	int64_t pid, struct str text);
 
 /* Reader. False: empty. Malformed records empty the ring, as lost lines. */
 bool log_ring_take(struct log_ring *ring, struct log_line *line);

@@ -53,10 +53,11 @@ static void lines_come_out_as_they_went_in(void **state)
 		int len = 1 + i % 100;
 
 		memset(text, 'a' + i % 26, sizeof(text));
-		log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO,
+		log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, 7,
 			str_of(text, (size_t)len));
 		assert_true(log_ring_take(pair->reader, &line));
 		assert_int_equal(line.text.len, len);
+		assert_int_equal(line.pid, 7);
 		assert_memory_equal(line.text.p, text, (size_t)len);
 	}
 	assert_false(log_ring_take(pair->reader, &line));
@@ -68,16 +69,20 @@ static void only_a_sleeping_reader_is_woken(void **state)
 	struct pair *pair = *state;
 	struct log_line line;
 
-	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, STR("one"));
+	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, 7,
+			STR("one"));
 	assert_false(was_woken(pair));
 	assert_false(log_ring_sleep(pair->reader));
 	assert_true(log_ring_take(pair->reader, &line));
 	assert_true(log_ring_sleep(pair->reader));
-	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, STR("two"));
+	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, 7,
+			STR("two"));
 	assert_true(was_woken(pair));
-	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, STR("three"));
+	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, 7,
+			STR("three"));
 	assert_false(was_woken(pair));
-	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_WARNING, STR("w"));
+	log_ring_put(pair->writer, pair->wake, LOG_LEVEL_WARNING, 7,
+			STR("w"));
 	assert_true(was_woken(pair));
 }
 
@@ -90,11 +95,11 @@ static void a_full_ring_counts_what_it_loses(void **state)
 
 	memset(text, 'x', sizeof(text));
 	for (int i = 0; i < RING_OCTETS / RING_LINE_MOST + 1; i++)
-		log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO,
+		log_ring_put(pair->writer, pair->wake, LOG_LEVEL_INFO, 7,
 			str_of(text, sizeof(text)));
 	while (log_ring_take(pair->reader, &line))
 		taken++;
-	assert_true(taken >= RING_OCTETS / (RING_LINE_MOST + 16) - 1);
+	assert_true(taken >= RING_OCTETS / (RING_LINE_MOST + 24) - 1);
 	assert_true(log_ring_lost(pair->reader) > 0);
 }
 
@@ -110,7 +115,7 @@ static void hostile_rings_are_survived(void **state)
 	assert_true(words != MAP_FAILED);
 	words[1] = UINT64_MAX; /* head far ahead of tail */
 	assert_false(log_ring_take(pair->reader, &line));
-	words[1] = words[2] + 24;
+	words[1] = words[2] + 32;
 	words[512 + words[2] % RING_OCTETS / 8] = UINT64_MAX; /* a length */
 	assert_false(log_ring_take(pair->reader, &line));
 	assert_true(log_ring_lost(pair->reader) > 0);

@@ -13,6 +13,7 @@
 static struct {
 	struct log_ring *ring;
 	int wake_fd;
+	int64_t pid;
 	int socket, facility; /* datagrams of log_syslog_format */
 	char tag[RING_TAG_MOST + 1];
 	bool quiet;
@@ -20,7 +21,7 @@ static struct {
 
 static void put_in_ring(enum log_level level, struct str line)
 {
-	log_ring_put(sink.ring, sink.wake_fd, level, line);
+	log_ring_put(sink.ring, sink.wake_fd, level, sink.pid, line);
 }
 
 bool log_to_ring(int ring_fd, int wake_fd, struct str tag)
@@ -35,8 +36,15 @@ bool log_to_ring(int ring_fd, int wake_fd, struct str tag)
 	log_ring_tag(ring, tag);
 	sink.ring = ring;
 	sink.wake_fd = wake_fd;
+	sink.pid = getpid();
 	log_sink(put_in_ring);
 	return true;
+}
+
+int log_forked(void)
+{
+	sink.pid = getpid();
+	return sink.wake_fd;
 }
 
 static void send_datagram(enum log_level level, struct str line)

@@ -14,6 +14,10 @@
  */
 bool log_to_ring(int ring_fd, int wake_fd, struct str tag);
 
+/* In a forked child: lines bear its own pid. Gives the descriptor that has to
+ * stay open for that, or -1. */
+int log_forked(void);
+
 /* What a command needs to log where the daemons do. */
 struct log_system {
 	struct str tag;            /* "postfix/postsuper" */

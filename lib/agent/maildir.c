@@ -1,0 +1,311 @@
+#include "agent/maildir.h"
+
+#include "base/log.h"
+#include "io/helper.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+	SLOW_FLUSH_MS = 100,
+	ONE_BY_ONE_S = 5,
+	SHARE_FROM = 3, /* who wait together: one syncfs instead of fsync each */
+	SETTLE_PAUSE_MS = 500,
+};
+
+static int real_open_new(int base, const char *path)
+{
+	return openat(base, path,
+		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static int real_sync_folder(int base, const char *path)
+{
+	auto_close int fd =
+		openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : io_fsync(fd);
+}
+
+static int real_rename(int base, const char *from, const char *to)
+{
+	return renameat(base, from, base, to);
+}
+
+static const struct maildir_calls real_calls = {
+	.open_new = real_open_new,
+	.write = write,
+	.sync_file = io_fsync,
+	.sync_all = io_syncfs,
+	.sync_folder = real_sync_folder,
+	.rename = real_rename,
+};
+
+/* The shared flush, timed: a slow one means that others write much. */
+static int sync_all(struct disk *disk, int fd)
+{
+	struct maildir_store *store =
+		CONTAINER(disk, struct maildir_store, disk);
+	struct moment begin = moment_now();
+	int result = store->calls->sync_all(fd);
+
+	if (result < 0 ||
+		span_to_ms(moment_between(begin, moment_now())) >
+			SLOW_FLUSH_MS)
+		store->one_by_one = moment_after(span_s(ONE_BY_ONE_S));
+	return result;
+}
+
+void maildir_store_open(struct maildir_store *store, int base,
+	const struct maildir_calls *calls)
+{
+	*store = (struct maildir_store){
+		.calls = calls ? calls : &real_calls,
+		.base = base,
+		.disk = { .sync = sync_all },
+	};
+	flush_init(&store->flush, &store->disk, base);
+}
+
+static bool is_host_octet(unsigned char c)
+{
+	return c != '/' && c != ':' && c != ',' && c > ' ';
+}
+
+struct str maildir_name(struct arena *arena, struct str host,
+	const struct delivery *delivery, uint64_t number, uint64_t size)
+{
+	struct str rest = host;
+
+	return arena_fmt(arena, "%llu.V%llxN%llu.%.*s,S=%llu",
+		(unsigned long long)delivery->m.arrival_us / 1000000,
+		(unsigned long long)delivery->m.nonce,
+		(unsigned long long)number,
+		STR_ARG(str_take_while(&rest, is_host_octet)),
+		(unsigned long long)size);
+}
+
+static const char *path_of(struct arena *arena,
+	const struct maildir_item *item, const char *sub)
+{
+	return arena_fmt(arena, "%.*s/%s/%.*s", STR_ARG(item->folder), sub,
+		STR_ARG(item->name))
+		.p;
+}
+
+static struct status failure(struct arena *arena, const char *what)
+{
+	int code = 451, subject = 2, detail = 0;
+
+	if (errno == EDQUOT) {
+		code = 552;
+		detail = 2;
+	} else if (errno == ENOSPC) {
+		subject = 3;
+	}
+	return status_f(arena, code, subject, detail,
+		"maildir delivery failed: %s: %m", what);
+}
+
+/* cur/ names have flags behind the name. */
+static bool is_in_cur(struct arena *arena, int base,
+	const struct maildir_item *item)
+{
+	const char *path =
+		arena_fmt(arena, "%.*s/cur", STR_ARG(item->folder)).p;
+	int fd = openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!folder)
+		return false;
+	while (!found && (entry = readdir(folder)) != NULL)
+		found = str_starts(str_from(entry->d_name), item->name);
+	closedir(folder);
+	return found;
+}
+
+static bool is_delivered(struct maildir_store *store, struct arena *arena,
+	const struct maildir_item *item)
+{
+	struct stat st;
+	uint64_t size = item->head.len + item->content->size;
+
+	if (fstatat(store->base, path_of(arena, item, "new"), &st, 0) == 0)
+		return (uint64_t)st.st_size == size;
+	return is_in_cur(arena, store->base, item);
+}
+
+/* Each part of the path that is missing; what exists stays as it is. */
+static bool make_folders(struct maildir_store *store, struct arena *arena,
+	struct str folder)
+{
+	static const char *const subs[] = { "tmp", "new", "cur" };
+
+	for (size_t i = 1; i <= folder.len; i++) {
+		if (i < folder.len && folder.p[i] != '/')
+			continue;
+		if (mkdirat(store->base,
+			    arena_cstr(arena, str_first(folder, i)),
+			    0700) < 0 &&
+			errno != EEXIST)
+			return false;
+	}
+	for (size_t i = 0; i < COUNT(subs); i++)
+		if (mkdirat(store->base,
+			    arena_fmt(arena, "%.*s/%s", STR_ARG(folder),
+				    subs[i])
+				    .p,
+			    0700) < 0 &&
+			errno != EEXIST)
+			return false;
+	return true;
+}
+
+static int open_tmp(struct maildir_store *store, struct arena *arena,
+	const struct maildir_item *item)
+{
+	const char *path = path_of(arena, item, "tmp");
+	int fd = store->calls->open_new(store->base, path);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	if (!make_folders(store, arena, item->folder))
+		return -1;
+	return store->calls->open_new(store->base, path);
+}
+
+static bool write_all(const struct maildir_store *store, int fd,
+	struct str octets)
+{
+	while (octets.len > 0) {
+		ssize_t len = store->calls->write(fd, octets.p, octets.len);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			return false;
+		octets = str_skip(octets, (size_t)len);
+	}
+	return true;
+}
+
+static bool write_message(const struct maildir_store *store,
+	struct arena *arena, const struct maildir_item *item)
+{
+	const struct content *content = item->content;
+	struct content_reader reader;
+	struct str octets;
+
+	if (content->fd < 0) /* small: one write */
+		return write_all(store, item->fd,
+			arena_join(arena, item->head, content->head));
+	if (!write_all(store, item->fd, item->head))
+		return false;
+	content_open(&reader, arena, content);
+	do {
+		if (!content_next(&reader, &octets) ||
+			!write_all(store, item->fd, octets))
+			return false;
+	} while (octets.len > 0);
+	return true;
+}
+
+static void drop_tmp(const struct maildir_store *store, struct arena *arena,
+	const struct maildir_item *item)
+{
+	unlinkat(store->base, path_of(arena, item, "tmp"), 0);
+}
+
+void maildir_write(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item)
+{
+	item->status = STATUS(250, 0, 0, "delivered to maildir");
+	item->fd = -1;
+	item->synced = false;
+	item->is_there = item->look && is_delivered(store, arena, item);
+	if (item->is_there)
+		return;
+	item->fd = open_tmp(store, arena, item);
+	if (item->fd < 0) {
+		item->status = failure(arena, path_of(arena, item, "tmp"));
+		return;
+	}
+	if (!write_message(store, arena, item)) {
+		item->status = failure(arena, "write");
+		close(item->fd);
+		item->fd = -1;
+		drop_tmp(store, arena, item);
+	}
+}
+
+static bool shares_flush(const struct maildir_store *store)
+{
+	return store->waiting >= SHARE_FROM && !store->flush.error &&
+		moment_left(store->one_by_one).us == 0;
+}
+
+/* Data of the items is durable, or their status says why not. */
+static void flush_data(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count)
+{
+	bool shared;
+
+	store->waiting += (unsigned)count;
+	io_yield(); /* who else is about to flush? */
+	shared = shares_flush(store) && flush_wait(&store->flush);
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].fd < 0)
+			continue;
+		if (!shared && store->calls->sync_file(items[i].fd) < 0)
+			items[i].status = failure(arena, "flush");
+		items[i].synced = !shared;
+		close(items[i].fd);
+		items[i].fd = -1;
+	}
+	store->waiting -= (unsigned)count;
+}
+
+void maildir_publish(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count)
+{
+	flush_data(store, arena, items, count);
+	for (size_t i = 0; i < count; i++) {
+		struct maildir_item *item = &items[i];
+
+		if (item->is_there || !status_is_ok(item->status))
+			continue;
+		if (store->calls->rename(store->base,
+			    path_of(arena, item, "tmp"),
+			    path_of(arena, item, "new")) < 0) {
+			item->status = failure(arena, "rename");
+			drop_tmp(store, arena, item);
+		}
+	}
+}
+
+bool maildir_settle(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count)
+{
+	io_sleep(span_ms(SETTLE_PAUSE_MS)); /* let many share it */
+	if (!store->flush.error &&
+		moment_left(store->one_by_one).us == 0 &&
+		flush_wait(&store->flush))
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		const char *folder = arena_fmt(arena, "%.*s/new",
+			STR_ARG(items[i].folder))
+					     .p;
+
+		if (status_is_ok(items[i].status) &&
+			store->calls->sync_folder(store->base, folder) < 0)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,77 @@
+/*
+ * agent/maildir - delivery into Maildirs, many with one flush.
+ *
+ *	maildir_write(store, &item)      each message: written under tmp/
+ *	maildir_publish(store, items)    one shared flush, then renamed to new/:
+ *	                                 now it may be reported as delivered
+ *	maildir_settle(store, items)     after the next shared flush: the names
+ *	                                 survive a power cut, too
+ *
+ * The queue keeps a message until it is settled, so that what is lost in
+ * between is delivered again; the file name tells whether it was
+ * (maildir_name, `look`). Who waits for a flush shares it with all who
+ * wait at that moment: syncfs(2) for several, fsync(2) for one; after a slow
+ * or failed syncfs, fsync for a while.
+ *
+ * Memory   in the arenas given
+ * Waits    all but maildir_store_open and maildir_name
+ * Errors   the item's status, class 4 or 5
+ */
+#ifndef AGENT_MAILDIR_H
+#define AGENT_MAILDIR_H
+
+#include "agent/deliver.h"
+#include "queue/flush.h"
+
+/* What the writer does to a file system; tests put a recorder here. */
+struct maildir_calls {
+	int (*open_new)(int base, const char *path);
+	ssize_t (*write)(int fd, const void *octets, size_t len);
+	int (*sync_file)(int fd);
+	int (*sync_all)(int fd);
+	int (*sync_folder)(int base, const char *path);
+	int (*rename)(int base, const char *from, const char *to);
+};
+
+struct maildir_store {
+	const struct maildir_calls *calls;
+	int base; /* directory that folders are relative to; stays the caller's */
+	struct disk disk;
+	struct flush flush;
+	unsigned waiting;         /* who is about to flush */
+	struct moment one_by_one; /* until then no syncfs */
+};
+
+struct maildir_item {
+	struct str folder;  /* the Maildir, absolute or relative to base; no / at
+			       its end */
+	struct str name;    /* from maildir_name */
+	struct str head;    /* header lines put in front of the content */
+	const struct content *content;
+	bool look;          /* it may be there already */
+	struct status status;
+	/* private */
+	int fd;
+	bool is_there, synced;
+};
+
+/* calls NULL: the real ones. */
+void maildir_store_open(struct maildir_store *store, int base,
+	const struct maildir_calls *calls);
+
+/* The same for the same message and recipient, and never for another:
+ * "1764430000.V1f3N0.mail,S=1234". */
+struct str maildir_name(struct arena *arena, struct str host,
+	const struct delivery *delivery, uint64_t number, uint64_t size);
+
+/* tmp/ (and the Maildir, 0700, if it is missing). */
+void maildir_write(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item);
+/* Those whose status is still 250; it becomes their end. */
+void maildir_publish(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count);
+/* False: not known to be durable; say nothing to the queue then. */
+must_check bool maildir_settle(struct maildir_store *store,
+	struct arena *arena, struct maildir_item *items, size_t count);
+
+#endif
