@@ -5,15 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool file_read(struct arena *arena, const char *path, struct str *text)
+bool file_read_fd(struct arena *arena, int fd, struct str *text)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	char *p;
 	size_t len = 0;
 	ssize_t got = 1;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return false;
 	if (S_ISDIR(st.st_mode) || st.st_size > CONFIG_FILE_MOST) {
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EFBIG;
@@ -29,4 +28,11 @@ bool file_read(struct arena *arena, const char *path, struct str *text)
 	}
 	*text = str_of(p, len);
 	return got >= 0;
+}
+
+bool file_read(struct arena *arena, const char *path, struct str *text)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && file_read_fd(arena, fd, text);
 }

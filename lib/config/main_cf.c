@@ -47,8 +47,12 @@ bool main_cf_take_line(struct arena *arena, struct main_cf *in,
 		is_indented(more); *in = ahead) {
 		if (joined.len == 0)
 			buf_add(&joined, *text);
-		buf_char(&joined, ' ');
-		buf_add(&joined, str_trim(more));
+		if (in->keep_blanks) {
+			buf_add(&joined, without_tail(more));
+		} else {
+			buf_char(&joined, ' ');
+			buf_add(&joined, str_trim(more));
+		}
 		*text = buf_str(&joined);
 	}
 	return true;

@@ -28,11 +28,12 @@ struct main_cf_entry {
 struct main_cf {
 	struct str rest;
 	unsigned line; /* that rest begins with; starts as 1 */
+	bool keep_blanks; /* in front of continuations: lookup tables */
 };
 
 static inline struct main_cf main_cf_of(struct str text)
 {
-	return (struct main_cf){ text, 1 };
+	return (struct main_cf){ text, 1, false };
 }
 
 /*
