@@ -1,0 +1,294 @@
+#include "agent/mbox.h"
+
+#include "base/log.h"
+#include "base/table.h"
+#include "io/fiber.h"
+#include "io/helper.h"
+#include "mail/address.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* fcntl(2) locks do not hold between fibers of one process. */
+static struct {
+	struct table *paths;
+	struct io_event event;
+} busy;
+
+struct writer {
+	const struct delivery *delivery;
+	const struct mbox *mbox;
+	struct arena *arena;
+	const char *path, *lock_path;
+	bool dot_locked;
+	int fd;
+	off_t size; /* before this message */
+};
+
+static void enter(struct str path)
+{
+	if (!busy.paths) {
+		busy.paths = table_new();
+		io_event_init(&busy.event);
+	}
+	while (table_find(busy.paths, path))
+		if (!io_event_wait(&busy.event, SPAN_FOREVER))
+			io_uncancel();
+	table_put(busy.paths, path, &busy);
+}
+
+static void leave(struct str path)
+{
+	table_remove(busy.paths, path);
+	io_event_wake_all(&busy.event);
+}
+
+static bool uses(const struct writer *w, const char *lock)
+{
+	struct str rest = w->mbox->locks, item;
+
+	while (str_take_item(&rest, ", \t\n", &item))
+		if (str_is_nocase(item, lock))
+			return true;
+	return false;
+}
+
+static struct status cannot(const struct writer *w, const char *doing)
+{
+	int code = 451, subject = 2, detail = 0;
+
+	if (errno == EDQUOT || errno == EFBIG) {
+		code = 552;
+		detail = 2;
+	} else if (errno == ENOSPC) {
+		subject = 3;
+	}
+	return status_f(w->arena, code, subject, detail,
+		"cannot update %s %s. %s: %m", w->mbox->what, w->path, doing);
+}
+
+/* Every deliver_lock_delay, deliver_lock_attempts times. */
+static bool try_again(const struct writer *w, int attempt)
+{
+	const struct conf *conf = w->delivery->conf;
+	int saved = errno;
+	bool again = attempt + 1 < conf->deliver_lock_attempts &&
+		io_sleep(conf->deliver_lock_delay);
+
+	errno = saved;
+	return again;
+}
+
+static bool is_stale(const struct writer *w)
+{
+	struct stat st;
+
+	return fstatat(w->mbox->base, w->lock_path, &st, 0) == 0 &&
+		st.st_mtime + span_to_s(w->delivery->conf->stale_lock_time) <
+			time(NULL);
+}
+
+static bool dot_lock(struct writer *w)
+{
+	for (int attempt = 0;; attempt++) {
+		int fd = openat(w->mbox->base, w->lock_path,
+			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+		if (fd >= 0) {
+			close(fd);
+			w->dot_locked = true;
+			return true;
+		}
+		if (errno == EEXIST && is_stale(w) &&
+			unlinkat(w->mbox->base, w->lock_path, 0) == 0)
+			continue;
+		if (errno == EACCES) /* a spool that we cannot write to */
+			return true;
+		if (errno != EEXIST || !try_again(w, attempt))
+			return false;
+	}
+}
+
+static bool file_lock(const struct writer *w)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	bool by_fcntl = uses(w, "fcntl"), by_flock = uses(w, "flock");
+
+	for (int attempt = 0;; attempt++) {
+		if ((!by_fcntl || fcntl(w->fd, F_SETLK, &lock) == 0) &&
+			(!by_flock || flock(w->fd, LOCK_EX | LOCK_NB) == 0))
+			return true;
+		if ((errno != EAGAIN && errno != EACCES) ||
+			!try_again(w, attempt))
+			return false;
+	}
+}
+
+static struct status check_file(struct writer *w)
+{
+	struct stat st;
+
+	if (fstat(w->fd, &st) < 0)
+		return cannot(w, "fstat");
+	if (!S_ISREG(st.st_mode))
+		return status_f(w->arena, 552, 2, 0,
+			"destination %s is not a regular file", w->path);
+	if (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))
+		return status_f(w->arena, 554, 7, 1,
+			"destination file %s is executable", w->path);
+	if (w->mbox->limit > 0 &&
+		(uint64_t)st.st_size + w->delivery->content.size >
+			(uint64_t)w->mbox->limit)
+		return status_f(w->arena, 552, 2, 2,
+			"cannot update %s %s. The mailbox is full",
+			w->mbox->what, w->path);
+	w->size = st.st_size;
+	return STATUS_OK;
+}
+
+void mbox_quote(struct buf *out, struct str text, bool *at_start)
+{
+	while (text.len > 0) {
+		size_t end = str_find_char(text, '\n');
+		struct str line =
+			end == SIZE_MAX ? text : str_first(text, end + 1);
+
+		if (*at_start && str_starts(line, STR("From ")))
+			buf_char(out, '>');
+		buf_add(out, line);
+		*at_start = end != SIZE_MAX;
+		text = str_skip(text, line.len);
+	}
+}
+
+static bool write_all(int fd, struct str octets)
+{
+	while (octets.len > 0) {
+		ssize_t len = write(fd, octets.p, octets.len);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			return false;
+		octets = str_skip(octets, (size_t)len);
+	}
+	return true;
+}
+
+static void format_from_line(struct buf *out, const struct writer *w)
+{
+	struct str sender = w->delivery->m.sender;
+	time_t now = time(NULL);
+	char text[32];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	buf_text(out, "From ");
+	if (sender.len == 0)
+		buf_text(out, "MAILER-DAEMON");
+	else
+		mail_address_format(out, sender);
+	buf_fmt(out, " %s", asctime_r(&tm, text));
+}
+
+/* A part of a "From " at the end of a block belongs to the next. */
+static struct str hold_back(struct str *octets, bool at_start)
+{
+	size_t line = str_rfind_char(*octets, '\n');
+	size_t begin = line == SIZE_MAX ? 0 : line + 1;
+	struct str tail = str_skip(*octets, begin);
+
+	if ((line == SIZE_MAX && !at_start) || tail.len >= 5)
+		return STR("");
+	*octets = str_first(*octets, begin);
+	return tail;
+}
+
+static bool write_message(struct writer *w)
+{
+	struct buf out = BUF_IN(w->arena), held = BUF_IN(w->arena);
+	struct content_reader reader;
+	struct str octets;
+	bool at_start = true;
+
+	format_from_line(&out, w);
+	mbox_quote(&out, w->mbox->head, &at_start);
+	content_open(&reader, w->arena, &w->delivery->content);
+	do {
+		struct str block, tail;
+
+		if (!content_next(&reader, &octets))
+			return false;
+		buf_add(&held, octets);
+		block = buf_str(&held);
+		tail = octets.len ? hold_back(&block, at_start) : STR("");
+		mbox_quote(&out, block, &at_start);
+		if (!write_all(w->fd, buf_str(&out)))
+			return false;
+		buf_clear(&out);
+		buf_drop(&held, held.len - tail.len);
+	} while (octets.len > 0);
+	return write_all(w->fd, at_start ? STR("\n") : STR("\n\n"));
+}
+
+static struct status append(struct writer *w)
+{
+	struct status status = check_file(w);
+
+	if (!status_is_ok(status))
+		return status;
+	if (lseek(w->fd, w->size, SEEK_SET) < 0)
+		return cannot(w, "seek");
+	if (!write_message(w) || io_fsync(w->fd) < 0) {
+		status = cannot(w, "write");
+		if (ftruncate(w->fd, w->size) < 0)
+			log_warning("%s: cannot cut off a part of a message: "
+				    "%m",
+				w->path);
+		return status;
+	}
+	return status_f(w->arena, 250, 0, 0, "delivered to %s", w->mbox->what);
+}
+
+static struct status lock_and_append(struct writer *w)
+{
+	if (uses(w, "dotlock") && !dot_lock(w))
+		return cannot(w, "dotlock");
+	w->fd = openat(w->mbox->base, w->path,
+		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (w->fd < 0)
+		return cannot(w, "open");
+	if (!file_lock(w))
+		return cannot(w, "lock");
+	return append(w);
+}
+
+struct status mbox_append(const struct delivery *delivery,
+	const struct mbox *mbox)
+{
+	struct writer w = {
+		.delivery = delivery,
+		.mbox = mbox,
+		.arena = delivery->arena,
+		.path = arena_cstr(delivery->arena, mbox->path),
+		.lock_path = arena_fmt(delivery->arena, "%.*s.lock",
+			STR_ARG(mbox->path))
+				     .p,
+		.fd = -1,
+	};
+	struct status status;
+
+	enter(mbox->path);
+	status = lock_and_append(&w);
+	if (w.fd >= 0)
+		close(w.fd);
+	if (w.dot_locked)
+		unlinkat(mbox->base, w.lock_path, 0);
+	leave(mbox->path);
+	return status;
+}

@@ -1,0 +1,32 @@
+/*
+ * agent/mbox - delivery by appending to a file: mbox mailboxes, and the files
+ * that aliases name.
+ *
+ * Source   RFC 4155 (the format), mailbox_delivery_lock of postconf(5)
+ * Waits    yes: for locks, and for the flush
+ * Errors   class 4 or 5; a message that could not be written whole is cut off
+ *          again
+ */
+#ifndef AGENT_MBOX_H
+#define AGENT_MBOX_H
+
+#include "agent/deliver.h"
+
+struct mbox {
+	int base;         /* what path is relative to; AT_FDCWD */
+	struct str path;
+	struct str locks; /* "fcntl, dotlock", "flock" */
+	int64_t limit;    /* octets of the file afterwards; 0: none */
+	struct str head;  /* header lines put in front of the content */
+	const char *what; /* "mailbox", "file: /x": delivered to ... */
+};
+
+/* 250 when the message is durable in the file. */
+must_check struct status mbox_append(const struct delivery *delivery,
+	const struct mbox *mbox);
+
+/* Append text to `out` as mbox wants it: ">" before lines that begin with
+ * "From ". *at_start: a line begins here; true at first, kept up to date. */
+void mbox_quote(struct buf *out, struct str text, bool *at_start);
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * virtual/children - a child per uid does the delivery; the parent hands each
+ * its recipients and passes on what it reports. The content goes through
+ * unread.
+ */
+#include "virtual/virtual.h"
+
+#include "base/log.h"
+#include "base/table.h"
+#include "io/fiber.h"
+#include "service/child.h"
+#include "service/service.h"
+
+#include <stdio.h>
+
+enum {
+	IDLE_S = 60,
+	HELPERS = 2,
+	REPORT_TIMEOUT_S = 3600,
+};
+
+/* A child of this process; kept while it lives. */
+struct child {
+	uint32_t sys_uid, sys_gid;
+	struct peer *peer;
+	const struct room *room;
+	struct room own; /* in the child: what it works on */
+};
+
+/* Children by "uid/gid". */
+static struct table *children;
+
+/* Recipients of one delivery that belong to one uid. */
+struct share {
+	struct list link;
+	uint32_t sys_uid, sys_gid;
+	struct deliver_recipient **recipients;
+	size_t count;
+};
+
+/* One delivery being spread. */
+struct spread {
+	const struct room *room;
+	struct delivery *delivery;
+	struct list shares;
+	size_t running, unsettled;
+	bool broken; /* a child died before its flush */
+	struct io_event event;
+};
+
+struct job {
+	struct spread *spread;
+	struct share *share;
+};
+
+static void serve_in_child(struct call *call, void *context)
+{
+	const struct child *child = context;
+
+	deliver_serve(child->room->conf, call, here_deliver);
+}
+
+static void prepare_in_child(void *context)
+{
+	struct child *child = context;
+
+	child->own = *child->room;
+	here_open(&child->own);
+}
+
+static bool begin_child(struct child *child)
+{
+	struct arena *arena = arena_new(0);
+	const char *const paths[] = {
+		arena_fmt(arena, "w:%s", child->room->base_path).p, NULL };
+	const int keep[] = { child->room->base, -1 };
+	const struct child_plan plan = {
+		.name = STR("virtual"),
+		.sandbox = { .profile = PROFILE_MAILBOX,
+			.sys_uid = child->sys_uid,
+			.sys_gid = child->sys_gid,
+			.paths = paths },
+		.keep = keep,
+		.helper_threads = HELPERS,
+		.idle = span_s(IDLE_S),
+		.prepare = prepare_in_child,
+		.serve = serve_in_child,
+		.context = child,
+	};
+
+	child->peer = child_fork(&plan);
+	arena_free(arena);
+	return child->peer != NULL;
+}
+
+static struct child *find_child(const struct room *room,
+	const struct share *share)
+{
+	char key[32];
+	struct child *child;
+	int crashed;
+	int len = snprintf(key, sizeof(key), "%u/%u", share->sys_uid,
+		share->sys_gid);
+
+	child_reap(&crashed);
+	if (!children)
+		children = table_new();
+	child = table_find(children, str_of(key, (size_t)len));
+	if (!child) {
+		child = mem_new(1, sizeof(*child));
+		child->sys_uid = share->sys_uid;
+		child->sys_gid = share->sys_gid;
+		child->room = room;
+		table_put(children, str_of(key, (size_t)len), child);
+	}
+	if (child->peer && !peer_takes_calls(child->peer)) {
+		peer_close(child->peer);
+		child->peer = NULL;
+	}
+	return child->peer || begin_child(child) ? child : NULL;
+}
+
+static bool send_share(struct call *call, const struct spread *spread,
+	const struct share *share)
+{
+	const struct msg_deliver_go go = { 0 };
+
+	if (!msg_deliver_send(call, &spread->delivery->m))
+		return false;
+	for (size_t i = 0; i < share->count; i++) {
+		const struct deliver_recipient *recipient =
+			share->recipients[i];
+		const struct msg_deliver_recipient m = {
+			.number = recipient->number,
+			.address = recipient->address,
+			.orig = recipient->orig,
+			.orcpt = recipient->orcpt,
+			.notify = recipient->notify,
+		};
+
+		if (!msg_deliver_recipient_send(call, &m))
+			return false;
+	}
+	return msg_deliver_go_send(call, &go);
+}
+
+/* What the child logged is told to qmgr as it is. */
+static bool pass_reports(struct call *call, struct spread *spread,
+	const struct share *share, bool *settled)
+{
+	struct msg_delivered m;
+	struct msg_deliver_done done;
+
+	for (size_t i = 0; i < share->count; i++) {
+		if (!msg_delivered_recv(call, &m, span_s(REPORT_TIMEOUT_S)))
+			return false;
+		for (size_t k = 0; k < share->count; k++)
+			if (share->recipients[k]->number == m.number)
+				share->recipients[k]->reported = true;
+		if (!msg_delivered_send(spread->delivery->call, &m))
+			return false;
+	}
+	if (!msg_deliver_done_recv(call, &done, span_s(REPORT_TIMEOUT_S)))
+		return false;
+	*settled = done.settled;
+	return true;
+}
+
+static void report_lost(struct spread *spread, const struct share *share)
+{
+	for (size_t i = 0; i < share->count; i++)
+		if (!share->recipients[i]->reported)
+			deliver_report(spread->delivery, share->recipients[i],
+				&(struct deliver_report){
+					.status = STATUS(451, 3, 0,
+						"unknown mail transport "
+						"error"),
+				});
+}
+
+static void run_share(void *context)
+{
+	struct job *job = context;
+	struct spread *spread = job->spread;
+	struct child *child = find_child(spread->room, job->share);
+	auto_arena struct arena *arena = arena_new(0);
+	struct call *call = child ? peer_call(child->peer, arena) : NULL;
+	struct msg_settled m;
+	bool settled = true;
+	bool good = call && send_share(call, spread, job->share) &&
+		pass_reports(call, spread, job->share, &settled);
+
+	if (!good)
+		report_lost(spread, job->share);
+	spread->running--;
+	io_event_wake_all(&spread->event);
+	if (good && !settled &&
+		!msg_settled_recv(call, &m, span_s(REPORT_TIMEOUT_S)))
+		spread->broken = true;
+	spread->unsettled--;
+	io_event_wake_all(&spread->event);
+}
+
+static struct share *find_share(struct spread *spread,
+	const struct place *place)
+{
+	struct arena *arena = spread->delivery->arena;
+	struct share *share;
+
+	list_each(link, &spread->shares) {
+		share = CONTAINER(link, struct share, link);
+		if (share->sys_uid == place->sys_uid &&
+			share->sys_gid == place->sys_gid)
+			return share;
+	}
+	share = arena_new_of(arena, struct share);
+	share->sys_uid = place->sys_uid;
+	share->sys_gid = place->sys_gid;
+	share->recipients = arena_array(arena, spread->delivery->count,
+		sizeof(struct deliver_recipient *));
+	list_append(&spread->shares, &share->link);
+	return share;
+}
+
+static void divide(struct spread *spread)
+{
+	struct delivery *delivery = spread->delivery;
+
+	for (size_t i = 0; i < delivery->count; i++) {
+		struct deliver_recipient *recipient = &delivery->recipients[i];
+		struct place place = { 0 };
+		struct status status =
+			lookup(delivery->arena, recipient->address, &place);
+		struct share *share;
+
+		if (!status_is_ok(status)) {
+			deliver_report(delivery, recipient,
+				&(struct deliver_report){ .status = status });
+			continue;
+		}
+		share = find_share(spread, &place);
+		share->recipients[share->count++] = recipient;
+	}
+}
+
+void children_deliver(const struct room *room, struct delivery *delivery)
+{
+	struct spread spread = { .room = room, .delivery = delivery };
+
+	list_init(&spread.shares);
+	io_event_init(&spread.event);
+	divide(&spread);
+	list_each(link, &spread.shares) {
+		struct job *job = arena_new_of(delivery->arena, struct job);
+
+		job->spread = &spread;
+		job->share = CONTAINER(link, struct share, link);
+		spread.running++;
+		spread.unsettled++;
+		io_spawn("share", run_share, job);
+	}
+	while (spread.running > 0)
+		if (!io_event_wait(&spread.event, SPAN_FOREVER))
+			io_uncancel();
+	deliver_done(delivery, spread.unsettled == 0 && !spread.broken,
+		DELIVER_SITE_REACHED, STR(""));
+	if (spread.unsettled == 0)
+		return;
+	while (spread.unsettled > 0)
+		if (!io_event_wait(&spread.event, SPAN_FOREVER))
+			io_uncancel();
+	if (!spread.broken)
+		deliver_settled(delivery);
+}

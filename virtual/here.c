@@ -1,0 +1,169 @@
+/*
+ * virtual/here - delivery as the user that this process is.
+ */
+#include "virtual/virtual.h"
+
+#include "agent/maildir.h"
+#include "agent/mbox.h"
+#include "agent/trace.h"
+#include "service/service.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	HEADER_MOST = 100 * 1024,
+};
+
+/* The file system of virtual_mailbox_base and its flushes. */
+static struct {
+	const struct room *room;
+	struct maildir_store store;
+} here;
+
+/* The Maildir recipients of one delivery. */
+struct batch {
+	struct maildir_item *items;
+	struct deliver_recipient **recipients;
+	size_t count;
+};
+
+void here_open(const struct room *room)
+{
+	here.room = room;
+	maildir_store_open(&here.store, room->base, NULL);
+}
+
+static void report(struct delivery *delivery,
+	struct deliver_recipient *recipient, struct status status)
+{
+	deliver_report(delivery, recipient,
+		&(struct deliver_report){
+			.status = status,
+			.relay = service_row(),
+		});
+}
+
+static struct status check_place(struct arena *arena,
+	const struct place *place)
+{
+	if (place->sys_uid == geteuid())
+		return STATUS_OK;
+	return status_f(arena, 451, 3, 5,
+		"the mailbox belongs to uid %u, and this process, started "
+		"without root, can only be uid %u",
+		place->sys_uid, geteuid());
+}
+
+static struct status deliver_mbox(struct delivery *delivery,
+	const struct deliver_recipient *recipient, const struct place *place)
+{
+	const struct conf *conf = delivery->conf;
+	struct buf head = BUF_IN(delivery->arena);
+
+	trace_format(&head, delivery, recipient, TRACE_ALL);
+	return mbox_append(delivery,
+		&(struct mbox){
+			.base = here.room->base,
+			.path = place->path,
+			.locks = conf->virtual_mailbox_lock,
+			.limit = conf->virtual_mailbox_limit,
+			.head = buf_str(&head),
+			.what = "mailbox",
+		});
+}
+
+static void add_to_batch(struct delivery *delivery,
+	struct deliver_recipient *recipient, const struct place *place,
+	struct batch *batch)
+{
+	struct maildir_item *item = &batch->items[batch->count];
+	struct buf head = BUF_IN(delivery->arena);
+
+	trace_format(&head, delivery, recipient, TRACE_ALL);
+	*item = (struct maildir_item){
+		.folder = place->path,
+		.head = buf_str(&head),
+		.content = &delivery->content,
+		.look = (delivery->m.flags & DELIVER_RETRY) != 0,
+	};
+	item->name = maildir_name(delivery->arena, delivery->conf->myhostname,
+		delivery, recipient->number,
+		item->head.len + delivery->content.size);
+	batch->recipients[batch->count++] = recipient;
+}
+
+static void take(struct delivery *delivery,
+	struct deliver_recipient *recipient, struct str header,
+	struct batch *batch)
+{
+	struct place place = { 0 };
+	struct status status =
+		lookup(delivery->arena, recipient->address, &place);
+	int64_t limit = delivery->conf->virtual_mailbox_limit;
+
+	if (status_is_ok(status))
+		status = check_place(delivery->arena, &place);
+	if (status_is_ok(status) &&
+		trace_is_loop(header, recipient->address))
+		status = status_f(delivery->arena, 554, 4, 6,
+			"mail forwarding loop for %.*s",
+			STR_ARG(recipient->address));
+	if (status_is_ok(status) && limit > 0 &&
+		delivery->content.size > (uint64_t)limit)
+		status = STATUS(552, 2, 3, "message is too large for a mailbox");
+	if (!status_is_ok(status))
+		report(delivery, recipient, status);
+	else if (delivery->m.flags & DELIVER_VERIFY)
+		report(delivery, recipient,
+			STATUS(250, 0, 0, "delivers to a mailbox"));
+	else if (place.is_maildir)
+		add_to_batch(delivery, recipient, &place, batch);
+	else
+		report(delivery, recipient,
+			deliver_mbox(delivery, recipient, &place));
+}
+
+/* Written, flushed, renamed, reported; settled after the next flush. */
+static void deliver_batch(struct delivery *delivery, struct batch *batch)
+{
+	struct arena *arena = delivery->arena;
+
+	for (size_t i = 0; i < batch->count; i++)
+		maildir_write(&here.store, arena, &batch->items[i]);
+	maildir_publish(&here.store, arena, batch->items, batch->count);
+	for (size_t i = 0; i < batch->count; i++)
+		report(delivery, batch->recipients[i],
+			batch->items[i].status);
+	deliver_done(delivery, batch->count == 0, DELIVER_SITE_REACHED,
+		STR(""));
+	if (batch->count > 0 &&
+		maildir_settle(&here.store, arena, batch->items, batch->count))
+		deliver_settled(delivery);
+}
+
+void here_deliver(struct delivery *delivery)
+{
+	struct batch batch = {
+		.items = arena_array(delivery->arena, delivery->count,
+			sizeof(*batch.items)),
+		.recipients = arena_array(delivery->arena, delivery->count,
+			sizeof(*batch.recipients)),
+	};
+	struct str header;
+
+	if (!content_header(delivery->arena, &delivery->content, HEADER_MOST,
+		    &header)) {
+		deliver_report_rest(delivery,
+			&(struct deliver_report){
+				.status = STATUS(451, 3, 0,
+					"queue file read error"),
+				.relay = service_row(),
+			});
+		return;
+	}
+	for (size_t i = 0; i < delivery->count; i++)
+		take(delivery, &delivery->recipients[i], header, &batch);
+	deliver_batch(delivery, &batch);
+}
