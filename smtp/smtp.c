@@ -14,15 +14,13 @@
  * left. What no server took is deferred, or bounced if the last one said so.
  */
 #include "base/log.h"
-#include "io/fiber.h"
 #include "maps/maps.h"
 #include "service/service.h"
 #include "smtp/pool.h"
-#include "smtp/route.h"
-#include "smtp/sasl.h"
+#include "smtp/relay.h"
 #include "smtp/self.h"
 #include "smtp/tables.h"
-#include "smtp/transaction.h"
+#include "smtp/tls_policy.h"
 
 #include <string.h>
 
@@ -35,6 +33,7 @@ static void prepare(const struct conf *conf)
 	self_prepare(conf);
 	tables_prepare(&settings);
 	tls_policy_prepare(&settings);
+	relay_prepare(&settings);
 	if (settings.refused)
 		log_warning("%s is not supported yet: all mail waits",
 			settings.refused);
@@ -52,255 +51,9 @@ static void finish(const struct conf *conf)
 	pool_end_all();
 }
 
-/* ---- one destination ---- */
-
-struct trial {
-	struct attempt *attempt;
-	const struct destination *destination;
-	struct tls_policy policy;
-	bool is_last; /* destination */
-	bool went_out; /* a session was there */
-};
-
-static bool is_full(const struct attempt *a)
-{
-	return a->set->mx_session_limit > 0 &&
-		a->sessions >= a->set->mx_session_limit;
-}
-
-/* What a kept session must have been opened with. */
-static struct str sign_of(struct arena *arena, const struct trial *trial,
-	const struct account *account)
-{
-	const struct tls_policy *p = &trial->policy;
-
-	return arena_fmt(arena, "%d %.*s %.*s %.*s %.*s %.*s %.*s/%.*s",
-		p->level,
-		STR_ARG(p->level >= TLS_LEVEL_VERIFY ?
-				trial->destination->text :
-				STR("")),
-		STR_ARG(p->match), STR_ARG(p->protocols), STR_ARG(p->ciphers),
-		STR_ARG(p->servername), STR_ARG(account->user),
-		STR_ARG(account->password));
-}
-
-static void note_trouble(struct attempt *a, const struct outcome *trouble)
-{
-	a->trouble = *trouble;
-	log_info("%.*s: %.*s", STR_ARG(a->delivery->m.queue_id),
-		STR_ARG(trouble->status.text));
-}
-
-/* Run the transaction and put the session back; false: it was stale. */
-static bool use(struct trial *trial, struct session *session)
-{
-	struct attempt *a = trial->attempt;
-	struct delivery *d = a->delivery;
-	enum transaction_end end;
-
-	a->connected_us = wall_us();
-	end = transaction_run(a, session);
-	if (end == TRANSACTION_STALE) {
-		session_close(session);
-		return false;
-	}
-	pool_put(session, d->m.nexthop, d->m.flags & DELIVER_MORE);
-	return true;
-}
-
-static struct session *open_session(struct trial *trial,
-	const struct site *site, const struct account *account,
-	struct str sign)
-{
-	struct attempt *a = trial->attempt;
-	struct opening opening = {
-		.arena = a->delivery->arena,
-		.set = a->set,
-		.destination = trial->destination,
-		.site = site,
-		.policy = &trial->policy,
-		.sign = sign,
-		.account = *account,
-	};
-	struct outcome trouble = { 0 };
-	struct session *session = session_open(&opening, &trouble);
-
-	if (!session)
-		note_trouble(a, &trouble);
-	return session;
-}
-
-static void try_site(struct trial *trial, const struct site *site)
-{
-	struct attempt *a = trial->attempt;
-	struct arena *arena = a->delivery->arena;
-	struct session *session;
-	struct account account;
-	struct str sign;
-
-	if (!sasl_account(arena, a->set, a->delivery->m.sender, site->host,
-		    trial->destination->text, &account)) {
-		a->trouble = outcome_f(arena, 454, 3, 0,
-			"SASL password table lookup error");
-		return;
-	}
-	sign = sign_of(arena, trial, &account);
-	while ((session = pool_take_relay(site->relay, sign)) != NULL) {
-		if (!trial->went_out)
-			a->sessions++;
-		trial->went_out = true;
-		if (use(trial, session))
-			return;
-	}
-	session = open_session(trial, site, &account, sign);
-	if (!session)
-		return;
-	a->sessions++;
-	trial->went_out = true;
-	(void)use(trial, session); /* new: never stale */
-}
-
-/* A session that is open for this nexthop already: no name is looked up. */
-static bool try_kept(struct trial *trial)
-{
-	struct attempt *a = trial->attempt;
-	struct account account = { STR(""), STR("") };
-	struct session *session;
-	struct str sign;
-
-	if (a->set->sasl_auth_enable || !trial->destination->text.p)
-		return false; /* the account depends on the host */
-	sign = sign_of(a->delivery->arena, trial, &account);
-	while ((session = pool_take_nexthop(a->delivery->m.nexthop, sign)) !=
-		NULL) {
-		a->is_final = false;
-		if (!use(trial, session))
-			continue;
-		a->sessions++;
-		trial->went_out = true;
-		return true;
-	}
-	return false;
-}
-
-static void try_sites(struct trial *trial, const struct route *route)
-{
-	struct attempt *a = trial->attempt;
-	size_t most = a->set->mx_address_limit > 0 ?
-		(size_t)a->set->mx_address_limit :
-		route->count;
-
-	for (size_t i = 0; i < route->count && i < most; i++) {
-		if (attempt_is_over(a) || is_full(a))
-			return;
-		a->is_final = (trial->is_last &&
-				      (i + 1 == route->count || i + 1 == most)) ||
-			(a->set->mx_session_limit > 0 &&
-				a->sessions + 1 >= a->set->mx_session_limit);
-		try_site(trial, &route->sites[i]);
-	}
-}
-
-static void try_destination(struct attempt *a, struct str text, bool is_first,
-	bool is_last)
-{
-	struct arena *arena = a->delivery->arena;
-	struct destination destination;
-	struct trial trial = { .attempt = a, .destination = &destination,
-		.is_last = is_last };
-	struct route route;
-
-	if (!destination_parse(text, a->set->is_lmtp, &destination)) {
-		a->trouble = outcome_f(arena, 451, 3, 5,
-			"bad destination \"%.*s\"", STR_ARG(text));
-		log_warning("%.*s", STR_ARG(a->trouble.status.text));
-		return;
-	}
-	trial.policy = tls_policy_find(arena, a->set, &destination,
-		(unsigned)a->delivery->m.flags);
-	if (trial.policy.refused.status.code) {
-		note_trouble(a, &trial.policy.refused);
-		return;
-	}
-	if (is_first && try_kept(&trial) &&
-		(attempt_is_over(a) || is_full(a)))
-		return;
-	route_find(arena, a->set, &destination, &route);
-	if (route.count == 0)
-		a->trouble = route.trouble;
-	else
-		try_sites(&trial, &route);
-}
-
-/* ---- a delivery ---- */
-
-/* No fallback helps against what is known of the address itself. */
-static bool is_hopeless(const struct outcome *trouble)
-{
-	return trouble->status.code / 100 == 5 &&
-		((trouble->status.subject == 4 &&
-			 trouble->status.detail == 6) ||
-			(trouble->status.subject == 1 &&
-				trouble->status.detail == 0));
-}
-
-static void try_all(struct attempt *a)
-{
-	struct str list = a->delivery->m.nexthop;
-	struct str fallbacks = a->set->fallback_relay;
-	struct str text, next;
-	bool have = destination_take(&list, &text), first = true;
-
-	while (have && !attempt_is_over(a) && !is_full(a) &&
-		!is_hopeless(&a->trouble)) {
-		have = destination_take(&list, &next) ||
-			destination_take(&fallbacks, &next);
-		try_destination(a, text, first, !have);
-		first = false;
-		text = next;
-	}
-}
-
-static void refuse_all(struct delivery *d)
-{
-	struct deliver_report report = {
-		.status = { 451, 3, 5,
-			arena_fmt(d->arena, "%s is not supported",
-				settings.refused) },
-		.relay = STR("none"),
-	};
-
-	deliver_report_rest(d, &report);
-	deliver_done(d, true, DELIVER_SITE_SICK, report.status.text);
-}
-
-static void deliver(struct delivery *d)
-{
-	struct attempt a = { .delivery = d, .set = &settings };
-	struct outcome unknown =
-		outcome_f(d->arena, 451, 3, 0, "no server was tried");
-	bool unreachable;
-
-	if (settings.refused) {
-		refuse_all(d);
-		return;
-	}
-	if (d->m.large >= 0 && d->content.size < d->m.size)
-		log_warning("%.*s: content is shorter than announced",
-			STR_ARG(d->m.queue_id));
-	pool_begin(d->m.nexthop);
-	try_all(&a);
-	pool_end(d->m.nexthop);
-	unreachable = !attempt_is_over(&a) && a.trouble.is_site;
-	attempt_report_rest(&a, a.trouble.status.code ? &a.trouble : &unknown);
-	deliver_done(d, true,
-		unreachable ? DELIVER_SITE_UNREACHABLE : DELIVER_SITE_REACHED,
-		unreachable ? a.trouble.status.text : STR(""));
-}
-
 static void serve(const struct conf *conf, struct call *call)
 {
-	deliver_serve(conf, call, deliver);
+	deliver_serve(conf, call, relay_deliver);
 }
 
 static const struct service smtp = {
