@@ -116,7 +116,7 @@ static void serve(const struct conf *conf, struct call *call)
 
 static const struct service service = {
 	.name = "virtual",
-	.fibers = 200,
+	.fibers = 1000,
 	.profile = PROFILE_DELIVER,
 	.calls = "",
 	.params = params,

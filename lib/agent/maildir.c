@@ -15,7 +15,7 @@ enum {
 	SLOW_FLUSH_MS = 100,
 	ONE_BY_ONE_S = 5,
 	SHARE_FROM = 3, /* who wait together: one syncfs instead of fsync each */
-	SETTLE_PAUSE_MS = 500,
+	SETTLE_PAUSE_MS = 200,
 };
 
 static int real_open_new(int base, const char *path)
