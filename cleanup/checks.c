@@ -1,0 +1,254 @@
+/*
+ * cleanup/checks - header_checks and body_checks: tables of patterns that say
+ * what happens to a line, or to the whole message.
+ *
+ * Source   header_checks(5): BCC DISCARD DUNNO FILTER HOLD IGNORE INFO OK PASS
+ *          PREPEND REDIRECT REJECT REPLACE STRIP WARN
+ */
+#include "cleanup/cleanup.h"
+
+#include "base/log.h"
+#include "maps/maps.h"
+
+enum {
+	LOGGED_MOST = 200, /* octets of the line in the log */
+};
+
+/* clang-format off */
+static struct check {
+	const char *parameter, *what; /* what: in the log */
+	struct maps *maps;
+} checks[] = {
+	[CHECK_HEADER] =        { "header_checks", "header", NULL },
+	[CHECK_MIME_HEADER] =   { "mime_header_checks", "header", NULL },
+	[CHECK_NESTED_HEADER] = { "nested_header_checks", "header", NULL },
+	[CHECK_BODY] =          { "body_checks", "body", NULL },
+};
+/* clang-format on */
+
+void checks_prepare(const struct conf *conf)
+{
+	struct arena *arena = arena_new(0); /* as long as the process */
+
+	for (size_t i = 0; i < COUNT(checks); i++)
+		checks[i].maps = maps_open(arena, conf, checks[i].parameter,
+			conf_text(conf, str_from(checks[i].parameter)),
+			MAPS_KEEP_CASE);
+}
+
+bool checks_has(enum check_kind kind)
+{
+	return !maps_is_empty(checks[kind].maps);
+}
+
+/* One line at hand, and the table's word about it. */
+struct word {
+	struct intake *intake;
+	const struct check *check;
+	struct str line, argument;
+	struct str *text;
+};
+
+static void log_action(const struct word *word, const char *action)
+{
+	const struct msg_submission *f = &word->intake->facts;
+	bool is_remote = f->client_address.len > 0;
+
+	log_info("%.*s: %s: %s %.*s from %.*s%s%.*s%s; from=<%.*s> "
+		"to=<%.*s>%s%.*s%s%.*s%s%s%.*s",
+		STR_ARG(f->queue_id), action, word->check->what,
+		STR_ARG(str_first(word->line, LOGGED_MOST)),
+		STR_ARG(is_remote ? f->client_name : STR("local")),
+		is_remote ? "[" : "",
+		STR_ARG(is_remote ? f->client_address : STR("")),
+		is_remote ? "]" : "", STR_ARG(f->sender),
+		STR_ARG(word->intake->recipients[0].address),
+		f->protocol.len ? " proto=" : "", STR_ARG(f->protocol),
+		f->helo.len ? " helo=<" : "", STR_ARG(f->helo),
+		f->helo.len ? ">" : "", word->argument.len ? ": " : "",
+		STR_ARG(word->argument));
+}
+
+/* "550 5.7.1 text", "5.7.1 text", "text". */
+static struct status take_reply(struct intake *intake, struct str text)
+{
+	struct status status = STATUS(550, 7, 1, "message content rejected");
+	struct str rest = text;
+	uint64_t code = 550, class, subject, detail;
+
+	if (str_take_u64(&rest, 599, &code) && code >= 400 &&
+		str_take_char(&rest, ' '))
+		text = rest;
+	else
+		code = 550;
+	rest = text;
+	if (str_take_u64(&rest, 5, &class) && (class == 4 || class == 5) &&
+		str_take_char(&rest, '.') &&
+		str_take_u64(&rest, 999, &subject) &&
+		str_take_char(&rest, '.') &&
+		str_take_u64(&rest, 999, &detail) &&
+		(rest.len == 0 || str_take_char(&rest, ' '))) {
+		status.subject = (uint16_t)subject;
+		status.detail = (uint16_t)detail;
+		if (code / 100 != class)
+			code = class == 4 ? 450 : 550;
+		text = rest;
+	}
+	status.code = (uint16_t)code;
+	if (text.len)
+		status.text = arena_copy(intake->arena, text);
+	return status;
+}
+
+static enum check_result do_reject(const struct word *word)
+{
+	log_action(word, "reject");
+	word->intake->refusal = take_reply(word->intake, word->argument);
+	return CHECK_KEEP;
+}
+
+static enum check_result do_discard(const struct word *word)
+{
+	log_action(word, "discard");
+	word->intake->discard = true;
+	return CHECK_KEEP;
+}
+
+static enum check_result do_hold(const struct word *word)
+{
+	if (!word->intake->hold)
+		log_action(word, "hold");
+	word->intake->hold = true;
+	return CHECK_KEEP;
+}
+
+static enum check_result do_filter(const struct word *word)
+{
+	log_action(word, "filter");
+	word->intake->facts.content_filter =
+		arena_copy(word->intake->arena, word->argument);
+	return CHECK_KEEP;
+}
+
+static enum check_result do_redirect(const struct word *word)
+{
+	log_action(word, "redirect");
+	word->intake->facts.redirect =
+		arena_copy(word->intake->arena, word->argument);
+	return CHECK_KEEP;
+}
+
+static enum check_result do_bcc(const struct word *word)
+{
+	struct intake *intake = word->intake;
+
+	log_action(word, "bcc");
+	arena_grow(intake->arena, &intake->recipients,
+		&intake->recipient_capacity, intake->recipient_count + 1,
+		sizeof(*intake->recipients));
+	intake->recipients[intake->recipient_count++] = (struct msg_recipient){
+		.address = arena_copy(intake->arena, word->argument),
+		.notify = DSN_NOTIFY_NEVER };
+	return CHECK_KEEP;
+}
+
+static enum check_result do_ignore(const struct word *word)
+{
+	(void)word;
+	return CHECK_DROP;
+}
+
+static enum check_result do_strip(const struct word *word)
+{
+	log_action(word, "strip");
+	return CHECK_DROP;
+}
+
+static enum check_result do_info(const struct word *word)
+{
+	log_action(word, "info");
+	return CHECK_KEEP;
+}
+
+static enum check_result do_warn(const struct word *word)
+{
+	log_action(word, "warning");
+	return CHECK_KEEP;
+}
+
+static enum check_result do_pass(const struct word *word)
+{
+	(void)word;
+	return CHECK_KEEP;
+}
+
+static enum check_result do_replace(const struct word *word)
+{
+	log_action(word, "replace");
+	*word->text = arena_copy(word->intake->arena, word->argument);
+	return CHECK_REPLACE;
+}
+
+static enum check_result do_prepend(const struct word *word)
+{
+	log_action(word, "prepend");
+	*word->text = arena_copy(word->intake->arena, word->argument);
+	return CHECK_PREPEND;
+}
+
+/* clang-format off */
+static const struct action {
+	const char *name;
+	enum check_result (*run)(const struct word *word);
+	bool needs_argument;
+} actions[] = {
+	{ "BCC",      do_bcc,      true },  { "DISCARD",  do_discard, false },
+	{ "DUNNO",    do_pass,     false }, { "FILTER",   do_filter,  true },
+	{ "HOLD",     do_hold,     false }, { "IGNORE",   do_ignore,  false },
+	{ "INFO",     do_info,     false }, { "OK",       do_pass,    false },
+	{ "PASS",     do_pass,     false }, { "PREPEND",  do_prepend, true },
+	{ "REDIRECT", do_redirect, true },  { "REJECT",   do_reject,  false },
+	{ "REPLACE",  do_replace,  true },  { "STRIP",    do_strip,   false },
+	{ "WARN",     do_warn,     false },
+};
+/* clang-format on */
+
+static struct status check_problem(const struct word *word, const char *why)
+{
+	log_warning("%.*s: %s: %s", STR_ARG(word->intake->facts.queue_id),
+		word->check->parameter, why);
+	return STATUS(451, 3, 5, "Error: server configuration error");
+}
+
+enum check_result checks_run(struct intake *intake, enum check_kind kind,
+	struct str line, struct str *text)
+{
+	struct word word = { .intake = intake, .check = &checks[kind],
+		.line = line, .text = text };
+	struct str value, name;
+
+	if (intake->facts.flags & (SUBMIT_NO_CHECKS | SUBMIT_INTERNAL))
+		return CHECK_KEEP;
+	switch (maps_find(checks[kind].maps, intake->arena, line, &value)) {
+	case MAPS_ABSENT:
+		return CHECK_KEEP;
+	case MAPS_ERROR:
+		intake->refusal = check_problem(&word, "lookup problem");
+		return CHECK_KEEP;
+	case MAPS_FOUND:
+		break;
+	}
+	name = str_take_word(&value);
+	word.argument = str_trim(value);
+	for (size_t i = 0; i < COUNT(actions); i++) {
+		if (!str_is_nocase(name, actions[i].name))
+			continue;
+		if (actions[i].needs_argument && word.argument.len == 0)
+			break;
+		return actions[i].run(&word);
+	}
+	/* A filter that is not understood lets nothing pass. */
+	intake->refusal = check_problem(&word, "unknown action, or one "
+		"without its argument");
+	return CHECK_KEEP;
+}

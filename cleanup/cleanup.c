@@ -1,0 +1,117 @@
+/*
+ * cleanup - takes messages into the queue.
+ *
+ * Room       a fiber per submission; user posthorn-intake; its journal
+ *            segments and large/, nothing else of the disk
+ * Gets       submissions by IPC from smtpd, pickup, bounce, local, qmgr
+ * Calls      qmgr (what is in the journal), proxymap
+ * RFC        5322 3.6 (missing fields), 5321 6.3 (hop count), 3461
+ *
+ * A message is answered 250 after the flush of its slot, and only then qmgr
+ * hears of it.
+ */
+#include "cleanup/cleanup.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "mail/date.h"
+
+/* clang-format off */
+static const enum param params[] = {
+	queue_directory, myhostname, myorigin, message_size_limit,
+	hopcount_limit, queue_minfree, header_size_limit,
+	always_add_missing_headers, undisclosed_recipients_header,
+	message_drop_headers, header_from_format, full_name_encoding_charset,
+	enable_long_queue_ids, content_filter, duplicate_filter_limit,
+	always_bcc, sender_bcc_maps, recipient_bcc_maps,
+	canonical_maps, sender_canonical_maps, recipient_canonical_maps,
+	canonical_classes, sender_canonical_classes,
+	recipient_canonical_classes, masquerade_domains, masquerade_classes,
+	masquerade_exceptions, virtual_alias_maps,
+	virtual_alias_expansion_limit, virtual_alias_recursion_limit,
+	virtual_alias_address_length_limit, header_checks, mime_header_checks,
+	nested_header_checks, body_checks, body_checks_size_limit,
+	line_length_limit, PARAMS_END
+};
+/* clang-format on */
+
+static struct cleanup cleanup;
+
+static void prepare(const struct conf *conf)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	const char *directory = arena_cstr(arena, conf->queue_directory);
+	unsigned char boot_id[MESSAGE_BOOT_OCTETS];
+
+	cleanup.conf = conf;
+	if (!disk_open(&cleanup.disk, directory))
+		log_fatal("queue_directory %s: %m", directory);
+	message_boot_id(boot_id); /* /proc is out of reach later */
+	mail_date_ready();
+	rewriting_prepare(conf);
+	checks_prepare(conf);
+}
+
+static void open_queue(void)
+{
+	if (!journal_open(&cleanup.journal, cleanup.disk, NULL, 0))
+		log_fatal("journal: %m");
+	if (!serials_open(&cleanup.serials, cleanup.disk))
+		log_fatal("journal/serial: %m");
+}
+
+static bool is_open(void)
+{
+	if (!cleanup.journal)
+		open_queue();
+	return cleanup.journal != NULL;
+}
+
+static void start(const struct conf *conf)
+{
+	(void)conf;
+	if (is_open())
+		announce_start(&cleanup);
+}
+
+static void grant_ids(struct call *call)
+{
+	struct msg_ids_want want;
+	struct msg_ids_grant grant = { 0 };
+
+	if (!msg_ids_want_recv(call, &want, span_s(10)) || want.count == 0 ||
+		want.count > 64)
+		return;
+	grant.space = space_left(&cleanup);
+	if (serials_take(&cleanup.serials, (unsigned)want.count, &grant.first))
+		grant.count = want.count;
+	else
+		log_warning("journal/serial: %m");
+	(void)msg_ids_grant_send(call, &grant);
+}
+
+static void serve(const struct conf *conf, struct call *call)
+{
+	enum msg_kind kind;
+
+	(void)conf;
+	if (!call_peek(call, &kind, span_s(10)))
+		return;
+	if (kind == MSG_ids_want)
+		grant_ids(call);
+	else
+		intake_run(&cleanup, call);
+}
+
+static const struct service service = {
+	.name = "cleanup", .fibers = 200, .profile = PROFILE_INTAKE,
+	.calls = "qmgr rewrite resolver dialer proxymap bounce verify",
+	.params = params, .prepare = prepare, .start = start, .serve = serve,
+	.helper_threads = 4,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&service, argc, argv);
+}

@@ -1,0 +1,100 @@
+/*
+ * cleanup/cleanup - what the files of cleanup share.
+ */
+#ifndef CLEANUP_CLEANUP_H
+#define CLEANUP_CLEANUP_H
+
+#include "base/status.h"
+#include "ipc/messages.h"
+#include "queue/journal.h"
+#include "queue/message.h"
+#include "queue/serial.h"
+#include "queue/submission.h"
+#include "service/service.h"
+
+/* This process. */
+struct cleanup {
+	const struct conf *conf;
+	struct disk *disk;
+	struct serials serials;
+	struct journal *journal;
+};
+
+/* A submission on its way into the queue; all of it in `arena`. */
+struct intake {
+	struct cleanup *cleanup;
+	const struct conf *conf;
+	struct arena *arena;
+	struct call *call;
+	struct msg_submission facts;
+	uint64_t serial;
+	struct msg_recipient *recipients;
+	size_t recipient_count, recipient_capacity;
+	bool has_content;
+	struct str content;  /* header and body, or only what replaces the
+				first `skip` octets of the large file */
+	uint64_t skip;
+	bool is_large;
+	uint64_t octets;     /* as submitted */
+	struct str message_id; /* "<...>", empty: none */
+	struct str extra; /* header lines that the checks put in front */
+	bool hold, discard;
+	struct status refusal; /* code 0: none */
+};
+
+/* intake.c: from the first message of a call to `submitted`. */
+void intake_run(struct cleanup *cleanup, struct call *call);
+
+/* header.c: the rules for the header; `content` holds at least all of it.
+ * Replaces intake->content (and sets skip) if anything changed. */
+struct status header_apply(struct intake *intake, struct str content);
+
+/* envelope.c: rewriting, copies, aliases, duplicates. */
+struct status envelope_apply(struct intake *intake);
+
+/* rewriting.c: tables and address rewriting. */
+void rewriting_prepare(const struct conf *conf);
+/* Complete and rewrite the addresses of a header field: the new body (without
+ * the name), or STR_NONE when nothing changes. */
+struct status rewriting_header(struct intake *intake, struct str name,
+	struct str body, struct str *changed);
+struct status rewriting_sender(struct intake *intake, struct str *sender);
+struct status rewriting_recipient(struct intake *intake, struct str *address);
+/* Copies that the configuration asks for: addresses, comma separated. */
+struct status rewriting_copies(struct intake *intake);
+/* virtual_alias_maps, recursively; calls add for each result. */
+struct status rewriting_aliases(struct intake *intake,
+	const struct msg_recipient *recipient,
+	struct status (*add)(struct intake *intake,
+		const struct msg_recipient *recipient));
+
+/* checks.c: header_checks and body_checks. */
+void checks_prepare(const struct conf *conf);
+/* Code 0 of *action's refusal... see there. */
+enum check_result {
+	CHECK_KEEP,
+	CHECK_DROP,    /* IGNORE, STRIP */
+	CHECK_REPLACE, /* *text is what stands there now */
+	CHECK_PREPEND, /* *text goes before it */
+};
+enum check_kind {
+	CHECK_HEADER,
+	CHECK_MIME_HEADER,
+	CHECK_NESTED_HEADER,
+	CHECK_BODY,
+};
+/* One logical header or body line; what ends or moves the whole message is
+ * noted in *intake. */
+enum check_result checks_run(struct intake *intake, enum check_kind kind,
+	struct str line, struct str *text);
+bool checks_has(enum check_kind kind);
+
+/* announce.c: qmgr is told, and says what is free. */
+void announce_start(struct cleanup *cleanup);
+void announce(struct cleanup *cleanup, const struct place *place,
+	struct str queue_id);
+
+/* space.c: how much room there is: 0 enough, 1 only for our own, 2 none. */
+uint64_t space_left(const struct cleanup *cleanup);
+
+#endif

@@ -1,0 +1,328 @@
+/*
+ * cleanup/intake - one submission, from its first message to the answer.
+ */
+#include "cleanup/cleanup.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "queue/id.h"
+#include "queue/large.h"
+
+enum {
+	STEP_S = 3600,      /* a client may be slow with its content */
+	RECIPIENTS_MOST = 100000,
+	HEAD_MOST = 256 * 1024, /* of a large file: what is read for its header */
+};
+
+static struct status write_error(void)
+{
+	return STATUS(451, 3, 0, "Error: queue file write error");
+}
+
+/* ---- receiving ---- */
+
+static bool take_large_want(struct intake *in)
+{
+	struct msg_large_want want;
+	struct msg_large_grant grant = { .file = -1 };
+	bool sent;
+
+	if (!msg_large_want_recv(in->call, &want, span_s(STEP_S)) ||
+		in->is_large || !queue_id_parse(want.queue_id, &in->serial))
+		return false;
+	if (space_left(in->cleanup) == 2)
+		errno = ENOSPC;
+	else
+		grant.file = large_create(in->cleanup->disk, in->serial);
+	if (grant.file < 0) {
+		grant.status = (uint64_t)errno;
+		log_warning("%.*s: large content: %m", STR_ARG(want.queue_id));
+	}
+	in->is_large = grant.file >= 0;
+	sent = msg_large_grant_send(in->call, &grant);
+	base_close(&grant.file); /* the session's is the only one */
+	return sent && in->is_large;
+}
+
+static bool take_facts(struct intake *in)
+{
+	uint64_t serial;
+
+	if (in->facts.queue_id.len ||
+		!msg_submission_recv(in->call, &in->facts, span_s(STEP_S)) ||
+		!queue_id_parse(in->facts.queue_id, &serial) ||
+		(in->is_large && serial != in->serial))
+		return false;
+	in->serial = serial;
+	if (str_is_none(in->facts.sender))
+		in->facts.sender = STR("");
+	return true;
+}
+
+static bool take_recipient(struct intake *in)
+{
+	struct msg_recipient *r;
+
+	if (in->recipient_count >= RECIPIENTS_MOST)
+		return false;
+	arena_grow(in->arena, &in->recipients, &in->recipient_capacity,
+		in->recipient_count + 1, sizeof(*in->recipients));
+	r = &in->recipients[in->recipient_count];
+	if (!msg_recipient_recv(in->call, r, span_s(STEP_S)) ||
+		r->address.len == 0)
+		return false;
+	in->recipient_count++;
+	return true;
+}
+
+static bool take_content(struct intake *in)
+{
+	struct msg_content content;
+
+	if (in->has_content || in->is_large ||
+		!msg_content_recv(in->call, &content, span_s(STEP_S)) ||
+		content.octets.len > CONTENT_IN_PACKET_MOST)
+		return false;
+	in->content = content.octets;
+	in->octets = content.octets.len;
+	in->has_content = true;
+	return true;
+}
+
+static bool take_large_done(struct intake *in)
+{
+	struct msg_large_done done;
+
+	if (in->has_content || !in->is_large ||
+		!msg_large_done_recv(in->call, &done, span_s(STEP_S)) ||
+		done.octets == 0 || done.octets > INT64_MAX)
+		return false;
+	in->octets = done.octets;
+	in->has_content = true;
+	return true;
+}
+
+static const struct step {
+	enum msg_kind kind;
+	bool (*take)(struct intake *in);
+} steps[] = {
+	{ MSG_large_want, take_large_want },
+	{ MSG_submission, take_facts },
+	{ MSG_recipient, take_recipient },
+	{ MSG_content, take_content },
+	{ MSG_large_done, take_large_done },
+};
+
+static const struct step *find_step(enum msg_kind kind)
+{
+	for (size_t i = 0; i < COUNT(steps); i++)
+		if (steps[i].kind == kind)
+			return &steps[i];
+	return NULL;
+}
+
+/* All up to `submit`. False: cancelled, or nonsense. */
+static bool receive(struct intake *in)
+{
+	struct msg_submit submit;
+	enum msg_kind kind;
+
+	while (call_peek(in->call, &kind, span_s(STEP_S))) {
+		const struct step *step = find_step(kind);
+
+		if (kind == MSG_submit)
+			return msg_submit_recv(in->call, &submit, span_s(1)) &&
+				in->facts.queue_id.len && in->has_content &&
+				in->recipient_count > 0;
+		if (!step || !step->take(in))
+			return false;
+	}
+	return false;
+}
+
+/* ---- the message ---- */
+
+static struct status read_head(struct intake *in, int fd, struct str *head)
+{
+	size_t len = in->octets < HEAD_MOST ? (size_t)in->octets : HEAD_MOST;
+	char *octets = arena_alloc(in->arena, len);
+
+	if (!disk_read_all(in->cleanup->disk, fd, octets, len, 0))
+		return write_error();
+	*head = str_of(octets, len);
+	return STATUS_OK;
+}
+
+/* Large content is durable and nobody's to change from here on. */
+static struct status apply_large(struct intake *in)
+{
+	struct disk *disk = in->cleanup->disk;
+	struct status status;
+	struct str head;
+	int fd;
+
+	if (!large_seal(disk, in->serial, in->octets, &fd)) {
+		log_warning("%.*s: large content: %m",
+			STR_ARG(in->facts.queue_id));
+		return write_error();
+	}
+	status = read_head(in, fd, &head);
+	disk_close(disk, &fd);
+	in->content = STR("");
+	return status_is_ok(status) ? header_apply(in, head) : status;
+}
+
+static struct status check_size(const struct intake *in)
+{
+	int64_t limit = in->conf->message_size_limit;
+
+	if (limit <= 0 || in->octets <= (uint64_t)limit ||
+		(in->facts.flags & SUBMIT_INTERNAL))
+		return STATUS_OK;
+	log_warning("%.*s: queue file size limit exceeded",
+		STR_ARG(in->facts.queue_id));
+	return STATUS(552, 3, 4, "Error: message file too big");
+}
+
+static struct str some(struct str text)
+{
+	return text.len ? text : STR_NONE;
+}
+
+static void fill_envelope(const struct intake *in, struct envelope *envelope)
+{
+	const struct msg_submission *f = &in->facts;
+
+	*envelope = (struct envelope){
+		.queue_id = f->queue_id,
+		.sender = f->sender,
+		.arrival_us = f->arrival_us,
+		.flags = f->flags | (in->hold ? SUBMIT_HOLD : 0),
+		.dsn_envid = f->dsn_envid,
+		.dsn_ret = f->dsn_ret,
+		.encoding = some(f->encoding),
+		.client_name = some(f->client_name),
+		.client_address = some(f->client_address),
+		.client_port = some(f->client_port),
+		.helo = some(f->helo),
+		.protocol = some(f->protocol),
+		.sasl_method = f->sasl_method,
+		.sasl_username = f->sasl_username,
+		.sasl_sender = f->sasl_sender,
+		.content_filter = some(f->content_filter),
+		.message_id = some(in->message_id),
+		.skip = in->skip,
+		.recipient_count = in->recipient_count,
+	};
+	envelope->recipients = arena_array(in->arena, in->recipient_count,
+		sizeof(struct recipient));
+	for (size_t i = 0; i < in->recipient_count; i++) {
+		const struct msg_recipient *r = &in->recipients[i];
+
+		envelope->recipients[i] = (struct recipient){
+			.address = r->address,
+			.orig = str_eq(r->orig, r->address) ? STR_NONE
+							    : r->orig,
+			.orcpt = r->orcpt,
+			.notify = r->notify,
+		};
+	}
+}
+
+static struct status commit(struct intake *in, struct place *place)
+{
+	struct message_head head = { .serial = in->serial,
+		.commit_us = wall_us(),
+		.large_octets = in->is_large ? in->octets : 0 };
+	struct buf octets = BUF_IN(in->arena);
+	struct envelope envelope;
+
+	random_octets(&head.nonce, sizeof(head.nonce));
+	message_boot_id(head.boot_id);
+	fill_envelope(in, &envelope);
+	message_format(&octets, &head, &envelope, in->content);
+	if (journal_commit(in->cleanup->journal, buf_str(&octets), in->serial,
+		    place))
+		return STATUS(250, 0, 0, "Ok");
+	log_warning("%.*s: journal: %m", STR_ARG(in->facts.queue_id));
+	if (errno == EMSGSIZE)
+		return STATUS(452, 5, 3, "Error: too many recipients");
+	return errno == ENOSPC
+		? STATUS(452, 3, 1, "Insufficient system storage")
+		: write_error();
+}
+
+static void apply_defaults(struct intake *in)
+{
+	struct msg_submission *f = &in->facts;
+
+	if (!f->content_filter.len && !(f->flags & SUBMIT_INTERNAL) &&
+		in->conf->content_filter.len)
+		f->content_filter = in->conf->content_filter;
+	if (f->arrival_us == 0)
+		f->arrival_us = (uint64_t)wall_us();
+	in->hold = f->flags & SUBMIT_HOLD;
+	in->discard = f->flags & SUBMIT_DISCARD;
+}
+
+static struct status apply_body(struct intake *in)
+{
+	if (in->is_large)
+		return apply_large(in);
+	return header_apply(in, in->content);
+}
+
+/* Everything between `submit` and `submitted`. */
+static struct status run(struct intake *in, struct place *place)
+{
+	struct status status = check_size(in);
+
+	apply_defaults(in);
+	if (status_is_ok(status))
+		status = apply_body(in);
+	if (status_is_ok(status) && in->refusal.code)
+		status = in->refusal;
+	if (status_is_ok(status) && !in->discard)
+		status = envelope_apply(in);
+	if (!status_is_ok(status) || in->discard)
+		return status;
+	return commit(in, place);
+}
+
+static void answer(struct intake *in, struct status status)
+{
+	struct msg_submitted submitted = { .code = status.code,
+		.subject = status.subject, .detail = status.detail,
+		.text = status.text };
+
+	(void)msg_submitted_send(in->call, &submitted);
+}
+
+void intake_run(struct cleanup *cleanup, struct call *call)
+{
+	struct intake in = { .cleanup = cleanup, .conf = cleanup->conf,
+		.arena = call_arena(call), .call = call };
+	struct place place = { .serial = 0 };
+	struct status status;
+
+	if (!receive(&in)) {
+		if (in.is_large)
+			large_drop(cleanup->disk, in.serial);
+		if (in.facts.queue_id.len)
+			log_info("%.*s: removed (canceled)",
+				STR_ARG(in.facts.queue_id));
+		return;
+	}
+	status = run(&in, &place);
+	if (in.is_large && !place.serial)
+		large_drop(cleanup->disk, in.serial);
+	if (in.discard && status_is_ok(status))
+		log_info("%.*s: removed (discarded)",
+			STR_ARG(in.facts.queue_id));
+	answer(&in, status);
+	if (place.serial)
+		announce(cleanup, &place, in.facts.queue_id);
+}
