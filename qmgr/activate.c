@@ -1,0 +1,190 @@
+/*
+ * qmgr/activate - from waiting to active, as long as there is room: in turns
+ * one that has just come and one whose next attempt is due.
+ */
+#include "qmgr/qmgr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+enum {
+	KEEP_CONTENT_MOST = 2000, /* active messages that keep it in memory */
+};
+
+/* The loaded message becomes active. Takes the arena over. */
+static void enter(struct entry *entry, struct arena *arena,
+	struct stored *stored)
+{
+	struct message *message = mem_new(1, sizeof(*message));
+	size_t count = stored->envelope.recipient_count;
+
+	message->entry = entry;
+	message->arena = arena;
+	message->stored = stored;
+	message->active_us = wall_us();
+	message->rcpts = arena_array(arena, count, sizeof(struct rcpt));
+	list_init(&message->jobs);
+	io_event_init(&message->ended);
+	for (size_t i = 0; i < count; i++) {
+		message->rcpts[i].address =
+			stored->envelope.recipients[i].address;
+		if (stored->done[i])
+			message->rcpts[i].state = RCPT_DONE;
+		else
+			message->open++;
+	}
+	if (qmgr.active > KEEP_CONTENT_MOST)
+		stored->content = STR_NONE;
+	entry->active = message;
+	qmgr.active++;
+	if (stored->envelope.flags & SUBMIT_HOLD &&
+		stored->queue == QUEUE_JOURNAL) {
+		message->stop = STOP_HOLD;
+		message->open = 0;
+		message_check(message);
+		return;
+	}
+	message_begin(message);
+}
+
+/* What was found in a slot or file in place of a message. */
+static void give_up(struct entry *entry, enum store_result result)
+{
+	if (result == STORE_OVER && entry->queue == QUEUE_JOURNAL &&
+		spool_has(qmgr.disk, QUEUE_DEFERRED, str_from(entry->id))) {
+		entry->queue = QUEUE_DEFERRED; /* a move that failed half way */
+		entry_defer(entry, wall_us());
+		return;
+	}
+	if (result != STORE_ERROR) {
+		entry->is_over = true;
+		/* A slot that is over is known until it was reported free. */
+		if (entry->queue != QUEUE_JOURNAL || result == STORE_GONE)
+			entry_free(entry);
+		return;
+	}
+	log_warning("%s: cannot be read: %m", entry->id);
+	entry_defer(entry, wall_us() + qmgr.conf->minimal_backoff_time.us);
+}
+
+bool activate_now(struct entry *entry)
+{
+	struct arena *arena;
+	struct stored *stored;
+	enum store_result result;
+
+	if (entry->active || entry->is_loading || entry->is_over)
+		return false;
+	if (list_is_linked(&entry->incoming))
+		qmgr.incoming_count--;
+	list_remove(&entry->incoming);
+	heap_remove(&qmgr.deferred, &entry->timer);
+	entry->is_loading = true;
+	arena = arena_new(0);
+	result = entry->queue == QUEUE_JOURNAL
+		? store_load_slot(&qmgr.store, arena, &entry->place,
+			  entry->again, &stored)
+		: store_load_file(&qmgr.store, arena, entry->queue,
+			  str_from(entry->id), &stored);
+	entry->is_loading = false;
+	if (result != STORE_FOUND) {
+		arena_free(arena);
+		give_up(entry, result);
+		return false;
+	}
+	if (!entry->id[0]) {
+		struct str id = str_first(
+			stored->envelope.queue_id, QUEUE_ID_MOST);
+
+		memcpy(entry->id, id.p, id.len);
+	}
+	enter(entry, arena, stored);
+	return true;
+}
+
+static bool has_room(void)
+{
+	int64_t most = qmgr.conf->qmgr_message_active_limit;
+
+	return !qmgr.is_stopping &&
+		(most <= 0 || (int64_t)qmgr.active < most);
+}
+
+static bool activate_incoming(void)
+{
+	struct list *link = list_first(&qmgr.incoming);
+
+	if (!link || !has_room())
+		return false;
+	activate_now(CONTAINER(link, struct entry, incoming));
+	return true;
+}
+
+static bool activate_due(void)
+{
+	struct heap_link *first = heap_first(&qmgr.deferred);
+
+	if (!first || first->key > moment_now().us || !has_room())
+		return false;
+	activate_now(CONTAINER(first, struct entry, timer));
+	return true;
+}
+
+static struct moment look; /* the next one at the deferred */
+
+/* Deferred ones are looked at every queue_run_delay; between two looks, and
+ * when others have left, those that have come. */
+static void run(void *context)
+{
+	struct span delay = qmgr.conf->queue_run_delay;
+
+	(void)context;
+	if (delay.us < 1000000)
+		delay = span_s(1);
+	for (;;) {
+		bool did = activate_incoming();
+
+		if (moment_left(look).us == 0) {
+			if (activate_due())
+				did = true;
+			else if (has_room())
+				look = moment_after(delay);
+		}
+		if (did)
+			io_yield();
+		else if (!io_event_wait(&qmgr.news, has_room()
+				? moment_left(look) : span_s(1)) &&
+			errno != ETIMEDOUT)
+			return;
+	}
+}
+
+void activate_start(void)
+{
+	io_spawn("activate", run, NULL);
+}
+
+struct all {
+	struct entry **entries;
+	size_t count, capacity;
+};
+
+void activate_all(void)
+{
+	struct all all = { 0 };
+
+	for (size_t i = 0; i < qmgr.deferred.count; i++) {
+		array_grow(&all.entries, &all.capacity, all.count + 1,
+			sizeof(*all.entries));
+		all.entries[all.count++] = CONTAINER(qmgr.deferred.links[i],
+			struct entry, timer);
+	}
+	schedule_revive();
+	for (size_t i = 0; i < all.count; i++)
+		heap_put(&qmgr.deferred, &all.entries[i]->timer, 0);
+	free(all.entries);
+	look = moment_now();
+	io_event_wake_all(&qmgr.news);
+}

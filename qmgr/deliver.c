@@ -1,0 +1,283 @@
+/*
+ * qmgr/deliver - one delivery: a conversation with an agent, in a fiber.
+ */
+#include "qmgr/qmgr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent/deliver.h"
+#include "base/log.h"
+#include "io/helper.h"
+
+enum {
+	CONNECT_S = 60,
+};
+
+/* What an agent says about itself and its destination. */
+struct result {
+	unsigned site;
+	struct str why;
+	bool is_settled;
+	size_t left; /* recipients without an answer */
+};
+
+static uint64_t flags_of(const struct dispatch *dispatch)
+{
+	uint64_t submitted = dispatch->message->stored->envelope.flags;
+	uint64_t flags = 0;
+
+	/* clang-format off */
+	static const struct { uint64_t submit, deliver; } same[] = {
+		{ SUBMIT_SMTPUTF8,     DELIVER_SMTPUTF8 },
+		{ SUBMIT_VERIFY_ONLY,  DELIVER_VERIFY },
+		{ SUBMIT_TRACE,        DELIVER_TRACE },
+		{ SUBMIT_REQUIRETLS,   DELIVER_REQUIRETLS },
+		{ SUBMIT_TLS_OPTIONAL, DELIVER_TLS_OPTIONAL },
+		{ SUBMIT_INTERNAL,     DELIVER_BOUNCE },
+	};
+	/* clang-format on */
+	for (size_t i = 0; i < COUNT(same); i++)
+		if (submitted & same[i].submit)
+			flags |= same[i].deliver;
+	if (dest_has_more(dispatch->dest))
+		flags |= DELIVER_MORE;
+	if (dispatch->message->entry->again ||
+		!message_is_of_this_boot(&dispatch->message->stored->head))
+		flags |= DELIVER_RETRY;
+	return flags;
+}
+
+static struct str text(struct str value)
+{
+	return str_is_none(value) ? STR("") : value;
+}
+
+static bool send_message(struct call *call, struct dispatch *dispatch,
+	struct stored *stored, int large)
+{
+	const struct envelope *e = &stored->envelope;
+	struct msg_deliver m = {
+		.queue_id = e->queue_id,
+		.nexthop = dest_nexthop(dispatch->dest),
+		.sender = e->sender,
+		.encoding = text(e->encoding),
+		.flags = flags_of(dispatch),
+		.arrival_us = e->arrival_us,
+		.active_us = (uint64_t)dispatch->message->active_us,
+		.nonce = stored->head.nonce,
+		.dsn_envid = e->dsn_envid,
+		.dsn_ret = e->dsn_ret,
+		.client_name = text(e->client_name),
+		.client_address = text(e->client_address),
+		.client_port = text(e->client_port),
+		.helo = text(e->helo),
+		.protocol = text(e->protocol),
+		.sasl_method = e->sasl_method,
+		.sasl_username = e->sasl_username,
+		.sasl_sender = e->sasl_sender,
+		.size = message_content_octets(&stored->head, e),
+		.content = stored->content,
+		.skip = e->skip,
+		.large = large,
+	};
+
+	return msg_deliver_send(call, &m);
+}
+
+static bool send_recipients(struct call *call, struct dispatch *dispatch)
+{
+	const struct message *message = dispatch->message;
+	struct msg_deliver_go go = { 0 };
+
+	for (size_t i = 0; i < dispatch->count; i++) {
+		uint32_t at = dispatch->recipients[i];
+		const struct recipient *r =
+			&message->stored->envelope.recipients[at];
+		struct msg_deliver_recipient m = {
+			.number = at,
+			.address = message->rcpts[at].address,
+			.orig = r->orig,
+			.orcpt = r->orcpt,
+			.notify = r->notify,
+		};
+
+		if (!msg_deliver_recipient_send(call, &m))
+			return false;
+	}
+	return msg_deliver_go_send(call, &go);
+}
+
+/* ---- results ---- */
+
+static bool is_ours(const struct dispatch *dispatch, uint64_t number)
+{
+	for (size_t i = 0; i < dispatch->count; i++)
+		if (dispatch->recipients[i] == number)
+			return dispatch->message->rcpts[number].state ==
+				RCPT_BUSY;
+	return false;
+}
+
+static void note_result(struct message *message, uint32_t at,
+	const struct msg_delivered *m)
+{
+	struct reason *reason = &message->stored->reasons[at];
+	uint64_t class = m->code / 100;
+
+	if (class == 5 && qmgr.conf->soft_bounce)
+		class = 4;
+	*reason = (struct reason){
+		.wall_us = wall_us(),
+		.status = { (uint16_t)m->code, (uint16_t)m->subject,
+			(uint16_t)m->detail,
+			arena_copy(message->arena, m->text) },
+		.mta = arena_copy(message->arena, m->mta),
+		.diagnostic = arena_copy(message->arena, m->diagnostic),
+	};
+	message->rcpts[at].action = m->action;
+	if (class == 2) {
+		message_done(message, at);
+		message_result(message, at, RCPT_DONE);
+	} else {
+		message_result(message, at, class == 5 ? RCPT_BOUNCED
+						       : RCPT_DEFERRED);
+	}
+}
+
+/* Until deliver_done. False: the agent went away, or talks nonsense. */
+static bool receive(struct call *call, struct dispatch *dispatch,
+	struct result *result)
+{
+	enum msg_kind kind;
+
+	while (call_peek(call, &kind, SPAN_FOREVER) && kind == MSG_delivered) {
+		struct msg_delivered m;
+
+		if (!msg_delivered_recv(call, &m, span_s(1)) ||
+			!is_ours(dispatch, m.number) || m.code < 200 ||
+			m.code > 599)
+			return false;
+		note_result(dispatch->message, (uint32_t)m.number, &m);
+		result->left--;
+	}
+	if (result->left == 0) {
+		struct msg_deliver_done done;
+
+		if (!msg_deliver_done_recv(call, &done, span_s(1)))
+			return false;
+		result->is_settled = done.settled;
+		result->site = (unsigned)done.site;
+		result->why = arena_copy(dispatch->message->arena, done.why);
+		return true;
+	}
+	return false;
+}
+
+/* The rest of a delivery that came to no good end. */
+static void defer_rest(struct dispatch *dispatch, struct str why)
+{
+	struct message *message = dispatch->message;
+
+	for (size_t i = 0; i < dispatch->count; i++) {
+		uint32_t at = dispatch->recipients[i];
+
+		if (message->rcpts[at].state != RCPT_BUSY)
+			continue;
+		message->stored->reasons[at] = (struct reason){
+			.wall_us = wall_us(),
+			.status = { 450, 3, 0, why } };
+		logline(message, at, "deferred");
+		message_result(message, at, RCPT_DEFERRED);
+	}
+}
+
+static int sync_all(void *context)
+{
+	(void)context;
+	sync();
+	return 0;
+}
+
+/* What an agent that is gone delivered may not be on the disk yet. */
+static void settle(struct call *call, const struct result *result)
+{
+	struct msg_settled settled;
+
+	if (result->is_settled)
+		return;
+	if (result->left == 0 &&
+		msg_settled_recv(call, &settled, SPAN_FOREVER))
+		return;
+	io_help(sync_all, NULL);
+}
+
+static bool converse(struct dispatch *dispatch, struct result *result)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct message *message = dispatch->message;
+	struct stored stored = *message->stored;
+	struct str transport = dest_transport(dispatch->dest);
+	struct call *call;
+	auto_close int large = -1;
+
+	if (str_is_none(stored.content) &&
+		!store_content(&qmgr.store, arena, &stored)) {
+		log_warning("%s: content: %m", message->entry->id);
+		defer_rest(dispatch, STR("queue file read error"));
+		return true;
+	}
+	if (stored.head.large_octets) {
+		large = store_large(&qmgr.store, &stored);
+		if (large < 0) {
+			log_warning("%s: large content: %m",
+				message->entry->id);
+			defer_rest(dispatch, STR("queue file read error"));
+			return true;
+		}
+	}
+	call = service_call_str(arena, transport, span_s(CONNECT_S));
+	if (!call) {
+		log_warning("connect to transport private/%.*s: %m",
+			STR_ARG(transport));
+		result->why = STR("mail transport unavailable");
+		return false;
+	}
+	if (!send_message(call, dispatch, &stored, large) ||
+		!send_recipients(call, dispatch) ||
+		!receive(call, dispatch, result)) {
+		log_warning("transport %.*s: conversation failed: %m",
+			STR_ARG(transport));
+		result->why = STR("unknown mail transport error");
+		settle(call, result);
+		return false;
+	}
+	settle(call, result);
+	return true;
+}
+
+static void run(void *context)
+{
+	struct dispatch *dispatch = context;
+	struct message *message = dispatch->message;
+	struct result result = { .left = dispatch->count, .why = STR("") };
+
+	if (!converse(dispatch, &result)) {
+		defer_rest(dispatch, result.why);
+		result.site = DELIVER_SITE_SICK;
+	}
+	schedule_ended(dispatch, result.site, result.why);
+	free(dispatch->recipients);
+	free(dispatch);
+	qmgr.deliveries--;
+	message->deliveries--;
+	message_check(message);
+	schedule();
+}
+
+void deliver_start(struct dispatch *dispatch)
+{
+	qmgr.deliveries++;
+	io_spawn("delivery", run, dispatch);
+}

@@ -1,0 +1,249 @@
+/*
+ * qmgr - decides what is delivered when, and knows what became of it.
+ *
+ * Room       a fiber per delivery and per conversation; user posthorn; the
+ *            queue directory
+ * Gets       from cleanup what is in the journal; requests on public/qmgr
+ * Calls      delivery agents, rewrite, bounce, cleanup (requeue)
+ * RFC        5321 4.5.4 (queueing strategies), 3461, 3464
+ *
+ * Active is a state in memory. What has to survive is in queue/store.h, which
+ * also keeps the orders of writes that nothing accepted may depend on.
+ */
+#include "qmgr/qmgr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/log.h"
+
+enum {
+	FLUSH_MS = 200,        /* marks wait no longer */
+	CALL_MESSAGES_MOST = 4096, /* then a fresh call: what came stays in
+				      its arena */
+	LAST_DELIVERIES_S = 30,
+};
+
+/* clang-format off */
+static const enum param params[] = {
+	queue_directory, queue_run_delay, minimal_backoff_time,
+	maximal_backoff_time, maximal_queue_lifetime, bounce_queue_lifetime,
+	delay_warning_time, defer_transports, qmgr_message_active_limit,
+	initial_destination_concurrency, default_destination_concurrency_limit,
+	default_destination_recipient_limit, default_process_limit,
+	default_destination_concurrency_failed_cohort_limit,
+	default_destination_concurrency_negative_feedback,
+	default_destination_concurrency_positive_feedback,
+	default_destination_rate_delay, transport_retry_time,
+	double_bounce_sender, myorigin, soft_bounce,
+	sender_dependent_relayhost_maps,
+	sender_dependent_default_transport_maps, authorized_flush_users,
+	enable_long_queue_ids, PARAMS_END
+};
+/* clang-format on */
+
+struct qmgr qmgr;
+
+static int lock_fd = -1;
+
+/* ---- free slots ---- */
+
+/* Which conversation is about a segment. */
+struct owner {
+	struct call *call;
+};
+
+static struct table *owners; /* by segment */
+
+void freed_to(const char *segment, struct call *call)
+{
+	if (!owners)
+		owners = table_new();
+	table_put(owners, str_from(segment), call);
+}
+
+void freed_forget(struct call *call)
+{
+	if (!owners)
+		return;
+	for (struct table_walk w = { 0 }; table_next(owners, &w);)
+		if (w.value == call)
+			table_remove(owners, w.key);
+}
+
+static void freed(void *context, const struct place *place)
+{
+	struct call *call = owners
+		? table_find(owners, str_from(place->segment)) : NULL;
+	struct entry *entry = entry_find(place->serial);
+	auto_buf struct buf text = { 0 };
+	struct msg_freed m;
+
+	(void)context;
+	if (entry && entry->is_over && entry->queue == QUEUE_JOURNAL)
+		entry_free(entry);
+	if (!call)
+		return;
+	place_format(&text, place);
+	m.place = buf_str(&text);
+	(void)!msg_freed_send(call, &m);
+}
+
+static void flush_often(void *context)
+{
+	(void)context;
+	while (io_sleep(span_ms(FLUSH_MS)))
+		if (store_is_dirty(&qmgr.store))
+			store_flush(&qmgr.store);
+}
+
+/* ---- start ---- */
+
+static void prepare(const struct conf *conf)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	const char *directory = arena_cstr(arena, conf->queue_directory);
+	unsigned char boot_id[MESSAGE_BOOT_OCTETS];
+
+	qmgr.conf = conf;
+	if (!disk_open(&qmgr.disk, directory))
+		log_fatal("queue_directory %s: %m", directory);
+	message_boot_id(boot_id); /* /proc is out of reach later */
+	qmgr.entries = table_new();
+	list_init(&qmgr.incoming);
+	io_event_init(&qmgr.news);
+	control_prepare(conf);
+}
+
+/* One qmgr, or one postsuper while there is none. */
+static bool lock_queue(void)
+{
+	bool told = false;
+
+	if (disk_mkdir(qmgr.disk, "journal") < 0)
+		log_fatal("journal: %m");
+	lock_fd = disk_open_file(qmgr.disk, "journal/lock", O_RDWR | O_CREAT);
+	if (lock_fd < 0)
+		log_fatal("journal/lock: %m");
+	while (qmgr.disk->lock(qmgr.disk, lock_fd) < 0) {
+		if (!told)
+			log_info("the queue is in use: waiting");
+		told = true;
+		if (!io_sleep(span_ms(100)))
+			return false;
+	}
+	return true;
+}
+
+static void index_files(void *context)
+{
+	(void)context;
+	recover_files();
+	/* What the journal could not tell while files were unknown. */
+	io_event_wake_all(&qmgr.news);
+}
+
+static void start(const struct conf *conf)
+{
+	(void)conf;
+	if (!lock_queue())
+		return;
+	if (!store_open(&qmgr.store, qmgr.disk, false, freed, NULL))
+		log_fatal("journal: %m");
+	io_spawn("flush", flush_often, NULL);
+	qmgr.is_ready = true;
+	recover_journal();
+	activate_start();
+	io_spawn("index", index_files, NULL);
+	io_spawn("large", recover_large, NULL);
+}
+
+/* ---- work ---- */
+
+/* Until it has said enough, has gone, or we are to go. */
+static void hear_cleanup(struct call *call)
+{
+	struct msg_queued queued;
+	struct place place;
+	int heard = 0;
+
+	while (heard < CALL_MESSAGES_MOST && !service_is_retiring()) {
+		if (!msg_queued_recv(call, &queued, span_s(1))) {
+			if (errno == ETIMEDOUT && call_is_alive(call))
+				continue;
+			recover_later();
+			break;
+		}
+		heard++;
+		if (!place_parse(queued.place, &place))
+			break;
+		freed_to(place.segment, call);
+		recover_place(&place, queued.again);
+	}
+	freed_forget(call);
+}
+
+static bool await_ready(void)
+{
+	while (!qmgr.is_ready)
+		if (!io_sleep(span_ms(50)) || service_is_retiring())
+			return false;
+	return true;
+}
+
+static void serve(const struct conf *conf, struct call *call)
+{
+	enum msg_kind kind;
+
+	(void)conf;
+	if (!await_ready() || !call_peek(call, &kind, span_s(60)))
+		return;
+	if (kind == MSG_queued && str_is(call_peer_name(call), "cleanup"))
+		hear_cleanup(call);
+	else if (kind == MSG_queue_list)
+		listing_serve(call);
+}
+
+static void session(const struct conf *conf, struct client *client)
+{
+	if (await_ready())
+		control_session(conf, client);
+}
+
+static void wakeup(const struct conf *conf, struct str request)
+{
+	(void)conf;
+	/* The timer of the row has nothing to do here: we have our own. */
+	if (qmgr.is_ready &&
+		(memchr(request.p, 'F', request.len) ||
+			memchr(request.p, 'A', request.len) ||
+			memchr(request.p, 'D', request.len)))
+		activate_all();
+}
+
+static void finish(const struct conf *conf)
+{
+	struct moment end = moment_after(span_s(LAST_DELIVERIES_S));
+
+	(void)conf;
+	qmgr.is_stopping = true;
+	while (qmgr.deliveries > 0 && moment_left(end).us > 0)
+		if (!io_sleep(span_ms(20)))
+			break;
+	if (qmgr.is_ready)
+		store_flush(&qmgr.store);
+}
+
+static const struct service service = {
+	.name = "qmgr", .fibers = 1000, .profile = PROFILE_QUEUE,
+	.calls = "smtp local virtual pipe error discard bounce cleanup rewrite "
+		"flush",
+	.params = params, .prepare = prepare, .start = start, .serve = serve,
+	.session = session, .wakeup = wakeup, .finish = finish,
+	.resident = true, .helper_threads = 4,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&service, argc, argv);
+}

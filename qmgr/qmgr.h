@@ -1,0 +1,184 @@
+/*
+ * qmgr/qmgr - what the files of qmgr share.
+ */
+#ifndef QMGR_QMGR_H
+#define QMGR_QMGR_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/status.h"
+#include "ipc/messages.h"
+#include "queue/store.h"
+#include "queue/submission.h"
+#include "rewrite/resolve.h"
+#include "service/service.h"
+
+struct dest;
+struct transport;
+
+/* ---- messages (message.c) ---- */
+
+/* A message that is in the queue, active or not; heap, one per serial. */
+struct entry {
+	uint64_t serial;
+	char id[QUEUE_ID_MOST + 1];
+	enum queue_name queue;
+	struct place place;    /* QUEUE_JOURNAL */
+	bool again;            /* of that place: announced before */
+	struct message *active; /* NULL: it waits */
+	bool is_loading;
+	bool is_over;          /* only its flush is waited for */
+	bool expire;           /* postsuper -e */
+	struct heap_link timer; /* in qmgr.deferred: monotonic time */
+	struct list incoming;  /* in qmgr.incoming */
+};
+
+enum attempt {
+	RCPT_IDLE,   /* not tried yet in this attempt */
+	RCPT_QUEUED, /* in a job */
+	RCPT_BUSY,   /* with an agent */
+	RCPT_DONE,
+	RCPT_DEFERRED,
+	RCPT_BOUNCED, /* the sender has not been told yet */
+};
+
+struct rcpt {
+	enum attempt state;
+	struct str address; /* as resolved */
+	struct str transport, nexthop;
+	uint64_t action;    /* of delivered */
+	bool report;        /* success: the sender wants to know */
+};
+
+enum stop {
+	STOP_NOT,
+	STOP_HOLD,
+	STOP_DELETE,
+	STOP_REQUEUE,
+	STOP_EXPIRE,
+};
+
+/* An active message. */
+struct message {
+	struct entry *entry;
+	struct arena *arena;
+	struct stored *stored;
+	struct rcpt *rcpts; /* as in the envelope */
+	int64_t active_us;  /* wall clock */
+	size_t open;        /* recipients of this attempt without a result */
+	size_t deliveries;  /* under way */
+	bool is_finishing;
+	enum stop stop;
+	struct list jobs;   /* struct job.of_message */
+	struct io_event ended; /* it is not active any more */
+};
+
+/* Recipients of a message for one destination. */
+struct job {
+	struct list of_message, of_dest;
+	struct message *message;
+	struct dest *dest;
+	uint32_t *recipients;
+	size_t count, capacity, next;
+};
+
+/* ---- the process ---- */
+
+struct qmgr {
+	const struct conf *conf;
+	struct disk *disk;
+	struct store store;
+	struct table *entries; /* by serial (8 octets) */
+	struct heap deferred;
+	struct list incoming;  /* entries in slots that wait to be active */
+	size_t incoming_count;
+	size_t active;
+	bool is_ready;         /* the queue is ours, the journal was read */
+	bool is_stopping;
+	size_t deliveries;     /* under way */
+	struct io_event news;  /* something may become active */
+};
+
+extern struct qmgr qmgr;
+
+/* entry.c */
+struct entry *entry_find(uint64_t serial);
+struct entry *entry_find_id(struct str id);
+struct entry *entry_new(uint64_t serial, struct str id);
+void entry_free(struct entry *entry);
+/* It waits in deferred/ until then. */
+void entry_defer(struct entry *entry, int64_t next_us);
+
+/* recover.c */
+void recover_journal(void); /* slots whose writer is gone */
+void recover_files(void);   /* deferred/, hold/: the index */
+/* A slot was announced. */
+void recover_place(const struct place *place, bool again);
+/* Fibers: rescans after a cleanup has ended; forgotten large files. */
+void recover_later(void);
+void recover_large(void *context);
+
+/* activate.c: from waiting to active. */
+void activate_start(void);
+/* The next look at the deferred ones is now; due: those too that are not. */
+void activate_all(void);
+bool activate_now(struct entry *entry);
+
+/* message.c */
+void message_begin(struct message *message);
+/* A recipient has its result; reason already in stored->reasons. */
+void message_result(struct message *message, uint32_t recipient,
+	enum attempt state);
+/* Nothing is under way any more: report, keep or remove it. */
+void message_check(struct message *message);
+/* Stop it; true when it is not active any more and durable so. */
+bool message_stop(struct message *message, enum stop stop);
+void message_done(struct message *message, uint32_t recipient);
+
+/* route.c: fills rcpts[].transport and so on for what is idle. */
+void route(struct message *message);
+
+/* schedule.c */
+void schedule_add(struct message *message, uint32_t recipient);
+/* Start what may start. */
+void schedule(void);
+/* Jobs that have not started are taken back. */
+void schedule_withdraw(struct message *message);
+struct dispatch {
+	struct message *message;
+	struct dest *dest;
+	uint32_t *recipients;
+	size_t count;
+};
+void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why);
+struct str dest_transport(const struct dest *dest);
+struct str dest_nexthop(const struct dest *dest);
+bool dest_has_more(const struct dest *dest);
+/* Everything is tried again: no dead destination, no dead transport. */
+void schedule_revive(void);
+
+/* deliver.c: a fiber for each. */
+void deliver_start(struct dispatch *dispatch);
+
+/* report.c: kind as in msg_bounce; recipients as chosen. */
+bool report_send(struct message *message, unsigned kind,
+	bool (*is_chosen)(const struct message *message, uint32_t recipient));
+
+/* logline.c: the line of a recipient that qmgr decides about itself. */
+void logline(const struct message *message, uint32_t recipient,
+	const char *status);
+/* "from=<...>", external form. */
+struct str logline_address(struct arena *arena, struct str address);
+
+/* control.c: public/qmgr. */
+void control_prepare(const struct conf *conf);
+void control_session(const struct conf *conf, struct client *client);
+
+/* listing.c: for showq. */
+void listing_serve(struct call *call);
+
+/* free slots: who is to be told. */
+void freed_to(const char *segment, struct call *call);
+void freed_forget(struct call *call);
+
+#endif

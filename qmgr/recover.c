@@ -1,0 +1,168 @@
+/*
+ * qmgr/recover - what is in the queue: announced by cleanup, found in segments
+ * whose writer is gone, found in deferred/, hold/ and corrupt/.
+ */
+#include "qmgr/qmgr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "queue/large.h"
+
+enum {
+	LARGE_KEPT_S = 24 * 3600, /* of submissions that came to nothing */
+};
+
+/* A slot with a message that has a file as well, or is done with. */
+static void settle_slot(const struct place *place)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct stored *stored;
+
+	if (store_load_slot(&qmgr.store, arena, place, true, &stored) ==
+		STORE_ERROR)
+		log_warning("journal/%s: slot %u: %m", place->segment,
+			(unsigned)place->slot);
+}
+
+void recover_place(const struct place *place, bool again)
+{
+	struct entry *entry = entry_find(place->serial);
+
+	if (entry) {
+		if (entry->queue != QUEUE_JOURNAL)
+			settle_slot(place);
+		return;
+	}
+	entry = entry_new(place->serial, STR(""));
+	entry->place = *place;
+	entry->again = again;
+	entry->queue = QUEUE_JOURNAL;
+	if (qmgr.is_ready && qmgr.incoming_count == 0 &&
+		(int64_t)qmgr.active < qmgr.conf->qmgr_message_active_limit) {
+		activate_now(entry);
+		return;
+	}
+	list_append(&qmgr.incoming, &entry->incoming);
+	qmgr.incoming_count++;
+	io_event_wake_all(&qmgr.news);
+}
+
+static void found_place(void *context, const struct place *place)
+{
+	(void)context;
+	recover_place(place, true);
+}
+
+void recover_journal(void)
+{
+	if (!store_scan(&qmgr.store, false, found_place, NULL))
+		log_warning("journal: %m");
+}
+
+/* ---- files ---- */
+
+static void found_file(enum queue_name queue, struct str id)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct stored *stored = NULL;
+	struct entry *entry;
+	uint64_t serial;
+
+	if (!queue_id_parse(id, &serial))
+		return;
+	entry = entry_find(serial);
+	if (entry && entry->queue != QUEUE_JOURNAL)
+		return;
+	if (queue != QUEUE_CORRUPT &&
+		store_load_file(&qmgr.store, arena, queue, id, &stored) !=
+			STORE_FOUND)
+		return;
+	entry = entry_find(serial); /* we may have waited */
+	if (entry && (entry->active || entry->queue != QUEUE_JOURNAL))
+		return;
+	if (!entry)
+		entry = entry_new(serial, id);
+	memcpy(entry->id, id.p, id.len < QUEUE_ID_MOST ? id.len
+						       : QUEUE_ID_MOST);
+	entry->queue = queue;
+	entry->is_over = false;
+	entry->expire = stored && stored->expire;
+	if (queue == QUEUE_DEFERRED && stored)
+		entry_defer(entry, stored->next_us);
+}
+
+static void find_files(enum queue_name queue)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct spool_ids ids;
+
+	if (!spool_list(qmgr.disk, arena, queue, true, &ids))
+		log_warning("%s: %m", queue_name_text(queue));
+	for (size_t i = 0; i < ids.count; i++) {
+		found_file(queue, ids.ids[i]);
+		if (i % 50 == 49)
+			io_yield();
+	}
+	io_event_wake_all(&qmgr.news);
+}
+
+void recover_files(void)
+{
+	find_files(QUEUE_CORRUPT);
+	find_files(QUEUE_HOLD);
+	find_files(QUEUE_DEFERRED);
+}
+
+/* ---- later ---- */
+
+/* A cleanup has ended: if no other takes its segments over, we look. */
+static void rescan(void *context)
+{
+	static const int after_ms[] = { 200, 2000, 10000 };
+
+	(void)context;
+	for (size_t i = 0; i < COUNT(after_ms); i++) {
+		if (!io_sleep(span_ms(after_ms[i])) || qmgr.is_stopping)
+			return;
+		recover_journal();
+	}
+}
+
+void recover_later(void)
+{
+	io_spawn("rescan", rescan, NULL);
+}
+
+static bool parse_large(const char *name, uint64_t *serial)
+{
+	char *end;
+
+	errno = 0;
+	*serial = strtoull(name, &end, 16);
+	return errno == 0 && *name && *end == '\0' && strlen(name) == 16;
+}
+
+/* Content in large/ that was there when we began, and that a day later no
+ * message names: a session has died over it. */
+void recover_large(void *context)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct disk_names names;
+
+	(void)context;
+	if (!disk_list(qmgr.disk, arena, "large", &names) ||
+		!io_sleep(span_s(LARGE_KEPT_S)))
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		uint64_t serial;
+
+		if (!parse_large(names.names[i], &serial) ||
+			entry_find(serial))
+			continue;
+		log_info("large/%s: belongs to no message: removed",
+			names.names[i]);
+		large_drop(qmgr.disk, serial);
+	}
+}

@@ -1,0 +1,256 @@
+/*
+ * qmgr/route - where the recipients of a message go.
+ *
+ * rewrite(8) is asked about several addresses in one call; what it said is
+ * remembered for a few seconds: a burst of mail to the same people costs one
+ * question.
+ */
+#include "qmgr/qmgr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+enum {
+	AT_ONCE = 100,     /* addresses in a call */
+	CACHED_MOST = 20000,
+	CACHED_S = 5,
+	CONNECT_S = 60,
+	ANSWER_S = 60,
+};
+
+/* What is remembered about an address; heap. */
+struct known {
+	struct arena *arena;
+	struct moment until;
+	struct msg_resolved answer;
+};
+
+static struct table *cache;
+
+/* Does the sender matter? */
+static bool is_sender_dependent(void)
+{
+	const struct conf *conf = qmgr.conf;
+
+	return conf->sender_dependent_relayhost_maps.len > 0 ||
+		conf->sender_dependent_default_transport_maps.len > 0;
+}
+
+static struct str key_of(struct arena *arena, const struct message *message,
+	struct str address)
+{
+	if (!is_sender_dependent())
+		return address;
+	return arena_fmt(arena, "%.*s\n%.*s",
+		STR_ARG(message->stored->envelope.sender), STR_ARG(address));
+}
+
+static const struct msg_resolved *recall(struct str key)
+{
+	struct known *known = cache ? table_find(cache, key) : NULL;
+
+	if (!known || moment_left(known->until).us == 0)
+		return NULL;
+	return &known->answer;
+}
+
+static void forget_all(void)
+{
+	for (struct table_walk w = { 0 }; table_next(cache, &w);) {
+		struct known *known = w.value;
+
+		arena_free(known->arena);
+		free(known);
+	}
+	table_free(cache);
+	cache = NULL;
+}
+
+static void remember(struct str key, const struct msg_resolved *answer)
+{
+	struct known *known, *old;
+
+	if (answer->flags & RESOLVE_FAIL)
+		return;
+	if (cache && table_count(cache) >= CACHED_MOST)
+		forget_all();
+	if (!cache)
+		cache = table_new();
+	known = mem_new(1, sizeof(*known));
+	known->arena = arena_new(0);
+	known->until = moment_after(span_s(CACHED_S));
+	known->answer.transport = arena_copy(known->arena, answer->transport);
+	known->answer.nexthop = arena_copy(known->arena, answer->nexthop);
+	known->answer.recipient = arena_copy(known->arena, answer->recipient);
+	known->answer.flags = answer->flags;
+	old = table_put(cache, key, known);
+	if (old) {
+		arena_free(old->arena);
+		free(old);
+	}
+}
+
+/* ---- what an answer means ---- */
+
+static void decide(struct message *message, uint32_t recipient,
+	struct status status, const char *what)
+{
+	struct reason *reason = &message->stored->reasons[recipient];
+
+	*reason = (struct reason){ .wall_us = wall_us(), .status = status };
+	logline(message, recipient, what);
+	message_result(message, recipient,
+		status_class(status) == 5 ? RCPT_BOUNCED : RCPT_DEFERRED);
+}
+
+static bool is_in_list(struct str list, struct str name)
+{
+	struct str item;
+
+	while (str_take_item(&list, ", \t\r\n", &item))
+		if (str_eq(item, name))
+			return true;
+	return false;
+}
+
+/* A notification to postmaster that cannot be delivered ends here. */
+static bool is_double_bounce(struct str address)
+{
+	const struct conf *conf = qmgr.conf;
+	struct str at = address;
+
+	return conf->double_bounce_sender.len > 0 &&
+		str_take_prefix_nocase(&at, conf->double_bounce_sender) &&
+		(at.len == 0 ||
+			(str_take_char(&at, '@') &&
+				str_eq_nocase(at, conf->myorigin)));
+}
+
+/* content_filter: one place for all. "transport:nexthop" */
+static void apply_filter(struct message *message, struct rcpt *rcpt)
+{
+	struct str filter = message->stored->envelope.content_filter;
+	struct str transport;
+
+	if (filter.len == 0)
+		return;
+	transport = str_take_until(&filter, ':');
+	rcpt->transport = transport;
+	if (filter.len)
+		rcpt->nexthop = filter;
+}
+
+static void apply(struct message *message, uint32_t recipient,
+	const struct msg_resolved *answer)
+{
+	struct rcpt *rcpt = &message->rcpts[recipient];
+
+	if (rcpt->state != RCPT_IDLE)
+		return; /* stopped meanwhile */
+	rcpt->transport = arena_copy(message->arena, answer->transport);
+	rcpt->nexthop = arena_copy(message->arena, answer->nexthop);
+	if (answer->recipient.len)
+		rcpt->address = arena_copy(message->arena, answer->recipient);
+	if (answer->flags & RESOLVE_FAIL) {
+		decide(message, recipient,
+			STATUS(451, 3, 0, "address resolver failure"),
+			"deferred");
+		return;
+	}
+	if (is_double_bounce(rcpt->address)) {
+		message->stored->reasons[recipient].status = STATUS(250, 0, 0,
+			"undeliverable postmaster notification discarded");
+		logline(message, recipient, "sent");
+		message_done(message, recipient);
+		message_result(message, recipient, RCPT_DONE);
+		return;
+	}
+	apply_filter(message, rcpt);
+	if ((answer->flags & RESOLVE_ERROR) &&
+		!str_is(rcpt->transport, "error")) {
+		decide(message, recipient,
+			STATUS(550, 1, 3, "bad address syntax"), "bounced");
+		return;
+	}
+	if (is_in_list(qmgr.conf->defer_transports, rcpt->transport)) {
+		decide(message, recipient,
+			STATUS(451, 3, 2, "deferred transport"), "deferred");
+		return;
+	}
+	schedule_add(message, recipient);
+}
+
+/* ---- asking ---- */
+
+struct batch {
+	struct message *message;
+	uint32_t recipients[AT_ONCE];
+	struct str addresses[AT_ONCE];
+	size_t count;
+};
+
+static bool ask(struct batch *batch, struct arena *arena,
+	struct msg_resolved *answers)
+{
+	struct call *call = service_call(arena, "rewrite", span_s(CONNECT_S));
+	struct msg_resolve question = {
+		.sender = batch->message->stored->envelope.sender,
+		.addresses = { .items = batch->addresses,
+			.count = batch->count },
+	};
+
+	if (!call || !msg_resolve_send(call, &question))
+		return false;
+	for (size_t i = 0; i < batch->count; i++)
+		if (!msg_resolved_recv(call, &answers[i], span_s(ANSWER_S)))
+			return false;
+	return true;
+}
+
+static void run_batch(struct batch *batch)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct msg_resolved answers[AT_ONCE] = { 0 };
+	bool is_answered = ask(batch, arena, answers);
+
+	if (!is_answered)
+		log_warning("connect to rewrite: %m");
+	for (size_t i = 0; i < batch->count; i++) {
+		if (is_answered)
+			remember(key_of(arena, batch->message,
+					 batch->addresses[i]),
+				&answers[i]);
+		else
+			answers[i].flags = RESOLVE_FAIL;
+		apply(batch->message, batch->recipients[i], &answers[i]);
+	}
+	batch->count = 0;
+}
+
+void route(struct message *message)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	size_t count = message->stored->envelope.recipient_count;
+	struct batch batch = { .message = message };
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct rcpt *rcpt = &message->rcpts[i];
+		const struct msg_resolved *answer;
+
+		if (rcpt->state != RCPT_IDLE)
+			continue;
+		answer = recall(key_of(arena, message, rcpt->address));
+		if (answer) {
+			apply(message, i, answer);
+			continue;
+		}
+		batch.recipients[batch.count] = i;
+		batch.addresses[batch.count++] = rcpt->address;
+		if (batch.count == AT_ONCE)
+			run_batch(&batch);
+	}
+	if (batch.count)
+		run_batch(&batch);
+}

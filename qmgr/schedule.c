@@ -1,0 +1,509 @@
+/*
+ * qmgr/schedule - which recipients go next, and how many at once.
+ *
+ * A destination is a transport and a nexthop (for transports that take one
+ * recipient at a time, also the recipient). Its jobs take turns, so that a
+ * message to thousands does not hold up the others; destinations of a
+ * transport take turns too. How many deliveries a destination gets at once is
+ * learned: successes widen its window, unreachable ones narrow it, until it
+ * counts as dead and its mail is deferred unseen for minimal_backoff_time.
+ */
+#include "qmgr/qmgr.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+/* How much one success or failure counts, as a function of concurrency. */
+struct feedback {
+	double factor;
+	enum { FEEDBACK_FIXED, FEEDBACK_INVERSE, FEEDBACK_SQRT } by;
+};
+
+struct transport {
+	struct list link; /* in scheduler.transports */
+	char name[128];
+	struct table *dests; /* by nexthop, and recipient if one at a time */
+	struct list ready;   /* struct dest.link: may start a delivery */
+	size_t busy;
+	int64_t limit;       /* deliveries at once */
+	int64_t recipients_most, window_most, window_first;
+	int64_t cohorts_most;
+	struct feedback positive, negative;
+	struct span rate_delay;
+	struct moment dead_until; /* us 0: alive */
+	struct str why;
+	struct arena *arena; /* of why */
+};
+
+struct dest {
+	struct list link; /* in transport->ready, or in no list */
+	struct transport *transport;
+	struct arena *arena;
+	struct str key, nexthop;
+	struct list jobs; /* struct job.of_dest, with recipients to start */
+	size_t busy;
+	int64_t window;
+	double success, failure, fail_cohorts;
+	struct moment dead_until; /* us 0: alive */
+	struct moment not_before; /* rate delay */
+	struct str why;
+};
+
+static struct {
+	bool is_made;
+	struct list transports;
+	struct table *by_name;
+} scheduler;
+
+/* ---- transports ---- */
+
+static struct feedback parse_feedback(struct str text, const char *what)
+{
+	struct feedback feedback = { 1, FEEDBACK_FIXED };
+	struct str number = str_take_until(&text, '/');
+	char digits[32] = "";
+	char *end;
+
+	number = str_trim(number);
+	if (number.len < sizeof(digits))
+		memcpy(digits, number.p ? number.p : "", number.len);
+	feedback.factor = strtod(digits, &end);
+	text = str_trim(text);
+	if (text.len == 0)
+		feedback.by = FEEDBACK_FIXED;
+	else if (str_is(text, "concurrency"))
+		feedback.by = FEEDBACK_INVERSE;
+	else if (str_is(text, "sqrt_concurrency"))
+		feedback.by = FEEDBACK_SQRT;
+	else
+		end = digits;
+	if (end != digits && *end == '\0' && feedback.factor > 0 &&
+		feedback.factor <= 1)
+		return feedback;
+	log_warning("%s: bad value, 1 is used", what);
+	return (struct feedback){ 1, FEEDBACK_FIXED };
+}
+
+static double square_root(double x)
+{
+	double root = x > 1 ? x : 1;
+
+	for (int i = 0; i < 40; i++)
+		root = (root + x / root) / 2;
+	return root;
+}
+
+static double feedback_of(const struct feedback *feedback, int64_t window)
+{
+	double c = window > 0 ? (double)window : 1;
+
+	switch (feedback->by) {
+	case FEEDBACK_INVERSE:
+		return feedback->factor / c;
+	case FEEDBACK_SQRT:
+		return feedback->factor / square_root(c);
+	case FEEDBACK_FIXED:
+		break;
+	}
+	return feedback->factor;
+}
+
+static int64_t at_least(int64_t value, int64_t least)
+{
+	return value < least ? least : value;
+}
+
+static struct transport *new_transport(struct str name)
+{
+	struct transport *t = mem_new(1, sizeof(*t));
+	const struct conf *conf = qmgr.conf;
+	struct str cut = str_first(name, sizeof(t->name) - 1);
+
+	memcpy(t->name, cut.p, cut.len);
+	t->dests = table_new_nocase();
+	t->arena = arena_new(0);
+	list_init(&t->ready);
+	t->limit = at_least(conf->default_process_limit, 1);
+	t->recipients_most = conf_transport_int(conf, name,
+		"destination_recipient_limit");
+	t->window_most = conf_transport_int(conf, name,
+		"destination_concurrency_limit");
+	t->window_first = at_least(conf_transport_int(conf, name,
+		"initial_destination_concurrency"), 1);
+	t->cohorts_most = conf_transport_int(conf, name,
+		"destination_concurrency_failed_cohort_limit");
+	t->rate_delay = conf_transport_span(conf, name,
+		"destination_rate_delay");
+	if (t->rate_delay.us > 0)
+		t->window_most = 1;
+	t->positive = parse_feedback(conf_transport_text(conf, name,
+		"destination_concurrency_positive_feedback"),
+		"default_destination_concurrency_positive_feedback");
+	t->negative = parse_feedback(conf_transport_text(conf, name,
+		"destination_concurrency_negative_feedback"),
+		"default_destination_concurrency_negative_feedback");
+	if (t->window_most > 0 && t->window_first > t->window_most)
+		t->window_first = t->window_most;
+	list_append(&scheduler.transports, &t->link);
+	table_put(scheduler.by_name, str_from(t->name), t);
+	return t;
+}
+
+static struct transport *find_transport(struct str name)
+{
+	struct transport *t;
+
+	if (!scheduler.is_made) {
+		list_init(&scheduler.transports);
+		scheduler.by_name = table_new();
+		scheduler.is_made = true;
+	}
+	t = table_find(scheduler.by_name, name);
+	return t ? t : new_transport(name);
+}
+
+/* Is the time over for which it was dead? */
+static bool is_dead(struct moment *until)
+{
+	if (until->us == 0)
+		return false;
+	if (moment_left(*until).us > 0)
+		return true;
+	until->us = 0;
+	return false;
+}
+
+/* ---- destinations ---- */
+
+struct str dest_transport(const struct dest *dest)
+{
+	return str_from(dest->transport->name);
+}
+
+struct str dest_nexthop(const struct dest *dest)
+{
+	return dest->nexthop;
+}
+
+bool dest_has_more(const struct dest *dest)
+{
+	return !list_is_empty(&dest->jobs);
+}
+
+static struct dest *find_dest(struct transport *t, const struct rcpt *rcpt)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct str key = t->recipients_most == 1
+		? arena_fmt(arena, "%.*s\n%.*s", STR_ARG(rcpt->nexthop),
+			  STR_ARG(rcpt->address))
+		: rcpt->nexthop;
+	struct dest *dest = table_find(t->dests, key);
+
+	if (dest)
+		return dest;
+	dest = mem_new(1, sizeof(*dest));
+	dest->arena = arena_new(0);
+	dest->transport = t;
+	dest->key = arena_copy(dest->arena, key);
+	dest->nexthop = arena_copy(dest->arena, rcpt->nexthop);
+	dest->window = t->window_first;
+	list_init(&dest->jobs);
+	table_put(t->dests, key, dest);
+	return dest;
+}
+
+static void free_if_idle(struct dest *dest)
+{
+	if (dest->busy > 0 || !list_is_empty(&dest->jobs) ||
+		is_dead(&dest->dead_until) ||
+		moment_left(dest->not_before).us > 0)
+		return;
+	list_remove(&dest->link);
+	table_remove(dest->transport->dests, dest->key);
+	arena_free(dest->arena);
+	free(dest);
+}
+
+static bool may_start(struct dest *dest)
+{
+	return !list_is_empty(&dest->jobs) &&
+		(int64_t)dest->busy < dest->window &&
+		moment_left(dest->not_before).us == 0;
+}
+
+static void note_ready(struct dest *dest)
+{
+	if (may_start(dest) && !list_is_linked(&dest->link))
+		list_append(&dest->transport->ready, &dest->link);
+	else if (!may_start(dest))
+		list_remove(&dest->link);
+}
+
+/* ---- jobs ---- */
+
+static void free_job(struct job *job)
+{
+	list_remove(&job->of_message);
+	list_remove(&job->of_dest);
+	free(job->recipients);
+	free(job);
+}
+
+static struct job *find_job(struct message *message, struct dest *dest)
+{
+	struct job *job;
+
+	list_each(at, &message->jobs) {
+		job = CONTAINER(at, struct job, of_message);
+		if (job->dest == dest)
+			return job;
+	}
+	job = mem_new(1, sizeof(*job));
+	job->message = message;
+	job->dest = dest;
+	list_append(&message->jobs, &job->of_message);
+	list_append(&dest->jobs, &job->of_dest);
+	return job;
+}
+
+static void defer(struct message *message, uint32_t recipient,
+	int subject, int detail, struct str why)
+{
+	struct reason *reason = &message->stored->reasons[recipient];
+
+	*reason = (struct reason){ .wall_us = wall_us(),
+		.status = status_f(message->arena, 450, subject, detail,
+			"delivery temporarily suspended: %.*s", STR_ARG(why)) };
+	logline(message, recipient, "deferred");
+	message_result(message, recipient, RCPT_DEFERRED);
+}
+
+void schedule_add(struct message *message, uint32_t recipient)
+{
+	struct rcpt *rcpt = &message->rcpts[recipient];
+	struct transport *t = find_transport(rcpt->transport);
+	struct dest *dest = find_dest(t, rcpt);
+	struct job *job;
+
+	if (is_dead(&t->dead_until)) {
+		defer(message, recipient, 3, 0, t->why);
+		free_if_idle(dest);
+		return;
+	}
+	if (is_dead(&dest->dead_until)) {
+		defer(message, recipient, 4, 1, dest->why);
+		return;
+	}
+	if (dest->window == 0)
+		dest->window = 1; /* one will find out */
+	job = find_job(message, dest);
+	array_grow(&job->recipients, &job->capacity, job->count + 1,
+		sizeof(*job->recipients));
+	job->recipients[job->count++] = recipient;
+	rcpt->state = RCPT_QUEUED;
+	note_ready(dest);
+}
+
+void schedule_withdraw(struct message *message)
+{
+	list_each(at, &message->jobs) {
+		struct job *job = CONTAINER(at, struct job, of_message);
+		struct dest *dest = job->dest;
+
+		for (size_t i = job->next; i < job->count; i++) {
+			message->rcpts[job->recipients[i]].state = RCPT_IDLE;
+			message->open--;
+		}
+		free_job(job);
+		note_ready(dest);
+		free_if_idle(dest);
+	}
+}
+
+/* ---- starting ---- */
+
+static void start_one(struct dest *dest)
+{
+	struct job *job = CONTAINER(list_shift(&dest->jobs), struct job,
+		of_dest);
+	struct dispatch *dispatch = mem_new(1, sizeof(*dispatch));
+	size_t most = job->count - job->next;
+	int64_t limit = dest->transport->recipients_most;
+
+	if (limit > 0 && (int64_t)most > limit)
+		most = (size_t)limit;
+	dispatch->message = job->message;
+	dispatch->dest = dest;
+	dispatch->count = most;
+	dispatch->recipients = mem_new(most, sizeof(uint32_t));
+	memcpy(dispatch->recipients, job->recipients + job->next,
+		most * sizeof(uint32_t));
+	for (size_t i = 0; i < most; i++)
+		job->message->rcpts[dispatch->recipients[i]].state = RCPT_BUSY;
+	job->next += most;
+	if (job->next < job->count)
+		list_append(&dest->jobs, &job->of_dest); /* its turn is over */
+	else
+		free_job(job);
+	dest->busy++;
+	dest->transport->busy++;
+	dispatch->message->deliveries++;
+	deliver_start(dispatch);
+}
+
+static void run_transport(struct transport *t)
+{
+	struct list *link;
+
+	if (is_dead(&t->dead_until))
+		return;
+	while ((int64_t)t->busy < t->limit && (link = list_shift(&t->ready))) {
+		struct dest *dest = CONTAINER(link, struct dest, link);
+
+		if (!may_start(dest))
+			continue;
+		start_one(dest);
+		note_ready(dest);
+	}
+}
+
+void schedule(void)
+{
+	if (!scheduler.is_made || qmgr.is_stopping)
+		return;
+	list_each(at, &scheduler.transports)
+		run_transport(CONTAINER(at, struct transport, link));
+}
+
+/* ---- what was learned ---- */
+
+/* Mail that waits for something dead. */
+static void defer_jobs(struct dest *dest, int subject, int detail,
+	struct str why)
+{
+	struct list *link;
+
+	while ((link = list_first(&dest->jobs))) {
+		struct job *job = CONTAINER(link, struct job, of_dest);
+		struct message *message = job->message;
+
+		message->deliveries++; /* it stays until we are through */
+		for (size_t i = job->next; i < job->count; i++)
+			defer(message, job->recipients[i], subject, detail,
+				why);
+		free_job(job);
+		message->deliveries--;
+		message_check(message);
+	}
+	note_ready(dest);
+}
+
+static void succeed(struct dest *dest)
+{
+	const struct transport *t = dest->transport;
+
+	dest->fail_cohorts = 0;
+	dest->dead_until.us = 0;
+	if (dest->window >= (int64_t)dest->busy + t->window_first)
+		return;
+	dest->success += feedback_of(&t->positive, dest->window);
+	while (dest->success >= 1) {
+		dest->window++;
+		dest->success -= 1;
+		dest->failure = 0;
+	}
+	if (t->window_most > 0 && dest->window > t->window_most)
+		dest->window = t->window_most;
+}
+
+static void fail(struct dest *dest, struct str why)
+{
+	const struct transport *t = dest->transport;
+	double c = dest->window > 0 ? (double)dest->window : 1;
+
+	dest->fail_cohorts += 1 / c;
+	if (dest->window > 1) {
+		dest->failure -= feedback_of(&t->negative, dest->window);
+		while (dest->failure < 0) {
+			dest->window--;
+			dest->failure += 1;
+			dest->success = 0;
+		}
+		if (dest->window < 1)
+			dest->window = 1;
+	}
+	if (t->cohorts_most <= 0 || dest->fail_cohorts < (double)t->cohorts_most)
+		return;
+	dest->fail_cohorts = 0;
+	dest->window = t->window_first;
+	dest->why = arena_copy(dest->arena, why);
+	dest->dead_until = moment_after(qmgr.conf->minimal_backoff_time);
+	defer_jobs(dest, 4, 1, dest->why);
+}
+
+static void sicken(struct transport *t, struct str why)
+{
+	arena_reset(t->arena);
+	t->why = arena_copy(t->arena, why);
+	t->dead_until = moment_after(qmgr.conf->transport_retry_time);
+	for (struct table_walk w = { 0 }; table_next(t->dests, &w);)
+		defer_jobs(w.value, 3, 0, t->why);
+}
+
+static void wait_rate(void *context)
+{
+	struct transport *t = context;
+
+	(void)!io_sleep(t->rate_delay);
+	for (struct table_walk w = { 0 }; table_next(t->dests, &w);) {
+		struct dest *dest = w.value;
+
+		note_ready(dest);
+		free_if_idle(dest);
+	}
+	schedule();
+}
+
+void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why)
+{
+	struct dest *dest = dispatch->dest;
+	struct transport *t = dest->transport;
+
+	dest->busy--;
+	t->busy--;
+	switch (site) {
+	case 0:
+		succeed(dest);
+		break;
+	case 1:
+		fail(dest, why);
+		break;
+	default:
+		sicken(t, why);
+		break;
+	}
+	if (t->rate_delay.us > 0) {
+		dest->not_before = moment_after(t->rate_delay);
+		io_spawn("rate delay", wait_rate, t);
+	}
+	note_ready(dest);
+	free_if_idle(dest);
+}
+
+void schedule_revive(void)
+{
+	if (!scheduler.is_made)
+		return;
+	list_each(at, &scheduler.transports) {
+		struct transport *t = CONTAINER(at, struct transport, link);
+
+		t->dead_until.us = 0;
+		for (struct table_walk w = { 0 }; table_next(t->dests, &w);) {
+			struct dest *dest = w.value;
+
+			dest->dead_until.us = 0;
+			free_if_idle(dest);
+		}
+	}
+}
