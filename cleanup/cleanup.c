@@ -88,7 +88,7 @@ static void grant_ids(struct call *call)
 		grant.count = want.count;
 	else
 		log_warning("journal/serial: %m");
-	(void)msg_ids_grant_send(call, &grant);
+	(void)!msg_ids_grant_send(call, &grant);
 }
 
 static void serve(const struct conf *conf, struct call *call)

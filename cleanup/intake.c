@@ -298,7 +298,7 @@ static void answer(struct intake *in, struct status status)
 		.subject = status.subject, .detail = status.detail,
 		.text = status.text };
 
-	(void)msg_submitted_send(in->call, &submitted);
+	(void)!msg_submitted_send(in->call, &submitted);
 }
 
 void intake_run(struct cleanup *cleanup, struct call *call)

@@ -181,7 +181,7 @@ static void warn_of_delay(struct message *message)
 static void report_successes(struct message *message)
 {
 	if (has_any(message, wants_success))
-		(void)report_send(message, REPORT_SUCCESS, wants_success);
+		(void)!report_send(message, REPORT_SUCCESS, wants_success);
 }
 
 /* ---- and then ---- */
