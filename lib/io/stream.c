@@ -463,6 +463,15 @@ static void input_room(struct stream *stream, size_t least)
 	input_resize(stream, kept + least);
 }
 
+void stream_give_input(struct stream *stream, struct str octets)
+{
+	if (octets.len == 0)
+		return;
+	input_room(stream, octets.len);
+	memcpy(stream->input.p + stream->input.len, octets.p, octets.len);
+	stream->input.len += octets.len;
+}
+
 static void input_release(struct stream *stream)
 {
 	if (unread(stream) == 0) {

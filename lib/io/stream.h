@@ -71,6 +71,9 @@ bool io_has_input(struct stream *stream);
 /* What is buffered now, maybe nothing, without any system call: after the end
  * of input, what is left of a last line without line end. */
 struct str stream_buffered(const struct stream *stream);
+/* Octets that another process read before it passed the connection on: they
+ * come before all that is read from the socket. Before the first read only. */
+void stream_give_input(struct stream *stream, struct str octets);
 /* Throw away plaintext input that is buffered (RFC 3207 4.2); its length. */
 size_t stream_discard_input(struct stream *stream);
 

@@ -38,11 +38,11 @@ static int open_message(struct mailbox *mailbox, uint32_t uid)
 }
 
 enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
-	struct arena *arena, struct str *message)
+	struct arena *arena, size_t most, struct str *message)
 {
 	int opened = open_message(mailbox, uid);
 	struct stat st;
-	size_t at = 0;
+	size_t at = 0, size;
 	ssize_t got = 1;
 	char *octets;
 
@@ -61,9 +61,12 @@ enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 			mailbox_failed("read a message of", mailbox->name);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return MAILBOX_EXPUNGED;
-	octets = arena_alloc(arena, (size_t)st.st_size + 1);
-	while (at < (size_t)st.st_size && got > 0) {
-		got = read(fd, octets + at, (size_t)st.st_size - at);
+	size = (size_t)st.st_size;
+	if (most && size > most)
+		size = most;
+	octets = arena_alloc(arena, size + 1);
+	while (at < size && got > 0) {
+		got = read(fd, octets + at, size - at);
 		if (got < 0)
 			return mailbox_failed("read a message of",
 				mailbox->name);
@@ -231,7 +234,7 @@ enum mailbox_result mailbox_facts(struct mailbox *mailbox, uint32_t uid,
 		return MAILBOX_OK;
 	}
 	scratch = arena_new(0);
-	result = mailbox_read(mailbox, uid, scratch, &message);
+	result = mailbox_read(mailbox, uid, scratch, 0, &message);
 	if (result != MAILBOX_OK)
 		return result;
 	parse_message(scratch, message, &parsed);

@@ -88,9 +88,10 @@ struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid);
 /* Bit number of a keyword, without case; -1: not known. */
 int mailbox_keyword(const struct mailbox *mailbox, struct str name);
-/* The message as it is on disk (line ends too), in the arena. */
+/* The message as it is on disk (line ends too), in the arena; its first
+ * `most` octets only, if that is not 0. */
 must_check enum mailbox_result mailbox_read(struct mailbox *mailbox,
-	uint32_t uid, struct arena *arena, struct str *message);
+	uint32_t uid, struct arena *arena, size_t most, struct str *message);
 
 /* What is known of a message's text once it was parsed; kept in the index. */
 struct mailbox_facts {

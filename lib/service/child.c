@@ -113,6 +113,8 @@ struct peer *child_fork(const struct child_plan *plan)
 		close(pair[0]);
 		return NULL;
 	}
+	if (plan->pid)
+		*plan->pid = pid;
 	return peer_open(pair[0], plan->name, NULL, NULL);
 }
 

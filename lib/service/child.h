@@ -26,6 +26,7 @@ struct child_plan {
 	const int *keep; /* descriptors that stay open, ended by -1 */
 	int helper_threads;
 	struct span idle;
+	int *pid; /* gets the child's, for child_reap; may be NULL */
 	/* In the child, before the sandbox closes; may be NULL. */
 	void (*prepare)(void *context);
 	/* In the child: for each call of the parent, a fiber. */

@@ -39,6 +39,11 @@ bool service_is_retiring(void)
 	return self.is_retiring;
 }
 
+bool service_is_ending(void)
+{
+	return self.is_ending;
+}
+
 void service_retire(void)
 {
 	if (self.is_retiring)

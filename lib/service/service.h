@@ -85,6 +85,8 @@ void service_retire(void);
 void service_replace(void);
 /* True from `retire` on: idle conversations may be ended. */
 bool service_is_retiring(void);
+/* True after SIGTERM: the suite stops, goodbyes are short. */
+bool service_is_ending(void);
 
 /*
  * Start a conversation with the daemon that has this service name; master

@@ -1,0 +1,282 @@
+/*
+ * FETCH. A message that another connection removed meanwhile is passed over,
+ * and the answer says so.
+ */
+#include "session.h"
+
+#include "imap/date.h"
+#include "imap/fetch.h"
+#include "imap/format.h"
+#include "mail/header.h"
+
+enum {
+	HEADER_MOST = 64 * 1024, /* read at once where a header is enough */
+};
+
+#define FACTS \
+	(IMAP_FETCH_ENVELOPE | IMAP_FETCH_BODY | IMAP_FETCH_BODYSTRUCTURE)
+
+struct one {
+	struct session *s;
+	const struct imap_fetch *fetch;
+	struct arena *arena; /* until the end of this message */
+	uint32_t uid, seq;
+	struct buf out;
+	const char *gap;
+	struct index_message is;
+	struct str text;
+	const struct mime_part *root;
+};
+
+static void begin_item(struct one *one, const char *name)
+{
+	buf_fmt(&one->out, "%s%s ", one->gap, name);
+	one->gap = " ";
+}
+
+static enum mailbox_result add_facts(struct one *one)
+{
+	unsigned items = one->fetch->items;
+	struct mailbox_facts facts = { 0 };
+	enum mailbox_result result = MAILBOX_OK;
+
+	if (items & FACTS)
+		result = mailbox_facts(one->s->view->mailbox, one->uid,
+			one->arena, &facts);
+	else if (items & IMAP_FETCH_SIZE)
+		result = mailbox_size(one->s->view->mailbox, one->uid,
+			&facts.size);
+	if (result != MAILBOX_OK)
+		return result;
+	if (items & IMAP_FETCH_SIZE) {
+		begin_item(one, "RFC822.SIZE");
+		buf_u64(&one->out, facts.size);
+	}
+	if (items & IMAP_FETCH_ENVELOPE) {
+		begin_item(one, "ENVELOPE");
+		buf_add(&one->out, facts.envelope);
+	}
+	if (items & IMAP_FETCH_BODY) {
+		begin_item(one, "BODY");
+		buf_add(&one->out, facts.body);
+	}
+	if (items & IMAP_FETCH_BODYSTRUCTURE) {
+		begin_item(one, "BODYSTRUCTURE");
+		buf_add(&one->out, facts.structure);
+	}
+	return MAILBOX_OK;
+}
+
+static void add_fields(struct one *one, bool seen_now)
+{
+	unsigned items = one->fetch->items;
+
+	if ((items & IMAP_FETCH_UID) || one->s->is_uid) {
+		begin_item(one, "UID");
+		buf_u64(&one->out, one->uid);
+	}
+	if ((items & IMAP_FETCH_FLAGS) || seen_now) {
+		begin_item(one, "FLAGS");
+		flags_format(one->s, &one->out, &one->is,
+			one->s->view->recent[one->seq - 1]);
+	}
+	if (items & IMAP_FETCH_MODSEQ || (seen_now && one->s->condstore)) {
+		begin_item(one, "MODSEQ");
+		buf_fmt(&one->out, "(%llu)",
+			(unsigned long long)one->is.modseq);
+	}
+	if (items & IMAP_FETCH_INTERNALDATE) {
+		begin_item(one, "INTERNALDATE");
+		imap_date_time_format(&one->out, one->is.internal_s);
+	}
+	if (items & IMAP_FETCH_SAVEDATE) {
+		begin_item(one, "SAVEDATE");
+		imap_date_time_format(&one->out, one->is.saved_s);
+	}
+}
+
+static bool is_header_only(const struct imap_fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->count; i++) {
+		enum imap_section_kind kind = fetch->sections[i].kind;
+
+		if (fetch->sections[i].depth > 0 ||
+			(kind != IMAP_SECTION_HEADER &&
+				kind != IMAP_SECTION_FIELDS &&
+				kind != IMAP_SECTION_FIELDS_NOT))
+			return false;
+	}
+	return true;
+}
+
+static bool is_whole_only(const struct imap_fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		if (fetch->sections[i].depth > 0 ||
+			fetch->sections[i].kind != IMAP_SECTION_WHOLE)
+			return false;
+	return true;
+}
+
+/* The message, or as much of it as the sections need. */
+static enum mailbox_result read_text(struct one *one)
+{
+	struct mailbox *m = one->s->view->mailbox;
+	struct mime_part *header = arena_new_of(one->arena, struct mime_part);
+	enum mailbox_result result;
+	bool is_complete;
+
+	if (is_header_only(one->fetch)) {
+		result = mailbox_read(m, one->uid, one->arena, HEADER_MOST,
+			&one->text);
+		if (result != MAILBOX_OK)
+			return result;
+		header->header_len = mail_header_length(one->text,
+			&is_complete);
+		one->root = header;
+		if (is_complete)
+			return MAILBOX_OK;
+	}
+	result = mailbox_read(m, one->uid, one->arena, 0, &one->text);
+	if (result == MAILBOX_OK)
+		one->root = is_whole_only(one->fetch) ? header :
+			mime_parse(one->arena, one->text);
+	return result;
+}
+
+/* What stands in the buffer, then the section's octets. */
+static void write_section(struct one *one, const struct imap_section *section)
+{
+	struct str octets;
+	uint64_t size, from = 0, most = UINT64_MAX;
+
+	if (section->alias)
+		buf_fmt(&one->out, "%s%s", one->gap, section->alias);
+	else
+		buf_fmt(&one->out, "%s%.*s", one->gap,
+			STR_ARG(section->label));
+	one->gap = " ";
+	if (section->is_partial)
+		buf_fmt(&one->out, "<%u>", section->from);
+	if (!imap_section_find(one->arena, one->text, one->root, section,
+		&octets)) {
+		buf_text(&one->out, " NIL");
+		return;
+	}
+	size = crlf_octets(octets);
+	if (section->is_partial) {
+		from = section->from < size ? section->from : size;
+		most = section->most;
+		size = size - from < most ? size - from : most;
+	}
+	buf_fmt(&one->out, " {%llu}\r\n", (unsigned long long)size);
+	io_write(one->s->io, buf_str(&one->out));
+	buf_clear(&one->out);
+	write_crlf(one->s, octets, from, size);
+}
+
+/* Nothing is written before all is at hand, so that a response is whole. */
+static enum mailbox_result fetch_one(struct one *one, bool seen_now)
+{
+	struct mailbox_message *m = mailbox_find(one->s->view->mailbox,
+		one->uid);
+	enum mailbox_result result;
+
+	if (!m || one->seq == 0)
+		return MAILBOX_EXPUNGED;
+	one->is = m->is;
+	if (one->fetch->has_changed_since &&
+		one->is.modseq <= one->fetch->changed_since)
+		return MAILBOX_OK;
+	buf_fmt(&one->out, "* %u FETCH (", one->seq);
+	add_fields(one, seen_now);
+	result = add_facts(one);
+	if (result == MAILBOX_OK && one->fetch->count)
+		result = read_text(one);
+	if (result != MAILBOX_OK)
+		return result;
+	for (size_t i = 0; i < one->fetch->count; i++)
+		write_section(one, &one->fetch->sections[i]);
+	buf_text(&one->out, ")\r\n");
+	io_write(one->s->io, buf_str(&one->out));
+	return MAILBOX_OK;
+}
+
+/* Reading a message's text makes it \Seen; all of them in one change. */
+static enum mailbox_result mark_seen(struct session *s,
+	const struct imap_fetch *fetch, const uint32_t *uids, size_t count,
+	struct imap_set *seen)
+{
+	const struct imap_flags flags = { .system = IMAP_SEEN };
+	struct mailbox_change change = { .mode = MAILBOX_FLAGS_ADD,
+		.flags = &flags };
+	uint32_t *unseen;
+	size_t unseen_count = 0;
+	bool reads = false;
+	enum mailbox_result result;
+
+	for (size_t i = 0; i < fetch->count; i++)
+		reads = reads || !fetch->sections[i].peek;
+	if (!reads || s->view->read_only)
+		return MAILBOX_OK;
+	unseen = arena_array(s->command, count + 1, sizeof(*unseen));
+	for (size_t i = 0; i < count; i++) {
+		struct mailbox_message *m =
+			mailbox_find(s->view->mailbox, uids[i]);
+
+		if (!m || (m->is.flags & IMAP_SEEN))
+			continue;
+		unseen[unseen_count++] = uids[i];
+		imap_set_add(s->command, seen, uids[i]);
+	}
+	if (unseen_count == 0)
+		return MAILBOX_OK;
+	result = mailbox_change(s->view->mailbox, unseen, unseen_count,
+		&change);
+	mailbox_view_told(s->view, unseen, unseen_count, change.modseq);
+	return result;
+}
+
+static struct answer fetch_all(struct session *s,
+	const struct imap_fetch *fetch, const uint32_t *uids, size_t count)
+{
+	struct imap_set seen = { 0 };
+	struct arena *arena = arena_child(s->command);
+	enum mailbox_result result = mark_seen(s, fetch, uids, count, &seen);
+	enum mailbox_result worst = result;
+
+	for (size_t i = 0; i < count && !io_failure(s->io); i++) {
+		struct one one = { .s = s, .fetch = fetch, .arena = arena,
+			.uid = uids[i], .gap = "", .out = BUF_IN(arena),
+			.seq = mailbox_view_seq(s->view, uids[i]) };
+
+		result = fetch_one(&one, imap_set_has(&seen, uids[i]));
+		if (result != MAILBOX_OK &&
+			(result != MAILBOX_EXPUNGED || !s->is_uid))
+			worst = result;
+		arena_reset(arena);
+		if (i % 64 == 63)
+			io_yield();
+	}
+	mailbox_keep_learned(s->view->mailbox);
+	return answer_of(worst, "Fetch completed");
+}
+
+struct answer verb_fetch(struct session *s, struct str args)
+{
+	struct imap_fetch fetch;
+	struct imap_set set;
+	uint32_t *uids;
+	size_t count;
+
+	if (!imap_set_take(s->command, &args, &set) ||
+		!str_take_char(&args, ' ') ||
+		!imap_fetch_parse(s->command, args, &fetch))
+		return BAD_SYNTAX;
+	if (!mailbox_view_uids(s->view, s->command, &set, s->is_uid, &uids,
+		&count))
+		return BAD_("No such message");
+	if (fetch.items & IMAP_FETCH_MODSEQ)
+		s->condstore = true;
+	return fetch_all(s, &fetch, uids, count);
+}

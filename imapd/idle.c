@@ -1,0 +1,56 @@
+/*
+ * IDLE, RFC 2177: wait for DONE, and tell at once what happens meanwhile.
+ *
+ * The fiber waits for the client; whoever changes the mailbox cancels that
+ * wait (select.c: wake), so the news are written by this fiber too.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+
+/* True: there is something to read, or the client is gone. */
+static bool wait_for_client(struct session *s)
+{
+	bool ready;
+
+	if (io_has_input(s->io))
+		return true;
+	if (s->view && mailbox_view_has_news(s->view))
+		return false; /* while the last ones were written */
+	s->idler = io_self();
+	s->poked = false;
+	ready = io_wait(stream_fd(s->io), POLLIN, IDLE_LIMIT);
+	s->idler = NULL;
+	if (!s->poked)
+		return true; /* also for errors: reading finds them */
+	io_uncancel();
+	s->poked = false;
+	return ready;
+}
+
+struct answer verb_idle(struct session *s, struct str args)
+{
+	struct str line;
+
+	(void)args;
+	if (s->view && mailbox_refresh(s->view->mailbox,
+		!s->view->read_only) == MAILBOX_TRY_LATER)
+		return answer_of(MAILBOX_TRY_LATER, NULL);
+	if (!input_continue(s, "idling"))
+		s->stage = GONE;
+	do {
+		if (s->view && s->stage == SELECTED)
+			tell_news(s);
+		if (!io_flush(s->io, IDLE_LIMIT))
+			s->stage = GONE;
+	} while (s->stage != GONE && !wait_for_client(s));
+	if (s->stage == GONE)
+		return NO_("Idle ended");
+	if (!io_line(s->io, &line, IDLE_LIMIT)) {
+		s->stage = GONE;
+		return NO_("Idle ended");
+	}
+	return str_is_nocase(line, "DONE") ? OK_("Idle completed") :
+					     BAD_("Expected DONE");
+}

@@ -1,0 +1,65 @@
+/*
+ * imapd - a user's mail over IMAP, after login.
+ *
+ * Room       a root parent that reads no client's byte; forks a process per
+ *            user, which drops to the owner of the mail for good (Landlock:
+ *            that mail; no sockets) and has a fiber per connection
+ * Gets       from auth, who a token is; from login, connections with a token
+ * Calls      nobody
+ * RFC        3501, 2177, 2342, 2971, 3348, 3691, 4315, 5161, 5530, 6154, 6851,
+ *            7162 (CONDSTORE), 7888, 8438, 8514, 5032
+ */
+#include "service/service.h"
+
+#include "mailbox/parent.h"
+#include "session.h"
+
+static const enum param params[] = { PARAMS_END };
+
+static void run(struct mailbox_login *login)
+{
+	session_run(login->store, login->io, login->arena, login->user,
+		login->tag);
+}
+
+static const struct mailbox_service imap = {
+	.name = "imapd",
+	.session = run,
+	.unavailable = "* BYE [UNAVAILABLE] Mail cannot be opened now\r\n",
+};
+
+static void start(const struct conf *conf)
+{
+	(void)conf;
+	mailbox_parent_start(&imap);
+}
+
+static void alone(const struct conf *conf, struct client *client)
+{
+	(void)conf;
+	mailbox_alone(&imap, client->io, client->arena);
+}
+
+static void finish(const struct conf *conf)
+{
+	(void)conf;
+	mailbox_parent_finish();
+}
+
+static const struct service imapd = {
+	.name = "imapd",
+	.fibers = 1000,
+	.profile = PROFILE_ACCESS,
+	.calls = "",
+	.params = params,
+	.start = start,
+	.session = alone,
+	.serve = mailbox_parent_serve,
+	.finish = finish,
+	.resident = true,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&imapd, argc, argv);
+}

@@ -1,0 +1,195 @@
+#include "session.h"
+
+#include "imap/format.h"
+
+const char capabilities[] = "IMAP4rev1 LITERAL+ UIDPLUS IDLE NAMESPACE "
+	"SPECIAL-USE MOVE ID ENABLE UNSELECT CHILDREN STATUS=SIZE CONDSTORE "
+	"WITHIN SAVEDATE";
+
+void reply(struct session *s, struct answer answer)
+{
+	io_fmt(s->io, "%.*s %s %.*s\r\n", STR_ARG(s->tag), answer.word,
+		STR_ARG(answer.text));
+}
+
+struct answer answer_f(struct session *s, const char *word,
+	const char *format, ...)
+{
+	va_list args;
+	struct answer answer = { .word = word };
+
+	va_start(args, format);
+	answer.text = arena_vfmt(s->command, format, args);
+	va_end(args);
+	return answer;
+}
+
+/* Response codes of RFC 5530. */
+static const char *const texts[] = {
+	[MAILBOX_NONEXISTENT] = "[NONEXISTENT] Mailbox does not exist",
+	[MAILBOX_EXISTS] = "[ALREADYEXISTS] Mailbox exists already",
+	[MAILBOX_CANNOT] = "[CANNOT] Not possible with this name",
+	[MAILBOX_HAS_CHILDREN] = "[HASCHILDREN] Mailbox has children",
+	[MAILBOX_LIMIT] = "[LIMIT] Name is too long",
+	[MAILBOX_NO_SPACE] = "[OVERQUOTA] No space left",
+	[MAILBOX_NO_PERMISSION] = "[NOPERM] Permission denied",
+	[MAILBOX_EXPUNGED] = "[EXPUNGEISSUED] Some messages are gone",
+	[MAILBOX_TRY_LATER] = "[UNAVAILABLE] Internal error, try again later",
+};
+
+struct answer answer_of(enum mailbox_result result, const char *done)
+{
+	if (result == MAILBOX_OK)
+		return (struct answer){ "OK", str_from(done) };
+	return (struct answer){ "NO", str_from(texts[result]) };
+}
+
+void flags_format(struct session *s, struct buf *out,
+	const struct index_message *message, bool recent)
+{
+	struct mailbox *m = s->view->mailbox;
+	const char *gap = "";
+
+	buf_char(out, '(');
+	for (unsigned bit = IMAP_ANSWERED; bit <= IMAP_RECENT; bit <<= 1) {
+		if (bit == IMAP_RECENT ? !recent : !(message->flags & bit))
+			continue;
+		buf_fmt(out, "%s%s", gap, imap_flag_name(bit));
+		gap = " ";
+	}
+	for (size_t i = 0; i < m->keyword_count; i++) {
+		if (!(message->keywords >> i & 1) || !m->keywords[i])
+			continue;
+		buf_fmt(out, "%s%s", gap, m->keywords[i]);
+		gap = " ";
+	}
+	buf_char(out, ')');
+}
+
+void tell_flags(struct session *s)
+{
+	struct buf out = BUF_IN(s->command);
+	struct mailbox *m = s->view->mailbox;
+
+	buf_text(&out, "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
+	for (size_t i = 0; i < m->keyword_count; i++)
+		if (m->keywords[i])
+			buf_fmt(&out, " %s", m->keywords[i]);
+	io_fmt(s->io, "* FLAGS (%.*s)\r\n", STR_ARG(buf_str(&out)));
+	if (s->view->read_only)
+		io_text(s->io, "* OK [PERMANENTFLAGS ()] Read-only\r\n");
+	else
+		io_fmt(s->io, "* OK [PERMANENTFLAGS (%.*s%s)] Flags are "
+			"kept\r\n", STR_ARG(buf_str(&out)),
+			m->keyword_count < MAILBOX_KEYWORDS_MOST ? " \\*" :
+								   "");
+}
+
+void tell_message_flags(struct session *s, uint32_t seq, bool with_flags)
+{
+	uint32_t uid = mailbox_view_uid(s->view, seq);
+	struct mailbox_message *m = mailbox_find(s->view->mailbox, uid);
+	struct buf out = BUF_IN(s->command);
+
+	if (!m)
+		return;
+	buf_fmt(&out, "* %u FETCH (", seq);
+	if (s->is_uid || s->condstore)
+		buf_fmt(&out, "UID %u ", uid);
+	if (s->condstore)
+		buf_fmt(&out, "MODSEQ (%llu) ",
+			(unsigned long long)m->is.modseq);
+	if (with_flags) {
+		buf_text(&out, "FLAGS ");
+		flags_format(s, &out, &m->is, s->view->recent[seq - 1]);
+	} else if (out.p[out.len - 1] == ' ') {
+		out.len--;
+	}
+	buf_text(&out, ")\r\n");
+	io_write(s->io, buf_str(&out));
+}
+
+void close_view(struct session *s)
+{
+	if (s->watcher.wake)
+		mailbox_unwatch(&s->watcher);
+	s->watcher = (struct mailbox_watcher){ 0 };
+	mailbox_view_close(s->view);
+	s->view = NULL;
+	if (s->stage == SELECTED)
+		s->stage = AUTHENTICATED;
+}
+
+void tell_news(struct session *s)
+{
+	struct mailbox_news news;
+
+	if (!mailbox_view_has_news(s->view))
+		return;
+	mailbox_view_look(s->view, s->command, !s->hold_expunges, &news);
+	if (news.is_gone) {
+		io_text(s->io, "* BYE Mailbox was removed\r\n");
+		s->stage = GONE;
+		return;
+	}
+	for (size_t i = 0; i < news.expunged_count; i++)
+		io_fmt(s->io, "* %u EXPUNGE\r\n", news.expunged[i]);
+	if (news.has_keywords)
+		tell_flags(s);
+	if (news.has_new)
+		io_fmt(s->io, "* %zu EXISTS\r\n* %zu RECENT\r\n",
+			s->view->count, s->view->recent_count);
+	for (size_t i = 0; i < news.changed_count; i++)
+		tell_message_flags(s, news.changed[i], true);
+}
+
+uint64_t crlf_octets(struct str text)
+{
+	uint64_t octets = text.len;
+
+	for (size_t at = 0, lf; at < text.len; at += lf + 1) {
+		lf = str_find_char(str_skip(text, at), '\n');
+		if (lf == SIZE_MAX)
+			break;
+		octets += at + lf == 0 || text.p[at + lf - 1] != '\r';
+	}
+	return octets;
+}
+
+/* A run of the text, of which `skip` octets were not asked for. */
+static uint64_t write_run(struct session *s, struct str run, uint64_t *skip,
+	uint64_t left)
+{
+	if (*skip >= run.len) {
+		*skip -= run.len;
+		return 0;
+	}
+	run = str_skip(run, (size_t)*skip);
+	*skip = 0;
+	run = str_first(run, left > run.len ? run.len : (size_t)left);
+	io_write(s->io, run);
+	return run.len;
+}
+
+/* Runs end at a bare LF: what stands before it, CR, LF. */
+void write_crlf(struct session *s, struct str text, uint64_t from,
+	uint64_t most)
+{
+	size_t start = 0;
+
+	for (size_t at = 0; at < text.len && most > 0; at++) {
+		const char *lf = memchr(text.p + at, '\n', text.len - at);
+
+		if (!lf)
+			break;
+		at = (size_t)(lf - text.p);
+		if (at > 0 && text.p[at - 1] == '\r')
+			continue;
+		most -= write_run(s, str_of(text.p + start, at - start), &from,
+			most);
+		most -= write_run(s, STR("\r"), &from, most);
+		start = at;
+	}
+	if (most > 0)
+		write_run(s, str_skip(text, start), &from, most);
+}

@@ -1,0 +1,260 @@
+/*
+ * SEARCH: the program is asked about each message; what is in the index first,
+ * the text of the message only if the program comes to it.
+ */
+#include "session.h"
+
+#include "imap/match.h"
+#include "imap/search.h"
+#include "mail/date.h"
+#include "mail/header.h"
+
+enum {
+	DAY_S = 86400,
+};
+
+struct candidate {
+	struct session *s;
+	struct arena *arena; /* until the end of this message */
+	uint32_t seq, uid;
+	struct index_message is;
+	int64_t now_s;
+	bool has_text, is_gone;
+	struct str text, header;
+	const struct mime_part *root;
+};
+
+static bool read_text(struct candidate *c)
+{
+	if (c->has_text || c->is_gone)
+		return !c->is_gone;
+	if (mailbox_read(c->s->view->mailbox, c->uid, c->arena, 0,
+		&c->text) != MAILBOX_OK) {
+		c->is_gone = true;
+		return false;
+	}
+	c->has_text = true;
+	c->header = str_first(c->text, mail_header_length(c->text, NULL));
+	return true;
+}
+
+static bool match_body(struct candidate *c, const struct imap_search *node)
+{
+	if (!read_text(c))
+		return false;
+	if (!c->root)
+		c->root = mime_parse(c->arena, c->text);
+	return imap_match_body(c->arena, c->text, c->root, node->text,
+		node->key == IMAP_SEARCH_TEXT);
+}
+
+/* The day that the Date field says, in its own zone. */
+static bool sent_day(struct candidate *c, int64_t *day)
+{
+	struct mail_header field;
+	struct mail_date date;
+
+	if (!read_text(c) || !mail_header_find(c->header, "Date", &field) ||
+		!mail_date_parse(mail_header_unfold(c->arena, field.body),
+			&date))
+		return false;
+	*day = (date.unix_s + date.zone_minutes * 60) / DAY_S;
+	return true;
+}
+
+static bool match_day(enum imap_search_key key, int64_t day, int64_t wanted)
+{
+	switch (key) {
+	case IMAP_SEARCH_BEFORE:
+	case IMAP_SEARCH_SENTBEFORE:
+	case IMAP_SEARCH_SAVEDBEFORE:
+		return day < wanted;
+	case IMAP_SEARCH_ON:
+	case IMAP_SEARCH_SENTON:
+	case IMAP_SEARCH_SAVEDON:
+		return day == wanted;
+	default:
+		return day >= wanted;
+	}
+}
+
+static bool match_size(struct candidate *c, const struct imap_search *node)
+{
+	uint64_t size;
+
+	if (mailbox_size(c->s->view->mailbox, c->uid, &size) != MAILBOX_OK)
+		return false;
+	return node->key == IMAP_SEARCH_LARGER ?
+		size > (uint64_t)node->number :
+		size < (uint64_t)node->number;
+}
+
+static bool match_keyword(struct candidate *c, struct str name)
+{
+	int bit = mailbox_keyword(c->s->view->mailbox, name);
+
+	for (unsigned flag = IMAP_ANSWERED; flag <= IMAP_DRAFT; flag <<= 1)
+		if (str_is_nocase(name, imap_flag_name(flag)))
+			return c->is.flags & flag;
+	return bit >= 0 && (c->is.keywords >> bit & 1);
+}
+
+static bool match(struct candidate *c, const struct imap_search *node);
+
+static bool match_children(struct candidate *c,
+	const struct imap_search *node)
+{
+	bool any = node->key == IMAP_SEARCH_OR;
+
+	for (const struct imap_search *n = node->children; n; n = n->next)
+		if (match(c, n) == any)
+			return any;
+	return !any;
+}
+
+static bool match_plain(struct candidate *c, const struct imap_search *node)
+{
+	int64_t day;
+
+	switch (node->key) {
+	case IMAP_SEARCH_ALL:
+		return true;
+	case IMAP_SEARCH_SEQ:
+		return imap_set_has(&node->set, c->seq);
+	case IMAP_SEARCH_UID:
+		return imap_set_has(&node->set, c->uid);
+	case IMAP_SEARCH_FLAG:
+		return c->is.flags & node->bit;
+	case IMAP_SEARCH_KEYWORD:
+		return match_keyword(c, node->text);
+	case IMAP_SEARCH_RECENT:
+		return c->s->view->recent[c->seq - 1];
+	case IMAP_SEARCH_BEFORE:
+	case IMAP_SEARCH_ON:
+	case IMAP_SEARCH_SINCE:
+		return match_day(node->key, c->is.internal_s / DAY_S,
+			node->number);
+	case IMAP_SEARCH_SAVEDBEFORE:
+	case IMAP_SEARCH_SAVEDON:
+	case IMAP_SEARCH_SAVEDSINCE:
+		return match_day(node->key, c->is.saved_s / DAY_S,
+			node->number);
+	case IMAP_SEARCH_SENTBEFORE:
+	case IMAP_SEARCH_SENTON:
+	case IMAP_SEARCH_SENTSINCE:
+		return sent_day(c, &day) &&
+			match_day(node->key, day, node->number);
+	case IMAP_SEARCH_OLDER:
+		return c->now_s - c->is.internal_s >= node->number;
+	case IMAP_SEARCH_YOUNGER:
+		return c->now_s - c->is.internal_s < node->number;
+	case IMAP_SEARCH_LARGER:
+	case IMAP_SEARCH_SMALLER:
+		return match_size(c, node);
+	case IMAP_SEARCH_MODSEQ:
+		return c->is.modseq >= (uint64_t)node->number;
+	case IMAP_SEARCH_HEADER:
+		return read_text(c) && imap_match_header(c->arena, c->header,
+			node->field, node->text);
+	case IMAP_SEARCH_BODY:
+	case IMAP_SEARCH_TEXT:
+		return match_body(c, node);
+	case IMAP_SEARCH_AND:
+	case IMAP_SEARCH_OR:
+		return match_children(c, node);
+	}
+	return false;
+}
+
+static bool match(struct candidate *c, const struct imap_search *node)
+{
+	return match_plain(c, node) != node->negated;
+}
+
+/* What is searched for, as folded UTF-8. False: not of that charset. */
+static bool make_needles(struct session *s, struct imap_search *program,
+	struct str charset)
+{
+	for (struct imap_search *n = program; n; n = n->next) {
+		if (n->key == IMAP_SEARCH_HEADER ||
+			n->key == IMAP_SEARCH_BODY ||
+			n->key == IMAP_SEARCH_TEXT) {
+			n->text = imap_needle(s->command, charset, n->text);
+			if (str_is_none(n->text))
+				return false;
+		}
+		if (!make_needles(s, n->children, charset))
+			return false;
+	}
+	return true;
+}
+
+struct found {
+	struct buf out;
+	uint64_t modseq;
+};
+
+static void search_all(struct session *s, const struct imap_search *program,
+	struct found *found)
+{
+	struct arena *arena = arena_child(s->command);
+	int64_t now_s = wall_us() / 1000000;
+
+	for (uint32_t seq = 1; seq <= s->view->count; seq++) {
+		uint32_t uid = mailbox_view_uid(s->view, seq);
+		struct mailbox_message *m =
+			mailbox_find(s->view->mailbox, uid);
+		struct candidate c = { .s = s, .arena = arena, .seq = seq,
+			.uid = uid, .now_s = now_s };
+
+		if (!m)
+			continue;
+		c.is = m->is;
+		if (match(&c, program) && !c.is_gone) {
+			buf_fmt(&found->out, " %u", s->is_uid ? uid : seq);
+			if (c.is.modseq > found->modseq)
+				found->modseq = c.is.modseq;
+		}
+		if (c.has_text)
+			arena_reset(arena);
+		if (c.has_text || seq % 1024 == 0)
+			io_yield();
+	}
+	mailbox_keep_learned(s->view->mailbox);
+}
+
+static bool take_charset(struct session *s, struct str *args,
+	struct str *charset)
+{
+	*charset = STR("UTF-8"); /* of which US-ASCII is a part */
+	if (!str_take_prefix_nocase(args, STR("CHARSET ")))
+		return true;
+	return imap_take_astring(s->command, args, charset) &&
+		str_take_char(args, ' ');
+}
+
+struct answer verb_search(struct session *s, struct str args)
+{
+	struct found found = { .out = BUF_IN(s->command) };
+	struct imap_search *program;
+	struct str charset;
+
+	if (!take_charset(s, &args, &charset) ||
+		!imap_search_parse(s->command, args, &program))
+		return BAD_SYNTAX;
+	if (!make_needles(s, program, charset))
+		return NO_("[BADCHARSET (US-ASCII UTF-8)] Unknown charset, or "
+			"text that is not of it");
+	imap_search_resolve(program, (uint32_t)s->view->count,
+		mailbox_view_uid(s->view, (uint32_t)s->view->count));
+	search_all(s, program, &found);
+	io_fmt(s->io, "* SEARCH%.*s", STR_ARG(buf_str(&found.out)));
+	if (imap_search_uses(program, IMAP_SEARCH_MODSEQ)) {
+		s->condstore = true;
+		if (found.out.len)
+			io_fmt(s->io, " (MODSEQ %llu)",
+				(unsigned long long)found.modseq);
+	}
+	io_text(s->io, "\r\n");
+	return OK_("Search completed");
+}

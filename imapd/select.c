@@ -1,0 +1,244 @@
+/*
+ * SELECT, EXAMINE, CLOSE, UNSELECT, STATUS.
+ */
+#include "session.h"
+
+#include "imap/format.h"
+
+enum {
+	MESSAGES = 1,
+	RECENT = 2,
+	UIDNEXT = 4,
+	UIDVALIDITY = 8,
+	UNSEEN = 16,
+	SIZE = 32,
+	HIGHESTMODSEQ = 64,
+};
+
+/* True: a flag on behalf of which the mailbox is opened. */
+static bool take_params(struct session *s, struct str *in)
+{
+	if (in->len == 0)
+		return true;
+	if (!str_take_prefix_nocase(in, STR(" (CONDSTORE)")))
+		return false;
+	s->condstore = true;
+	return in->len == 0;
+}
+
+static void tell_first_unseen(struct session *s)
+{
+	struct mailbox *m = s->view->mailbox;
+
+	for (size_t i = 0; i < m->count; i++) {
+		uint32_t seq;
+
+		if (m->messages[i].is.flags & IMAP_SEEN)
+			continue;
+		seq = mailbox_view_seq(s->view, m->messages[i].is.uid);
+		if (seq)
+			io_fmt(s->io, "* OK [UNSEEN %u] First unseen\r\n",
+				seq);
+		return;
+	}
+}
+
+static void tell_mailbox(struct session *s)
+{
+	const struct index_mailbox *row = &s->view->mailbox->row;
+
+	tell_flags(s);
+	io_fmt(s->io, "* %zu EXISTS\r\n* %zu RECENT\r\n", s->view->count,
+		s->view->recent_count);
+	tell_first_unseen(s);
+	io_fmt(s->io, "* OK [UIDVALIDITY %u] UIDs valid\r\n",
+		row->uidvalidity);
+	io_fmt(s->io, "* OK [UIDNEXT %u] Predicted next UID\r\n",
+		row->uidnext);
+	io_fmt(s->io, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+		(unsigned long long)row->modseq);
+}
+
+static void wake(void *context)
+{
+	struct session *s = context;
+
+	if (!s->idler || s->poked)
+		return;
+	s->poked = true;
+	io_cancel(s->idler);
+}
+
+static struct answer open_mailbox(struct session *s, struct str args,
+	bool read_only)
+{
+	struct mailbox *mailbox;
+	enum mailbox_result result;
+	struct str name;
+
+	if (!imap_take_astring(s->command, &args, &name) ||
+		!take_params(s, &args))
+		return BAD_SYNTAX;
+	if (s->view) {
+		close_view(s);
+		io_text(s->io, "* OK [CLOSED] Previous mailbox closed\r\n");
+	}
+	result = mailbox_open(s->store, name, &mailbox);
+	if (result == MAILBOX_OK)
+		result = mailbox_view_open(mailbox, read_only, &s->view);
+	if (result != MAILBOX_OK)
+		return answer_of(result, NULL);
+	s->stage = SELECTED;
+	s->watcher = (struct mailbox_watcher){ .wake = wake, .context = s };
+	mailbox_watch(mailbox, &s->watcher);
+	tell_mailbox(s);
+	return read_only ? OK_("[READ-ONLY] Examine completed") :
+			   OK_("[READ-WRITE] Select completed");
+}
+
+struct answer verb_select(struct session *s, struct str args)
+{
+	return open_mailbox(s, args, false);
+}
+
+struct answer verb_examine(struct session *s, struct str args)
+{
+	return open_mailbox(s, args, true);
+}
+
+/* Expunges in silence, RFC 3501 6.4.2. */
+struct answer verb_close(struct session *s, struct str args)
+{
+	enum mailbox_result result = MAILBOX_OK;
+
+	(void)args;
+	if (!s->view->read_only)
+		result = mailbox_expunge(s->view->mailbox, s->view->uids,
+			s->view->count, false);
+	close_view(s);
+	return answer_of(result, "Close completed");
+}
+
+struct answer verb_unselect(struct session *s, struct str args)
+{
+	(void)args;
+	close_view(s);
+	return OK_("Unselect completed");
+}
+
+static const struct {
+	const char *name;
+	unsigned bit;
+} items_of_status[] = {
+	{ "MESSAGES", MESSAGES },
+	{ "RECENT", RECENT },
+	{ "UIDNEXT", UIDNEXT },
+	{ "UIDVALIDITY", UIDVALIDITY },
+	{ "UNSEEN", UNSEEN },
+	{ "SIZE", SIZE }, /* RFC 8438 */
+	{ "HIGHESTMODSEQ", HIGHESTMODSEQ }, /* RFC 7162 3.1.6 */
+};
+
+bool status_items_take(struct str *in, unsigned *items)
+{
+	*items = 0;
+	if (!str_take_char(in, '('))
+		return false;
+	do {
+		struct str word;
+		unsigned bit = 0;
+
+		if (!imap_take_atom(in, &word))
+			return false;
+		for (size_t i = 0; i < COUNT(items_of_status); i++)
+			if (str_is_nocase(word, items_of_status[i].name))
+				bit = items_of_status[i].bit;
+		if (bit == 0)
+			return false;
+		*items |= bit;
+	} while (str_take_char(in, ' '));
+	return str_take_char(in, ')');
+}
+
+/* Sizes are learned on the way; a message that vanished counts nothing. */
+static uint64_t size_of_all(struct mailbox *m)
+{
+	uint64_t sum = 0, size;
+
+	for (size_t i = 0; i < m->count; i++) {
+		if (mailbox_size(m, m->messages[i].is.uid, &size) ==
+			MAILBOX_OK)
+			sum += size;
+		if (i % 64 == 63)
+			io_yield();
+	}
+	return sum;
+}
+
+static uint64_t value_of(struct mailbox *m, unsigned item)
+{
+	uint64_t count = 0;
+
+	switch (item) {
+	case MESSAGES:
+		return m->count;
+	case UIDNEXT:
+		return m->row.uidnext;
+	case UIDVALIDITY:
+		return m->row.uidvalidity;
+	case HIGHESTMODSEQ:
+		return m->row.modseq;
+	case SIZE:
+		return size_of_all(m);
+	case RECENT:
+		for (size_t i = 0; i < m->count; i++)
+			count += m->messages[i].is.uid >= m->row.recent_from;
+		return count;
+	case UNSEEN:
+		for (size_t i = 0; i < m->count; i++)
+			count += !(m->messages[i].is.flags & IMAP_SEEN);
+		return count;
+	}
+	return 0;
+}
+
+enum mailbox_result status_tell(struct session *s, struct str name,
+	unsigned items)
+{
+	struct buf out = BUF_IN(s->command);
+	struct mailbox *m;
+	enum mailbox_result result = mailbox_open(s->store, name, &m);
+	const char *gap = "";
+
+	if (result != MAILBOX_OK)
+		return result;
+	buf_text(&out, "* STATUS ");
+	imap_astring_format(&out, mailbox_name_of(name));
+	buf_text(&out, " (");
+	for (size_t i = 0; i < COUNT(items_of_status); i++) {
+		if (!(items & items_of_status[i].bit))
+			continue;
+		buf_fmt(&out, "%s%s %llu", gap, items_of_status[i].name,
+			(unsigned long long)value_of(m,
+				items_of_status[i].bit));
+		gap = " ";
+	}
+	buf_text(&out, ")\r\n");
+	mailbox_close(m);
+	io_write(s->io, buf_str(&out));
+	return MAILBOX_OK;
+}
+
+struct answer verb_status(struct session *s, struct str args)
+{
+	struct str name;
+	unsigned items;
+
+	if (!imap_take_astring(s->command, &args, &name) ||
+		!str_take_char(&args, ' ') ||
+		!status_items_take(&args, &items) || args.len > 0)
+		return BAD_SYNTAX;
+	if (items & HIGHESTMODSEQ)
+		s->condstore = true;
+	return answer_of(status_tell(s, name, items), "Status completed");
+}

@@ -1,0 +1,153 @@
+/*
+ * session - one connection of a user who has logged in.
+ */
+#ifndef IMAPD_SESSION_H
+#define IMAPD_SESSION_H
+
+#include "base/span.h"
+#include "imap/take.h"
+#include "io/fiber.h"
+#include "io/stream.h"
+#include "mailbox/store.h"
+#include "mailbox/view.h"
+
+enum {
+	AUTHENTICATED = 1,
+	SELECTED = 2,
+	GONE = 4,
+};
+
+enum {
+	LINE_MOST = 64 * 1024,        /* of one line of a command */
+	COMMAND_MOST = 1024 * 1024,   /* with its literals, APPEND's apart */
+	LITERAL_MOST = 256 * 1024,
+	APPEND_MOST = 1024 * 1024 * 1024,
+	BAD_MOST = 20,                /* malformed commands in a row */
+	SESSION_CEILING = 256 * 1024 * 1024,
+};
+
+#define IDLE_LIMIT span_s(30 * 60) /* RFC 3501 5.4 */
+
+/* What a command comes to: OK, NO, BAD; text with its response code. */
+struct answer {
+	const char *word;
+	struct str text;
+};
+
+struct session {
+	struct mailbox_store *store;
+	struct stream *io;
+	struct arena *arena;   /* until the end of the connection */
+	struct arena *command; /* until the end of the command */
+	struct str user;
+	unsigned stage;
+	struct mailbox_view *view; /* when SELECTED */
+	bool condstore;        /* RFC 7162 3.1: MODSEQ is told */
+	bool is_uid;           /* the command is UID ... */
+	bool hold_expunges;    /* it uses sequence numbers */
+	bool issued_expunge;   /* some message of it was gone */
+	unsigned bad;
+	struct str tag;
+
+	/* APPEND's message is still to be read. */
+	bool has_literal, literal_plus;
+	uint64_t literal;
+
+	/* Waiting in IDLE: others poke it. */
+	struct mailbox_watcher watcher;
+	struct fiber *idler;   /* NULL: not waiting */
+	bool poked;
+};
+
+#define OK_(text_) ((struct answer){ "OK", STR(text_) })
+#define NO_(text_) ((struct answer){ "NO", STR(text_) })
+#define BAD_(text_) ((struct answer){ "BAD", STR(text_) })
+#define BAD_SYNTAX BAD_("Syntax error in arguments")
+
+/*
+ * Serve until LOGOUT, the end of input or a timeout. tag: of the command that
+ * login left unanswered, NONE: greet with PREAUTH.
+ */
+void session_run(struct mailbox_store *store, struct stream *io,
+	struct arena *arena, struct str user, struct str tag);
+
+/* ---- input.c ---- */
+
+enum input {
+	INPUT_COMMAND,
+	INPUT_REFUSED, /* said so already; read on */
+	INPUT_END,
+};
+
+/* A whole command with its literals, in s->command. */
+enum input input_command(struct session *s, struct str *command);
+/* "+ text". */
+bool input_continue(struct session *s, const char *text);
+/* The line of what follows a literal that was read apart. */
+bool input_rest(struct session *s, struct str *line);
+
+/* ---- output.c ---- */
+
+extern const char capabilities[];
+
+void reply(struct session *s, struct answer answer);
+/* An answer to what became of an action on a mailbox. */
+struct answer answer_of(enum mailbox_result result, const char *done);
+struct answer answer_f(struct session *s, const char *word,
+	const char *format, ...) printf_like(3, 4);
+/* What the client has not heard yet about its mailbox. */
+void tell_news(struct session *s);
+void flags_format(struct session *s, struct buf *out,
+	const struct index_message *message, bool recent);
+/* FLAGS and PERMANENTFLAGS. */
+void tell_flags(struct session *s);
+/* "* 3 FETCH (FLAGS (...))"; with uid, with modseq if asked for. */
+void tell_message_flags(struct session *s, uint32_t seq, bool with_flags);
+void close_view(struct session *s);
+/* Octets of a message in CRLF form: how many, and writing a part of them. */
+uint64_t crlf_octets(struct str text);
+void write_crlf(struct session *s, struct str text, uint64_t from,
+	uint64_t most);
+
+/* ---- verbs, one file for those that belong together ---- */
+
+struct answer verb_capability(struct session *s, struct str args);
+struct answer verb_noop(struct session *s, struct str args);
+struct answer verb_logout(struct session *s, struct str args);
+struct answer verb_id(struct session *s, struct str args);
+struct answer verb_enable(struct session *s, struct str args);
+struct answer verb_namespace(struct session *s, struct str args);
+struct answer verb_again(struct session *s, struct str args);
+
+struct answer verb_select(struct session *s, struct str args);
+struct answer verb_examine(struct session *s, struct str args);
+struct answer verb_close(struct session *s, struct str args);
+struct answer verb_unselect(struct session *s, struct str args);
+struct answer verb_status(struct session *s, struct str args);
+/* "(MESSAGES UIDNEXT)": bits; status_tell writes the response. */
+bool status_items_take(struct str *in, unsigned *items);
+enum mailbox_result status_tell(struct session *s, struct str name,
+	unsigned items);
+
+struct answer verb_create(struct session *s, struct str args);
+struct answer verb_delete(struct session *s, struct str args);
+struct answer verb_rename(struct session *s, struct str args);
+struct answer verb_subscribe(struct session *s, struct str args);
+struct answer verb_unsubscribe(struct session *s, struct str args);
+
+struct answer verb_list(struct session *s, struct str args);
+struct answer verb_lsub(struct session *s, struct str args);
+
+struct answer verb_append(struct session *s, struct str args);
+/* True: `line` is all of APPEND up to its message. */
+bool append_is_complete(struct session *s, struct str command);
+
+struct answer verb_fetch(struct session *s, struct str args);
+struct answer verb_store(struct session *s, struct str args);
+struct answer verb_search(struct session *s, struct str args);
+struct answer verb_copy(struct session *s, struct str args);
+struct answer verb_move(struct session *s, struct str args);
+struct answer verb_expunge(struct session *s, struct str args);
+struct answer verb_idle(struct session *s, struct str args);
+
+#endif

@@ -1,0 +1,492 @@
+#include "mailbox/parent.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/table.h"
+#include "io/fiber.h"
+#include "ipc/messages.h"
+#include "service/child.h"
+#include "service/service.h"
+
+enum {
+	TOKEN_S = 10,
+	TOKENS_MOST = 10000,
+	ANSWER_S = 30,
+	IDLE_S = 60,      /* a user's process after its last connection */
+	HELPERS = 2,
+	CRASHES_MOST = 3, /* within CRASH_S: refused until then */
+	CRASH_S = 60,
+	CONNECTIONS_MOST = 200, /* of one user */
+	CEILING = 300 * 1024 * 1024, /* of one connection's memory */
+};
+
+struct token {
+	struct moment until;
+	char *name, *user, *mail;
+	uint32_t sys_uid, sys_gid;
+};
+
+struct user {
+	char *name, *mail;
+	uint32_t sys_uid, sys_gid;
+	struct peer *peer; /* NULL: no process */
+	int pid;
+	unsigned crashes;
+	struct moment last_crash;
+	size_t connections;
+};
+
+/* A connection that lives in a user's process. */
+struct passed {
+	struct list link;
+	struct arena *arena;
+	struct call *call;
+	struct user *user;
+};
+
+/* In the parent; in a user's process only `service` and `store` count. */
+static struct {
+	const struct mailbox_service *service;
+	struct table *tokens, *users;
+	struct list passed; /* struct passed */
+	struct mailbox_store *store;
+	struct io_event news;
+} all;
+
+/* ---- in the user's process ---- */
+
+static void run_session(struct stream *io, struct arena *arena,
+	const char *user, const char *mail, struct str tag)
+{
+	struct mailbox_login login = { .io = io, .arena = arena,
+		.user = str_from(user), .tag = tag };
+
+	if (!all.store)
+		all.store = mailbox_store_open(mail);
+	login.store = all.store;
+	if (!login.store) {
+		io_text(io, all.service->unavailable);
+		if (!io_flush(io, span_s(ANSWER_S)))
+			log_debug("%s: %m", user);
+		return;
+	}
+	all.service->session(&login);
+}
+
+static void serve_in_child(struct call *call, void *context)
+{
+	const struct user *user = context;
+	const struct msg_handed_over done = { 0 };
+	struct msg_handover m;
+	struct arena *arena auto_arena = NULL;
+	struct stream *io;
+	struct str tag;
+
+	if (!msg_handover_recv(call, &m, span_s(ANSWER_S)))
+		return;
+	if (m.socket < 0 || !msg_handed_over_send(call, &done)) {
+		base_close(&m.socket);
+		return;
+	}
+	arena = arena_new(CEILING);
+	io = stream_open(arena, m.socket);
+	stream_give_input(io, m.input);
+	tag = arena_copy(arena, m.tag);
+	run_session(io, arena, user->name, user->mail, tag);
+}
+
+/* The mail's directory is made by its owner, before Landlock looks at it. */
+static void prepare_in_child(void *context)
+{
+	const struct user *user = context;
+	const char *path = user->mail;
+	bool root = geteuid() == 0;
+
+	if (strncmp(path, "maildir:", 8) == 0)
+		path += 8;
+	if (root && (setgroups(0, NULL) < 0 ||
+		setegid(user->sys_gid) < 0 || seteuid(user->sys_uid) < 0)) {
+		log_warning("user %s: %m", user->name);
+		_exit(75);
+	}
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		log_warning("user %s: make %s: %m", user->name, path);
+	if (root && (seteuid(0) < 0 || setegid(0) < 0)) {
+		log_warning("user %s: %m", user->name);
+		_exit(75);
+	}
+}
+
+/* ---- tokens ---- */
+
+static void free_token(struct token *token)
+{
+	free(token->name);
+	free(token->user);
+	free(token->mail);
+	free(token);
+}
+
+static void drop_old_tokens(void)
+{
+	for (struct table_walk w = { 0 }; table_next(all.tokens, &w);) {
+		struct token *token = w.value;
+
+		if (moment_left(token->until).us > 0)
+			continue;
+		table_remove(all.tokens, str_from(token->name));
+		free_token(token);
+	}
+}
+
+static char *copy_of(struct str s)
+{
+	char *copy = s.p ? strndup(s.p, s.len) : strdup("");
+
+	if (!copy)
+		panic("no memory");
+	return copy;
+}
+
+/* "maildir:~/Maildir" with the home; NULL: a format that we do not have. */
+static char *location_of(const struct msg_auth_grant *m)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct str path = m->mail;
+
+	if (!str_take_prefix(&path, STR("maildir:")) &&
+		!str_starts(path, STR("/")))
+		return NULL;
+	if (str_take_prefix(&path, STR("~/")))
+		path = arena_fmt(arena, "%.*s/%.*s", STR_ARG(m->home),
+			STR_ARG(path));
+	if (!str_starts(path, STR("/")) ||
+		memchr(path.p, 0, path.len))
+		return NULL;
+	return copy_of(path);
+}
+
+static bool take_grant(struct call *call)
+{
+	const struct msg_auth_granted done = { 0 };
+	struct msg_auth_grant m;
+	struct token *token, *old;
+	char *mail;
+
+	if (!msg_auth_grant_recv(call, &m, span_s(ANSWER_S)))
+		return false;
+	drop_old_tokens();
+	mail = location_of(&m);
+	if (!mail)
+		log_warning("user %.*s: mail location %.*s is not supported",
+			STR_ARG(m.user), STR_ARG(m.mail));
+	if (mail && m.token.len > 0 && m.user.len > 0 &&
+		m.sys_uid <= UINT32_MAX && m.sys_gid <= UINT32_MAX &&
+		table_count(all.tokens) < TOKENS_MOST) {
+		token = mem_new(1, sizeof(*token));
+		*token = (struct token){
+			.until = moment_after(span_s(TOKEN_S)),
+			.name = copy_of(m.token), .user = copy_of(m.user),
+			.mail = mail, .sys_uid = (uint32_t)m.sys_uid,
+			.sys_gid = (uint32_t)m.sys_gid,
+		};
+		old = table_put(all.tokens, m.token, token);
+		if (old)
+			free_token(old);
+	} else {
+		free(mail);
+	}
+	return msg_auth_granted_send(call, &done);
+}
+
+/* ---- users ---- */
+
+static struct user *user_of(const struct token *token)
+{
+	struct user *user = table_find(all.users, str_from(token->user));
+
+	if (!user) {
+		user = mem_new(1, sizeof(*user));
+		user->name = copy_of(str_from(token->user));
+		user->mail = copy_of(str_from(token->mail));
+		user->sys_uid = token->sys_uid;
+		user->sys_gid = token->sys_gid;
+		table_put(all.users, str_from(user->name), user);
+	}
+	/* Another place or owner than before: not in the process of before. */
+	if (strcmp(user->mail, token->mail) != 0 ||
+		user->sys_uid != token->sys_uid ||
+		user->sys_gid != token->sys_gid) {
+		if (user->peer)
+			peer_retire(user->peer);
+		free(user->mail);
+		user->mail = copy_of(str_from(token->mail));
+		user->sys_uid = token->sys_uid;
+		user->sys_gid = token->sys_gid;
+	}
+	return user;
+}
+
+static bool is_refused(struct user *user)
+{
+	struct span since = moment_between(user->last_crash, moment_now());
+
+	if (since.us > span_s(CRASH_S).us)
+		user->crashes = 0;
+	return user->crashes >= CRASHES_MOST;
+}
+
+static bool begin_process(struct user *user)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	const char *const paths[] = {
+		arena_fmt(arena, "w:%s", user->mail).p,
+		"r:/proc/sys/kernel/random/boot_id", NULL,
+	};
+	const struct child_plan plan = {
+		.name = str_from(user->name),
+		.sandbox = { .profile = PROFILE_MAILBOX,
+			.sys_uid = user->sys_uid, .sys_gid = user->sys_gid,
+			.paths = paths },
+		.helper_threads = HELPERS,
+		.idle = span_s(IDLE_S),
+		.pid = &user->pid,
+		.prepare = prepare_in_child,
+		.serve = serve_in_child,
+		.context = user,
+	};
+
+	user->peer = child_fork(&plan);
+	if (!user->peer)
+		log_warning("user %s: no process: %m", user->name);
+	return user->peer != NULL;
+}
+
+static void drop_process(struct user *user)
+{
+	if (user->peer)
+		peer_close(user->peer);
+	user->peer = NULL;
+	user->pid = 0;
+}
+
+static bool pass_once(struct user *user, const struct msg_handover *m,
+	struct passed *passed)
+{
+	struct msg_handed_over done;
+	struct msg_handover to_child = *m;
+
+	if (user->peer && !peer_takes_calls(user->peer))
+		drop_process(user);
+	if (!user->peer && !begin_process(user))
+		return false;
+	to_child.token = STR("");
+	passed->call = peer_call(user->peer, passed->arena);
+	return passed->call &&
+		msg_handover_send(passed->call, &to_child) &&
+		msg_handed_over_recv(passed->call, &done, span_s(ANSWER_S)) &&
+		done.status == 0;
+}
+
+/* 0 or an errno. A process that was just about to end leaves the second
+ * attempt to a fresh one. */
+static int pass_on(struct user *user, const struct msg_handover *m)
+{
+	struct passed *passed;
+
+	if (is_refused(user) || user->connections >= CONNECTIONS_MOST)
+		return EAGAIN;
+	passed = mem_new(1, sizeof(*passed));
+	passed->user = user;
+	passed->arena = arena_new(0);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		if (pass_once(user, m, passed)) {
+			user->connections++;
+			list_append(&all.passed, &passed->link);
+			return 0;
+		}
+		if (user->peer && peer_is_alive(user->peer))
+			break;
+	}
+	arena_free(passed->arena);
+	free(passed);
+	return EAGAIN;
+}
+
+static int take_over(const struct msg_handover *m)
+{
+	struct token *token;
+	struct user *user;
+
+	drop_old_tokens();
+	token = table_remove(all.tokens, m->token);
+	if (!token)
+		return EACCES;
+	user = user_of(token);
+	free_token(token);
+	return pass_on(user, m);
+}
+
+static bool take_handover(struct call *call)
+{
+	struct msg_handed_over done = { 0 };
+	struct msg_handover m;
+	int status;
+
+	if (!msg_handover_recv(call, &m, span_s(ANSWER_S)))
+		return false;
+	status = m.socket < 0 ? EBADF : take_over(&m);
+	base_close(&m.socket);
+	done.status = (uint64_t)status;
+	return msg_handed_over_send(call, &done);
+}
+
+void mailbox_parent_serve(const struct conf *conf, struct call *call)
+{
+	enum msg_kind kind;
+	bool ok = true;
+
+	(void)conf;
+	while (ok && call_peek(call, &kind, SPAN_FOREVER)) {
+		if (kind == MSG_auth_grant &&
+			str_is(call_peer_name(call), "auth"))
+			ok = take_grant(call);
+		else if (kind == MSG_handover)
+			ok = take_handover(call);
+		else {
+			log_warning("unexpected message from %.*s",
+				STR_ARG(call_peer_name(call)));
+			call_fail(call, EPROTO);
+			ok = false;
+		}
+	}
+}
+
+/* ---- what ends ---- */
+
+static void drop_ended(void)
+{
+	list_each (at, &all.passed) {
+		struct passed *p = CONTAINER(at, struct passed, link);
+
+		if (call_is_alive(p->call))
+			continue;
+		list_remove(at);
+		p->user->connections--;
+		call_close(p->call);
+		arena_free(p->arena);
+		free(p);
+	}
+}
+
+static void note_crash(int pid)
+{
+	for (struct table_walk w = { 0 }; table_next(all.users, &w);) {
+		struct user *user = w.value;
+
+		if (user->pid != pid)
+			continue;
+		user->crashes++;
+		user->last_crash = moment_now();
+		log_warning("user %s: its process crashed", user->name);
+	}
+	service_replace();
+}
+
+/* Fiber: connections and processes that ended. */
+static void look_after(void *context)
+{
+	(void)context;
+	while (io_event_wait(peer_news(), SPAN_FOREVER)) {
+		int crashed;
+
+		drop_ended();
+		/* The socket ends a moment before its process. */
+		if (!io_sleep(span_ms(50)))
+			break;
+		drop_ended();
+		while (child_reap(&crashed) > 0)
+			if (crashed)
+				note_crash(crashed);
+		for (struct table_walk w = { 0 };
+			table_next(all.users, &w);) {
+			struct user *user = w.value;
+
+			if (user->peer && !peer_is_alive(user->peer))
+				drop_process(user);
+		}
+	}
+}
+
+void mailbox_parent_start(const struct mailbox_service *service)
+{
+	all.service = service;
+	if (service_is_alone())
+		return;
+	all.tokens = table_new();
+	all.users = table_new();
+	list_init(&all.passed);
+	io_spawn("users", look_after, NULL);
+}
+
+/* Reload: the successor works already, connections stay until they end. Stop:
+ * the users' processes see that we are gone. */
+void mailbox_parent_finish(void)
+{
+	while (!list_is_empty(&all.passed) && !service_is_ending())
+		if (!io_event_wait(peer_news(), span_s(1)) &&
+			errno != ETIMEDOUT)
+			break;
+}
+
+/* ---- -s ---- */
+
+struct extra {
+	int fd;
+	size_t *left;
+	struct io_event *ended;
+};
+
+static void run_extra(void *context)
+{
+	struct extra *extra = context;
+	struct arena *arena = arena_new(CEILING);
+
+	run_session(stream_open(arena, extra->fd), arena,
+		getenv("POSTHORN_USER"), getenv("POSTHORN_MAIL"), STR_NONE);
+	arena_free(arena);
+	(*extra->left)--;
+	io_event_wake_all(extra->ended);
+}
+
+void mailbox_alone(const struct mailbox_service *service, struct stream *io,
+	struct arena *arena)
+{
+	const char *user = getenv("POSTHORN_USER");
+	const char *mail = getenv("POSTHORN_MAIL");
+	const char *more = getenv("POSTHORN_CLIENTS");
+	struct io_event ended;
+	size_t left = more ? (size_t)atoi(more) : 0;
+	struct extra *extras;
+
+	if (!user || !mail)
+		log_fatal("%s -s needs POSTHORN_USER and POSTHORN_MAIL",
+			service->name);
+	all.service = service;
+	io_event_init(&ended);
+	extras = arena_array(arena, left + 1, sizeof(*extras));
+	for (size_t i = left; i-- > 0;) {
+		extras[i] = (struct extra){ (int)i + 3, &left, &ended };
+		io_spawn("client", run_extra, &extras[i]);
+	}
+	run_session(io, arena, user, mail, STR_NONE);
+	while (left > 0)
+		if (!io_event_wait(&ended, SPAN_FOREVER))
+			break;
+	mailbox_store_close(all.store);
+}
