@@ -39,6 +39,9 @@ struct router;
 
 /* Opens the tables of address classes and routing; in .prepare. */
 struct router *router_open(struct arena *arena, const struct conf *conf);
+/* The same without the tables of recipients that only resolve_listed asks. */
+struct router *router_open_routes(struct arena *arena,
+	const struct conf *conf);
 
 /* Where mail from `sender` to `recipient` goes; recipient empty: to
  * MAILER-DAEMON (empty_address_recipient). */

@@ -61,9 +61,9 @@ struct rewrite_aliases {
 };
 
 /*
- * virtual_alias_maps, recursively. Anything but 2xx: a table is unavailable
- * (451 4.3.0), or a limit was reached (virtual_alias_expansion_limit,
- * virtual_alias_recursion_limit, 5xx 5.4.6 for the expansion itself).
+ * virtual_alias_maps, recursively. Not 250: a table is unavailable (451 4.3.0),
+ * or a limit was reached (virtual_alias_expansion_limit,
+ * virtual_alias_recursion_limit, ..._address_length_limit: 451 4.6.0).
  */
 must_check struct status rewrite_aliases(struct rewriter *rewriter,
 	struct arena *arena, struct str address,
