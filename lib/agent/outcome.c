@@ -3,8 +3,9 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+#include "smtp/reply.h"
+
 enum {
-	CODE_MOST = 999, /* of subject and detail */
 	LINE_MOST = 1000, /* octets of output that a status carries */
 };
 
@@ -32,40 +33,6 @@ static const struct {
 };
 /* clang-format on */
 
-bool outcome_code_take(struct str *text, struct outcome_code *code)
-{
-	struct str rest = *text;
-	uint64_t class, subject, detail;
-
-	if (!str_take_u64(&rest, 5, &class) || class < 2 || class == 3 ||
-		!str_take_char(&rest, '.') ||
-		!str_take_u64(&rest, CODE_MOST, &subject) ||
-		!str_take_char(&rest, '.') ||
-		!str_take_u64(&rest, CODE_MOST, &detail))
-		return false;
-	if (rest.len > 0 && !ascii_is_blank((unsigned char)rest.p[0]))
-		return false;
-	code->class = (unsigned)class;
-	code->subject = (unsigned)subject;
-	code->detail = (unsigned)detail;
-	*text = str_trim(rest);
-	return true;
-}
-
-struct status outcome_parse(struct str text, struct status otherwise)
-{
-	struct outcome_code code;
-
-	text = str_trim(text);
-	if (outcome_code_take(&text, &code)) {
-		otherwise.subject = (uint16_t)code.subject;
-		otherwise.detail = (uint16_t)code.detail;
-	}
-	if (text.len > 0)
-		otherwise.text = text;
-	return otherwise;
-}
-
 struct str outcome_line(struct arena *arena, struct str output)
 {
 	struct str text = str_first(str_trim(output), LINE_MOST);
@@ -78,18 +45,16 @@ struct str outcome_line(struct arena *arena, struct str output)
 }
 
 /* A code that the command wrote itself goes before the table. */
-static bool by_output(struct str *output, int exit, struct status *status)
+static bool by_output(struct str output, int exit, struct status *status)
 {
-	struct outcome_code code;
-	struct str rest = *output;
+	struct status said = { 0 };
+	unsigned class = smtp_enhanced_take(&output, &said);
 
-	if (!outcome_code_take(&rest, &code) ||
-		(exit == EX_OK) != (code.class == 2))
+	if (class == 0 || (exit == EX_OK) != (class == 2))
 		return false;
-	status->code = code.class == 2 ? 250 : code.class == 4 ? 451 : 554;
-	status->subject = (uint16_t)code.subject;
-	status->detail = (uint16_t)code.detail;
-	*output = rest;
+	said.code = class == 2 ? 250 : class == 4 ? 451 : 554;
+	said.text = str_trim(output);
+	*status = said;
 	return true;
 }
 
@@ -128,10 +93,8 @@ struct status outcome_of_command(struct arena *arena, struct str command,
 				WTERMSIG(wait_status), STR_ARG(command)),
 			line);
 	exit = WEXITSTATUS(wait_status);
-	if (by_output(&line, exit, &status)) {
-		status.text = line;
+	if (by_output(line, exit, &status))
 		return status;
-	}
 	if (exit == EX_OK) {
 		status.text = line;
 		return status;

@@ -1,8 +1,7 @@
 /*
- * agent/outcome - a status out of what something said about a delivery: the
- * nexthop of error(8), the exit status and output of a command.
+ * agent/outcome - a status out of how a command ended and what it wrote.
  *
- * Source   RFC 3463 2 (enhanced codes), sysexits(3)
+ * Source   sysexits(3), RFC 3463 2 (enhanced codes)
  * Memory   slices of the text, or in the arena
  * Waits    no
  */
@@ -10,17 +9,6 @@
 #define AGENT_OUTCOME_H
 
 #include "base/status.h"
-
-struct outcome_code {
-	unsigned class, subject, detail;
-};
-
-/* "5.1.1 " at the front of a text; class is 2, 4 or 5. */
-must_check bool outcome_code_take(struct str *text, struct outcome_code *code);
-
-/* `otherwise`, with subject, detail and text of "5.1.1 text"; its class
- * stands, whatever the text says. */
-struct status outcome_parse(struct str text, struct status otherwise);
 
 /*
  * What became of a command: `wait_status` as of waitpid(2), `output` what it

@@ -2,51 +2,6 @@
 
 #include "base/test.h"
 
-static const struct {
-	const char *in;
-	int class, subject, detail;
-	const char *rest;
-} codes[] = {
-	{ "5.1.1 User unknown", 5, 1, 1, "User unknown" },
-	{ "4.7.25", 4, 7, 25, "" },
-	{ "2.0.0  x ", 2, 0, 0, "x" },
-	{ "3.0.0 x" }, { "5.1 x" }, { "5.1.1x" }, { "5.1.1000 x" }, { "" },
-	{ "6.0.0 x" },
-};
-
-static void codes_are_taken(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(codes); i++) {
-		struct str in = str_from(codes[i].in);
-		struct outcome_code code = { 0 };
-
-		if (!outcome_code_take(&in, &code)) {
-			assert_null(codes[i].rest);
-			assert_ptr_equal(in.p, codes[i].in);
-			continue;
-		}
-		assert_int_equal(code.class, codes[i].class);
-		assert_int_equal(code.subject, codes[i].subject);
-		assert_int_equal(code.detail, codes[i].detail);
-		assert_str(in, codes[i].rest);
-	}
-}
-
-static void class_of_otherwise_stands(void **state)
-{
-	struct status status = outcome_parse(STR("5.4.6 loop"),
-		STATUS(450, 0, 0, "none"));
-
-	(void)state;
-	assert_int_equal(status.code, 450);
-	assert_int_equal(status.subject, 4);
-	assert_int_equal(status.detail, 6);
-	assert_str(status.text, "loop");
-	status = outcome_parse(STR(" "), STATUS(450, 0, 0, "none"));
-	assert_str(status.text, "none");
-}
-
 /* wait_status as Linux has it: exit << 8, or the signal. */
 static const struct {
 	int wait_status;
@@ -87,8 +42,6 @@ static void exit_statuses_become_statuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(codes_are_taken),
-		cmocka_unit_test(class_of_otherwise_stands),
 		cmocka_unit_test(exit_statuses_become_statuses),
 	};
 
