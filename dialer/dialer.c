@@ -251,12 +251,10 @@ static bool is_mail(const struct msg_dial *dial)
 	return str_is(dial->purpose, "smtp") || str_is(dial->purpose, "lmtp");
 }
 
-/* Rows of delivery agents have names of their own; others their program's. */
+/* The label is the asker's program, whatever its row is called. */
 static bool is_agent(struct str who)
 {
-	const struct program *program = program_find(program_ours(who));
-
-	return !program || str_is(program_ours(who), "smtp");
+	return str_is(program_ours(who), "smtp");
 }
 
 static void run(const struct conf *conf, struct call *call,

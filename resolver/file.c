@@ -1,27 +1,8 @@
 #include "resolver/file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-bool file_read(struct arena *arena, const char *path, size_t most,
-	struct str *text)
-{
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *octets;
-	size_t len = 0;
-	ssize_t got;
-
-	if (fd < 0)
-		return false;
-	octets = arena_alloc(arena, most);
-	while (len < most && (got = read(fd, octets + len, most - len)) > 0)
-		len += (size_t)got;
-	*text = str_of(octets, len);
-	return true;
-}
-
-int64_t file_state(const char *path, int64_t *number)
+int64_t state_of_file(const char *path, int64_t *number)
 {
 	struct stat st;
 

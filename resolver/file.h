@@ -1,17 +1,14 @@
 /*
- * resolver/file - small files of this host, read at once.
+ * resolver/file - whether a file is still the one that was read.
  *
- * Waits    no (they are small and local)
+ * Waits    no (stat of a local file)
  */
 #ifndef RESOLVER_FILE_H
 #define RESOLVER_FILE_H
 
-#include "base/arena.h"
+#include "base/base.h"
 
-/* At most `most` octets. False: cannot be read. */
-must_check bool file_read(struct arena *arena, const char *path, size_t most,
-	struct str *text);
 /* When it was changed (us), and its inode; -1: it is not there. */
-int64_t file_state(const char *path, int64_t *number);
+int64_t state_of_file(const char *path, int64_t *number);
 
 #endif

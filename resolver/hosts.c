@@ -1,11 +1,11 @@
 #include "resolver/hosts.h"
 
 #include "base/table.h"
+#include "config/file.h"
 #include "dns/packet.h"
 #include "resolver/file.h"
 
 enum {
-	FILE_MOST = 1024 * 1024,
 	ADDRESSES_MOST = 64, /* of one name */
 	TTL_S = 60,
 };
@@ -108,8 +108,8 @@ struct hosts *hosts_open(struct str path)
 	struct str text = STR_NONE;
 	int64_t changed, number;
 
-	changed = file_state(arena_cstr(arena, path), &number);
-	if (!file_read(arena, arena_cstr(arena, path), FILE_MOST, &text))
+	changed = state_of_file(arena_cstr(arena, path), &number);
+	if (!file_read(arena, arena_cstr(arena, path), &text))
 		text = STR_NONE;
 	hosts = hosts_parse(text);
 	hosts->path = arena_cstr(hosts->arena, path);
@@ -123,7 +123,7 @@ bool hosts_changed(const struct hosts *hosts)
 	int64_t number;
 
 	return hosts->path &&
-		(file_state(hosts->path, &number) != hosts->changed_us ||
+		(state_of_file(hosts->path, &number) != hosts->changed_us ||
 			number != hosts->number);
 }
 

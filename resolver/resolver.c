@@ -50,7 +50,7 @@ static void notice_changes(void)
 		return;
 	state.looked = moment_now();
 	if (hosts_changed(state.hosts) || servers_changed(&state.servers))
-		service_retire();
+		service_replace();
 }
 
 struct question {

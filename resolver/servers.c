@@ -1,11 +1,11 @@
 #include "resolver/servers.h"
 
 #include "base/log.h"
+#include "config/file.h"
 #include "resolver/file.h"
 
 enum {
 	DNS_PORT = 53,
-	FILE_MOST = 64 * 1024,
 };
 
 bool server_parse(struct str text, struct server *server)
@@ -88,9 +88,9 @@ struct servers servers_read(struct arena *arena, const struct conf *conf)
 		add(&servers, item);
 	if (servers.count == 0) {
 		servers.file = "/etc/resolv.conf";
-		servers.file_changed_us = file_state(servers.file,
+		servers.file_changed_us = state_of_file(servers.file,
 			&servers.file_number);
-		if (file_read(arena, servers.file, FILE_MOST, &text))
+		if (file_read(arena, servers.file, &text))
 			servers_parse(text, &servers);
 	}
 	if (servers.count == 0)
@@ -109,7 +109,7 @@ bool servers_changed(const struct servers *servers)
 	int64_t number;
 
 	return servers->file &&
-		(file_state(servers->file, &number) !=
+		(state_of_file(servers->file, &number) !=
 				servers->file_changed_us ||
 			number != servers->file_number);
 }
