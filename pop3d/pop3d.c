@@ -1,0 +1,58 @@
+/*
+ * pop3d - a user's mail over POP3, after login.
+ *
+ * Room       a root parent that reads no client's byte; forks a process per
+ *            user, which drops to the owner of the mail for good (Landlock:
+ *            that mail; no sockets) and has a fiber per connection
+ * Gets       from auth, who a token is; from login, connections with a token
+ * Calls      nobody
+ * RFC        1939, 2449 (CAPA, PIPELINING, RESP-CODES, EXPIRE), 3206
+ */
+#include "service/service.h"
+
+#include "mailbox/parent.h"
+#include "session.h"
+
+static const enum param params[] = { PARAMS_END };
+
+static const struct mailbox_service pop3 = {
+	.name = "pop3d",
+	.session = session_run,
+	.unavailable = "-ERR [SYS/TEMP] Mail cannot be opened now\r\n",
+};
+
+static void start(const struct conf *conf)
+{
+	(void)conf;
+	mailbox_parent_start(&pop3);
+}
+
+static void alone(const struct conf *conf, struct client *client)
+{
+	(void)conf;
+	mailbox_alone(&pop3, client->io, client->arena);
+}
+
+static void finish(const struct conf *conf)
+{
+	(void)conf;
+	mailbox_parent_finish();
+}
+
+static const struct service pop3d = {
+	.name = "pop3d",
+	.fibers = 1000,
+	.profile = PROFILE_ACCESS,
+	.calls = "",
+	.params = params,
+	.start = start,
+	.session = alone,
+	.serve = mailbox_parent_serve,
+	.finish = finish,
+	.resident = true,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&pop3d, argc, argv);
+}
