@@ -1,0 +1,308 @@
+#include "agent/command.h"
+
+#include "agent/outcome.h"
+#include "base/log.h"
+#include "io/fiber.h"
+#include "io/stream.h"
+#include "mail/address.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	NO_PROGRAM = 127, /* as the shell has it */
+};
+
+/* A program that runs. */
+struct running {
+	struct delivery *delivery;
+	const struct command_plan *plan;
+	pid_t pid;
+	int pid_fd;
+	struct stream *input, *output;
+	struct buf printed;
+	bool output_over;
+	struct io_event event;
+};
+
+static _Noreturn void become_program(const struct command_plan *plan, int in,
+	int out)
+{
+	const char *const no_paths[] = { NULL };
+	const struct sandbox_child child = {
+		.profile = PROFILE_DELIVER,
+		.sys_uid = plan->sys_uid,
+		.sys_gid = plan->sys_gid,
+		.user = plan->user,
+		.paths = no_paths,
+	};
+
+	io_forked();
+	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+		dup2(out, STDERR_FILENO) < 0)
+		_exit(EX_OSERR);
+	close_range(3, ~0U, 0);
+	setsid();
+	umask(077);
+	if (plan->root && (chroot(plan->root) < 0 || chdir("/") < 0))
+		_exit(EX_OSERR);
+	if (!sandbox_become(&child))
+		_exit(EX_TEMPFAIL);
+	if (plan->directory && chdir(plan->directory) < 0)
+		_exit(EX_TEMPFAIL);
+	execvpe(plan->argv[0], plan->argv, plan->environment);
+	dprintf(STDERR_FILENO, "execute %s: %m\n", plan->argv[0]);
+	_exit(errno == ENOENT ? NO_PROGRAM : EX_TEMPFAIL);
+}
+
+static bool begin(struct running *run)
+{
+	auto_close int in_read = -1, in_write = -1;
+	auto_close int out_read = -1, out_write = -1;
+	int pair[2];
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return false;
+	in_read = pair[0];
+	in_write = pair[1];
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return false;
+	out_read = pair[0];
+	out_write = pair[1];
+	run->pid = fork();
+	if (run->pid == 0)
+		become_program(run->plan, in_read, out_write);
+	if (run->pid < 0)
+		return false;
+	run->pid_fd = (int)syscall(SYS_pidfd_open, run->pid, 0);
+	run->input = stream_open(run->delivery->arena, fd_keep(&in_write));
+	run->output = stream_open(run->delivery->arena, fd_keep(&out_read));
+	return true;
+}
+
+/* What it prints is read to the end, so that it never has to wait. */
+static void read_output(void *context)
+{
+	struct running *run = context;
+	struct str octets;
+
+	while (io_peek(run->output, &octets, run->plan->time_limit)) {
+		size_t room = COMMAND_OUTPUT_MOST - run->printed.len;
+
+		buf_add(&run->printed, str_first(octets, room));
+		stream_consume(run->output, octets.len);
+	}
+	run->output_over = true;
+	io_event_wake_all(&run->event);
+}
+
+struct feed {
+	struct running *run;
+	struct buf out;
+	bool at_start;
+};
+
+static void add_line(struct feed *feed, struct str line, bool complete)
+{
+	unsigned flags = feed->run->plan->flags;
+
+	if (feed->at_start && (flags & COMMAND_QUOTE_FROM) &&
+		str_starts(line, STR("From ")))
+		buf_char(&feed->out, '>');
+	if (feed->at_start && (flags & COMMAND_STUFF_DOTS) &&
+		str_starts(line, STR(".")))
+		buf_char(&feed->out, '.');
+	buf_add(&feed->out, line);
+	if (complete)
+		buf_text(&feed->out, feed->run->plan->eol);
+	feed->at_start = complete;
+}
+
+static bool feed_block(struct feed *feed, struct str block)
+{
+	buf_clear(&feed->out);
+	while (block.len > 0) {
+		size_t end = str_find_char(block, '\n');
+		struct str line =
+			end == SIZE_MAX ? block : str_first(block, end);
+
+		add_line(feed, line, end != SIZE_MAX);
+		block = str_skip(block,
+			end == SIZE_MAX ? block.len : end + 1);
+	}
+	return io_write(feed->run->input, buf_str(&feed->out));
+}
+
+static void add_from_line(struct feed *feed)
+{
+	const struct delivery *delivery = feed->run->delivery;
+	time_t now = time(NULL);
+	char text[32];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	buf_text(&feed->out, "From ");
+	if (delivery->m.sender.len == 0)
+		buf_text(&feed->out, "MAILER-DAEMON");
+	else
+		mail_address_format(&feed->out, delivery->m.sender);
+	asctime_r(&tm, text);
+	buf_fmt(&feed->out, " %.24s%s", text, feed->run->plan->eol);
+}
+
+/* False: the content could not be read. A program that does not want all of
+ * its input is no error. */
+static bool feed_content(struct running *run)
+{
+	struct delivery *delivery = run->delivery;
+	struct feed feed = {
+		.run = run,
+		.out = BUF_IN(delivery->arena),
+		.at_start = true,
+	};
+	struct content_reader reader;
+	struct str octets;
+
+	stream_write_timeout(run->input, run->plan->time_limit);
+	if (run->plan->flags & COMMAND_FROM_LINE) {
+		add_from_line(&feed);
+		io_write(run->input, buf_str(&feed.out));
+	}
+	feed_block(&feed, run->plan->head);
+	content_open(&reader, delivery->arena, &delivery->content);
+	do {
+		if (!content_next(&reader, &octets))
+			return false;
+		if (!feed_block(&feed, octets))
+			return true;
+	} while (octets.len > 0);
+	if (run->plan->flags & COMMAND_BLANK_LINE)
+		io_text(run->input, run->plan->eol);
+	io_flush(run->input, run->plan->time_limit);
+	return true;
+}
+
+static void kill_all(const struct running *run)
+{
+	kill(-run->pid, SIGKILL);
+	kill(run->pid, SIGKILL);
+}
+
+/* Its wait status; killed when the time is over. */
+static int wait_for_end(struct running *run, struct moment end, bool *late)
+{
+	int status = 0;
+
+	*late = !io_wait(run->pid_fd, POLLIN, moment_left(end)) &&
+		errno == ETIMEDOUT;
+	if (waitpid(run->pid, &status, WNOHANG) == 0) {
+		kill_all(run);
+		while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
+			;
+	} else {
+		kill(-run->pid, SIGKILL); /* what it left in the background */
+	}
+	return status;
+}
+
+struct status command_run(struct delivery *delivery,
+	const struct command_plan *plan)
+{
+	struct running run = {
+		.delivery = delivery,
+		.plan = plan,
+		.pid_fd = -1,
+		.printed = BUF_IN(delivery->arena),
+	};
+	struct moment end = moment_after(plan->time_limit);
+	bool good, late;
+	int status;
+
+	io_event_init(&run.event);
+	if (!begin(&run))
+		return status_f(delivery->arena, 451, 3, 0,
+			"cannot start %s: %m", plan->what);
+	io_spawn("output", read_output, &run);
+	good = feed_content(&run);
+	stream_close(run.input);
+	status = wait_for_end(&run, end, &late);
+	io_close(run.pid_fd);
+	while (!run.output_over)
+		if (!io_event_wait(&run.event, SPAN_FOREVER))
+			io_uncancel();
+	if (!good)
+		return STATUS(451, 3, 0, "queue file read error");
+	if (late)
+		return status_f(delivery->arena, 550, 3, 0,
+			"Command time limit exceeded: \"%s\"%s%.*s",
+			plan->what,
+			run.printed.len ? ". Command output: " : "",
+			STR_ARG(str_trim(buf_str(&run.printed))));
+	return outcome_of_command(delivery->arena, str_from(plan->what), status,
+		buf_str(&run.printed));
+}
+
+/* Words that only the shell knows. */
+static bool is_shell_word(struct str word)
+{
+	static const char *const words[] = { "exec", "exit", "if", "for",
+		"while", "case", "cd", "set", "export", "umask", "ulimit",
+		"trap", "eval", ".", ":", "read", "wait", "test", "[" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_is(word, words[i]))
+			return true;
+	return false;
+}
+
+static bool needs_shell(struct str text)
+{
+	const struct str special = STR("|&;<>()$`\\\"'*?[]#~=%{}!\n");
+	struct str rest = text;
+
+	for (size_t i = 0; i < text.len; i++)
+		if (str_find_char(special, text.p[i]) != SIZE_MAX)
+			return true;
+	return is_shell_word(str_take_word(&rest));
+}
+
+char **command_words(struct arena *arena, struct str text)
+{
+	char **argv = arena_array(arena, COMMAND_WORDS_MOST + 1,
+		sizeof(*argv));
+	size_t count = 0;
+	struct str word;
+
+	if (needs_shell(text)) {
+		argv[0] = arena_cstr(arena, STR("/bin/sh"));
+		argv[1] = arena_cstr(arena, STR("-c"));
+		argv[2] = arena_cstr(arena, text);
+		return argv;
+	}
+	while (count < COMMAND_WORDS_MOST &&
+		str_take_item(&text, " \t", &word))
+		argv[count++] = arena_cstr(arena, word);
+	return argv;
+}
+
+struct str command_filter(struct arena *arena, struct str text,
+	struct str allowed)
+{
+	char *copy = arena_cstr(arena, text);
+
+	for (size_t i = 0; i < text.len; i++)
+		if (str_find_char(allowed, copy[i]) == SIZE_MAX)
+			copy[i] = '_';
+	return str_of(copy, text.len);
+}

@@ -1,0 +1,58 @@
+/*
+ * agent/command - run a program on a message: pipe(8), |command of aliases and
+ * .forward files, mailbox_command.
+ *
+ * The program gets the message on standard input, has nothing else open, runs
+ * in a session of its own with NO_NEW_PRIVS, and is killed with all it started
+ * when its time is over. What it prints (both descriptors, up to
+ * COMMAND_OUTPUT_MOST) is for the report.
+ *
+ * Memory   in the arena
+ * Waits    command_run
+ * Errors   as agent/outcome says; 550 when the time limit was exceeded
+ */
+#ifndef AGENT_COMMAND_H
+#define AGENT_COMMAND_H
+
+#include "agent/deliver.h"
+
+enum {
+	COMMAND_OUTPUT_MOST = 8192,
+	COMMAND_WORDS_MOST = 4096,
+};
+
+/* What becomes of the message on its way into the program. */
+enum command_flag {
+	COMMAND_FROM_LINE = 1,   /* F: "From sender date" in front */
+	COMMAND_BLANK_LINE = 2,  /* B: an empty line at the end */
+	COMMAND_QUOTE_FROM = 4,  /* >: ">" before "From " */
+	COMMAND_STUFF_DOTS = 8,  /* .: "." before "." */
+};
+
+struct command_plan {
+	char *const *argv;       /* ended by NULL; argv[0] is looked up in PATH */
+	char *const *environment; /* ended by NULL */
+	const char *directory;   /* NULL: stays */
+	const char *root;        /* chroot first (root only); NULL: none */
+	uint32_t sys_uid, sys_gid; /* whom it runs as */
+	const char *user;        /* for its groups, NULL: none */
+	struct span time_limit;
+	struct str head;         /* header lines put in front of the content */
+	unsigned flags;
+	const char *eol;         /* line end, "\n" */
+	const char *what;        /* the command as it stands in reports */
+};
+
+/* 250 with what it printed as text, or what to report. */
+must_check struct status command_run(struct delivery *delivery,
+	const struct command_plan *plan);
+
+/* argv of a shell command: direct words if it has none of the shell's own
+ * characters and words, else {"/bin/sh", "-c", text}. */
+char **command_words(struct arena *arena, struct str text);
+
+/* Octets outside of `allowed` become '_' (command_expansion_filter). */
+struct str command_filter(struct arena *arena, struct str text,
+	struct str allowed);
+
+#endif
