@@ -12,55 +12,24 @@
 #include "qmgr/qmgr.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "mail/address.h"
 #include "queue/submit.h"
+#include "queue/users.h"
 
 enum {
 	LINE_S = 60,
-	USERS_MOST = 100,
 };
 
-/* Who may flush: everybody, or these. */
-static struct {
-	bool everybody;
-	uint32_t users[USERS_MOST];
-	size_t count;
-} flushers;
+static struct users flushers;
 
 void control_prepare(const struct conf *conf)
 {
-	auto_arena struct arena *arena = arena_new(0);
-	struct str list = conf->authorized_flush_users, name;
-
-	while (str_take_item(&list, ", \t\r\n", &name)) {
-		const struct passwd *user;
-
-		if (str_starts(name, STR("static:"))) {
-			flushers.everybody = true;
-			continue;
-		}
-		user = getpwnam(arena_cstr(arena, name));
-		if (user && flushers.count < USERS_MOST)
-			flushers.users[flushers.count++] = user->pw_uid;
-		else
-			log_warning("authorized_flush_users: %.*s: no such "
-				"user", STR_ARG(name));
-	}
-}
-
-static bool may_flush(uint32_t sys_uid)
-{
-	if (flushers.everybody || sys_uid == 0 || sys_uid == geteuid())
-		return true;
-	for (size_t i = 0; i < flushers.count; i++)
-		if (flushers.users[i] == sys_uid)
-			return true;
-	return false;
+	users_open(&flushers, "authorized_flush_users",
+		conf->authorized_flush_users);
 }
 
 static bool may_alter(uint32_t sys_uid)
@@ -464,7 +433,8 @@ static bool run_request(struct client *client, struct str line)
 	if (!verb && !is_flush && !is_site)
 		return io_text(client->io, "-unknown request\n");
 	if (verb && !verb->for_flushers ? !may_alter(client->sys_uid)
-					: !may_flush(client->sys_uid))
+					: !users_has(&flushers,
+							client->sys_uid))
 		return io_text(client->io, "-not allowed\n");
 	if (is_site)
 		return flush_site(client->io, str_trim(line));

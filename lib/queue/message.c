@@ -122,7 +122,7 @@ static const struct field recipient_fields[] = {
 };
 /* clang-format on */
 
-static bool take_record(struct str *in, char *tag, struct str *value)
+bool envelope_take_record(struct str *in, char *tag, struct str *value)
 {
 	struct str rest = str_skip(*in, 1);
 	uint32_t len;
@@ -165,7 +165,7 @@ bool envelope_parse(struct arena *arena, struct str in,
 		size_t count = envelope->recipient_count;
 		bool taken;
 
-		if (!take_record(&in, &tag, &value))
+		if (!envelope_take_record(&in, &tag, &value))
 			return false;
 		if (tag == 'R') {
 			if (count == MESSAGE_RECIPIENTS_MOST)

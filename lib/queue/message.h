@@ -62,6 +62,10 @@ void envelope_format(struct buf *out, const struct envelope *envelope);
 must_check bool envelope_parse(struct arena *arena, struct str in,
 	struct envelope *envelope);
 
+/* One record at the front: its tag of queue/records.def and its value. */
+must_check bool envelope_take_record(struct str *in, char *tag,
+	struct str *value);
+
 /*
  * Append header block, envelope and content: the octets of a slot or file.
  * Lengths and CRC of *head are set here; the rest is the caller's.

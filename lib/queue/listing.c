@@ -1,0 +1,228 @@
+/*
+ * queue/listing - the queue as mailq(1) and postqueue -j show it.
+ */
+#include "queue/listing.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "mail/address.h"
+
+enum {
+	REASON_COLUMN = 76,
+};
+
+/* The columns for IDs of either form. */
+static const struct layout {
+	const char *header;
+	int id, size, time;
+} layouts[] = {
+	{ "-Queue ID-  --Size-- ----Arrival Time---- "
+	  "-Sender/Recipient-------\n", 11, 7, 20 },
+	{ "----Queue ID----- --Size-- ---Arrival Time---- "
+	  "--Sender/Recipient------\n", 17, 8, 19 },
+};
+
+static const struct layout *layout_of(const struct listing *list)
+{
+	return &layouts[list->long_ids];
+}
+
+static struct str shown(struct arena *arena, struct str address)
+{
+	return address.len ? mail_address_external(arena, address)
+			   : STR("MAILER-DAEMON");
+}
+
+/* ---- text ---- */
+
+/* What people read goes to a terminal: no control octets. */
+static void put_clean(struct buf *out, struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		buf_char(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
+	}
+}
+
+static void arrival_text(char text[32], int64_t us)
+{
+	time_t s = (time_t)(us / 1000000);
+	struct tm tm;
+
+	if (!localtime_r(&s, &tm) ||
+		strftime(text, 32, "%a %b %e %H:%M:%S ", &tm) == 0)
+		text[0] = '\0';
+}
+
+static char mark_of(struct str queue_name)
+{
+	if (str_is(queue_name, "active"))
+		return '*';
+	return str_is(queue_name, "hold") ? '!' : '\0';
+}
+
+static void begin_text(struct listing *list, const struct listed *m)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	const struct layout *layout = layout_of(list);
+	char id[64], time[32], mark = mark_of(m->queue_name);
+
+	if (list->count == 0)
+		buf_text(list->out, layout->header);
+	else
+		buf_char(list->out, '\n');
+	snprintf(id, sizeof(id), "%.*s%.1s%s", STR_ARG(str_first(m->queue_id,
+		48)), (char[]){ mark, '\0' }, m->forced_expire ? "#" : "");
+	arrival_text(time, m->arrival_us);
+	buf_fmt(list->out, "%-*s %*ju %-*.*s ", layout->id, id, layout->size,
+		(uintmax_t)m->size, layout->time, layout->time, time);
+	put_clean(list->out, shown(arena, m->sender));
+	buf_char(list->out, '\n');
+	list->reason[0] = '\0';
+}
+
+static void put_reason(struct listing *list, struct str reason)
+{
+	struct str cut = str_first(reason, LISTING_REASON_MOST);
+
+	if (str_is(cut, list->reason))
+		return;
+	if (cut.len == 0)
+		cut = STR("reason unavailable");
+	memcpy(list->reason, cut.p, cut.len);
+	list->reason[cut.len] = '\0';
+	for (size_t len = cut.len + 2; len < REASON_COLUMN; len++)
+		buf_char(list->out, ' ');
+	buf_char(list->out, '(');
+	put_clean(list->out, cut);
+	buf_text(list->out, ")\n");
+}
+
+static void recipient_text(struct listing *list, struct str address,
+	struct str reason)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	const struct layout *layout = layout_of(list);
+
+	put_reason(list, reason);
+	buf_fmt(list->out, "%-*s %*s %-*s ", layout->id, "", layout->size, "",
+		layout->time, "");
+	put_clean(list->out, shown(arena, address));
+	buf_char(list->out, '\n');
+}
+
+/* ---- JSON, RFC 8259 ---- */
+
+static size_t utf8_length(struct str in)
+{
+	for (size_t len = 1; len <= 4 && len <= in.len; len++)
+		if (str_is_utf8(str_first(in, len)))
+			return len;
+	return 0;
+}
+
+static void put_string(struct buf *out, struct str in)
+{
+	buf_char(out, '"');
+	while (in.len > 0) {
+		unsigned char c = (unsigned char)in.p[0];
+		size_t len = utf8_length(in);
+
+		if (c == '"' || c == '\\')
+			buf_fmt(out, "\\%c", c);
+		else if (c < 0x20)
+			buf_fmt(out, "\\u%04x", c);
+		else if (len == 0)
+			buf_char(out, '?');
+		else
+			buf_add(out, str_first(in, len));
+		in = str_skip(in, len ? len : 1);
+	}
+	buf_char(out, '"');
+}
+
+static void put_member(struct buf *out, const char *name, struct str value)
+{
+	buf_fmt(out, "\"%s\": ", name);
+	put_string(out, value);
+}
+
+static void begin_json(struct listing *list, const struct listed *m)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct buf *out = list->out;
+
+	buf_char(out, '{');
+	put_member(out, "queue_name", m->queue_name);
+	buf_text(out, ", ");
+	put_member(out, "queue_id", m->queue_id);
+	buf_fmt(out, ", \"arrival_time\": %jd, \"message_size\": %ju, "
+		"\"forced_expire\": %s, ",
+		(intmax_t)(m->arrival_us / 1000000), (uintmax_t)m->size,
+		m->forced_expire ? "true" : "false");
+	put_member(out, "sender", shown(arena, m->sender));
+	buf_text(out, ", \"recipients\": [");
+}
+
+static void recipient_json(struct listing *list, struct str address,
+	struct str orig, struct str reason)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct buf *out = list->out;
+
+	buf_text(out, list->recipients ? ", {" : "{");
+	if (orig.len && !str_eq(orig, address)) {
+		put_member(out, "orig_address", shown(arena, orig));
+		buf_text(out, ", ");
+	}
+	put_member(out, "address", shown(arena, address));
+	if (reason.len) {
+		buf_text(out, ", ");
+		put_member(out, "delay_reason", reason);
+	}
+	buf_char(out, '}');
+}
+
+/* ---- both ---- */
+
+void listing_begin(struct listing *list, const struct listed *message)
+{
+	if (list->is_json)
+		begin_json(list, message);
+	else
+		begin_text(list, message);
+	list->count++;
+	list->recipients = 0;
+	list->octets += message->size;
+}
+
+void listing_recipient(struct listing *list, struct str address,
+	struct str orig, struct str reason)
+{
+	if (list->is_json)
+		recipient_json(list, address, orig, reason);
+	else
+		recipient_text(list, address, reason);
+	list->recipients++;
+}
+
+void listing_end_message(struct listing *list)
+{
+	if (list->is_json)
+		buf_text(list->out, "]}\n");
+}
+
+void listing_end(struct listing *list)
+{
+	if (list->is_json)
+		return;
+	if (list->count == 0) {
+		buf_text(list->out, "Mail queue is empty\n");
+		return;
+	}
+	buf_fmt(list->out, "\n-- %ju Kbytes in %zu Request%s.\n",
+		(uintmax_t)(list->octets / 1024), list->count,
+		list->count == 1 ? "" : "s");
+}

@@ -1,0 +1,140 @@
+/*
+ * showq - shows the queue to postqueue(1).
+ *
+ * Room       a fiber per client; user posthorn, empty root; opens nothing
+ * Gets       clients on public/showq: a line `text` or `json`; answers "+" or
+ *            "-denied", then the listing, ended by a NUL octet
+ * Calls      qmgr
+ */
+#include "base/log.h"
+#include "ipc/messages.h"
+#include "queue/listing.h"
+#include "queue/users.h"
+#include "service/service.h"
+
+enum {
+	CONNECT_S = 60,
+	ANSWER_S = 600,
+	LINE_S = 60,
+	SEND_AT = 32 * 1024,
+};
+
+static const enum param params[] = {
+	authorized_mailq_users, enable_long_queue_ids, PARAMS_END
+};
+
+static struct users viewers;
+
+static void prepare(const struct conf *conf)
+{
+	users_open(&viewers, "authorized_mailq_users",
+		conf->authorized_mailq_users);
+}
+
+/* ---- from qmgr ---- */
+
+static bool take_entry(struct call *call, struct listing *list, bool *is_open)
+{
+	struct msg_queue_entry m;
+	struct listed listed;
+
+	if (!msg_queue_entry_recv(call, &m, span_s(1)))
+		return false;
+	if (*is_open)
+		listing_end_message(list);
+	*is_open = true;
+	listed = (struct listed){ .queue_name = m.queue_name,
+		.queue_id = m.queue_id, .sender = m.sender,
+		.arrival_us = (int64_t)m.arrival_us, .size = m.size,
+		.forced_expire = m.forced_expire };
+	listing_begin(list, &listed);
+	return true;
+}
+
+static bool take_recipient(struct call *call, struct listing *list)
+{
+	struct msg_queue_recipient m;
+
+	if (!msg_queue_recipient_recv(call, &m, span_s(1)))
+		return false;
+	listing_recipient(list, m.address, m.orig, m.reason);
+	return true;
+}
+
+static bool send_some(struct stream *io, struct buf *out, bool all)
+{
+	bool sent;
+
+	if (out->len == 0 || (!all && out->len < SEND_AT))
+		return true;
+	sent = io_write(io, buf_str(out));
+	buf_clear(out);
+	return sent;
+}
+
+/* True: qmgr said that this was all, and the client has it. */
+static bool relay(struct call *call, struct stream *io, struct listing *list)
+{
+	struct msg_queue_list question = { .queue_id = STR_NONE };
+	struct msg_queue_end end;
+	enum msg_kind kind;
+	bool is_open = false;
+
+	if (!msg_queue_list_send(call, &question))
+		return false;
+	while (call_peek(call, &kind, span_s(ANSWER_S)) &&
+		kind != MSG_queue_end) {
+		if (kind == MSG_queue_recipient && is_open) {
+			if (!take_recipient(call, list))
+				return false;
+		} else if (!take_entry(call, list, &is_open)) {
+			return false;
+		}
+		if (!send_some(io, list->out, false))
+			return false;
+	}
+	if (!msg_queue_end_recv(call, &end, span_s(1)))
+		return false;
+	if (is_open)
+		listing_end_message(list);
+	listing_end(list);
+	return send_some(io, list->out, true);
+}
+
+static void session(const struct conf *conf, struct client *client)
+{
+	auto_buf struct buf out = { 0 };
+	struct listing list = { .out = &out,
+		.long_ids = conf->enable_long_queue_ids };
+	struct call *call;
+	struct str line;
+
+	if (!io_line(client->io, &line, span_s(LINE_S)))
+		return;
+	list.is_json = str_is(line, "json");
+	if (!users_has(&viewers, client->sys_uid)) {
+		io_text(client->io, "-denied\n");
+		return;
+	}
+	call = service_call(client->arena, "qmgr", span_s(CONNECT_S));
+	if (!call) {
+		log_warning("connect to qmgr: %m");
+		return;
+	}
+	io_text(client->io, "+\n");
+	/* Without the NUL the client knows that something is missing. */
+	if (relay(call, client->io, &list))
+		io_write(client->io, str_of("", 1));
+	io_flush(client->io, span_s(LINE_S));
+}
+
+static const struct service service = {
+	.name = "showq", .fibers = 20, .profile = PROFILE_WORKER,
+	.calls = "qmgr", .params = params, .prepare = prepare,
+	.session = session,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&service, argc, argv);
+}
