@@ -341,7 +341,7 @@ int main(int argc, char **argv)
 {
 	static size_t counts[COUNT(acts)];
 	struct super super = { .counts = counts, .arena = arena_new(0) };
-	const char *directory = NULL, *arguments[argc > 0 ? 256 : 1];
+	const char *directory = NULL, *arguments[256];
 	int options[256], option;
 	size_t count = 0;
 	bool wants_tidy = argc == 1;
