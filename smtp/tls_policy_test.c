@@ -1,0 +1,122 @@
+#include "smtp/tls_policy.h"
+
+#include "agent/deliver.h"
+#include "base/test.h"
+#include "smtp/tables.h"
+
+static const struct {
+	const char *key, *value;
+} rows[] = {
+	{ "example.org", "secure match=.example.org:mx.example.net" },
+	{ ".example.org", "encrypt ciphers=high" },
+	{ "[mx.example]:587", "verify servername=hostname" },
+	{ "dane.example", "dane-only" },
+	{ "odd.example", "encrypt tafile=/x" },
+	{ "none.example", "none" },
+};
+
+bool tables_has(enum table_use use)
+{
+	return use == TABLE_POLICIES;
+}
+
+enum table_result tables_find(struct arena *arena, enum table_use use,
+	struct str key, struct str *value)
+{
+	(void)arena, (void)use;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (str_is(key, rows[i].key)) {
+			*value = str_from(rows[i].value);
+			return TABLE_FOUND;
+		}
+	return str_is(key, "sick.example") ? TABLE_TROUBLE : TABLE_NOTHING;
+}
+
+static const struct {
+	const char *destination;
+	unsigned flags;
+	enum tls_level level;
+	bool refused;
+} cases[] = {
+	{ "example.org", 0, TLS_LEVEL_SECURE, false },
+	{ "sub.example.org", 0, TLS_LEVEL_ENCRYPT, false },
+	{ "a.sub.example.org:26", 0, TLS_LEVEL_ENCRYPT, false },
+	{ "[sub.example.org]", 0, TLS_LEVEL_MAY, false },
+	{ "[mx.example]:587", 0, TLS_LEVEL_VERIFY, false },
+	{ "none.example", 0, TLS_LEVEL_NONE, false },
+	{ "other.example", 0, TLS_LEVEL_MAY, false },
+	{ "other.example", DELIVER_REQUIRETLS, TLS_LEVEL_VERIFY, false },
+	{ "example.org", DELIVER_TLS_OPTIONAL, TLS_LEVEL_MAY, false },
+	{ "dane.example", 0, TLS_LEVEL_NONE, true },
+	{ "odd.example", 0, TLS_LEVEL_NONE, true },
+	{ "sick.example", 0, TLS_LEVEL_NONE, true },
+};
+
+static void finds_policies(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct conf conf = { .tls_high_cipherlist = STR("HIGH") };
+	struct settings set = { .conf = &conf,
+		.tls_security_level = STR("may"),
+		.tls_verify_cert_match = STR("hostname"),
+		.tls_secure_cert_match = STR("nexthop, dot-nexthop") };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct destination d;
+		struct tls_policy policy;
+
+		assert_true(destination_parse(str_from(cases[i].destination),
+			false, &d));
+		policy = tls_policy_find(arena, &set, &d, cases[i].flags);
+		if ((policy.refused.status.code != 0) != cases[i].refused)
+			fail_msg("%s", cases[i].destination);
+		if (!cases[i].refused && policy.level != cases[i].level)
+			fail_msg("%s: %d", cases[i].destination, policy.level);
+	}
+	set.tls_security_level = STR("dane");
+	{
+		struct destination d;
+
+		assert_true(destination_parse(STR("x.example"), false, &d));
+		assert_int_equal(tls_policy_find(arena, &set, &d, 0)
+					 .refused.status.code,
+			451);
+	}
+}
+
+static void knows_names(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct conf conf = { 0 };
+	struct settings set = { .conf = &conf,
+		.tls_secure_cert_match = STR("nexthop, dot-nexthop") };
+	struct destination d;
+	struct tls_policy policy;
+	struct tls_client client;
+
+	(void)state;
+	assert_true(destination_parse(STR("example.org"), false, &d));
+	policy = tls_policy_find(arena, &set, &d, 0);
+	client = tls_policy_client(arena, &set, &policy, &d, STR("mx.x"));
+	assert_int_equal(client.match_count, 2);
+	assert_str(client.match[0], ".example.org");
+	assert_str(client.match[1], "mx.example.net");
+	policy.match = STR("nexthop, dot-nexthop, hostname");
+	client = tls_policy_client(arena, &set, &policy, &d, STR("mx.x"));
+	assert_int_equal(client.match_count, 3);
+	assert_str(client.match[0], "example.org");
+	assert_str(client.match[1], ".example.org");
+	assert_str(client.match[2], "mx.x");
+	assert_str(client.servername, "mx.x");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_policies),
+		cmocka_unit_test(knows_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
