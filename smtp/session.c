@@ -410,6 +410,10 @@ static bool secure(struct session *session, const struct opening *o,
 	enum tls_level level = o->policy->level;
 	struct smtp_reply reply;
 
+	if (level == TLS_LEVEL_NONE && set->tls_note_starttls_offer &&
+		(session->features.set & FEATURE_STARTTLS))
+		log_info("Host offered STARTTLS: [%.*s]",
+			STR_ARG(session->site.host));
 	if (session->is_tls || level == TLS_LEVEL_NONE ||
 		(level == TLS_LEVEL_MAY && !tls_policy_context(o->policy)))
 		return true;
