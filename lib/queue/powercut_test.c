@@ -365,7 +365,7 @@ static void (*const steps[])(struct world *world) = {
 	flush, flush, drop,
 };
 
-/* A life until the power cut, twice on the same disk. NULL: all was kept. */
+/* A life until the power cut, thrice on the same disk. NULL: all was kept. */
 static const char *run(unsigned seed, enum flush_kind disabled, bool early)
 {
 	struct world *world = mem_new(1, sizeof(*world));
@@ -378,7 +378,7 @@ static const char *run(unsigned seed, enum flush_kind disabled, bool early)
 	disk_model_disable(world->disk, disabled);
 	if (!begin(world))
 		world->broken = "it does not start";
-	for (int life = 0; life < 2 && !world->broken; life++) {
+	for (int life = 0; life < 3 && !world->broken; life++) {
 		unsigned count = pick(world, STEPS);
 
 		disk_model_die_in(world->disk, (int)pick(world, 600));

@@ -16,6 +16,7 @@ enum {
 	BLOCK = 4096, /* the two copies never share a disk block */
 	COPY_OCTETS = 24,
 	PER_SECOND = 4096,
+	FIRST = 0x1000,
 	LOCK_TRIES = 500,
 };
 
@@ -65,6 +66,29 @@ static bool write_copy(struct serials *serials, int which, uint64_t value)
 		disk_sync(serials->disk, serials->fd) == 0;
 }
 
+/* Nothing was ever queued here. */
+static bool is_new_queue(struct disk *disk)
+{
+	static const char *const dirs[] = { "journal", "deferred", "hold",
+		"corrupt", "large" };
+	auto_arena struct arena *arena = arena_new(0);
+
+	for (size_t i = 0; i < COUNT(dirs); i++) {
+		struct disk_names names;
+
+		if (!disk_list(disk, arena, dirs[i], &names)) {
+			if (errno == ENOENT)
+				continue;
+			return false;
+		}
+		for (size_t k = 0; k < names.count; k++)
+			if (strcmp(names.names[k], "serial") != 0 &&
+				strcmp(names.names[k], "lock") != 0)
+				return false;
+	}
+	return true;
+}
+
 /* Move the number up by a range; the caller holds the lock. */
 static bool reserve(struct serials *serials)
 {
@@ -73,7 +97,8 @@ static bool reserve(struct serials *serials)
 	int older = copies[0] <= copies[1] ? 0 : 1;
 
 	if (next == 0) {
-		next = (uint64_t)(wall_us() / 1000000) * PER_SECOND;
+		next = is_new_queue(serials->disk)
+			? FIRST : (uint64_t)(wall_us() / 1000000) * PER_SECOND;
 		log_info("journal/serial: begins at %ju", (uintmax_t)next);
 	}
 	if (!write_copy(serials, older, next + SERIAL_RANGE))

@@ -4,9 +4,10 @@
  * journal/serial holds, in two self-checking blocks that are written in turn,
  * a number below which everything may have been used. A process takes a range
  * by moving it up, flushed, before it gives out the first of that range; what
- * is left of a range when the process ends is never used. If the file is lost,
- * counting goes on from the wall clock (seconds * 4096): above all that was
- * used unless more than 4,096 messages came each second since 1970.
+ * is left of a range when the process ends is never used. A new queue begins
+ * at 4096. If the file is lost, counting goes on from the wall clock (seconds
+ * * 4096): above all that was used unless more than 4,096 messages came each
+ * second since 1970.
  *
  * Waits    serial_take, once per SERIAL_RANGE
  * Errors   false with errno
