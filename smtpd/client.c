@@ -1,0 +1,98 @@
+#include "smtpd/session.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "dns/dns.h"
+
+bool client_is_in(struct session *s, struct match *match)
+{
+	return match_host(match, s->arena, s->name, s->address_text) ==
+		MAPS_FOUND;
+}
+
+/* With -s there is no socket: the environment may say who is there. */
+static void identify_alone(struct session *s)
+{
+	struct str address = str_from(getenv("POSTHORN_CLIENT_ADDRESS"));
+	struct str name = str_from(getenv("POSTHORN_CLIENT_NAME"));
+
+	if (address.len == 0) {
+		address = STR("127.0.0.1");
+		name = STR("localhost");
+	}
+	s->has_address = dns_address_parse(address, &s->address);
+	s->address_text = address;
+	s->name = s->reverse_name = name.len ? name : STR("unknown");
+	s->name_code = s->reverse_code = name.len ? 2 : 5;
+	s->port = STR("0");
+}
+
+static void look_up_name(struct session *s)
+{
+	struct dns_client found;
+
+	if (!s->conf->smtpd_peername_lookup)
+		return;
+	dns_client_name(s->arena, &s->address, &found);
+	if (found.problem.len > 0)
+		log_warning("%.*s", STR_ARG(found.problem));
+	s->name = found.name;
+	s->reverse_name = found.reverse;
+	s->name_code = found.name_code;
+	s->reverse_code = found.reverse_code;
+}
+
+static void identify_socket(struct session *s)
+{
+	uint16_t port;
+
+	s->name = s->reverse_name = STR("unknown");
+	s->name_code = s->reverse_code = 5;
+	s->has_address = dns_address_from(&s->client->address, &s->address,
+		&port);
+	if (!s->has_address) { /* a UNIX-domain listener */
+		s->name = s->reverse_name = STR("localhost");
+		s->name_code = s->reverse_code = 2;
+		s->has_address = dns_address_parse(STR("127.0.0.1"),
+			&s->address);
+		s->address_text = STR("127.0.0.1");
+		s->port = STR("0");
+		return;
+	}
+	s->address_text = dns_address_text(s->arena, &s->address);
+	s->port = arena_fmt(s->arena, "%u", port);
+	look_up_name(s);
+}
+
+void client_identify(struct session *s)
+{
+	if (service_is_alone())
+		identify_alone(s);
+	else
+		identify_socket(s);
+	s->label = arena_fmt(s->arena, "%.*s[%.*s]", STR_ARG(s->name),
+		STR_ARG(s->address_text));
+	if (s->conf->smtpd_client_port_logging)
+		s->label = arena_fmt(s->arena, "%.*s:%.*s", STR_ARG(s->label),
+			STR_ARG(s->port));
+	log_info("connect from %.*s", STR_ARG(s->label));
+}
+
+/* proxy_interfaces are addresses that lead here from outside; nobody comes
+ * from them. */
+bool client_is_own(struct session *s)
+{
+	struct network own;
+
+	if (!network_parse_address(s->address_text, &own))
+		return false;
+	for (size_t i = 0; i < server.interfaces.count; i++) {
+		struct network address = server.interfaces.all[i].address;
+
+		address.prefix = network_bits(&address);
+		if (network_has(&address, &own))
+			return true;
+	}
+	return false;
+}

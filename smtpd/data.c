@@ -1,0 +1,265 @@
+/*
+ * DATA and BDAT: the content of the message, RFC 5321 4.1.1.4, RFC 3030.
+ */
+#include "smtpd/session.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "smtp/command.h"
+
+/* ---- on its way to the queue ---- */
+
+static void apply_actions(struct session *s, const struct actions *actions)
+{
+	struct msg_submission *facts =
+		submission_facts(s->mail->submission);
+
+	facts->flags |= actions->flags;
+	if (actions->filter.len > 0)
+		facts->content_filter = actions->filter;
+	if (actions->redirect.len > 0)
+		facts->redirect = actions->redirect;
+	for (size_t i = 0; i < actions->bcc_count; i++) {
+		struct msg_recipient bcc = {
+			.address = actions->bcc[i], .orig = STR_NONE,
+			.orcpt = STR_NONE, .notify = DSN_NOTIFY_NEVER,
+		};
+
+		submission_recipient(s->mail->submission, &bcc);
+	}
+}
+
+/* PREPEND lines stand above our own Received:, as Postfix has it. */
+static void write_head(struct session *s)
+{
+	struct buf out = BUF_IN(s->mail->arena);
+
+	buf_add(&out, s->actions.prepend);
+	buf_add(&out, s->mail->actions.prepend);
+	received_format(s, &out);
+	submission_write(s->mail->submission, buf_str(&out));
+}
+
+static void start_content(struct session *s, bool is_chunked)
+{
+	struct mail *m = s->mail;
+	enum smtp_newline newline = server.newline;
+
+	if (newline != SMTP_NEWLINE_ANY &&
+		client_is_in(s, server.bare_newline_exempt))
+		newline = SMTP_NEWLINE_SAME;
+	smtp_decoder_init(&m->decoder, newline,
+		!s->conf->cleanup_replace_stray_cr_lf, is_chunked);
+	m->is_chunked = is_chunked;
+	write_head(s);
+}
+
+/* What is over the limit is read, but not kept. */
+static void keep(struct session *s, struct str octets)
+{
+	struct mail *m = s->mail;
+	int64_t most = s->conf->message_size_limit;
+
+	if (most > 0 && submission_octets(m->submission) + octets.len >
+		(uint64_t)most)
+		m->is_too_big = true;
+	if (!m->is_too_big)
+		submission_write(m->submission, octets);
+}
+
+/* smtpd_per_request_deadline: the time grows with what has arrived. */
+static void extend_deadline(struct session *s, struct moment start)
+{
+	int64_t rate = s->conf->smtpd_min_data_rate;
+	struct moment deadline = start;
+
+	if (!s->conf->smtpd_per_request_deadline)
+		return;
+	deadline.us += s->conf->smtpd_timeout.us;
+	if (rate > 0)
+		deadline.us += (int64_t)(s->mail->octets * 1000000 /
+			(uint64_t)rate);
+	stream_deadline(s->io, deadline);
+}
+
+/* Up to the final dot. False: the client has gone. */
+static bool read_data(struct session *s)
+{
+	struct mail *m = s->mail;
+	auto_buf struct buf text = { 0 };
+	struct moment start = moment_now();
+	struct str octets;
+	bool done = false;
+
+	while (!done) {
+		size_t len;
+
+		extend_deadline(s, start);
+		if (!io_peek(s->io, &octets, s->conf->smtpd_timeout))
+			return false;
+		len = octets.len;
+		buf_clear(&text);
+		done = smtp_decode(&m->decoder, &octets, &text);
+		keep(s, buf_str(&text));
+		m->octets += len - octets.len;
+		stream_consume(s->io, len - octets.len);
+	}
+	return true;
+}
+
+/* ---- the end ---- */
+
+static struct status refuse_bare_lf(struct session *s)
+{
+	struct status status = REPLY_BARE_LF;
+
+	status.code = (uint16_t)s->conf->smtpd_forbid_bare_newline_reject_code;
+	log_refusal(s, "reject", status);
+	return status;
+}
+
+static struct status judge(struct session *s)
+{
+	struct mail *m = s->mail;
+
+	if (m->decoder.bare_lf && m->decoder.newline == SMTP_NEWLINE_REJECT)
+		return refuse_bare_lf(s);
+	s->saw_bare_lf |= m->decoder.bare_lf && server.note_bare_newline;
+	if (m->has_bad_chunk || m->is_too_big) {
+		log_warning("%.*s: queue file size limit exceeded",
+			STR_ARG(m->queue_id));
+		return REPLY_TOO_BIG_DATA;
+	}
+	return check_end_of_data(s);
+}
+
+static struct status finish(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct status status;
+
+	s->where = "END-OF-MESSAGE";
+	status = judge(s);
+	if (status_is_ok(status)) {
+		apply_actions(s, &s->actions);
+		apply_actions(s, &m->actions);
+		status = submission_commit(m->submission);
+	}
+	if (status_is_ok(status)) {
+		s->errors = s->junk = 0;
+		status = m->is_chunked ? status_f(s->arena, 250, 0, 0,
+			"Ok: %llu bytes queued as %.*s",
+			(unsigned long long)m->octets, STR_ARG(m->queue_id)) :
+			status_f(s->arena, 250, 0, 0, "Ok: queued as %.*s",
+			STR_ARG(m->queue_id));
+	}
+	status.text = arena_copy(s->arena, status.text);
+	mail_reset(s);
+	return status;
+}
+
+static struct status need_recipients(struct session *s)
+{
+	return s->mail ? REPLY_NO_RECIPIENTS : REPLY_NEED_RCPT;
+}
+
+struct status data(struct session *s, struct str arguments)
+{
+	struct status status;
+
+	if (!s->mail || s->mail->recipients == 0)
+		return need_recipients(s);
+	if (arguments.len > 0)
+		return REPLY_DATA_SYNTAX;
+	status = check_data(s);
+	if (!status_is_ok(status))
+		return status;
+	reply(s, REPLY_GO_AHEAD);
+	start_content(s, false);
+	if (!read_data(s))
+		return REPLIED; /* the loop sees what has happened */
+	return finish(s);
+}
+
+/* ---- BDAT ---- */
+
+/* The chunk is read in any case: what follows is the next command. */
+static bool read_chunk(struct session *s, uint64_t len)
+{
+	struct mail *m = s->mail;
+	auto_buf struct buf text = { 0 };
+	struct moment start = moment_now();
+	struct str octets;
+
+	while (len > 0) {
+		if (m)
+			extend_deadline(s, start);
+		if (!io_peek(s->io, &octets, s->conf->smtpd_timeout))
+			return false;
+		octets = str_first(octets, len < SIZE_MAX ? (size_t)len :
+			SIZE_MAX);
+		len -= octets.len;
+		stream_consume(s->io, octets.len);
+		if (!m)
+			continue;
+		m->octets += octets.len;
+		buf_clear(&text);
+		(void)smtp_decode(&m->decoder, &octets, &text);
+		keep(s, buf_str(&text));
+	}
+	return true;
+}
+
+static struct status skip_chunk(struct session *s, uint64_t len,
+	struct status status)
+{
+	struct mail *kept = s->mail;
+	bool got;
+
+	s->mail = NULL;
+	got = read_chunk(s, len);
+	s->mail = kept;
+	return got ? status : REPLIED;
+}
+
+static struct status last_chunk(struct session *s)
+{
+	struct buf text = BUF_IN(s->mail->arena);
+
+	smtp_decode_end(&s->mail->decoder, &text);
+	keep(s, buf_str(&text));
+	return finish(s);
+}
+
+struct status bdat(struct session *s, struct str arguments)
+{
+	struct smtp_bdat chunk;
+	struct status status;
+
+	if (!smtp_bdat_parse(arguments, &chunk)) {
+		log_warning("%.*s: malformed BDAT command syntax from %.*s: "
+			"%.*s", STR_ARG(queue_id(s)), STR_ARG(s->label),
+			STR_ARG(str_first(arguments, 100)));
+		/* Where the next command begins is anybody's guess. */
+		reply_last(s, 5, 4, "Error: malformed BDAT command");
+		return REPLIED;
+	}
+	if (s->hidden & HIDE_CHUNKING)
+		return skip_chunk(s, chunk.octets, REPLY_NOT_IMPLEMENTED);
+	if (!s->mail || s->mail->recipients == 0)
+		return skip_chunk(s, chunk.octets, need_recipients(s));
+	if (s->stage != AT_BDAT) {
+		status = check_data(s);
+		if (!status_is_ok(status))
+			return skip_chunk(s, chunk.octets, status);
+		start_content(s, true);
+		s->stage = AT_BDAT;
+	}
+	if (!read_chunk(s, chunk.octets))
+		return REPLIED;
+	if (chunk.is_last)
+		return last_chunk(s);
+	return status_f(s->mail->arena, 250, 0, 0, "Ok: %llu bytes",
+		(unsigned long long)chunk.octets);
+}

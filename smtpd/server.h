@@ -1,0 +1,60 @@
+/*
+ * smtpd/server - what the process knows before it serves: tables, lists, keys.
+ *
+ * Made by server_open before the sandbox closes; read-only from then on but
+ * for the link to anvil (rate.h).
+ */
+#ifndef SMTPD_SERVER_H
+#define SMTPD_SERVER_H
+
+#include "config/config.h"
+#include "config/interfaces.h"
+#include "maps/maps.h"
+#include "maps/match.h"
+#include "rewrite/resolve.h"
+#include "rewrite/rewrite.h"
+#include "smtp/data.h"
+#include "smtp/restriction.h"
+#include "tls/tls.h"
+
+/* Where a list of restrictions is evaluated, in this order. */
+enum check_stage {
+	CHECK_CLIENT,
+	CHECK_HELO,
+	CHECK_SENDER,
+	CHECK_RELAY,
+	CHECK_RECIPIENT,
+	CHECK_DATA,
+	CHECK_END_OF_DATA,
+	CHECK_STAGES,
+};
+
+struct server {
+	const struct conf *conf;
+	struct arena *arena; /* of the process */
+	struct router *router;
+	struct rewriter *rewriter;
+	struct restriction_list *lists[CHECK_STAGES];
+
+	struct match *mynetworks, *exempt, *bare_newline_exempt, *sasl_exempt;
+	struct match *noop_commands, *forbidden_commands, *mechanisms;
+	struct maps *command_filter, *discard_ehlo, *logins, *rbl_replies;
+	struct maps *clientcerts;
+	struct interfaces interfaces; /* inet_interfaces */
+
+	struct tls_context *tls; /* NULL: no TLS */
+	bool tls_required, tls_wrapped;
+	struct str tls_problem;  /* why a wanted context could not be made */
+
+	enum smtp_newline newline;
+	bool note_bare_newline;
+	/* A parameter that filters or restricts, is set, and is not honoured:
+	 * no mail is taken. NONE: there is none. */
+	struct str guard;
+};
+
+extern struct server server;
+
+void server_open(const struct conf *conf);
+
+#endif

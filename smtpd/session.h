@@ -1,0 +1,222 @@
+/*
+ * smtpd/session - one client and what it has said so far.
+ */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include "base/status.h"
+#include "dns/address.h"
+#include "io/stream.h"
+#include "queue/submit.h"
+#include "service/service.h"
+#include "smtp/reply.h"
+#include "smtpd/server.h"
+
+/* What the client may say next; a set in the table of verbs. */
+enum stage {
+	AT_START = 1, /* no transaction */
+	AT_MAIL = 2,  /* MAIL was accepted; no recipient yet */
+	AT_RCPT = 4,
+	AT_BDAT = 8,  /* a chunk was accepted, not the last one */
+	AT_ANY = 15,
+};
+
+enum {
+	VERBS_MOST = 20, /* that are counted */
+};
+
+/* "Defer if it would be permitted (refused)": what for, if active. */
+struct deferral {
+	bool active;
+	struct status status;
+};
+
+/* What access tables want done with the message. */
+struct actions {
+	unsigned flags; /* SUBMIT_HOLD, SUBMIT_DISCARD */
+	struct str filter, redirect;
+	struct str prepend; /* header lines, each with LF */
+	struct str *bcc;
+	size_t bcc_count, bcc_capacity;
+};
+
+struct evaluation {
+	enum check_stage stage;
+	struct status status;     /* of a refusal */
+	struct deferral if_reject;
+	bool warn;                /* under warn_if_reject */
+	unsigned depth;           /* lists in lists */
+};
+
+/* RFC 5321 3.3: from MAIL to the end of data or RSET. */
+struct mail {
+	struct arena *arena;
+	struct submission *submission; /* NULL until the first recipient */
+	struct str sender;             /* internal form */
+	struct str sender_auth;        /* AUTH= of MAIL, NONE if none */
+	struct str envid;
+	struct str queue_id;           /* NONE until the first recipient */
+	struct str encoding;
+	struct str first_recipient;
+	unsigned ret, flags;
+	uint64_t size;                 /* SIZE=, 0 if not given */
+	int64_t arrival_us;
+	size_t recipients, overshoot;
+	struct actions actions;
+	/* While a chunked message arrives. */
+	struct smtp_decoder decoder;
+	bool is_chunked, is_too_big, has_bad_chunk;
+	uint64_t octets; /* of content as sent, for log lines */
+};
+
+struct session {
+	const struct conf *conf;
+	struct client *client;
+	struct stream *io;
+	struct arena *arena; /* of the connection */
+	unsigned stage;
+	bool is_gone;        /* after QUIT, 421, or a lost connection */
+	const char *where;   /* for the log: CONNECT, EHLO, RCPT, ... */
+
+	struct dns_address address;
+	bool has_address;
+	struct str address_text, name, reverse_name, port;
+	int name_code, reverse_code; /* 2, 4, 5: see dns/dns.h */
+	struct str label;            /* name[address] as in the log */
+
+	struct str helo;       /* NONE: not yet */
+	bool is_esmtp;
+	unsigned hidden;       /* EHLO keywords that are not offered: bits */
+	struct tls_session tls;
+	bool has_tls;
+	struct str sasl_method, sasl_username; /* NONE: not authenticated */
+
+	struct mail *mail; /* NULL: no transaction */
+	struct str recipient; /* being looked at; NONE */
+	struct actions actions; /* of the connection */
+	struct deferral deferrals[CHECK_STAGES]; /* defer_if_permit */
+	struct evaluation check;
+
+	unsigned errors, junk;
+	bool saw_bare_lf, saw_bad_pipelining;
+	struct {
+		unsigned ok, all;
+	} counts[VERBS_MOST + 1]; /* the last: unknown ones */
+	uint64_t rate_generation; /* anvil knows of us; 0: no */
+};
+
+/* ---- reply.c ---- */
+
+/* Send it; class 4 and 5 count as errors. 421 and 521 end the session. */
+void reply(struct session *s, struct status status);
+/* The same, but it is no error of the client. */
+void reply_free(struct session *s, struct status status);
+/* Text lines of one reply of code 250 (EHLO, HELP), LF between them. */
+void reply_lines(struct session *s, int code, struct str text);
+/* "421 4.4.2 <host> Error: ...": the last reply. */
+void reply_last(struct session *s, int subject, int detail, const char *text);
+/* The status as Postfix logs a refusal, "reject", "reject_warning", "hold". */
+void log_event(struct session *s, const char *event, struct str text);
+void log_refusal(struct session *s, const char *event, struct status status);
+/* Queue ID or NOQUEUE. */
+struct str queue_id(const struct session *s);
+/* In external form, for the log. */
+struct str shown(struct session *s, struct str address);
+
+/* ---- client.c ---- */
+
+void client_identify(struct session *s);
+/* The end: counts per verb. */
+void client_log_end(struct session *s);
+/* True for a client whom this list of exceptions or networks names. */
+bool client_is_in(struct session *s, struct match *match);
+/* True for an address of this host (inet_interfaces, proxy_interfaces). */
+bool client_is_own(struct session *s);
+
+/* ---- rate.c: anvil ---- */
+
+enum rate_event {
+	RATE_CONNECT,
+	RATE_MESSAGE,
+	RATE_RECIPIENT,
+	RATE_TLS,
+	RATE_AUTH,
+};
+
+/* False: over the limit, which has been logged; `refusal` is what to say. */
+must_check bool rate_count(struct session *s, enum rate_event event,
+	struct status *refusal);
+void rate_disconnect(struct session *s);
+void rate_open(void);
+
+/* ---- verbs ---- */
+
+struct status helo(struct session *s, struct str arguments);
+struct status ehlo(struct session *s, struct str arguments);
+struct status starttls(struct session *s, struct str arguments);
+struct status auth(struct session *s, struct str arguments);
+struct status mail(struct session *s, struct str arguments);
+struct status rcpt(struct session *s, struct str arguments);
+struct status data(struct session *s, struct str arguments);
+struct status bdat(struct session *s, struct str arguments);
+struct status rset(struct session *s, struct str arguments);
+struct status noop(struct session *s, struct str arguments);
+struct status vrfy(struct session *s, struct str arguments);
+struct status etrn(struct session *s, struct str arguments);
+struct status quit(struct session *s, struct str arguments);
+struct status help(struct session *s, struct str arguments);
+
+/* A verb that has replied already, or has nothing to say (the client has
+ * gone). */
+#define REPLIED ((struct status){ .code = 200 })
+
+/* ---- hello.c ---- */
+
+/* Bits of session.hidden, and the names of smtpd_discard_ehlo_keywords. */
+enum {
+	HIDE_PIPELINING = 1 << 0,
+	HIDE_SIZE = 1 << 1,
+	HIDE_VRFY = 1 << 2,
+	HIDE_ETRN = 1 << 3,
+	HIDE_STARTTLS = 1 << 4,
+	HIDE_AUTH = 1 << 5,
+	HIDE_ENHANCED = 1 << 6,
+	HIDE_8BITMIME = 1 << 7,
+	HIDE_DSN = 1 << 8,
+	HIDE_SMTPUTF8 = 1 << 9,
+	HIDE_CHUNKING = 1 << 10,
+};
+
+/* ---- starttls.c ---- */
+
+/* The handshake and what is logged of it. False: the client is gone. */
+must_check bool tls_begin(struct session *s);
+
+/* ---- auth.c ---- */
+
+/* Mechanisms to offer, blanks between them; empty: none. */
+struct str auth_mechanisms(struct session *s);
+bool auth_is_offered(struct session *s);
+
+/* ---- mail.c ---- */
+
+/* End the transaction: nothing is kept. */
+void mail_reset(struct session *s);
+/* Now there is something to queue: an ID, and the log line of it. */
+must_check struct status mail_open(struct session *s);
+
+/* ---- received.c ---- */
+
+void received_format(struct session *s, struct buf *out);
+
+/* ---- check.c: restriction lists ---- */
+
+/* 2xx: go on. What refuses has been logged. */
+must_check struct status check_connect(struct session *s);
+must_check struct status check_helo(struct session *s);
+must_check struct status check_mail(struct session *s);
+must_check struct status check_rcpt(struct session *s);
+must_check struct status check_data(struct session *s);
+must_check struct status check_end_of_data(struct session *s);
+
+#endif

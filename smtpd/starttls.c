@@ -1,0 +1,76 @@
+#include "smtpd/session.h"
+
+#include "base/log.h"
+
+static bool refuse(struct session *s, struct status refusal)
+{
+	reply(s, refusal);
+	s->is_gone = true;
+	return false;
+}
+
+static void log_failure(struct session *s)
+{
+	log_info("SSL_accept error from %.*s: %.*s", STR_ARG(s->label),
+		STR_ARG(s->tls.failure));
+}
+
+bool tls_begin(struct session *s)
+{
+	struct status refusal;
+
+	if (!rate_count(s, RATE_TLS, &refusal) && !server.tls_wrapped)
+		return refuse(s, refusal);
+	if (!tls_accept(s->arena, s->io, server.tls,
+		s->conf->smtpd_starttls_timeout, &s->tls)) {
+		log_failure(s);
+		s->is_gone = true;
+		return false;
+	}
+	s->has_tls = true;
+	if (!str_is(s->conf->smtpd_tls_loglevel, "0"))
+		tls_log(&s->tls, "from", s->label);
+	if (s->conf->smtpd_tls_req_ccert && server.tls_required &&
+		!s->tls.is_trusted) {
+		log_info("NOQUEUE: abort: TLS from %.*s: %s",
+			STR_ARG(s->label), s->tls.has_peer ?
+			"Client certificate not trusted" :
+			"No client certificate presented");
+		return refuse(s, (struct status){ 421, 7, 1,
+			STR("Error: client certificate required") });
+	}
+	return true;
+}
+
+/* RFC 3207 4.2: nothing that was said before counts. */
+static void forget(struct session *s)
+{
+	mail_reset(s);
+	s->helo = STR_NONE;
+	s->is_esmtp = false;
+	s->hidden = 0;
+	s->sasl_method = s->sasl_username = STR_NONE;
+}
+
+struct status starttls(struct session *s, struct str arguments)
+{
+	if (arguments.len > 0)
+		return REPLY_STARTTLS_SYNTAX;
+	if (!s->is_esmtp || (s->hidden & HIDE_STARTTLS) ||
+		(!server.tls && str_is_none(server.tls_problem)))
+		return REPLY_TLS_NOT_ENABLED;
+	if (s->has_tls)
+		return REPLY_TLS_ACTIVE;
+	if (!server.tls)
+		return REPLY_TLS_UNAVAILABLE;
+	reply(s, REPLY_READY_TLS);
+	/* What came in the clear behind STARTTLS is not a command. */
+	(void)stream_discard_input(s->io);
+	if (!io_flush(s->io, s->conf->smtpd_timeout)) {
+		s->is_gone = true;
+		return REPLIED;
+	}
+	forget(s);
+	(void)!tls_begin(s);
+	return REPLIED;
+}
