@@ -24,6 +24,7 @@ static void end_line(struct smtp_decoder *decoder, bool crlf, struct buf *out)
 {
 	put(out, '\n');
 	decoder->bare_lf |= !crlf;
+	decoder->has_crlf |= crlf;
 	decoder->after_crlf = crlf;
 	decoder->state = SMTP_AT_START;
 }
@@ -32,7 +33,10 @@ static void end_line(struct smtp_decoder *decoder, bool crlf, struct buf *out)
  * line of the text it is empty: the dot was stuffed. */
 static void end_dot(struct smtp_decoder *decoder, bool crlf, struct buf *out)
 {
-	if ((crlf && decoder->after_crlf) ||
+	bool same = decoder->newline == SMTP_NEWLINE_SAME && !crlf &&
+		!decoder->has_crlf;
+
+	if ((crlf && decoder->after_crlf) || same ||
 		decoder->newline == SMTP_NEWLINE_ANY) {
 		decoder->is_done = true;
 		return;
@@ -88,7 +92,7 @@ static void decode_lines(struct smtp_decoder *decoder, struct str *in,
 		memcpy(out->p + out->len, p, len);
 		out->len += len;
 		put(out, '\n');
-		decoder->after_crlf = true;
+		decoder->after_crlf = decoder->has_crlf = true;
 		p = lf + 1;
 	}
 	*in = str_of(p, (size_t)(end - p));

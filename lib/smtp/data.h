@@ -17,6 +17,8 @@
 enum smtp_newline {
 	SMTP_NEWLINE_NORMALIZE, /* LF ends a line; only CRLF.CRLF ends data */
 	SMTP_NEWLINE_REJECT,    /* the same; the caller refuses by bare_lf */
+	SMTP_NEWLINE_SAME,      /* for trusted clients: LF.LF ends data in which
+				   no line has ended in CRLF */
 	SMTP_NEWLINE_ANY,       /* "no": LF.LF and LF.CRLF end data, too */
 };
 
@@ -34,6 +36,7 @@ struct smtp_decoder {
 	bool is_chunked;     /* BDAT: no dots, no terminator */
 	/* What was seen so far. */
 	bool bare_lf;        /* a LF without CR before it */
+	bool has_crlf;       /* a line that ended in CRLF */
 	bool is_done;        /* CRLF.CRLF was taken */
 	size_t nuls;         /* NUL octets dropped */
 	enum smtp_decoder_state state;

@@ -25,6 +25,13 @@ static const struct {
 	{ "a\n\r\n.\r\n", "a\n\n", "", .bare_lf = true },
 	{ "a\r\n.", "a\n" },
 	{ "a\r\n.\r", "a\n" },
+	/* a script that knows no CR */
+	{ "a\nb\n.\nQUIT", "a\nb\n", "QUIT", SMTP_NEWLINE_SAME, true },
+	{ ".\nQUIT", "", "QUIT", SMTP_NEWLINE_SAME },
+	{ "a\r\nb\n.\nMAIL\r\n.\r\n", "a\nb\n\nMAIL\n", "",
+		SMTP_NEWLINE_SAME, true },
+	{ "a\n.\r\nMAIL\r\n.\r\n", "a\n\nMAIL\n", "",
+		SMTP_NEWLINE_SAME, true },
 	/* the old way, when it was asked for */
 	{ "a\n.\nb", "a\n", "b", SMTP_NEWLINE_ANY, true },
 	{ "a\n.\r\nb", "a\n", "b", SMTP_NEWLINE_ANY, true },
