@@ -105,6 +105,7 @@ enum verdict check_sleep(struct session *s,
 {
 	uint64_t seconds;
 
+	(void)s;
 	if (str_parse_u64(restriction->argument, 3600, &seconds))
 		(void)io_sleep(span_s((int64_t)seconds));
 	return DUNNO;

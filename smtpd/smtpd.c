@@ -10,6 +10,7 @@
 #include "smtpd/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "smtp/command.h"
@@ -21,6 +22,7 @@ enum {
 };
 
 #define NEVER_SAID { 0 }
+#define OUT_OF_ORDER(text) { 503, 5, 1, { "" text, sizeof(text) - 1 } }
 
 /* RFC 5321 4.1.1 unless noted; in the order of the "disconnect" line. */
 static const struct verb {
@@ -34,11 +36,11 @@ static const struct verb {
 	{ "STARTTLS", starttls, AT_ANY, PLAIN, NEVER_SAID }, /* RFC 3207 4 */
 	{ "AUTH", auth, AT_ANY, 0, NEVER_SAID }, /* RFC 4954 4 */
 	{ "MAIL", mail, AT_START, 0,
-		STATUS(503, 5, 1, "Error: nested MAIL command") },
+		OUT_OF_ORDER("Error: nested MAIL command") },
 	{ "RCPT", rcpt, AT_MAIL | AT_RCPT, 0,
-		STATUS(503, 5, 1, "Error: need MAIL command") },
+		OUT_OF_ORDER("Error: need MAIL command") },
 	{ "DATA", data, AT_START | AT_MAIL | AT_RCPT, LAST,
-		STATUS(503, 5, 1, "Error: DATA after BDAT") },
+		OUT_OF_ORDER("Error: DATA after BDAT") },
 	{ "BDAT", bdat, AT_ANY, 0, NEVER_SAID }, /* RFC 3030 2 */
 	{ "RSET", rset, AT_ANY, JUNK, NEVER_SAID },
 	{ "NOOP", noop, AT_ANY, LAST | PLAIN | JUNK, NEVER_SAID },
