@@ -27,7 +27,7 @@ static int root_of(struct disk *disk)
 static int real_open(struct disk *disk, const char *path, int flags)
 {
 	return openat(root_of(disk), path, flags | O_CLOEXEC | O_NOFOLLOW,
-		0600);
+		0660); /* the group of journal/ and large/ is qmgr's */
 }
 
 static void real_close(struct disk *disk, int fd)

@@ -255,7 +255,7 @@ int service_main(const struct service *service, int argc, char **argv)
 	self = (struct self){ .service = service, .arena = arena_new(0),
 		.name = service->name, .type = "unix" };
 	log_name(service->name);
-	umask(077);
+	umask(007); /* modes are what open() says; never for others */
 	options_read(argc, argv);
 	take_inheritance();
 	open_log();

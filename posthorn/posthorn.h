@@ -1,0 +1,49 @@
+/*
+ * posthorn/posthorn - what the files of the control command share.
+ */
+#ifndef POSTHORN_POSTHORN_H
+#define POSTHORN_POSTHORN_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "config/config.h"
+
+struct command_line {
+	struct arena *arena;
+	const struct conf *conf;
+	const char *config_directory; /* -c, or NULL */
+	int argc;                     /* what stands behind the verb */
+	char **argv;
+	bool verbose;
+};
+
+/* run.c */
+int run_start(struct command_line *line);
+int run_start_fg(struct command_line *line);
+int run_stop(struct command_line *line);
+int run_quick_stop(struct command_line *line);
+int run_abort(struct command_line *line);
+int run_drain(struct command_line *line);
+int run_reload(struct command_line *line);
+int run_flush(struct command_line *line);
+int run_status(struct command_line *line);
+int run_logrotate(struct command_line *line);
+
+/* folders.c: create what is missing; `repair` also corrects owners and modes.
+ * Each difference that stays is a line. True: all is as it should be. */
+bool folders_set(struct command_line *line, bool repair);
+bool folders_check(struct command_line *line);
+int run_set_permissions(struct command_line *line);
+
+/* check.c */
+int run_check(struct command_line *line);
+/* The findings that do not stop a start, as warnings. True: none is an error. */
+bool check_configuration(struct command_line *line, bool brief);
+
+/* probe.c */
+int run_check_sandbox(struct command_line *line);
+
+/* Process id of the running master, 0: none. */
+int master_pid(struct command_line *line);
+
+#endif
