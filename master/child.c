@@ -350,6 +350,8 @@ void child_retire(struct child *child)
 		return;
 	child->state = CHILD_RETIRING;
 	child_send(child, MSG_retire, STR(""), -1);
+	if (strcmp(child->program, "postlogd") == 0)
+		rings_leave();
 	if (row)
 		listen_watch(row);
 }

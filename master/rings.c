@@ -93,8 +93,10 @@ static bool tell_gone(const struct ring *ring)
 	return send_frame(MSG_log_gone, buf_str(&body), NULL, 0);
 }
 
-static void close_log(void)
+void rings_leave(void)
 {
+	if (state.log_socket < 0)
+		return;
 	loop_remove(state.log_socket);
 	close(state.log_socket);
 	state.log_socket = -1;
@@ -165,8 +167,7 @@ void rings_postlogd(struct child *postlogd)
 		.limit = sizeof(octets) };
 	int pair[2];
 
-	if (state.log_socket >= 0)
-		close_log();
+	rings_leave();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		    0, pair) < 0) {
 		log_warning("socketpair: %m");
@@ -193,7 +194,7 @@ void rings_event(void)
 			MSG_DONTWAIT);
 	while (len > 0);
 	if (len == 0 || (errno != EAGAIN && errno != EINTR))
-		close_log();
+		rings_leave();
 	else
 		tell_all();
 }

@@ -200,6 +200,8 @@ void ring_born(int ring_fd, int pid);
 void ring_gone(int pid);
 void rings_postlogd(struct child *postlogd);
 void rings_event(void);
+/* End postlogd's call: it writes what there is and may go. */
+void rings_leave(void);
 
 /* control.c */
 bool control_start(void);

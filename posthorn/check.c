@@ -20,7 +20,8 @@ struct findings {
 	struct command_line *line;
 	struct config *config;
 	unsigned errors, warnings;
-	bool brief; /* only errors and what restricts */
+	bool brief; /* at start: what is not honoured yet in one line */
+	struct buf later;
 };
 
 /* "file, line 7" of an entry. */
@@ -118,6 +119,9 @@ static void check_mark(struct findings *f, const struct conf_entry *entry,
 		log_error("%.*s%.*s is not honoured yet: mail that it concerns "
 			"is refused with 451 4.3.5", STR_ARG(place(f, entry)),
 			STR_ARG(entry->name));
+	} else if (row->mark == MARK_LATER && f->brief) {
+		buf_fmt(&f->later, "%s%.*s", f->later.len ? ", " : "",
+			STR_ARG(entry->name));
 	} else if (row->mark == MARK_LATER) {
 		f->warnings++;
 		log_warning("%.*s%.*s is not honoured yet",
@@ -130,14 +134,17 @@ static void check_entries(struct findings *f)
 	for (const struct conf_entry *e = f->config->first; e; e = e->next) {
 		const struct param_row *row = config_row(f->config, e->name);
 
-		if (config_entry(f->config, e->name) != e)
-			continue; /* an earlier definition */
+		if (e->line == 0 || config_entry(f->config, e->name) != e)
+			continue; /* not of the file; an earlier definition */
 		check_name(f, e);
 		if (!row)
 			continue;
 		check_value(f, e, row);
 		check_mark(f, e, row);
 	}
+	if (f->later.len > 0)
+		log_warning("not honoured yet: %.*s",
+			STR_ARG(buf_str(&f->later)));
 }
 
 /* ---- master.cf ---- */
@@ -175,10 +182,11 @@ static void check_program(struct findings *f, const char *path,
 	if (has_program(f->line, command) ||
 		has_program(f->line, program_ours(command)))
 		return;
+	if (f->brief)
+		return; /* master says so too */
 	if (program_is_not_needed(command)) {
-		if (!f->brief)
-			log_info("%s, line %u: %.*s is not needed here", path,
-				row->line, STR_ARG(command));
+		log_info("%s, line %u: %.*s is not needed here", path,
+			row->line, STR_ARG(command));
 		return;
 	}
 	f->warnings++;
@@ -278,7 +286,7 @@ static void check_safe(struct findings *f, struct str folder, const char *name)
 bool check_configuration(struct command_line *line, bool brief)
 {
 	struct findings f = { .line = line, .config = line->conf->source,
-		.brief = brief };
+		.brief = brief, .later = BUF_IN(line->arena) };
 
 	check_safe(&f, line->conf->config_directory, "/main.cf");
 	check_safe(&f, line->conf->config_directory, "/master.cf");
