@@ -37,7 +37,7 @@ bool notice_take_content(struct notice *notice)
 	content->skip = m->skip;
 	content->size = content->head.len;
 	if (content->fd >= 0) {
-		if (fstat(content->fd, &st) < 0 || st.st_size < 0 ||
+		if (!fd_stat(content->fd, &st) || st.st_size < 0 ||
 			(uint64_t)st.st_size < content->skip)
 			return false;
 		content->file_size = (uint64_t)st.st_size;

@@ -27,7 +27,7 @@ static bool take_content(struct delivery *delivery)
 		content->size = content->head.len;
 		return true;
 	}
-	if (fstat(content->fd, &st) < 0 || st.st_size < 0 ||
+	if (!fd_stat(content->fd, &st) || st.st_size < 0 ||
 		(uint64_t)st.st_size < content->skip)
 		return false;
 	content->file_size = (uint64_t)st.st_size;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void base_close(int *fd)
@@ -12,6 +14,11 @@ void base_close(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	errno = saved;
+}
+
+bool fd_stat(int fd, struct stat *st)
+{
+	return syscall(SYS_fstat, fd, st) == 0;
 }
 
 void base_free(void *pointer)

@@ -34,6 +34,13 @@ static inline int fd_keep(int *fd)
 }
 
 /*
+ * fstat(2) by its own system call: the C library's goes through newfstatat,
+ * which profiles that may look at no path refuse.
+ */
+struct stat;
+must_check bool fd_stat(int fd, struct stat *st);
+
+/*
  * A broken invariant or no memory: logs the text with severity panic, then
  * aborts. Nothing is cleaned up; master starts another process.
  */

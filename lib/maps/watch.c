@@ -30,7 +30,7 @@ void maps_watch_fd(int fd)
 {
 	struct watched one = { .fd = fd };
 
-	if (fstat(fd, &one.seen) < 0) {
+	if (!fd_stat(fd, &one.seen)) {
 		close(fd);
 		return;
 	}
@@ -44,7 +44,7 @@ static bool has_changed(const struct watched *one)
 {
 	struct stat now;
 
-	return fstat(one->fd, &now) < 0 ||
+	return !fd_stat(one->fd, &now) ||
 		now.st_nlink != one->seen.st_nlink ||
 		now.st_size != one->seen.st_size ||
 		now.st_mtim.tv_sec != one->seen.st_mtim.tv_sec ||
