@@ -101,8 +101,7 @@ class Instance:
                      os.path.dirname(self.log_path)):
             os.makedirs(path)
         self.ports = {}
-        self.process = None
-        self.log_at = 0
+        self.inside = ()  # what commands are run with: a namespace
         self.env = dict(os.environ, MAIL_CONFIG=self.conf,
                         PATH=SBIN + ":" + os.environ["PATH"])
         self.parameters = {
@@ -196,7 +195,8 @@ class Instance:
             if is_root():
                 shutil.chown(self.log_path, "posthorn-log")
         self.command("posthorn", "start")
-        self.wait_port(self.smtp_port)
+        if not self.inside:
+            self.wait_port(self.smtp_port)
         return self
 
     def stop(self):
@@ -271,7 +271,8 @@ class Instance:
     # -- talking to it -----------------------------------------------------
 
     def command(self, name, *args, **more):
-        return run(SBIN + "/" + name, *args, env=self.env, **more)
+        return run(*self.inside, SBIN + "/" + name, *args, env=self.env,
+                   **more)
 
     def wait_port(self, port, address="127.0.0.1"):
         def answers():

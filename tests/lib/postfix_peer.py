@@ -59,6 +59,7 @@ class Postfix:
         os.chmod(self.folder, 0o755)
         self.conf = self.folder + "/conf"
         self.smtp_port = free_port()
+        self.inside = ()  # what commands are run with: a namespace
         self.log_path = self.folder + "/log"
         self.parameters = {
             "compatibility_level": "3.6",
@@ -119,7 +120,7 @@ postlog unix-dgram n - n - 1 postlogd
 
     def start(self):
         self.write_configuration()
-        run("/usr/sbin/postfix", "-c", self.conf, "start")
+        run(*self.inside, "/usr/sbin/postfix", "-c", self.conf, "start")
         wait_for(lambda: "daemon started" in self.log(), "Postfix to start")
         return self
 
@@ -131,7 +132,8 @@ postlog unix-dgram n - n - 1 postlogd
             return ""
 
     def close(self):
-        run("/usr/sbin/postfix", "-c", self.conf, "stop", check=False)
+        run(*self.inside, "/usr/sbin/postfix", "-c", self.conf, "stop",
+            check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
