@@ -1,11 +1,11 @@
 #include "agent/command.h"
 
-#include "agent/outcome.h"
 #include "base/log.h"
 #include "io/fiber.h"
 #include "io/stream.h"
 #include "mail/address.h"
 #include "sandbox/sandbox.h"
+#include "smtp/reply.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -249,8 +249,83 @@ struct status command_run(struct delivery *delivery,
 			plan->what,
 			run.printed.len ? ". Command output: " : "",
 			STR_ARG(str_trim(buf_str(&run.printed))));
-	return outcome_of_command(delivery->arena, str_from(plan->what), status,
+	return command_status(delivery->arena, status, plan->what,
 		buf_str(&run.printed));
+}
+
+static const struct exit_row {
+	int number;
+	uint16_t code, subject, detail;
+	const char *text;
+} exit_rows[] = {
+	{ EX_USAGE, 550, 3, 0, "command line usage error" },
+	{ EX_DATAERR, 550, 6, 0, "data format error" },
+	{ EX_NOINPUT, 550, 3, 0, "cannot open input" },
+	{ EX_NOUSER, 550, 1, 1, "user unknown" },
+	{ EX_NOHOST, 550, 1, 2, "host name unknown" },
+	{ EX_UNAVAILABLE, 550, 3, 0, "service unavailable" },
+	{ EX_SOFTWARE, 550, 3, 0, "internal software error" },
+	{ EX_OSERR, 451, 3, 0, "system resource problem" },
+	{ EX_OSFILE, 550, 3, 5, "critical OS file missing" },
+	{ EX_CANTCREAT, 550, 2, 0, "can't create user output file" },
+	{ EX_IOERR, 550, 3, 0, "input/output error" },
+	{ EX_TEMPFAIL, 451, 3, 0, "temporary failure" },
+	{ EX_PROTOCOL, 550, 5, 0, "remote error in protocol" },
+	{ EX_NOPERM, 550, 7, 0, "permission denied" },
+	{ EX_CONFIG, 550, 3, 5, "local configuration error" },
+};
+
+static const struct exit_row *find_exit(int number)
+{
+	for (size_t i = 0; i < COUNT(exit_rows); i++)
+		if (exit_rows[i].number == number)
+			return &exit_rows[i];
+	return NULL;
+}
+
+static struct str printable(struct arena *arena, struct str output)
+{
+	struct str text = arena_copy(arena, str_trim(output));
+	char *p = arena_cstr(arena, text);
+
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			p[i] = p[i] == '\n' ? ' ' : '?';
+	return str_of(p, text.len);
+}
+
+struct status command_status(struct arena *arena, int wait_status,
+	const char *what, struct str output)
+{
+	struct str text = printable(arena, output);
+	const char *lead = text.len ? " Command output: " : "";
+	const struct exit_row *row;
+	struct status status = { 0 };
+	struct str rest = text;
+	unsigned class;
+
+	if (WIFSIGNALED(wait_status))
+		return status_f(arena, 451, 3, 0,
+			"Command died with signal %d: \"%s\".%s%.*s",
+			WTERMSIG(wait_status), what, lead, STR_ARG(text));
+	if (WEXITSTATUS(wait_status) == 0) {
+		status = STATUS(250, 0, 0, "");
+		status.text = text;
+		return status;
+	}
+	row = find_exit(WEXITSTATUS(wait_status));
+	class = smtp_enhanced_take(&rest, &status); /* "5.7.1 text" printed */
+	if (class == 4 || class == 5) {
+		status.code = class == 4 ? 451 : 550;
+		status.text = rest;
+		return status;
+	}
+	if (row)
+		return status_f(arena, row->code, row->subject, row->detail,
+			"%s.%s%.*s", row->text, lead, STR_ARG(text));
+	return status_f(arena, 550, 3, 0,
+		"Command died with status %d: \"%s\".%s%.*s",
+		WEXITSTATUS(wait_status), what, lead, STR_ARG(text));
 }
 
 /* Words that only the shell knows. */

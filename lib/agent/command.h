@@ -9,7 +9,8 @@
  *
  * Memory   in the arena
  * Waits    command_run
- * Errors   as agent/outcome says; 550 when the time limit was exceeded
+ * Errors   a status made of the exit status as sendmail's programs use them
+ *          (sysexits.h), of a signal, or of the time limit
  */
 #ifndef AGENT_COMMAND_H
 #define AGENT_COMMAND_H
@@ -46,6 +47,10 @@ struct command_plan {
 /* 250 with what it printed as text, or what to report. */
 must_check struct status command_run(struct delivery *delivery,
 	const struct command_plan *plan);
+
+/* The status that an exit status means; output as printed. */
+struct status command_status(struct arena *arena, int wait_status,
+	const char *what, struct str output);
 
 /* argv of a shell command: direct words if it has none of the shell's own
  * characters and words, else {"/bin/sh", "-c", text}. */
