@@ -77,21 +77,28 @@ static bool receive(struct delivery *delivery)
 		delivery->call, &go, span_s(RECEIVE_TIMEOUT_S));
 }
 
-void deliver_serve(const struct conf *conf, struct call *call,
-	void (*deliver)(struct delivery *delivery))
+bool deliver_receive(struct delivery *delivery, const struct conf *conf,
+	struct call *call)
 {
-	static const struct deliver_report left_out = {
-		.status = { 451, 3, 0, { "delivery was not completed", 26 } },
-	};
-	struct delivery delivery = {
+	*delivery = (struct delivery){
 		.conf = conf,
 		.arena = call_arena(call),
 		.call = call,
 		.m = { .large = -1 },
 		.content = { .fd = -1 },
 	};
+	return receive(delivery);
+}
+
+void deliver_serve(const struct conf *conf, struct call *call,
+	void (*deliver)(struct delivery *delivery))
+{
+	static const struct deliver_report left_out = {
+		.status = { 451, 3, 0, { "delivery was not completed", 26 } },
+	};
+	struct delivery delivery;
 	auto_close int fd = -1;
-	bool good = receive(&delivery);
+	bool good = deliver_receive(&delivery, conf, call);
 
 	fd = delivery.m.large;
 	if (!good)

@@ -85,6 +85,14 @@ struct deliver_report {
 void deliver_serve(const struct conf *conf, struct call *call,
 	void (*deliver)(struct delivery *delivery));
 
+/*
+ * The receiving half of it, for children that a parent hands deliveries to:
+ * deliver, its recipients, deliver_go. False: not received. delivery->m.large
+ * is the caller's to close, whatever came out. Waits.
+ */
+must_check bool deliver_receive(struct delivery *delivery,
+	const struct conf *conf, struct call *call);
+
 /* Log the line and tell qmgr; once per recipient. */
 void deliver_report(struct delivery *delivery,
 	struct deliver_recipient *recipient,

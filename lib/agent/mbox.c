@@ -141,6 +141,9 @@ static struct status check_file(struct writer *w)
 	if (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))
 		return status_f(w->arena, 554, 7, 1,
 			"destination file %s is executable", w->path);
+	if (w->mbox->is_strict && st.st_uid != geteuid())
+		return status_f(w->arena, 451, 2, 0,
+			"destination %s is not owned by recipient", w->path);
 	if (w->mbox->limit > 0 &&
 		(uint64_t)st.st_size + w->delivery->content.size >
 			(uint64_t)w->mbox->limit)

@@ -18,6 +18,7 @@ struct mbox {
 	struct str locks; /* "fcntl, dotlock", "flock" */
 	int64_t limit;    /* octets of the file afterwards; 0: none */
 	struct str head;  /* header lines put in front of the content */
+	bool is_strict;   /* the file must belong to us */
 	const char *what; /* "mailbox", "file: /x": delivered to ... */
 };
 

@@ -1,0 +1,274 @@
+/*
+ * local/mailbox - the ends of a recipient: a user's mailbox in the form that
+ * is configured, a file, a command, nobody at all.
+ */
+#include "local/local.h"
+
+#include "agent/command.h"
+#include "agent/trace.h"
+#include "base/log.h"
+#include "config/list.h"
+
+#include <string.h>
+
+/* prepend_delivered_header says where Delivered-To belongs; a mailbox always
+ * has it. */
+static struct str head_for(const struct task *task, const char *kind)
+{
+	struct buf head = BUF_IN(task->arena);
+	unsigned lines = TRACE_ALL;
+
+	if (kind &&
+		!list_has_word(room.conf->prepend_delivered_header, kind))
+		lines &= ~(unsigned)TRACE_DELIVERED_TO;
+	trace_format(&head, task->delivery, task->recipient, lines);
+	return buf_str(&head);
+}
+
+static bool is_probe(struct task *task, const char *text)
+{
+	if (!(task->delivery->m.flags & DELIVER_VERIFY))
+		return false;
+	task_add(task, (struct status){ 250, 0, 0, str_from(text) });
+	return true;
+}
+
+static struct str without_slash(struct str path)
+{
+	while (path.len > 1 && path.p[path.len - 1] == '/')
+		path.len--;
+	return path;
+}
+
+/* base and path: of a Maildir the folder that is there, and the one below. */
+static void deliver_to(struct task *task, enum child_kind kind,
+	const struct rights *rights, struct str home, struct str base,
+	struct str path, bool is_strict, const char *what)
+{
+	bool is_maildir = str_ends(path, STR("/"));
+	struct msg_local_act act = {
+		.act = is_maildir ? ACT_MAILDIR : ACT_MBOX,
+		.base = base,
+		.path = is_maildir ?
+			without_slash(path) :
+			arena_fmt(task->arena, "%.*s/%.*s", STR_ARG(base),
+				STR_ARG(path)),
+		.what = str_from(what),
+		.head = head_for(task, kind == CHILD_PLAIN ? "file" : NULL),
+		.directory = STR_NONE,
+		.limit = (uint64_t)room.conf->mailbox_size_limit,
+		.is_strict = is_strict,
+	};
+	struct status status = child_may_be(task->arena, rights);
+
+	if (status_is_ok(status))
+		status = child_act(task, kind, rights, home, &act);
+	if (status_is_ok(status))
+		task->action = DSN_ACTION_DELIVERED;
+	task_add(task, status);
+}
+
+static struct rights rights_of(const struct user *user)
+{
+	return (struct rights){ user->sys_uid, user->sys_gid, user->name };
+}
+
+static bool is_safe_name(struct str name)
+{
+	return name.len > 0 && name.p[0] != '.' &&
+		str_find_char(name, '/') == SIZE_MAX;
+}
+
+static void deliver_to_spool(struct task *task, const struct user *user)
+{
+	struct rights rights = rights_of(user);
+	struct str spool = room.conf->mail_spool_directory;
+	bool is_maildir = str_ends(spool, STR("/"));
+
+	if (!is_safe_name(user->name)) {
+		task_add(task, STATUS(451, 3, 5, "bad login name"));
+		return;
+	}
+	if (room.spool_is_shared)
+		rights.sys_gid = room.spool_gid;
+	deliver_to(task, CHILD_MAILBOX, &rights, user->home,
+		without_slash(spool),
+		is_maildir ?
+			arena_fmt(task->arena, "%.*s/", STR_ARG(user->name)) :
+			user->name,
+		room.conf->strict_mailbox_ownership, "mailbox");
+}
+
+/* 250 when to_command(_maps) has one. */
+static enum maps_result find_command(struct task *task,
+	const struct user *user, struct str *command)
+{
+	enum maps_result result = maps_find(
+		room.mailbox_commands, task->arena, user->name, command);
+
+	if (result == MAPS_ERROR)
+		task_add(task,
+			STATUS(451, 3, 5,
+				"mailbox_command_maps: table lookup problem"));
+	if (result != MAPS_ABSENT)
+		return result;
+	*command = str_trim(room.conf->mailbox_command);
+	return command->len > 0 ? MAPS_FOUND : MAPS_ABSENT;
+}
+
+void to_mailbox(struct task *task, const struct user *user)
+{
+	struct rights rights = rights_of(user);
+	struct str command = STR(""), in_home = room.conf->home_mailbox;
+
+	if (pass_by(task, room.mailbox_transports, user->name,
+		    room.conf->mailbox_transport))
+		return;
+	if (is_probe(task, "delivers to a mailbox"))
+		return;
+	switch (find_command(task, user, &command)) {
+	case MAPS_FOUND:
+		to_command(task, &rights, user, command);
+		return;
+	case MAPS_ERROR:
+		return;
+	case MAPS_ABSENT:
+		break;
+	}
+	if (in_home.len > 0)
+		deliver_to(task, CHILD_MAILBOX, &rights, user->home,
+			user->home, in_home,
+			room.conf->strict_mailbox_ownership, "mailbox");
+	else
+		deliver_to_spool(task, user);
+}
+
+void to_file(struct task *task, const struct rights *rights,
+	struct str path)
+{
+	struct str plain = without_slash(path);
+	size_t slash = str_rfind_char(plain, '/');
+	struct str base = str_first(path, slash ? slash : 1);
+	struct str name = str_skip(path, slash + 1);
+	struct str what =
+		arena_fmt(task->arena, "file: %.*s", STR_ARG(path));
+
+	if (!task_is_new(task, ALIAS_FILE, path) ||
+		is_probe(task, "delivers to a file"))
+		return;
+	if (str_is(path, "/dev/null"))
+		task_add(task,
+			STATUS(250, 0, 0, "delivered to file: /dev/null"));
+	else if (name.len == 0)
+		task_add(task, STATUS(550, 2, 0, "destination is no file"));
+	else
+		deliver_to(task, CHILD_PLAIN, rights, STR(""), base, name,
+			false, what.p);
+}
+
+static struct msg_list words_of(struct arena *arena, struct str command)
+{
+	struct str shell = str_trim(room.conf->local_command_shell);
+	char **argv = command_words(
+		arena, shell.len > 0 ? shell : command);
+	struct msg_list list = { 0 };
+	struct str *items;
+
+	while (argv[list.count])
+		list.count++;
+	items = arena_array(arena, list.count + 1, sizeof(*items));
+	for (size_t i = 0; i < list.count; i++)
+		items[i] = str_from(argv[i]);
+	if (shell.len > 0)
+		items[list.count++] = command;
+	list.items = items;
+	return list;
+}
+
+void to_command(struct task *task, const struct rights *rights,
+	const struct user *user, struct str command)
+{
+	/* nothing that mail causes runs as root */
+	const struct rights *as = rights->sys_uid ? rights : &room.defaults;
+	struct msg_local_act act = {
+		.act = ACT_COMMAND,
+		.what = command,
+		.head = head_for(task, "command"),
+		.words = words_of(task->arena, command),
+		.environment = values_environment(task, user),
+		.directory = STR_NONE,
+	};
+	struct status status = child_may_be(task->arena, as);
+
+	if (!task_is_new(task, ALIAS_COMMAND,
+		    arena_fmt(task->arena, "%u %.*s", as->sys_uid,
+			    STR_ARG(command))) ||
+		is_probe(task, "delivers to a command"))
+		return;
+	if (room.conf->command_execution_directory.len > 0) {
+		act.directory = values_expand(task, user,
+			room.conf->command_execution_directory,
+			room.conf->execution_directory_expansion_filter);
+		if (str_is_none(act.directory))
+			status = STATUS(451, 3, 5,
+				"command_execution_directory is malformed");
+	}
+	if (status_is_ok(status))
+		status = child_act(task, CHILD_PLAIN, as, STR(""), &act);
+	if (status_is_ok(status))
+		task->action = DSN_ACTION_DELIVERED;
+	task_add(task, status);
+}
+
+/* RFC 5321 4.5.1: these are there, whatever the tables say. */
+static bool is_required(struct str name)
+{
+	return str_is_nocase(name, "mailer-daemon") ||
+		str_is_nocase(name, "postmaster");
+}
+
+static void deliver_to_luser(struct task *task)
+{
+	struct alias_list list;
+	struct str text = values_expand(task, NULL, room.conf->luser_relay,
+		room.conf->command_expansion_filter);
+
+	if (str_is_none(text) || !alias_parse(task->arena, text, &list) ||
+		list.count == 0) {
+		task_add(task, STATUS(451, 3, 5, "luser_relay is malformed"));
+		return;
+	}
+	for (size_t i = 0; i < list.count; i++) {
+		const struct alias_item *item = &list.items[i];
+
+		if (item->kind == ALIAS_ADDRESS)
+			forward_add(task, task->delivery->m.sender, false,
+				rewrite_address(room.rewriter, task->arena,
+					REWRITE_LOCAL, item->value));
+		else if (item->kind == ALIAS_FILE)
+			to_file(task, &room.defaults, item->value);
+		else if (item->kind == ALIAS_COMMAND)
+			to_command(
+				task, &room.defaults, NULL, item->value);
+		else
+			task_add(task,
+				STATUS(451, 3, 5, "luser_relay is malformed"));
+	}
+}
+
+void to_nobody(struct task *task, struct str name)
+{
+	if (pass_by(task, room.fallback_transports, name,
+		    room.conf->fallback_transport))
+		return;
+	if (is_required(name)) {
+		log_warning("required alias not found: %.*s", STR_ARG(name));
+		task_add(task, STATUS(250, 0, 0, "discarded"));
+	} else if (room.conf->luser_relay.len > 0) {
+		deliver_to_luser(task);
+	} else {
+		task_add(task,
+			status_f(task->arena, 550, 1, 1,
+				"unknown user: \"%.*s\"", STR_ARG(name)));
+	}
+}

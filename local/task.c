@@ -1,0 +1,32 @@
+/*
+ * local/task - one recipient: what became of its destinations so far.
+ */
+#include "local/local.h"
+
+/* Doubt goes before failure, failure before success: with doubt all of it is
+ * tried again, and no failure goes untold. */
+static int weight(struct status status)
+{
+	return status_class(status) == 4 ? 3 : status_class(status) == 5 ? 2 : 1;
+}
+
+void task_add(struct task *task, struct status status)
+{
+	if (task->status.code == 0 ||
+		weight(status) > weight(task->status))
+		task->status = status;
+}
+
+bool task_is_new(struct task *task, char kind, struct str what)
+{
+	struct str key = arena_fmt(
+		task->arena, "%c%.*s", kind, STR_ARG(what));
+
+	for (size_t i = 0; i < task->seen_count; i++)
+		if (str_eq(task->seen[i], key))
+			return false;
+	arena_grow(task->arena, &task->seen, &task->seen_capacity,
+		task->seen_count + 1, sizeof(*task->seen));
+	task->seen[task->seen_count++] = key;
+	return true;
+}

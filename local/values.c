@@ -1,0 +1,169 @@
+/*
+ * local/values - what commands and configured paths may say about a delivery:
+ * $user, $extension, ... and the environment of commands.
+ */
+#include "local/local.h"
+
+#include "agent/command.h"
+#include "base/log.h"
+#include "config/expand.h"
+#include "config/list.h"
+
+#include <stdlib.h>
+
+struct values {
+	const struct task *task;
+	const struct user *user;
+	struct str allowed;
+	struct arena *arena;
+};
+
+static struct str or_empty(struct str s)
+{
+	return str_is_none(s) ? STR("") : s;
+}
+
+static struct str value_of(const struct values *v, const char *name)
+{
+	static const struct user nobody = { { "", 0 }, { "", 0 }, { "", 0 } };
+	const struct user *user = v->user ? v->user : &nobody;
+	const struct mail_address *parts = &v->task->parts;
+	const struct deliver_recipient *recipient = v->task->recipient;
+	const struct msg_deliver *m = &v->task->delivery->m;
+	bool extended = parts->extension.len > 0;
+	const struct {
+		const char *name;
+		struct str value;
+	} values[] = {
+		{ "user", v->user ? user->name : parts->user },
+		{ "home", user->home },
+		{ "shell", user->shell },
+		{ "logname", user->name },
+		{ "recipient", recipient->address },
+		{ "original_recipient", recipient->orig.len ?
+				recipient->orig : recipient->address },
+		{ "extension", or_empty(parts->extension) },
+		{ "domain", or_empty(parts->domain) },
+		{ "local", parts->local },
+		{ "recipient_delimiter", extended ?
+				str_of(&parts->delimiter, 1) : STR("") },
+		{ "sender", m->sender },
+		{ "envid", m->dsn_envid },
+		{ "client_address", m->client_address },
+		{ "client_helo", m->helo },
+		{ "client_hostname", m->client_name },
+		{ "client_protocol", m->protocol },
+		{ "sasl_method", m->sasl_method },
+		{ "sasl_sender", m->sasl_sender },
+		{ "sasl_username", m->sasl_username },
+	};
+
+	for (size_t i = 0; i < COUNT(values); i++)
+		if (str_is_nocase(str_from(name), values[i].name))
+			return or_empty(values[i].value);
+	return STR_NONE;
+}
+
+/* Home and shell come from passwd, not from strangers. */
+static bool is_trusted(const char *name)
+{
+	return str_is_nocase(str_from(name), "home") ||
+		str_is_nocase(str_from(name), "shell");
+}
+
+static struct str filtered(const struct values *v, const char *name)
+{
+	struct str value = value_of(v, name);
+
+	if (str_is_none(value) || is_trusted(name))
+		return value;
+	return command_filter(v->arena, value, v->allowed);
+}
+
+static struct str find(void *context, struct str name)
+{
+	struct values *v = context;
+	struct str value = filtered(v, arena_cstr(v->arena, name));
+
+	return str_is_none(value) ? conf_text(room.conf, name) : value;
+}
+
+struct str values_expand(const struct task *task, const struct user *user,
+	struct str text, struct str allowed)
+{
+	struct values v = { task, user, allowed, task->arena };
+	struct expand expand = { .find = find, .context = &v,
+		.is_flat = true };
+	struct buf out = BUF_IN(task->arena);
+
+	if (!expand_text(task->arena, &expand, &out, text)) {
+		log_warning("\"%.*s\": %.*s", STR_ARG(text),
+			STR_ARG(expand.error));
+		return STR_NONE;
+	}
+	return buf_str(&out);
+}
+
+struct list_builder {
+	struct arena *arena;
+	struct str *items;
+	size_t count, capacity;
+};
+
+static void add(struct list_builder *list, struct str item)
+{
+	arena_grow(list->arena, &list->items, &list->capacity, list->count + 1,
+		sizeof(*list->items));
+	list->items[list->count++] = item;
+}
+
+/* export_environment: names, and name=value. */
+static void add_exported(struct list_builder *list)
+{
+	struct str rest = room.conf->export_environment, element;
+
+	while (list_take(&rest, &element)) {
+		const char *value;
+
+		list_unbrace(&element);
+		if (str_find_char(element, '=') != SIZE_MAX) {
+			add(list, element);
+			continue;
+		}
+		value = getenv(arena_cstr(list->arena, element));
+		if (value)
+			add(list,
+				arena_fmt(list->arena, "%.*s=%s",
+					STR_ARG(element), value));
+	}
+}
+
+struct msg_list values_environment(const struct task *task,
+	const struct user *user)
+{
+	static const char *const names[] = { "CLIENT_ADDRESS", "CLIENT_HELO",
+		"CLIENT_HOSTNAME", "CLIENT_PROTOCOL", "DOMAIN", "ENVID",
+		"EXTENSION", "LOCAL", "ORIGINAL_RECIPIENT", "RECIPIENT",
+		"SASL_METHOD", "SASL_SENDER", "SASL_USERNAME", "SENDER" };
+	static const char *const of_user[] = { "HOME", "LOGNAME", "SHELL",
+		"USER" };
+	struct values v = { task, user, room.conf->command_expansion_filter,
+		task->arena };
+	struct list_builder list = { .arena = task->arena };
+
+	add(&list, STR("PATH=/usr/bin:/bin"));
+	add_exported(&list);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct str value = filtered(&v, names[i]);
+
+		if (value.len > 0)
+			add(&list,
+				arena_fmt(task->arena, "%s=%.*s", names[i],
+					STR_ARG(value)));
+	}
+	for (size_t i = 0; user && i < COUNT(of_user); i++)
+		add(&list,
+			arena_fmt(task->arena, "%s=%.*s", of_user[i],
+				STR_ARG(filtered(&v, of_user[i]))));
+	return (struct msg_list){ .items = list.items, .count = list.count };
+}
