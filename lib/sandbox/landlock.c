@@ -61,6 +61,24 @@ static size_t attr_size(int level)
 	return level >= 6 ? 24 : level >= 4 ? 16 : 8;
 }
 
+/*
+ * Linking and renaming between directories is denied by every rule set that
+ * does not grant it, even by one that has no other file rights, as soon as a
+ * later one (of a child that works for one user) has some.
+ */
+static void allow_refer(const struct landlock *landlock)
+{
+	struct landlock_path_beneath_attr beneath = {
+		.allowed_access = RIGHT_REFER,
+	};
+	auto_close int fd = open("/", O_PATH | O_CLOEXEC);
+
+	beneath.parent_fd = fd;
+	if (fd < 0 || syscall(SYS_landlock_add_rule, landlock->fd,
+			      LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
+		log_fatal("sandbox: landlock rule for /: %m");
+}
+
 struct landlock landlock_begin(bool files, bool network)
 {
 	struct landlock landlock = {
@@ -74,6 +92,8 @@ struct landlock landlock_begin(bool files, bool network)
 		return landlock;
 	if (files)
 		attr.files = known_rights(landlock.level);
+	else if (landlock.level >= 2)
+		attr.files = RIGHT_REFER;
 	if (landlock.level >= 4 && !network)
 		attr.network = NET_BIND_TCP | NET_CONNECT_TCP;
 	if (landlock.level >= 6)
@@ -84,6 +104,8 @@ struct landlock landlock_begin(bool files, bool network)
 		attr_size(landlock.level), 0);
 	if (landlock.fd < 0)
 		log_fatal("sandbox: landlock_create_ruleset: %m");
+	if (attr.files == RIGHT_REFER)
+		allow_refer(&landlock);
 	return landlock;
 }
 
