@@ -6,21 +6,17 @@
  */
 #include "session.h"
 
-#include <errno.h>
-#include <poll.h>
-
 /* True: there is something to read, or the client is gone. */
 static bool wait_for_client(struct session *s)
 {
+	struct str octets;
 	bool ready;
 
-	if (io_has_input(s->io))
-		return true;
 	if (s->view && mailbox_view_has_news(s->view))
 		return false; /* while the last ones were written */
 	s->idler = io_self();
 	s->poked = false;
-	ready = io_wait(stream_fd(s->io), POLLIN, IDLE_LIMIT);
+	ready = io_peek(s->io, &octets, IDLE_LIMIT);
 	s->idler = NULL;
 	if (!s->poked)
 		return true; /* also for errors: reading finds them */

@@ -232,7 +232,9 @@ static void tell_parents(struct session *s, struct listing *list,
 			told = names->names[j].len > i &&
 				names->names[j].p[i] == '.' &&
 				str_starts(names->names[j], parent);
-		if (!told && is_wanted(s, list, parent))
+		/* LSUB: only instead of a name that does not match. */
+		if (!told && is_wanted(s, list, parent) &&
+			(list->word[1] == 'I' || !is_wanted(s, list, name)))
 			tell(s, list, parent);
 	}
 }

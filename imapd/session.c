@@ -165,6 +165,7 @@ void session_run(struct mailbox_store *store, struct stream *io,
 			run_command(&s, command);
 	}
 	close_view(&s);
+	arena_free(s.command); /* an APPEND that was cut off */
 	if (!io_shutdown(io, span_s(10)))
 		log_debug("goodbye: %m");
 }

@@ -1,0 +1,516 @@
+#!/usr/bin/python3
+"""imapd -s: one user's mail over IMAP, with other programs at the same mail."""
+import imaplib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from instance import LIBEXEC, check, equal, main, matches, wait_for
+
+LETTER = (b"From: \"A. Author\" <a@example.net>\r\nTo: b@example.org\r\n"
+          b"Subject: =?utf-8?q?caf=C3=A9_one?=\r\n"
+          b"Date: Sun, 29 Nov 2026 14:40:03 +0100\r\n"
+          b"Message-ID: <1@example.net>\r\nMIME-Version: 1.0\r\n"
+          b"Content-Type: multipart/mixed; boundary=xx\r\n\r\npreamble\r\n"
+          b"--xx\r\nContent-Type: text/plain; charset=utf-8\r\n"
+          b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+          b"Gr=C3=BC=C3=9Fe\r\n--xx\r\nContent-Type: message/rfc822\r\n\r\n"
+          b"Subject: inner\r\n\r\nneedle\r\n--xx--\r\n")
+
+
+class Client(imaplib.IMAP4):
+    """imaplib over a socket that a process has the other end of."""
+
+    def __init__(self, sock):
+        self.given = sock
+        super().__init__()
+
+    def open(self, host="", port=0, timeout=None):
+        self.host, self.port, self.sock = host, port, self.given
+        self.sock.settimeout(30)
+        self.file = self.sock.makefile("rb")
+
+    def ok(self, verb, *args):
+        """The untagged data of a command that must succeed."""
+        status, data = self._simple_command(verb, *args)
+        equal(status, "OK")
+        return data
+
+    def said(self, name):
+        return self.untagged_responses.pop(name, [])
+
+    def line(self, text):
+        self.send(text + b"\r\n")
+
+    def until(self, pattern):
+        """Lines up to the first that has the pattern."""
+        lines = []
+        while not lines or not re.search(pattern, lines[-1]):
+            line = self.file.readline()
+            check(line, "the end instead of %r, after %r" % (pattern, lines))
+            lines.append(line.rstrip(b"\r\n"))
+        return lines
+
+
+class Mail:
+    """A Maildir and the imapd processes at it."""
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="imapd-test-")
+        self.path = self.folder + "/Maildir"
+        os.mkdir(self.folder + "/conf")
+        open(self.folder + "/conf/main.cf", "w").close()
+        self.processes = []
+        return self
+
+    def __exit__(self, *ignored):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.folder)
+
+    def raw(self, count=1, program="imapd"):
+        """Sockets of connections in one process."""
+        pairs = [socket.socketpair() for i in range(count)]
+        theirs = [pair[1].fileno() for pair in pairs]
+
+        def place():
+            high = [os.dup(fd) for fd in theirs]
+            spare = [os.dup2(fd, 200 + i) for i, fd in enumerate(high)]
+            os.dup2(spare[0], 0)
+            os.dup2(spare[0], 1)
+            for i, fd in enumerate(spare[1:]):
+                os.dup2(fd, 3 + i, True)
+
+        env = dict(os.environ, POSTHORN_USER="user", POSTHORN_MAIL=self.path,
+                   POSTHORN_CLIENTS=str(count - 1))
+        self.processes.append(subprocess.Popen(
+            [LIBEXEC + "/" + program, "-s", "-c", self.folder + "/conf"],
+            env=env, preexec_fn=place,
+            pass_fds=range(3, 3 + count - 1) if count > 1 else ()))
+        for pair in pairs:
+            pair[1].close()
+        return [pair[0] for pair in pairs]
+
+    def connect(self, count=1):
+        clients = [Client(sock) for sock in self.raw(count)]
+        return clients[0] if count == 1 else clients
+
+    def end(self, *clients):
+        for client in clients:
+            client.logout()
+        for process in self.processes:
+            equal(process.wait(30), 0)
+        self.processes = []
+
+    def drop(self, name, octets=b"Subject: dropped\n\ntext\n"):
+        with open(self.path + "/tmp/x", "wb") as f:
+            f.write(octets)
+        os.rename(self.path + "/tmp/x", self.path + "/" + name)
+
+    def files(self, folder="cur"):
+        return sorted(os.listdir(self.path + "/" + folder))
+
+
+def test_append_fetch_and_parts():
+    with Mail() as mail:
+        c = mail.connect()
+        equal(c.state, "AUTH")
+        c.select()
+        matches("APPENDUID", c.append(
+            "INBOX", r"(\Flagged $Work)", '"17-Jul-1996 02:44:25 -0700"',
+            LETTER)[1][0].decode())
+        data = c.fetch("1", "(RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[])")[1]
+        equal(data[0][1], LETTER)
+        matches(r'"17-Jul-1996 09:44:25 \+0000"', data[0][0].decode())
+        matches(r"RFC822.SIZE %d" % len(LETTER), data[0][0].decode())
+        matches(r"\\Flagged.*\$Work", data[0][0].decode())
+        equal(c.fetch("1", "(BODY.PEEK[1])")[1][0][1], b"Gr=C3=BC=C3=9Fe")
+        equal(c.fetch("1", "(BODY.PEEK[2.HEADER])")[1][0][1],
+              b"Subject: inner\r\n\r\n")
+        equal(c.fetch("1", "(BODY.PEEK[2.TEXT])")[1][0][1], b"needle")
+        equal(c.fetch("1", "(BODY.PEEK[1.MIME])")[1][0][1][:13],
+              b"Content-Type:")
+        equal(c.fetch("1", "(BODY.PEEK[HEADER.FIELDS (to SUBJECT)])")[1][0][1],
+              b"To: b@example.org\r\nSubject: =?utf-8?q?caf=C3=A9_one?=\r\n"
+              b"\r\n")
+        equal(c.fetch("1", "(BODY.PEEK[]<5.10>)")[1][0][1], LETTER[5:15])
+        equal(c.fetch("1", "(BODY.PEEK[9])")[1][0], b"1 (BODY[9] NIL)")
+        structure = c.fetch("1", "(BODYSTRUCTURE)")[1][0].decode()
+        matches(r'\("text" "plain" \("charset" "utf-8"\) NIL NIL '
+                r'"quoted-printable" 15 \d', structure)
+        matches(r'"message" "rfc822".*"inner"', structure)
+        matches(r'"mixed" \("boundary" "xx"\)', structure)
+        matches(r'ENVELOPE \("Sun, 29 Nov 2026 14:40:03 \+0100" "=\?utf-8.*" '
+                r'\(\("A. Author" NIL "a" "example.net"\)\)',
+                c.fetch("1", "(ENVELOPE)")[1][0].decode())
+        matches("Seen", c.fetch("1", "(BODY[TEXT])")[1][1].decode()
+                + c.fetch("1", "FLAGS")[1][0].decode())
+        mail.end(c)
+
+
+def test_line_ends_become_crlf():
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        mail.drop("cur/1.a:2,", b"A: b\n\none\n.two\r\n\rthree")
+        c.noop()
+        whole = b"A: b\r\n\r\none\r\n.two\r\n\rthree"
+        data = c.fetch("1", "(RFC822.SIZE BODY[])")[1]
+        equal(data[0][1], whole)
+        matches("RFC822.SIZE %d " % len(whole), data[0][0].decode() + " ")
+        for start in range(len(whole)):
+            for most in (1, 2, 7, 100):
+                data = c.fetch("1", "(BODY.PEEK[]<%d.%d>)" % (start, most))[1]
+                equal(data[0][1], whole[start:start + most])
+        mail.end(c)
+
+
+def test_flags_between_connections_of_one_process():
+    with Mail() as mail:
+        a, b = mail.connect(2)
+        a.select()
+        b.select()
+        a.append("INBOX", "", None, LETTER)
+        a.append("INBOX", "", None, LETTER)
+        b.noop()
+        equal(b.said("EXISTS")[-1], b"2")
+        a.said("FETCH")
+        equal(a.store("1", "+FLAGS.SILENT", r"(\Seen Blue)")[1], [None])
+        b.noop()
+        told = b.said("FETCH")
+        equal(len(told), 1)
+        matches(r"1 \(FLAGS \(\\Seen.*Blue\)\)", told[0].decode())
+        equal(a.said("FETCH"), [])
+        a.store("1", "+FLAGS", r"(\Deleted)")
+        a.expunge()
+        equal(a.said("EXPUNGE"), [])
+        # Sequence numbers of b stay until it may be told.
+        b.said("EXPUNGE")
+        status, data = b.fetch("1:2", "(UID)")
+        equal(b.said("EXPUNGE"), [])
+        equal(status, "NO")
+        b.said("FETCH")
+        b.noop()
+        equal(b.said("EXPUNGE"), [b"1"])
+        equal(b.fetch("1", "(UID)")[1], [b"1 (UID 2)"])
+        mail.end(a, b)
+
+
+def test_idle_hears_at_once():
+    with Mail() as mail:
+        a, b = mail.connect(2)
+        a.select()
+        b.select()
+        b.line(b"i IDLE")
+        b.until(rb"^\+ ")
+        a.append("INBOX", r"(\Flagged)", None, LETTER)
+        b.until(rb"^\* 1 EXISTS")
+        b.until(rb"RECENT")
+        a.store("1", "+FLAGS", r"(\Answered)")
+        b.until(rb"^\* 1 FETCH \(FLAGS \(\\Answered \\Flagged")
+        # Another program delivers, marks and removes.
+        mail.drop("new/9.other")
+        b.until(rb"^\* 2 EXISTS")
+        b.until(rb"RECENT")
+        wait_for(lambda: "9.other:2," in mail.files(), "out of new/")
+        os.rename(mail.path + "/cur/9.other:2,", mail.path + "/cur/9.other:2,S")
+        b.until(rb"^\* 2 FETCH \(FLAGS \(\\Seen")
+        os.unlink(mail.path + "/cur/9.other:2,S")
+        b.until(rb"^\* 2 EXPUNGE")
+        b.line(b"DONE")
+        b.until(rb"^i OK")
+        mail.end(a, b)
+
+
+def test_two_processes_share_the_mail():
+    with Mail() as mail:
+        a = mail.connect()
+        b = mail.connect()
+        a.select()
+        b.select()
+        a.append("INBOX", "", None, LETTER)
+        b.noop()
+        equal(b.said("EXISTS")[-1], b"1")
+        b.store("1", "+FLAGS", r"(\Flagged one)")
+        a.noop()
+        matches("Flagged.*one", a.fetch("1", "FLAGS")[1][0].decode())
+        for i in range(20):
+            (a, b)[i % 2].append("INBOX", "", None, LETTER)
+        a.noop()
+        b.noop()
+        uids = a.uid("search", None, "ALL")[1]
+        equal(uids, b.uid("search", None, "ALL")[1])
+        equal(uids[0].split(), [b"%d" % i for i in range(1, 22)])
+        a.store("5:10", "+FLAGS.SILENT", r"(\Deleted)")
+        a.expunge()
+        b.noop()
+        equal(len(b.search(None, "ALL")[1][0].split()), 15)
+        mail.end(a, b)
+
+
+def test_names_on_disk_follow():
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        mail.drop("new/5.a.host")
+        c.noop()
+        c.store("1", "+FLAGS", r"(\Seen \Answered Junk)")
+        wait_for(lambda: mail.files() == ["5.a.host:2,RSa"], "the new name")
+        equal(open(mail.path + "/dovecot-keywords").read(), "0 Junk\n")
+        mail.end(c)
+
+
+def test_index_may_be_thrown_away():
+    with Mail() as mail:
+        c = mail.connect()
+        for i in range(4):
+            c.append("INBOX", r"(\Seen)", None, LETTER)
+        c.select()
+        c.store("2", "+FLAGS", r"(\Deleted)")
+        c.expunge()
+        before = c.uid("fetch", "1:*", "(FLAGS INTERNALDATE)")[1]
+        validity = c.response("UIDVALIDITY")[1]
+        mail.end(c)
+        os.unlink(mail.path + "/posthorn-index")
+        os.unlink(mail.path + "/posthorn-index-lock")
+        c = mail.connect()
+        c.select()
+        equal(c.response("UIDVALIDITY")[1], validity)
+        after = c.uid("fetch", "1:*", "(FLAGS INTERNALDATE)")[1]
+        equal([a.replace(b" \\Recent", b"") for a in after],
+              [b.replace(b" \\Recent", b"") for b in before])
+        mail.end(c)
+
+
+def test_dovecot_maildir_is_taken_over():
+    with Mail() as mail:
+        for folder in ("", "/.Sent.2024"):
+            for name in ("cur", "new", "tmp"):
+                os.makedirs(mail.path + folder + "/" + name)
+        mail.drop("cur/1.a.h,S=23:2,Sa")
+        mail.drop("cur/2.b.h,S=23:2,")
+        mail.drop(".Sent.2024/cur/3.c.h:2,R")
+        with open(mail.path + "/dovecot-uidlist", "w") as f:
+            f.write("3 V1275660208 N900 Gabc\n17 W24 :1.a.h,S=23\n"
+                    "800 :2.b.h,S=23:2,\n")
+        with open(mail.path + "/dovecot-keywords", "w") as f:
+            f.write("0 $Forwarded\n")
+        with open(mail.path + "/subscriptions", "w") as f:
+            f.write("INBOX\nSent.2024\n")
+        c = mail.connect()
+        c.select()
+        equal(c.response("UIDVALIDITY")[1], [b"1275660208"])
+        data = c.uid("fetch", "1:*", "FLAGS")[1]
+        matches(r"UID 17 FLAGS \(\\Seen \$Forwarded\)", data[0].decode())
+        matches("UID 800 ", data[1].decode())
+        matches("APPENDUID 1275660208 900", c.append(
+            "INBOX", "", None, LETTER)[1][0].decode())
+        equal(c.lsub()[1][1].split()[-1], b"Sent.2024")
+        c.select("Sent.2024")
+        matches("Answered", c.fetch("1", "FLAGS")[1][0].decode())
+        mail.end(c)
+
+
+def test_mailboxes():
+    with Mail() as mail:
+        c = mail.connect()
+        for name in ("Drafts", "a.b.c", "a.b", '"two words"', "caf&AOk-"):
+            equal(c.create(name)[0], "OK")
+        equal(c.create("inbox")[0], "NO")
+        equal(c.create("a.b")[0], "NO")
+        equal(c.create('"x/y"')[0], "NO")
+        equal(c.create('"../x"')[0], "NO")
+        equal(c.create("caf&")[0], "NO")
+        listed = [line.decode() for line in c.list()[1]]
+        matches(r'\(\\HasNoChildren \\Drafts\) "\." Drafts', listed[1]
+                + listed[2] + listed[3] + "".join(listed))
+        check(any(line.endswith('(\\Noselect \\HasChildren) "." a')
+                  for line in listed), listed)
+        equal(sorted(line.split()[-1] for line in c.list('""', "%")[1]),
+              [b"Drafts", b"INBOX", b"a", b"caf&AOk-", b'words"'])
+        equal(c.list('""', '""')[1], [rb'(\Noselect) "." ""'])
+        equal(c.subscribe("a.b.c")[0], "OK")
+        equal(c.subscribe("nothing")[0], "NO")
+        equal(c.lsub('""', "%")[1], [rb'(\Noselect \HasChildren) "." a'])
+        c.append("a.b", "", None, LETTER)
+        equal(c.rename("a", "z.y")[0], "OK")
+        equal(c.status("z.y.b", "(MESSAGES UNSEEN UIDNEXT SIZE)")[1],
+              [b"z.y.b (MESSAGES 1 UIDNEXT 2 UNSEEN 1 SIZE %d)"
+               % len(LETTER)])
+        equal(c.delete("z.y.b")[0], "OK")
+        equal(c.delete("z.y.b")[0], "NO")
+        equal(c.delete("INBOX")[0], "NO")
+        equal(c.select("z.y.b")[0], "NO")
+        c.append("INBOX", "", None, LETTER)
+        equal(c.rename("INBOX", "old")[0], "OK")
+        equal(c.select("INBOX")[1], [b"0"])
+        equal(c.select("old")[1], [b"1"])
+        mail.end(c)
+
+
+def test_copy_move_uidplus():
+    with Mail() as mail:
+        c = mail.connect()
+        c.create("box")
+        c.select()
+        for i in range(4):
+            c.append("INBOX", r"(\Seen key%d)" % i, None, LETTER)
+        matches("TRYCREATE", c.copy("1", "none")[1][0].decode())
+        matches(r"COPYUID \d+ 1,3 1:2", c.copy("1,3", "box")[1][0].decode())
+        c.ok("MOVE", "2:3", "box")
+        matches(r"COPYUID \d+ 2:3 3:4", c.said("OK")[-1].decode()
+                if "OK" in c.untagged_responses
+                else c.response("COPYUID")[1][0].decode().join(
+                    ["COPYUID ", ""]))
+        equal(c.said("EXPUNGE"), [b"2", b"2"])
+        c.uid("store", "4", "+FLAGS", r"(\Deleted)")
+        c.uid("expunge", "1:3")
+        equal(c.said("EXPUNGE"), [])
+        c.uid("expunge", "4")
+        equal(c.said("EXPUNGE"), [b"2"])
+        equal(c.select("box")[1], [b"4"])
+        matches("key2", c.fetch("2", "FLAGS")[1][0].decode())
+        mail.end(c)
+
+
+def test_search():
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        c.append("INBOX", r"(\Seen)", '" 1-Feb-2020 00:00:00 +0000"', LETTER)
+        c.append("INBOX", "(kw)", '"17-Jul-2021 02:44:25 +0000"',
+                 b"Subject: other\r\n\r\nshort\r\n")
+
+        def found(*what):
+            return c.search(None, *what)[1][0]
+
+        equal(found("ALL"), b"1 2")
+        equal(found("UNSEEN"), b"2")
+        equal(found("SUBJECT", '"CAF\u00c9"') if False else
+              found("SUBJECT", "one"), b"1")
+        equal(found("KEYWORD", "kw"), b"2")
+        equal(found("NOT", "KEYWORD", "kw"), b"1")
+        equal(found("OR", "SUBJECT", "other", "FROM", "author"), b"1 2")
+        equal(found("BODY", "needle"), b"1")
+        equal(found("TEXT", "INNER"), b"1")
+        equal(found("BODY", "preamble"), b"")
+        equal(found("HEADER", "Message-ID", '""'), b"1")
+        equal(found("SINCE", "1-Jan-2021"), b"2")
+        equal(found("BEFORE", "2-Feb-2020"), b"1")
+        equal(found("SENTON", "29-Nov-2026"), b"1")
+        equal(found("LARGER", "100"), b"1")
+        equal(found("UID", "2:*"), b"2")
+        equal(found("(1:2 (NOT 1))"), b"2")
+        equal(found("UID", "100:*"), b"2")
+        c.literal = "grüße".encode()
+        equal(c._simple_command("SEARCH", "CHARSET", "UTF-8", "BODY")[0],
+              "OK")
+        equal(c.said("SEARCH"), [b"1"])
+        c.literal = "CAFÉ".encode()
+        equal(c._simple_command("SEARCH", "CHARSET", "UTF-8", "SUBJECT")[0],
+              "OK")
+        equal(c.said("SEARCH"), [b"1"])
+        matches("BADCHARSET", c._simple_command(
+            "SEARCH", "CHARSET", "klingon", "TEXT", "x")[1][0].decode())
+        mail.end(c)
+
+
+def test_condstore():
+    with Mail() as mail:
+        c = mail.connect()
+        c.append("INBOX", "", None, LETTER)
+        c.append("INBOX", "", None, LETTER)
+        c.ok("ENABLE", "CONDSTORE")
+        c.select()
+        highest = int(c.response("HIGHESTMODSEQ")[1][0])
+        data = c.fetch("1:2", "(MODSEQ)")[1]
+        modseqs = [int(re.search(rb"MODSEQ \((\d+)\)", d).group(1))
+                   for d in data]
+        check(max(modseqs) <= highest)
+        c.store("1", "+FLAGS.SILENT", r"(\Seen)")
+        status, text = c._simple_command(
+            "STORE", "1:2", "(UNCHANGEDSINCE %d)" % highest, "+FLAGS",
+            r"(\Flagged)")
+        equal(status, "OK")
+        matches(r"MODIFIED 1\]", text[0].decode())
+        c.said("FETCH")
+        data = c.ok("FETCH", "1:*", "(FLAGS)", "(CHANGEDSINCE %d)" % highest)
+        equal(len(c.said("FETCH")), 2)
+        c.search(None, "MODSEQ", str(highest + 1))
+        mail.end(c)
+
+
+def test_bad_input_is_answered():
+    with Mail() as mail:
+        sock, = mail.raw()
+        f = sock.makefile("rwb")
+        f.readline()
+
+        def ask(line, wanted):
+            f.write(line + b"\r\n")
+            f.flush()
+            while True:
+                answer = f.readline()
+                check(answer, "the end after %r" % line[:60])
+                if not answer.startswith(b"* ") or wanted.startswith(rb"^\*"):
+                    break
+            check(re.search(wanted, answer), "%r: %r" % (line[:60], answer))
+
+        ask(b"", rb"^\* BAD")
+        ask(b"a", rb"^\* BAD")
+        ask(b"a NOTHING", b"^a BAD")
+        ask(b"a NOOP", b"^a OK")
+        ask(b"a FETCH 1 FLAGS", b"^a BAD")
+        ask(b"a SELECT inbox", b"^a OK")
+        ask(b"a FETCH 1 FLAGS", b"^a BAD")
+        ask(b"a FETCH * FLAGS", b"^a BAD")
+        ask(b"a NOOP x", b"^a BAD")
+        ask(b"a SEARCH " + b"(" * 1000 + b"ALL" + b")" * 1000, b"^a BAD")
+        ask(b"a NOOP", b"^a OK")
+        ask(b"a FETCH 1 BODY[1.]", b"^a BAD")
+        ask(b"a STORE 1 FLAGS (\\Recent)", b"^a BAD")
+        ask(b"a LIST \"\" \"" + b"*a" * 100 + b"\"", b"^a OK")
+        ask(b"a " + b"x" * 100000, rb"^\* BAD")
+        ask(b"a NOOP", b"^a OK")
+        ask(b"a APPEND inbox {99999999999}", b"^a NO")
+        ask(b"a CREATE {300000}", b"^a NO")
+        ask(b"a CREATE {300000+}\r\n" + b"y" * 300000, b"^a NO")
+        ask(b"a APPEND none {5+}\r\nhello", b"^a NO .TRYCREATE")
+        ask(b"a APPEND inbox {6+}\r\nA: b\0\n", b"^a NO")
+        ask(b"a APPEND inbox (\\Bad) {5+}\r\nhello", b"^a BAD")
+        ask(b"a APPEND inbox {5+}\r\nhello x", b"^a BAD")
+        ask(b"a NOOP", b"^a OK")
+        ask(b"a CREATE {3+}\r\nbox", b"^a OK")
+        ask(b"a STATUS {3}", rb"^\+ ")
+        ask(b"box (MESSAGES)", b"^a OK")
+        equal(mail.files("tmp"), [])
+        f.close()
+        sock.close()
+
+
+def test_an_append_that_is_cut_off_leaves_nothing():
+    with Mail() as mail:
+        sock, = mail.raw()
+        sock.recv(1000)
+        sock.sendall(b"a APPEND inbox {100+}\r\nhalf of it")
+        sock.close()
+        equal(mail.processes[0].wait(30), 0)
+        equal(mail.files("cur") + mail.files("new") + mail.files("tmp"), [])
+
+
+def test_a_large_message_goes_through():
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        text = b"Subject: large\r\n\r\n" + b"0123456789\r\n" * 500000
+        equal(c.append("INBOX", "", None, text)[0], "OK")
+        check(c.fetch("1", "(BODY.PEEK[])")[1][0][1] == text, "it differs")
+        mail.end(c)
+
+
+if __name__ == "__main__":
+    main(globals())

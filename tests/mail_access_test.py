@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""The parents of imapd and pop3d: tokens of auth, connections of login, a
+process per user. tests/peer-call speaks for auth and login."""
+import glob
+import os
+import signal
+import socket
+import subprocess
+
+from imapd_test import LETTER, Client, Mail
+from instance import LIBEXEC, Skip, equal, is_root, main, matches, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PEER_CALL = os.environ.get("POSTHORN_BUILD", HERE + "/../build") + "/tests/peer-call"
+
+
+class Parent(Mail):
+    """A parent of imapd or pop3d as master starts it."""
+
+    def __init__(self, program="imapd"):
+        self.program = program
+
+    def __enter__(self):
+        if not os.path.exists(PEER_CALL):
+            raise Skip("no " + PEER_CALL)
+        super().__enter__()
+        os.chmod(self.folder, 0o755)
+        self.caller = subprocess.Popen(
+            [PEER_CALL, LIBEXEC + "/" + self.program, self.folder + "/conf",
+             "auth"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.processes.append(self.caller)
+        self.count = 0
+        self.uid = 61901 if is_root() else os.getuid()
+        self.gid = 61901 if is_root() else os.getgid()
+        if is_root():
+            os.mkdir(self.path)
+            os.chown(self.path, self.uid, self.gid)
+        return self
+
+    def ask(self, line):
+        self.caller.stdin.write(line.encode() + b"\n")
+        self.caller.stdin.flush()
+        return self.caller.stdout.readline().decode().strip()
+
+    def grant(self, token, user="alice", path=None):
+        equal(self.ask("grant %s %s maildir:%s %d %d" % (
+            token, user, path or self.path, self.uid, self.gid)), "granted")
+
+    def hand(self, token, tag="t", given=""):
+        """(errno, our end of the connection)"""
+        self.count += 1
+        path = "%s/s%d" % (self.folder, self.count)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            status = self.ask("handover %s %s %s %s" % (
+                token, tag, path, given))
+            ours, _ = listener.accept()
+        ours.settimeout(30)
+        return int(status), ours
+
+    def child_pids(self):
+        found = []
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path) as f:
+                    text = f.read()
+            except OSError:
+                continue
+            name = text[text.index("(") + 1:text.rindex(")")]
+            rest = text[text.rindex(")") + 2:].split()
+            found.append((int(text.split()[0]), name, int(rest[1]), rest[0]))
+        parents = {pid for pid, name, ppid, _ in found
+                   if ppid == self.caller.pid}
+        return [pid for pid, name, ppid, state in found
+                if ppid in parents and state != "Z"]
+
+
+class Given(Client):
+    """A connection whose LOGIN is answered by the process it was given to."""
+
+    greeting = None
+
+    def readline(self):
+        line = super().readline()
+        if self.greeting is not None:
+            return line
+        self.greeting = line
+        return b"* PREAUTH " + line
+
+
+def test_a_token_opens_one_connection():
+    with Parent() as p:
+        status, sock = p.hand("none")
+        equal(status, 13)
+        p.grant("tok1")
+        status, sock = p.hand("tok1", "a7")
+        equal(status, 0)
+        c = Given(sock)
+        matches(r"^a7 OK \[CAPABILITY IMAP4rev1", c.greeting.decode())
+        equal(p.hand("tok1")[0], 13)
+        equal(c.append("INBOX", "", None, LETTER)[0], "OK")
+        c.logout()
+        equal(len(p.files()), 1)
+        if is_root():
+            equal(os.stat(p.path + "/cur").st_uid, p.uid)
+
+
+def test_connections_of_a_user_share_a_process():
+    with Parent() as p:
+        p.grant("t1")
+        p.grant("t2")
+        a = Given(p.hand("t1")[1])
+        b = Given(p.hand("t2")[1])
+        equal(len(p.child_pids()), 1)
+        pid = p.child_pids()[0]
+        with open("/proc/%d/status" % pid) as f:
+            status = f.read()
+        matches(r"Seccomp:\s+2", status)
+        matches(r"NoNewPrivs:\s+1", status)
+        if is_root():
+            matches(r"Uid:\s+61901\s+61901\s+61901\s+61901", status)
+            matches(r"CapEff:\s+0+\n", status)
+        a.select()
+        b.select()
+        a.append("INBOX", "", None, LETTER)
+        b.noop()
+        equal(b.said("EXISTS")[-1], b"1")
+        a.logout()
+        b.logout()
+        p.grant("t3")
+        c = Given(p.hand("t3")[1])
+        equal(p.child_pids(), [pid])
+        c.logout()
+
+
+def test_what_login_read_is_not_lost():
+    with Parent() as p:
+        p.grant("t1")
+        status, sock = p.hand("t1", "a", "b_NOOP")
+        f = sock.makefile("rb")
+        matches("^a OK", f.readline().decode())
+        matches("BAD", f.readline().decode())
+        sock.sendall(b"c LOGOUT\r\n")
+        matches(r"^\* BYE", f.readline().decode())
+
+
+def test_a_crash_hits_one_user():
+    with Parent() as p:
+        p.grant("t1")
+        p.grant("t2", "bob", p.folder + "/bob" if not is_root() else p.path)
+        a = Given(p.hand("t1")[1])
+        b = Given(p.hand("t2")[1])
+        first, second = sorted(p.child_pids())
+        os.kill(first, signal.SIGSEGV)
+        equal(a.file.readline(), b"")
+        equal(b.noop()[0], "OK")
+        wait_for(lambda: p.child_pids() == [second], "the end of it")
+        p.grant("t3")
+        c = Given(p.hand("t3")[1])
+        equal(c.select()[0], "OK")
+        c.logout()
+        b.logout()
+
+
+def test_pop3_too():
+    with Parent("pop3d") as p:
+        p.grant("t1")
+        status, sock = p.hand("t1")
+        equal(status, 0)
+        f = sock.makefile("rb")
+        matches(r"^\+OK", f.readline().decode())
+        sock.sendall(b"STAT\r\nQUIT\r\n")
+        matches(r"^\+OK 0 0", f.readline().decode())
+        matches(r"^\+OK", f.readline().decode())
+        equal(f.readline(), b"")
+
+
+if __name__ == "__main__":
+    main(globals())
