@@ -1,22 +1,13 @@
 /*
- * The link to anvil: one call for the whole process, so that anvil sees when
- * this process is gone and forgets its connections.
+ * What anvil counts: one call as long as the connection lasts, so that anvil
+ * sees its end whatever becomes of this process.
  */
 #include "smtpd/session.h"
 
 #include "base/log.h"
 
-static struct {
-	struct arena *arena; /* of the call; NULL: no call */
-	struct call *call;
-	struct io_gate gate;    /* one question at a time */
-	uint64_t generation;    /* of the call; 0: none was made yet */
-	struct moment retry;    /* after a failure: not before */
-} link;
-
 enum {
 	ANSWER_S = 10,
-	RETRY_S = 10,
 };
 
 struct limit {
@@ -50,38 +41,6 @@ static int64_t limit_of(const struct session *s, enum rate_event event)
 		limits[event].limit);
 }
 
-void rate_open(void)
-{
-	io_gate_init(&link.gate, 1);
-	link.retry = moment_now();
-}
-
-static void drop_call(void)
-{
-	arena_free(link.arena);
-	link.arena = NULL;
-	link.call = NULL;
-	link.retry = moment_after(span_s(RETRY_S));
-}
-
-static bool have_call(void)
-{
-	if (link.call && call_is_alive(link.call))
-		return true;
-	if (link.call)
-		drop_call();
-	if (link.generation && moment_left(link.retry).us > 0)
-		return false;
-	link.arena = arena_new(0);
-	link.call = service_call(link.arena, "anvil", span_s(ANSWER_S));
-	link.generation++;
-	if (link.call)
-		return true;
-	log_warning("connect to anvil: %m");
-	drop_call();
-	return false;
-}
-
 /* The network that a client is counted under. */
 static struct str network_of(struct session *s)
 {
@@ -101,7 +60,6 @@ static struct str network_of(struct session *s)
 	return dns_address_text(s->arena, &network);
 }
 
-/* Within the gate. */
 static bool ask(struct session *s, enum rate_event event,
 	struct msg_anvil_counts *counts)
 {
@@ -110,13 +68,13 @@ static bool ask(struct session *s, enum rate_event event,
 		.address = network_of(s), .count = 1,
 	};
 
-	if (!have_call())
-		return false;
-	if (msg_anvil_send(link.call, &m) &&
-		msg_anvil_counts_recv(link.call, counts, span_s(ANSWER_S)))
+	if (!s->rate_call)
+		s->rate_call = service_call(s->arena, "anvil",
+			span_s(ANSWER_S));
+	if (s->rate_call && msg_anvil_send(s->rate_call, &m) &&
+		msg_anvil_counts_recv(s->rate_call, counts, span_s(ANSWER_S)))
 		return true;
 	log_warning("problem talking to service anvil: %m");
-	drop_call();
 	return false;
 }
 
@@ -152,16 +110,8 @@ bool rate_count(struct session *s, enum rate_event event,
 {
 	struct msg_anvil_counts counts;
 	int64_t most = s->conf->smtpd_client_connection_count_limit;
-	bool known;
 
-	if (!is_counted(s, event) || !io_gate_enter(&link.gate,
-		span_s(ANSWER_S)))
-		return true;
-	known = ask(s, event, &counts);
-	if (known && event == RATE_CONNECT)
-		s->rate_generation = link.generation;
-	io_gate_leave(&link.gate);
-	if (!known)
+	if (!is_counted(s, event) || !ask(s, event, &counts))
 		return true;
 	if (event == RATE_CONNECT && most > 0 &&
 		counts.connections > (uint64_t)most)
@@ -174,21 +124,9 @@ bool rate_count(struct session *s, enum rate_event event,
 	return true;
 }
 
-/* Not answered. A new anvil, or a new call, knows nothing of us. */
 void rate_disconnect(struct session *s)
 {
-	struct msg_anvil m = {
-		.verb = STR("disconnect"), .service = service_row(),
-		.count = 1,
-	};
-
-	if (s->rate_generation == 0)
-		return;
-	m.address = network_of(s);
-	if (!io_gate_enter(&link.gate, span_s(ANSWER_S)))
-		return;
-	if (s->rate_generation == link.generation && link.call &&
-		!msg_anvil_send(link.call, &m))
-		drop_call();
-	io_gate_leave(&link.gate);
+	if (s->rate_call)
+		call_close(s->rate_call);
+	s->rate_call = NULL;
 }

@@ -1,8 +1,7 @@
 /*
  * smtpd/server - what the process knows before it serves: tables, lists, keys.
  *
- * Made by server_open before the sandbox closes; read-only from then on but
- * for the link to anvil (rate.h).
+ * Made by server_open before the sandbox closes; read-only from then on.
  */
 #ifndef SMTPD_SERVER_H
 #define SMTPD_SERVER_H

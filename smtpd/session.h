@@ -102,7 +102,7 @@ struct session {
 	struct {
 		unsigned ok, all;
 	} counts[VERBS_MOST + 1]; /* the last: unknown ones */
-	uint64_t rate_generation; /* anvil knows of us; 0: no */
+	struct call *rate_call; /* to anvil; NULL: not counted */
 };
 
 /* ---- reply.c ---- */
@@ -147,7 +147,6 @@ enum rate_event {
 must_check bool rate_count(struct session *s, enum rate_event event,
 	struct status *refusal);
 void rate_disconnect(struct session *s);
-void rate_open(void);
 
 /* ---- verbs ---- */
 

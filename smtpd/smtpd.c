@@ -336,12 +336,6 @@ static void start(const struct conf *conf)
 	maps_watch();
 }
 
-static void prepare(const struct conf *conf)
-{
-	server_open(conf);
-	rate_open();
-}
-
 static const enum param params[] = {
 	smtpd_banner, smtpd_timeout, message_size_limit, smtpd_hard_error_limit,
 	smtpd_soft_error_limit, smtpd_error_sleep_time,
@@ -375,7 +369,7 @@ static const struct service smtpd = {
 	.name = "smtpd", .fibers = 100, /* clients per process; a setting */
 	.profile = PROFILE_NETWORK,
 	.calls = "cleanup auth resolver proxymap anvil",
-	.params = params, .prepare = prepare, .start = start,
+	.params = params, .prepare = server_open, .start = start,
 	.session = session,
 };
 
