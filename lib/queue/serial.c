@@ -69,8 +69,8 @@ static bool write_copy(struct serials *serials, int which, uint64_t value)
 /* Nothing was ever queued here. */
 static bool is_new_queue(struct disk *disk)
 {
-	static const char *const dirs[] = { "journal", "deferred", "hold",
-		"corrupt", "large" };
+	/* cleanup may see no others. */
+	static const char *const dirs[] = { "journal", "large" };
 	auto_arena struct arena *arena = arena_new(0);
 
 	for (size_t i = 0; i < COUNT(dirs); i++) {
