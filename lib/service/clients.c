@@ -140,6 +140,7 @@ static int accept_client(size_t listener)
 	while (self.gate.free == 0 && !self.is_retiring)
 		if (!io_event_wait(&acceptors.room, SPAN_FOREVER))
 			return -1;
+	errno = ECANCELED;
 	if (self.is_retiring)
 		return -1;
 	acceptors.is_waiting[listener] = true;
@@ -160,9 +161,12 @@ static void accept_clients(void *context)
 				close(fd);
 			else
 				new_client(fd);
-		} else if (errno == EMFILE || errno == ENFILE ||
-			errno == ENOBUFS || errno == ENOMEM) {
-			log_warning("accept: %m");
+		} else if (errno == EPERM || errno == EINVAL) {
+			log_error("accept: %m: this daemon's profile does not "
+				"let it have clients");
+			return;
+		} else if (errno != EBADF && errno != ECANCELED) {
+			log_warning("accept: %m"); /* no descriptor, memory */
 			io_sleep(span_ms(ACCEPT_REST_MS));
 		}
 	}
