@@ -13,6 +13,7 @@ struct outcome {
 	struct status status;   /* code 0: nothing has happened yet */
 	struct str diagnostic;  /* the server's reply; NONE: there was none */
 	struct str mta;         /* the server's name; NONE: none was reached */
+	struct str relay;       /* as logged; NONE: "none" */
 	bool is_site;           /* would be the same for any message there */
 };
 

@@ -46,7 +46,8 @@ struct outcome session_lost(const struct session *session,
 		trouble = outcome_f(arena, 451, 4, 2,
 			"lost connection with %.*s while %s",
 			STR_ARG(session->site.where), phase);
-	trouble.mta = session->site.host;
+	trouble.mta = arena_copy(arena, session->site.host);
+	trouble.relay = arena_copy(arena, session->site.relay);
 	trouble.is_site = true;
 	return trouble;
 }
@@ -60,6 +61,7 @@ struct outcome session_said(const struct session *session,
 		.status = smtp_reply_status(reply),
 		.diagnostic = text,
 		.mta = arena_copy(arena, session->site.host),
+		.relay = arena_copy(arena, session->site.relay),
 	};
 
 	outcome.status.text = arena_fmt(arena,
@@ -478,7 +480,8 @@ static struct session *open_once(const struct opening *o,
 		return session;
 	*tls_failed = session->is_broken && !session->is_tls &&
 		session->tls.failure.len > 0;
-	trouble->mta = arena_copy(o->arena, trouble->mta);
+	trouble->mta = arena_copy(o->arena, session->site.host);
+	trouble->relay = arena_copy(o->arena, session->site.relay);
 	session_close(session);
 	return NULL;
 }

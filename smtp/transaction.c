@@ -65,7 +65,8 @@ static void report(struct attempt *a, const struct session *session,
 {
 	struct deliver_report r = {
 		.status = outcome->status,
-		.relay = session ? session->site.relay : STR("none"),
+		.relay = session ? session->site.relay :
+			outcome->relay.len ? outcome->relay : STR("none"),
 		.action = action,
 		.mta = outcome->mta,
 		.diagnostic = outcome->diagnostic,
