@@ -212,12 +212,24 @@ static void run_program(const struct child *child, bool is_probe)
 	_exit(1);
 }
 
+/* Whoever started master may wait for the end of its output. */
+static void let_go_of_output(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (state.is_foreground || null < 0)
+		return;
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+}
+
 static _Noreturn void be_child(struct child *child, int channel, int ring,
 	int report)
 {
 	setsid();
 	set_limits();
 	reset_signals();
+	let_go_of_output();
 	place_descriptors(child, channel, ring, report);
 	run_program(child, child->is_probe);
 	_exit(1);
