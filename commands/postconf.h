@@ -1,0 +1,56 @@
+/*
+ * commands/postconf - what the files of postconf(1) share.
+ *
+ * Waits    for the disk
+ */
+#ifndef COMMANDS_POSTCONF_H
+#define COMMANDS_POSTCONF_H
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "config/master_cf.h"
+
+#include <sys/stat.h>
+
+enum { POSTCONF_MOST = 4096 }; /* overrides */
+
+enum postconf_edit {
+	EDIT_NONE,
+	EDIT_SET,     /* -e */
+	EDIT_REMOVE,  /* -X */
+	EDIT_COMMENT, /* -# */
+};
+
+struct postconf {
+	struct arena *arena;
+	const char *directory; /* of -c */
+	const struct conf *conf;
+	const char *overrides[POSTCONF_MOST];
+	size_t override_count;
+	enum postconf_edit edit;
+	bool defaults, only_set, no_name, no_value, fold, expand, json, quiet,
+		no_builtin, no_service, no_user;
+	int master; /* 'M', 'F', 'P' or 0 */
+	bool all_params; /* -PP */
+};
+
+/* postconf_show.c: names, or all of them. */
+void show_parameters(struct postconf *p, char **names);
+/* One "name = value" as the options have it. */
+void show_one(struct postconf *p, struct str name, struct str value);
+/* What stands in main.cf and nobody reads. */
+void warn_of_unused(struct postconf *p);
+
+/* postconf_edit.c: -e, -X, -#. */
+void edit_parameters(struct postconf *p, char **arguments);
+/* The text of a file of the configuration directory, and replacing it: with
+ * its owner and mode, all at once. */
+struct str read_file_of(struct postconf *p, const char *name);
+void write_file_of(struct postconf *p, const char *name, struct str text);
+
+/* postconf_master.c: -M, -F, -P. */
+void show_master(struct postconf *p, char **patterns);
+void edit_master(struct postconf *p, char **arguments);
+void read_master(struct postconf *p, struct master_cf *cf);
+
+#endif
