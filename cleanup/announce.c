@@ -19,6 +19,7 @@ enum {
 
 static struct {
 	struct call *call; /* NULL: not connected */
+	unsigned senders;  /* fibers that may still use a call */
 	struct io_event news; /* something was committed meanwhile */
 } qmgr;
 
@@ -27,10 +28,14 @@ static bool send_place(struct call *call, const struct place *place,
 {
 	auto_buf struct buf text = { 0 };
 	struct msg_queued queued = { .queue_id = queue_id, .again = again };
+	bool sent;
 
 	place_format(&text, place);
 	queued.place = buf_str(&text);
-	return msg_queued_send(call, &queued);
+	qmgr.senders++;
+	sent = msg_queued_send(call, &queued);
+	qmgr.senders--;
+	return sent;
 }
 
 struct places {
@@ -55,8 +60,9 @@ static void announce_all(void *context)
 	struct places all = { 0 };
 
 	journal_each(cleanup->journal, collect, &all);
-	for (size_t i = 0; i < all.count && call && qmgr.call == call; i++)
-		if (!send_place(call, &all.places[i], STR(""), true))
+	/* The call may end, and another begin, while we wait. */
+	for (size_t i = 0; i < all.count && qmgr.call == call; i++)
+		if (!call || !send_place(call, &all.places[i], STR(""), true))
 			break;
 	free(all.places);
 }
@@ -84,8 +90,9 @@ static bool converse(struct cleanup *cleanup)
 	hear(cleanup);
 	qmgr.call = NULL;
 	call_close(call);
-	/* The fiber that announces may still hold it for a moment. */
-	io_yield();
+	while (qmgr.senders > 0)
+		if (!io_sleep(span_ms(1)))
+			io_uncancel();
 	return true;
 }
 

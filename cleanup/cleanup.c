@@ -38,6 +38,12 @@ static const enum param params[] = {
 
 static struct cleanup cleanup;
 
+/* Opening the journal waits, and calls may come meanwhile. */
+static struct {
+	bool is_open;
+	struct io_event news;
+} queue;
+
 static void prepare(const struct conf *conf)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -49,6 +55,7 @@ static void prepare(const struct conf *conf)
 		log_fatal("queue_directory %s: %m", directory);
 	message_boot_id(boot_id); /* /proc is out of reach later */
 	mail_date_ready();
+	io_event_init(&queue.news);
 	rewriting_prepare(conf);
 	checks_prepare(conf);
 }
@@ -61,18 +68,21 @@ static void open_queue(void)
 		log_fatal("journal/serial: %m");
 }
 
-static bool is_open(void)
-{
-	if (!cleanup.journal)
-		open_queue();
-	return cleanup.journal != NULL;
-}
-
 static void start(const struct conf *conf)
 {
 	(void)conf;
-	if (is_open())
-		announce_start(&cleanup);
+	open_queue();
+	queue.is_open = true;
+	io_event_wake_all(&queue.news);
+	announce_start(&cleanup);
+}
+
+static bool await_queue(void)
+{
+	while (!queue.is_open)
+		if (!io_event_wait(&queue.news, span_s(60)))
+			return false;
+	return true;
 }
 
 static void grant_ids(struct call *call)
@@ -96,7 +106,7 @@ static void serve(const struct conf *conf, struct call *call)
 	enum msg_kind kind;
 
 	(void)conf;
-	if (!call_peek(call, &kind, span_s(10)))
+	if (!await_queue() || !call_peek(call, &kind, span_s(10)))
 		return;
 	if (kind == MSG_ids_want)
 		grant_ids(call);
