@@ -32,7 +32,7 @@ static const enum param params[] = {
 	virtual_alias_expansion_limit, virtual_alias_recursion_limit,
 	virtual_alias_address_length_limit, header_checks, mime_header_checks,
 	nested_header_checks, body_checks, body_checks_size_limit,
-	line_length_limit, PARAMS_END
+	line_length_limit, non_smtpd_milters, PARAMS_END
 };
 /* clang-format on */
 

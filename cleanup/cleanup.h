@@ -70,7 +70,6 @@ struct status rewriting_aliases(struct intake *intake,
 
 /* checks.c: header_checks and body_checks. */
 void checks_prepare(const struct conf *conf);
-/* Code 0 of *action's refusal... see there. */
 enum check_result {
 	CHECK_KEEP,
 	CHECK_DROP,    /* IGNORE, STRIP */
@@ -88,6 +87,10 @@ enum check_kind {
 enum check_result checks_run(struct intake *intake, enum check_kind kind,
 	struct str line, struct str *text);
 bool checks_has(enum check_kind kind);
+
+/* parts.c: the checks behind the header; the content as it shall be. */
+bool parts_have_checks(const struct intake *intake);
+struct str parts_apply(struct intake *intake, struct str content);
 
 /* announce.c: qmgr is told, and says what is free. */
 void announce_start(struct cleanup *cleanup);

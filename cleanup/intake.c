@@ -14,6 +14,7 @@
 enum {
 	STEP_S = 3600,      /* a client may be slow with its content */
 	RECIPIENTS_MOST = 100000,
+	CHECKED_MOST = 256 * 1024 * 1024, /* content that is read for checks */
 	HEAD_MOST = 256 * 1024, /* of a large file: what is read for its header */
 };
 
@@ -156,6 +157,46 @@ static struct status read_head(struct intake *in, int fd, struct str *head)
 	return STATUS_OK;
 }
 
+/* Checked large content that has changed is a new file, not yet named. */
+static struct status replace_large(struct intake *in, struct str content)
+{
+	struct disk *disk = in->cleanup->disk;
+	bool done;
+	int fd;
+
+	large_drop(disk, in->serial);
+	fd = large_create(disk, in->serial);
+	if (fd < 0)
+		return write_error();
+	done = disk_write_all(disk, fd, content.p, content.len, 0);
+	disk_close(disk, &fd);
+	in->octets = content.len;
+	if (done && content.len > 0 &&
+		large_seal(disk, in->serial, content.len, NULL))
+		return STATUS_OK;
+	log_warning("%.*s: large content: %m", STR_ARG(in->facts.queue_id));
+	return write_error();
+}
+
+static struct status check_large(struct intake *in, int fd, struct str *head)
+{
+	struct str content, checked;
+	struct status status = STATUS_OK;
+	char *octets;
+
+	if (in->octets > CHECKED_MOST)
+		return STATUS(552, 3, 4, "Error: message file too big");
+	octets = arena_alloc(in->arena, (size_t)in->octets);
+	content = str_of(octets, (size_t)in->octets);
+	if (!disk_read_all(in->cleanup->disk, fd, octets, content.len, 0))
+		return write_error();
+	checked = parts_apply(in, content);
+	if (checked.p != content.p)
+		status = replace_large(in, checked);
+	*head = str_first(checked, HEAD_MOST);
+	return status;
+}
+
 /* Large content is durable and nobody's to change from here on. */
 static struct status apply_large(struct intake *in)
 {
@@ -169,7 +210,8 @@ static struct status apply_large(struct intake *in)
 			STR_ARG(in->facts.queue_id));
 		return write_error();
 	}
-	status = read_head(in, fd, &head);
+	status = parts_have_checks(in) ? check_large(in, fd, &head)
+				       : read_head(in, fd, &head);
 	disk_close(disk, &fd);
 	in->content = STR("");
 	return status_is_ok(status) ? header_apply(in, head) : status;
@@ -272,7 +314,20 @@ static struct status apply_body(struct intake *in)
 {
 	if (in->is_large)
 		return apply_large(in);
+	if (parts_have_checks(in))
+		in->content = parts_apply(in, in->content);
 	return header_apply(in, in->content);
+}
+
+/* What would filter this message and cannot: nothing passes unfiltered. */
+static struct status check_settings(const struct intake *in)
+{
+	if (in->conf->non_smtpd_milters.len == 0 || in->facts.protocol.len ||
+		(in->facts.flags & (SUBMIT_INTERNAL | SUBMIT_NO_MILTERS)))
+		return STATUS_OK;
+	log_warning("%.*s: non_smtpd_milters: not supported yet: message not "
+		"accepted", STR_ARG(in->facts.queue_id));
+	return STATUS(451, 3, 5, "Error: server configuration error");
 }
 
 /* Everything between `submit` and `submitted`. */
@@ -281,6 +336,8 @@ static struct status run(struct intake *in, struct place *place)
 	struct status status = check_size(in);
 
 	apply_defaults(in);
+	if (status_is_ok(status))
+		status = check_settings(in);
 	if (status_is_ok(status))
 		status = apply_body(in);
 	if (status_is_ok(status) && in->refusal.code)

@@ -160,7 +160,8 @@ static void show_text(struct pending *p, char tag, const char *field,
 }
 
 static void show_envelope(const struct shown *shown,
-	const struct message_head *head, const struct stored *stored)
+	const struct message_head *head, const struct envelope *envelope,
+	const struct stored *stored)
 {
 	struct str in = str_first(str_skip(shown->octets, MESSAGE_HEAD_OCTETS),
 		head->envelope_octets);
@@ -171,10 +172,10 @@ static void show_envelope(const struct shown *shown,
 	title(shown, "ENVELOPE RECORDS");
 	prefix(shown, 0, 'C');
 	printf("message_size: %15ju %15d %15u %15d %15ju\n",
-		(uintmax_t)(head->content_octets + head->large_octets),
+		(uintmax_t)message_content_octets(head, envelope),
 		MESSAGE_HEAD_OCTETS + (int)head->envelope_octets,
 		(unsigned)head->recipients, 0,
-		(uintmax_t)(head->content_octets + head->large_octets));
+		(uintmax_t)message_content_octets(head, envelope));
 	prefix(shown, 0, 'c');
 	printf("create_time: %s\n", time_text(head->commit_us));
 	while (in.len > 0) {
@@ -295,7 +296,7 @@ static void show(struct shown *shown, const struct stored *stored)
 	}
 	shown->serial = head.serial;
 	if (shows(shown->options, ENVELOPE))
-		show_envelope(shown, &head, stored);
+		show_envelope(shown, &head, &envelope, stored);
 	if (shows(shown->options, HEADER) || shows(shown->options, BODY))
 		show_content(shown, &head, &envelope);
 	title(shown, "HEADER EXTRACTED");
