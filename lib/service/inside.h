@@ -51,6 +51,8 @@ void channel_start(void);
 void channel_send(enum msg_kind kind, struct str body);
 
 /* peers.c */
+/* Stand-alone: before the sandbox closes. */
+void peers_open_alone(void);
 void peers_introduced(struct msg_introduced *m);
 void peers_master_gone(void);
 /* Ask those whom we serve to open no more calls. */

@@ -1,6 +1,7 @@
 #include "service/inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -196,31 +197,64 @@ static bool wants_another(const struct callee *callee,
 		(callee->count < callee->processes && calls >= LOAD_BUSY_AT);
 }
 
-static void connect_alone(struct callee *callee)
+/* ---- stand-alone: sockets of POSTHORN_PEER_..., opened in time ---- */
+
+enum {
+	ALONE_MOST = 32,
+};
+
+static struct {
+	struct str name;
+	int fd;
+} alone[ALONE_MOST];
+static size_t alone_count;
+
+static int open_alone(struct str name)
 {
 	char variable[128];
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path;
 	auto_close int fd = -1;
 
-	snprintf(variable, sizeof(variable), "POSTHORN_PEER_%s", callee->name);
+	snprintf(variable, sizeof(variable), "POSTHORN_PEER_%.*s",
+		STR_ARG(name));
 	path = getenv(variable);
+	if (!path || strlen(path) >= sizeof(address.sun_path))
+		return -1;
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address,
+			      sizeof(address)) < 0 ||
+		fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		log_warning("%s: %m", variable);
+		return -1;
+	}
+	return fd_keep(&fd);
+}
+
+void peers_open_alone(void)
+{
+	struct str rest = str_from(self.service->calls), name;
+
+	while (alone_count < ALONE_MOST && str_take_item(&rest, " ", &name)) {
+		alone[alone_count].name = name;
+		alone[alone_count++].fd = open_alone(name);
+	}
+}
+
+static void connect_alone(struct callee *callee)
+{
 	callee->answers++;
 	callee->error = ENOENT;
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || !io_connect(fd, (const struct sockaddr *)&address,
-			      sizeof(address), span_s(10))) {
-		callee->error = errno;
-		return;
+	for (size_t i = 0; i < alone_count; i++) {
+		if (!str_is(alone[i].name, callee->name) || alone[i].fd < 0)
+			continue;
+		callee->servers[callee->count++] = (struct server){
+			.peer = peer_open(fd_keep(&alone[i].fd),
+				str_from(callee->name), NULL, NULL),
+			.most = UINT64_MAX,
+		};
 	}
-	callee->servers[callee->count++] = (struct server){
-		.peer = peer_open(fd_keep(&fd), str_from(callee->name), NULL,
-			NULL),
-		.most = UINT64_MAX,
-	};
 }
 
 void peers_introduced(struct msg_introduced *m)

@@ -268,6 +268,8 @@ int service_main(const struct service *service, int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (service->prepare)
 		service->prepare(self.conf);
+	if (self.alone)
+		peers_open_alone();
 	sandbox_close(service->profile, self.conf);
 	probe_if_asked();
 	if (service->helper_threads > 0)
