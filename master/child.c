@@ -124,6 +124,22 @@ static bool give_load_page(struct child *child)
 	return false;
 }
 
+/* Standard streams: of a daemon they are of nobody's use, and whoever waits
+ * for the end of `posthorn start`'s output must not wait for them. */
+static void place_null(bool also_report)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null < 0)
+		_exit(1);
+	for (int fd = 0; fd < 3 && !state.is_foreground; fd++)
+		dup2(null, fd);
+	if (also_report)
+		dup2(null, BIRTH_REPORT);
+	if (null != BIRTH_REPORT || !also_report)
+		close(null);
+}
+
 /* In the child: move everything out of the way, then to its place. */
 static void place_descriptors(const struct child *child, int channel, int ring,
 	int report)
@@ -147,14 +163,7 @@ static void place_descriptors(const struct child *child, int channel, int ring,
 		if (from[i] >= 0 && dup2(from[i], i) < 0)
 			_exit(1);
 	}
-	if (report < 0) {
-		int null = open("/dev/null", O_RDWR);
-
-		if (null >= 0 && null != BIRTH_REPORT) {
-			dup2(null, BIRTH_REPORT);
-			close(null);
-		}
-	}
+	place_null(report < 0);
 	close_range((unsigned)count, ~0U, 0);
 }
 

@@ -218,6 +218,16 @@ static void take_inheritance(void)
 		fcntl(BIRTH_CHANNEL, F_GETFL) | O_NONBLOCK);
 }
 
+/* What is wrong with the configuration shall be in the log too. */
+static void open_first_log(void)
+{
+	if (getenv(BIRTH_LISTENERS) && is_open(BIRTH_RING))
+		log_to_ring(fcntl(BIRTH_RING, F_DUPFD_CLOEXEC, CLOSED_FROM),
+			fcntl(BIRTH_WAKE, F_DUPFD_CLOEXEC, CLOSED_FROM),
+			arena_fmt(self.arena, "postfix/%s",
+				self.service->name));
+}
+
 /* "postfix/submission/smtpd", as Postfix's -o syslog_name says. */
 static void open_log(void)
 {
@@ -256,6 +266,7 @@ int service_main(const struct service *service, int argc, char **argv)
 		.name = service->name, .type = "unix" };
 	log_name(service->name);
 	umask(007); /* modes are what open() says; never for others */
+	open_first_log();
 	options_read(argc, argv);
 	take_inheritance();
 	open_log();
