@@ -11,6 +11,7 @@
 
 enum {
 	DAY_S = 86400,
+	HEADER_MOST = 64 * 1024,
 };
 
 struct candidate {
@@ -19,23 +20,32 @@ struct candidate {
 	uint32_t seq, uid;
 	struct index_message is;
 	int64_t now_s;
-	bool has_text, is_gone;
+	bool needs_body, has_text, is_gone;
 	struct str text, header;
 	const struct mime_part *root;
 };
 
+/* The first octets are enough where only headers are asked for, unless the
+ * header is longer. */
 static bool read_text(struct candidate *c)
 {
-	if (c->has_text || c->is_gone)
-		return !c->is_gone;
-	if (mailbox_read(c->s->view->mailbox, c->uid, c->arena, 0,
-		&c->text) != MAILBOX_OK) {
-		c->is_gone = true;
-		return false;
+	size_t most = c->needs_body ? 0 : HEADER_MOST;
+	bool is_complete = false;
+
+	while (!c->has_text && !c->is_gone) {
+		size_t len;
+
+		if (mailbox_read(c->s->view->mailbox, c->uid, c->arena, most,
+			&c->text) != MAILBOX_OK) {
+			c->is_gone = true;
+			break;
+		}
+		len = mail_header_length(c->text, &is_complete);
+		c->header = str_first(c->text, len);
+		c->has_text = is_complete || most == 0;
+		most = 0;
 	}
-	c->has_text = true;
-	c->header = str_first(c->text, mail_header_length(c->text, NULL));
-	return true;
+	return !c->is_gone;
 }
 
 static bool match_body(struct candidate *c, const struct imap_search *node)
@@ -199,13 +209,16 @@ static void search_all(struct session *s, const struct imap_search *program,
 {
 	struct arena *arena = arena_child(s->command);
 	int64_t now_s = wall_us() / 1000000;
+	bool needs_body =
+		imap_search_needs(program) & IMAP_SEARCH_NEEDS_BODY;
 
 	for (uint32_t seq = 1; seq <= s->view->count; seq++) {
 		uint32_t uid = mailbox_view_uid(s->view, seq);
 		struct mailbox_message *m =
 			mailbox_find(s->view->mailbox, uid);
 		struct candidate c = { .s = s, .arena = arena, .seq = seq,
-			.uid = uid, .now_s = now_s };
+			.uid = uid, .now_s = now_s,
+			.needs_body = needs_body };
 
 		if (!m)
 			continue;

@@ -121,6 +121,10 @@ def test_connections_of_a_user_share_a_process():
         if is_root():
             matches(r"Uid:\s+61901\s+61901\s+61901\s+61901", status)
             matches(r"CapEff:\s+0+\n", status)
+        with open("/proc/sys/kernel/random/boot_id") as f:
+            boot = f.read()
+        index_boot = p.path + "/posthorn-index-boot"
+        equal(open(index_boot).read(), boot)
         a.select()
         b.select()
         a.append("INBOX", "", None, LETTER)
@@ -128,6 +132,8 @@ def test_connections_of_a_user_share_a_process():
         equal(b.said("EXISTS")[-1], b"1")
         a.logout()
         b.logout()
+        # The last one leaves the index clean.
+        wait_for(lambda: os.path.getsize(index_boot) == 0, "a clean index")
         p.grant("t3")
         c = Given(p.hand("t3")[1])
         equal(p.child_pids(), [pid])

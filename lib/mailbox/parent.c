@@ -55,10 +55,38 @@ static struct {
 	struct table *tokens, *users;
 	struct list passed; /* struct passed */
 	struct mailbox_store *store;
-	struct io_event news;
+	size_t sessions;
+	bool is_closing;        /* the store; LMDB must not be open twice */
+	struct io_event closed;
 } all;
 
 /* ---- in the user's process ---- */
+
+static bool use_store(const char *mail)
+{
+	while (all.is_closing)
+		if (!io_event_wait(&all.closed, SPAN_FOREVER))
+			return false;
+	if (!all.store)
+		all.store = mailbox_store_open(mail);
+	if (all.store)
+		all.sessions++;
+	return all.store != NULL;
+}
+
+/* The last one leaves the index clean: a power cut does no harm then. */
+static void leave_store(void)
+{
+	struct mailbox_store *store = all.store;
+
+	if (--all.sessions > 0)
+		return;
+	all.store = NULL;
+	all.is_closing = true;
+	mailbox_store_close(store);
+	all.is_closing = false;
+	io_event_wake_all(&all.closed);
+}
 
 static void run_session(struct stream *io, struct arena *arena,
 	const char *user, const char *mail, struct str tag)
@@ -66,16 +94,15 @@ static void run_session(struct stream *io, struct arena *arena,
 	struct mailbox_login login = { .io = io, .arena = arena,
 		.user = str_from(user), .tag = tag };
 
-	if (!all.store)
-		all.store = mailbox_store_open(mail);
-	login.store = all.store;
-	if (!login.store) {
+	if (!use_store(mail)) {
 		io_text(io, all.service->unavailable);
 		if (!io_flush(io, span_s(ANSWER_S)))
 			log_debug("%s: %m", user);
 		return;
 	}
+	login.store = all.store;
 	all.service->session(&login);
+	leave_store();
 }
 
 static void serve_in_child(struct call *call, void *context)
@@ -100,6 +127,24 @@ static void serve_in_child(struct call *call, void *context)
 	run_session(io, arena, user->name, user->mail, tag);
 }
 
+/* With the directories above it that are missing. */
+static bool make_path(const char *path)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	char *copy = arena_cstr(arena, str_from(path));
+
+	for (char *p = copy + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = 0;
+		if (access(copy, F_OK) < 0 && mkdir(copy, 0700) < 0 &&
+			errno != EEXIST)
+			return false;
+		*p = '/';
+	}
+	return mkdir(copy, 0700) == 0 || errno == EEXIST;
+}
+
 /* The mail's directory is made by its owner, before Landlock looks at it. */
 static void prepare_in_child(void *context)
 {
@@ -114,7 +159,7 @@ static void prepare_in_child(void *context)
 		log_warning("user %s: %m", user->name);
 		_exit(75);
 	}
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (!make_path(path))
 		log_warning("user %s: make %s: %m", user->name, path);
 	if (root && (seteuid(0) < 0 || setegid(0) < 0)) {
 		log_warning("user %s: %m", user->name);
@@ -426,6 +471,7 @@ static void look_after(void *context)
 void mailbox_parent_start(const struct mailbox_service *service)
 {
 	all.service = service;
+	io_event_init(&all.closed); /* children inherit it */
 	if (service_is_alone())
 		return;
 	all.tokens = table_new();
@@ -488,5 +534,4 @@ void mailbox_alone(const struct mailbox_service *service, struct stream *io,
 	while (left > 0)
 		if (!io_event_wait(&ended, SPAN_FOREVER))
 			break;
-	mailbox_store_close(all.store);
 }
