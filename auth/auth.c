@@ -1,0 +1,261 @@
+/*
+ * auth - says who somebody is.
+ *
+ * Room       user posthorn-auth; reads the users file and passwd(5); a fiber
+ *            per exchange; workers, forked, compute hashes, one at a time each
+ * Gets       from smtpd and login, the messages of SASL exchanges
+ * Calls      the parents of imapd and pop3d: who a token is
+ * RFC        4422, 4616, 5802, 5803, 7677
+ */
+#include "auth.h"
+
+#include "auth/place.h"
+#include "base/log.h"
+#include "maps/maps.h"
+#include "service/service.h"
+
+enum {
+	ANSWER_S = 300, /* of the client, through the asker */
+};
+
+static const enum param params[] = {
+	auth_users_file, cyrus_sasl_config_path, home_mailbox,
+	mail_spool_directory, mydestination, smtpd_sasl_local_domain,
+	smtpd_sasl_path, smtpd_sasl_type, virtual_gid_maps,
+	virtual_mailbox_base, virtual_mailbox_domains, virtual_mailbox_maps,
+	virtual_minimum_uid, virtual_uid_maps, PARAMS_END
+};
+
+/* ---- which mechanisms ---- */
+
+static const struct mechanism {
+	const char *name;
+	enum verdict (*run)(struct exchange *x);
+	bool bound; /* only with channel binding */
+	bool scram; /* only where there are verifiers */
+} mechanisms[] = { /* the strongest first */
+	{ "SCRAM-SHA-256-PLUS", scram_run, true, true },
+	{ "SCRAM-SHA-256", scram_run, false, true },
+	{ "PLAIN", cyrus_run, false, false },
+	{ "LOGIN", cyrus_run, false, false },
+};
+
+static bool is_listed(const struct str *names, size_t count, const char *name)
+{
+	/* mech_list of Cyrus' configuration file knows no -PLUS. */
+	if (strcmp(name, "SCRAM-SHA-256-PLUS") == 0)
+		name = "SCRAM-SHA-256";
+	for (size_t i = 0; i < count; i++)
+		if (str_is_nocase(names[i], name))
+			return true;
+	return false;
+}
+
+/* Another server of SASL, or none: smtpd's to say, and not ours. */
+static bool is_ours(const struct conf *conf, struct str service)
+{
+	if (str_is(service, "imap") || str_is(service, "pop3"))
+		return true;
+	if (!str_is(service, "smtp"))
+		return false;
+	if (str_is(conf->smtpd_sasl_type, "cyrus"))
+		return true;
+	log_warning("smtpd_sasl_type = %.*s is not supported; use cyrus",
+		STR_ARG(conf->smtpd_sasl_type));
+	return false;
+}
+
+static size_t offer(const struct conf *conf, struct arena *arena,
+	struct str service, bool secured, bool bound,
+	const struct mechanism **offered)
+{
+	struct str *names;
+	size_t count = 0, listed;
+
+	if (!is_ours(conf, service))
+		return 0;
+	listed = cyrus_offer(arena, service, secured, &names);
+	for (size_t i = 0; i < COUNT(mechanisms); i++) {
+		const struct mechanism *m = &mechanisms[i];
+
+		if ((m->bound && !bound) ||
+			(m->scram && !users_have_scram(store_now())) ||
+			!is_listed(names, listed, m->name))
+			continue;
+		offered[count++] = m;
+	}
+	return count;
+}
+
+static bool serve_mechanisms(const struct conf *conf, struct call *call)
+{
+	const struct mechanism *offered[COUNT(mechanisms)];
+	struct str names[COUNT(mechanisms)];
+	struct msg_auth_mechanisms m;
+	struct msg_auth_offer answer = { .mechanisms = { .items = names } };
+
+	if (!msg_auth_mechanisms_recv(call, &m, span_s(ANSWER_S)))
+		return false;
+	answer.mechanisms.count = offer(conf, call_arena(call), m.service,
+		m.secured, m.bound, offered);
+	for (size_t i = 0; i < answer.mechanisms.count; i++)
+		names[i] = str_from(offered[i]->name);
+	return msg_auth_offer_send(call, &answer);
+}
+
+/* ---- an exchange ---- */
+
+bool exchange_ask(struct exchange *x, struct str challenge,
+	struct str *response)
+{
+	const struct msg_auth_challenge ask = { .octets = challenge };
+	struct msg_auth_response answer;
+
+	if (!msg_auth_challenge_send(x->call, &ask) ||
+		!msg_auth_response_recv(x->call, &answer, span_s(ANSWER_S)))
+		return false;
+	*response = answer.octets;
+	return true;
+}
+
+enum verdict exchange_check_password(struct exchange *x, struct str password)
+{
+	const struct user *user = store_find(x->arena, x->claimed);
+	bool known = user && user->hash.len > 0, fits = false;
+	struct str hash = known ? arena_copy(x->arena, user->hash) :
+				  store_decoy(x->arena, x->claimed);
+
+	if (user)
+		x->user = arena_copy(x->arena, user->name);
+	/* The file may change while the worker computes: `user` is old now. */
+	if (!workers_check(x->arena, hash, password, &fits)) {
+		x->why = "no worker to check the password";
+		return VERDICT_TEMPORARY;
+	}
+	return known && fits ? VERDICT_ACCEPTED : VERDICT_WRONG;
+}
+
+static enum verdict run(struct exchange *x)
+{
+	const struct mechanism *offered[COUNT(mechanisms)];
+	size_t count = offer(x->conf, x->arena, x->start.service,
+		x->start.secured, x->start.binding.len > 0, offered);
+
+	for (size_t i = 0; i < count; i++)
+		if (str_is_nocase(x->start.mechanism, offered[i]->name))
+			return offered[i]->run(x);
+	x->why = "no mechanism available";
+	return VERDICT_FORBIDDEN;
+}
+
+static struct str reason(enum verdict verdict, const char *why)
+{
+	if (verdict == VERDICT_ACCEPTED)
+		return STR("");
+	return str_from(why ? why : "authentication failure");
+}
+
+/* With the token that a mailbox needs; without mail no mailbox. */
+static enum verdict conclude(struct exchange *x, enum verdict verdict,
+	struct str *token)
+{
+	*token = STR_NONE;
+	if (verdict != VERDICT_ACCEPTED || str_is(x->start.service, "smtp"))
+		return verdict;
+	*token = grant_token(x);
+	if (!str_is_none(*token))
+		return verdict;
+	x->why = "the mailbox is not available";
+	return VERDICT_TEMPORARY;
+}
+
+static bool answer(struct exchange *x, enum verdict verdict)
+{
+	struct str address = x->start.client_address;
+	struct msg_auth_verdict m = { .final = STR_NONE };
+
+	verdict = conclude(x, verdict, &m.token);
+	if (verdict == VERDICT_WRONG)
+		delay_failure(address);
+	if (verdict == VERDICT_ACCEPTED)
+		delay_success(address);
+	m.verdict = verdict;
+	m.user = verdict == VERDICT_ACCEPTED ? x->user : x->claimed;
+	if (verdict == VERDICT_ACCEPTED)
+		m.final = x->final;
+	m.text = reason(verdict, x->why);
+	return msg_auth_verdict_send(x->call, &m);
+}
+
+static bool serve_exchange(const struct conf *conf, struct call *call)
+{
+	struct exchange x = { .conf = conf, .call = call,
+		.arena = call_arena(call), .claimed = STR(""),
+		.final = STR_NONE };
+	enum verdict verdict;
+	bool go_on = true;
+
+	if (!msg_auth_start_recv(call, &x.start, span_s(ANSWER_S)))
+		return false;
+	if (!delay_enter(x.start.client_address)) {
+		x.why = "too many failures";
+		return answer(&x, VERDICT_TEMPORARY);
+	}
+	verdict = run(&x);
+	if (verdict != VERDICT_ABORTED)
+		go_on = answer(&x, verdict);
+	delay_leave(x.start.client_address);
+	return go_on && verdict != VERDICT_ABORTED;
+}
+
+static void serve(const struct conf *conf, struct call *call)
+{
+	enum msg_kind kind;
+	bool go_on = true;
+
+	while (go_on && call_peek(call, &kind, SPAN_FOREVER)) {
+		if (kind == MSG_auth_start)
+			go_on = serve_exchange(conf, call);
+		else if (kind == MSG_auth_mechanisms)
+			go_on = serve_mechanisms(conf, call);
+		else
+			go_on = false;
+	}
+}
+
+static void prepare(const struct conf *conf)
+{
+	static struct arena *arena;
+
+	arena = arena_new(0);
+	place_open(arena, conf);
+	store_open(conf);
+	cyrus_open(conf);
+	scram_open();
+	workers_open();
+	delay_open();
+}
+
+static void start(const struct conf *conf)
+{
+	(void)conf;
+	maps_watch();
+	workers_start();
+}
+
+static const struct service auth = {
+	.name = "auth",
+	.fibers = 5000,
+	.profile = PROFILE_AUTH,
+	.calls = "imapd pop3d",
+	.params = params,
+	.prepare = prepare,
+	.start = start,
+	.serve = serve,
+	.resident = true,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&auth, argc, argv);
+}

@@ -1,0 +1,79 @@
+/*
+ * auth - what the files of the auth daemon tell each other.
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include "auth/users.h"
+#include "config/config.h"
+#include "ipc/messages.h"
+
+/* As in msg_auth_verdict. */
+enum verdict {
+	VERDICT_ACCEPTED,
+	VERDICT_WRONG,
+	VERDICT_TEMPORARY,
+	VERDICT_FORBIDDEN,
+	VERDICT_ABORTED,
+};
+
+/* One SASL exchange with an asker. */
+struct exchange {
+	const struct conf *conf;
+	struct call *call;
+	struct arena *arena;       /* until the verdict */
+	struct msg_auth_start start;
+	struct str claimed;        /* the name that was given, once known */
+	const char *why;           /* of what is not accepted */
+	struct str final;          /* data with success; NONE: none */
+	struct str user;           /* who it is, as the file has it */
+};
+
+/* Send a challenge and wait for the answer. False: the asker is gone. */
+must_check bool exchange_ask(struct exchange *x, struct str challenge,
+	struct str *response);
+/* After a mechanism knows the password of x->claimed. */
+enum verdict exchange_check_password(struct exchange *x, struct str password);
+
+/* cyrus.c: the mechanisms that Cyrus SASL runs. open: before the sandbox
+ * closes. offer: names as items of an array in the arena. */
+void cyrus_open(const struct conf *conf);
+size_t cyrus_offer(struct arena *arena, struct str service, bool secured,
+	struct str **names);
+enum verdict cyrus_run(struct exchange *x);
+
+/* scram.c */
+void scram_open(void);
+enum verdict scram_run(struct exchange *x);
+
+/* store.c: the users file. now: as it is at this moment; looks at most once
+ * in some milliseconds. The result is valid until the next call. */
+void store_open(const struct conf *conf);
+const struct users *store_now(void);
+/* With smtpd_sasl_local_domain for a name without domain. */
+const struct user *store_find(struct arena *arena, struct str name);
+/* What to hash a password with when there is no such user. */
+struct str store_decoy(struct arena *arena, struct str name);
+
+/* workers.c: children that compute; wait. False: none could answer. */
+void workers_open(void);
+void workers_start(void);
+must_check bool workers_check(struct arena *arena, struct str hash,
+	struct str password, bool *fits);
+must_check bool workers_account(struct arena *arena, struct str name,
+	struct msg_auth_account_is *is);
+
+/* delay.c: who has failed lately has to wait, alone. */
+void delay_open(void);
+/* False: too many of this address wait already. */
+must_check bool delay_enter(struct str address);
+/* The answer to a failure may go out when this returns. Waits. */
+void delay_failure(struct str address);
+void delay_success(struct str address);
+void delay_leave(struct str address);
+
+/* grant.c: tell the parent of imapd or pop3d who comes. Waits. NONE: it cannot
+ * be now, and was logged. */
+struct str grant_token(struct exchange *x);
+
+#endif
