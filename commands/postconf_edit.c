@@ -167,7 +167,7 @@ static void put_line(struct buf *out, struct str line)
 static void put_changed(struct postconf *p, struct buf *out,
 	struct change *change, struct str line)
 {
-	if (p->edit == EDIT_SET && change->seen)
+	if (p->edit != EDIT_REMOVE && change->seen)
 		log_warning("%.*s: multiple entries for \"%.*s\"",
 			STR_ARG(p->conf->source->file), STR_ARG(change->name));
 	change->seen = true;

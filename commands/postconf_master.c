@@ -102,7 +102,7 @@ static void put_folded(struct postconf *p, struct buf *out,
 			word = arena_fmt(p->arena, "-o %.*s",
 				STR_ARG(setting));
 		}
-		if (is_option || out->len - start + 1 + word.len > LINE_MOST) {
+		if (is_option || out->len - start + 1 + word.len >= LINE_MOST) {
 			buf_text(out, "\n    ");
 			start = out->len - 4;
 		} else {
