@@ -53,6 +53,7 @@ static void enter(struct entry *entry, struct arena *arena,
 static void give_up(struct entry *entry, enum store_result result)
 {
 	if (result == STORE_OVER && entry->queue == QUEUE_JOURNAL &&
+		entry->id[0] &&
 		spool_has(qmgr.disk, QUEUE_DEFERRED, str_from(entry->id))) {
 		entry->queue = QUEUE_DEFERRED; /* a move that failed half way */
 		entry_defer(entry, wall_us());

@@ -1,0 +1,192 @@
+"""The queue from outside: deferral, hold, delete, requeue, expiry, the same
+while the suite is down, large content, header and body checks, copies and
+aliases, and the death of cleanup and qmgr."""
+import os
+import re
+import signal
+
+from instance import Failed, Instance, main, wait_for
+
+TEXT = "Subject: %s\r\nFrom: a@example.net\r\n\r\n%s\r\n"
+
+
+def check(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def ids(mta, name=None):
+    return [m["queue_id"] for m in mta.queue_list()
+            if name is None or m["queue_name"] == name]
+
+
+def wait_queue(mta, name, count):
+    wait_for(lambda: len(ids(mta, name)) == count,
+             "%d messages in %s" % (count, name))
+
+
+def send(mta, subject, body="body", to="r@example.com"):
+    mta.send("s@example.net", to if isinstance(to, list) else [to],
+             TEXT % (subject, body))
+
+
+def new(**more):
+    rules = {
+        "default_transport": "retry:4.4.1 try again",
+        "local_transport": "error:5.1.1 nobody of that name",
+        "local_recipient_maps": "",
+        "smtpd_recipient_restrictions": "permit_mynetworks, reject",
+    }
+    rules.update(more)
+    return Instance(**rules)
+
+
+def test_deferral_and_commands():
+    with new(minimal_backoff_time="1000s", maximal_backoff_time="1000s") as mta:
+        mta.start()
+        send(mta, "one")
+        send(mta, "two")
+        wait_queue(mta, "deferred", 2)
+        first, second = ids(mta, "deferred")
+        out = mta.command("postqueue", "-p").stdout
+        check("(try again)" in out and "2 Requests." in out, out)
+        mta.command("postsuper", "-h", first)
+        check(ids(mta, "hold") == [first], "hold")
+        out = mta.command("postcat", "-q", first).stdout
+        check("recipient: r@example.com" in out and "Subject: one" in out, out)
+        mta.command("postsuper", "-r", second)
+        mta.wait_log(": orig_id=" + second)
+        wait_for(lambda: len(ids(mta, "deferred")) == 1 and
+                 ids(mta, "deferred") != [second], "another ID")
+        mta.command("postsuper", "-H", "ALL")
+        wait_queue(mta, "deferred", 2)
+        mta.wait_log(first + r": to=<r@example.com>.*status=deferred", count=2)
+        mta.command("postqueue", "-f")
+        mta.wait_log(first + r": to=<r@example.com>.*status=deferred", count=3)
+        mta.command("postqueue", "-i", first)
+        mta.wait_log(first + r": to=<r@example.com>.*status=deferred", count=4)
+        mta.command("postqueue", "-s", "example.com")
+        mta.wait_log(first + r": to=<r@example.com>.*status=deferred", count=5)
+        # The same without daemons.
+        mta.command("posthorn", "stop")
+        wait_for(lambda: not mta.pids(), "the end of all processes")
+        check(len(mta.queue_list()) == 2, "the list while the suite is down")
+        out = mta.command("postsuper", "-h", first).stderr
+        check("Placed on hold: 1 message" in out, out)
+        mta.command("posthorn", "start")
+        wait_queue(mta, "hold", 1)
+        out = mta.command("postsuper", "-d", "ALL").stderr
+        check("Deleted: 2 messages" in out, out)
+        check("Mail queue is empty" in mta.command("postqueue", "-p").stdout,
+              "an empty queue")
+
+
+def test_expiry_and_bounce():
+    with new(minimal_backoff_time="1s", maximal_backoff_time="1s",
+             queue_run_delay="1s", maximal_queue_lifetime="3s",
+             bounce_queue_lifetime="1s") as mta:
+        mta.start()
+        send(mta, "old")
+        match = mta.wait_log(r"(\w+): from=<s@example.net>, status=expired, "
+                             r"returned to sender")
+        mta.wait_log(match.group(1) +
+                     ": sender non-delivery notification: ")
+        mta.wait_log(match.group(1) + ": removed")
+        mta.wait_empty()
+
+
+def test_large_content():
+    with new() as mta:
+        mta.start()
+        body = "\r\n".join("%060d" % i for i in range(5000))
+        send(mta, "large", body)
+        wait_queue(mta, "deferred", 1)
+        (queue_id,) = ids(mta)
+        check(len(os.listdir(mta.queue + "/large")) == 1, "a file in large/")
+        out = mta.command("postcat", "-b", "-q", queue_id).stdout
+        check(out.lstrip("\n") == body.replace("\r\n", "\n") + "\n",
+              "the content is another")
+        mta.command("postsuper", "-d", queue_id)
+        wait_for(lambda: not os.listdir(mta.queue + "/large"),
+                 "the end of the large file")
+
+
+def test_checks():
+    with new() as mta:
+        mta.set(header_checks="regexp:" + mta.write(
+                    "conf/header", "/^Subject: reject/ REJECT not that\n"
+                    "/^Subject: hold/ HOLD\n/^Subject: drop/ DISCARD\n"
+                    "/^X-Gone:/ IGNORE\n"
+                    "/^Subject: odd/ FROBNICATE\n"),
+                body_checks="regexp:" + mta.write(
+                    "conf/body", "/forbidden/ REJECT\n"
+                    "/secret/ REPLACE [removed]\n"))
+        mta.start()
+        for subject, body, code in (("reject", "x", "550 5.7.1 not that"),
+                                    ("fine", "forbidden", "550 5.7.1"),
+                                    ("odd", "x", "451 4.3.5")):
+            try:
+                send(mta, subject, body)
+                raise AssertionError("accepted: " + subject)
+            except Failed as error:
+                reply = str(error)
+            first, second = code.split(" ")[:2]
+            check(first in reply and second in reply, reply)
+        send(mta, "hold")
+        wait_queue(mta, "hold", 1)
+        send(mta, "drop")
+        mta.wait_log(r"discard: header Subject: drop from ")
+        check(len(ids(mta)) == 1, "DISCARD")
+        send(mta, "change\r\nX-Gone: y", "a\r\nsecret\r\nb")
+        wait_queue(mta, "deferred", 1)
+        (queue_id,) = ids(mta, "deferred")
+        out = mta.command("postcat", "-bh", "-q", queue_id).stdout
+        check("\n\na\n[removed]\nb\n" in out and "X-Gone" not in out, out)
+
+
+def test_addresses():
+    with new(always_bcc="copy@example.net") as mta:
+        mta.set(virtual_alias_maps="texthash:" + mta.write(
+            "conf/virtual", "team@example.com a@example.com, b@example.com\n"
+            "a@example.com c@example.com\n"))
+        mta.start()
+        send(mta, "x", to=["team@example.com", "team@example.com"])
+        wait_queue(mta, "deferred", 1)
+        got = sorted(r["address"] for r in mta.queue_list()[0]["recipients"])
+        check(got == ["b@example.com", "c@example.com", "copy@example.net"],
+              repr(got))
+
+
+def test_deaths():
+    with new(default_transport="discard:") as mta:
+        mta.start()
+        sent = 0
+        for name in ("cleanup", "qmgr", "cleanup", "qmgr"):
+            for _ in range(5):
+                send(mta, "kept")
+                sent += 1
+            for pid in mta.pids(name):
+                os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: try_send(mta), "mail to be accepted again")
+            sent += 1
+        wait_for(lambda: len(done(mta)) == sent,
+                 "%d deliveries, not %d" % (sent, len(done(mta))))
+        mta.wait_empty()
+
+
+def try_send(mta):
+    try:
+        send(mta, "again")
+        return True
+    except (Failed, OSError):
+        return False
+
+
+def done(mta):
+    """IDs that were delivered at least once."""
+    return set(re.findall(r"(\w+): to=<r@example.com>.*status=sent",
+                          mta.log()))
+
+
+if __name__ == "__main__":
+    main(globals())
