@@ -206,9 +206,9 @@ def test_a_loop_ends():
 
 def test_mailbox_command_and_transport():
     with Local(mailbox_command="cat >$HOME/by-command") as mta:
-        mta.set(mailbox_transport_maps="inline:{bob=error:5.7.1 not here}")
+        mta.set(mailbox_transport_maps="inline:{ {bob = error:5.7.1 not here} }")
         mta.start()
-        mta.send("a@example.net", ["alice@example.org", "bob@example.org"],
+        mta.send("carol@example.org", ["alice@example.org", "bob@example.org"],
                  text())
         mta.wait_log(r"passing <bob@example.org> to transport=error")
         mta.wait_log(r"to=<bob@example.org>.*dsn=5.7.1, status=bounced "
