@@ -257,8 +257,8 @@ static struct status conclude(struct session *s, struct exchange *x)
 {
 	switch (x->verdict.verdict) {
 	case VERDICT_ACCEPTED:
-		s->sasl_method = arena_copy(s->arena, x->mechanism);
-		s->sasl_username = arena_copy(s->arena, x->verdict.user);
+		s->sasl_method = arena_copy(s->home, x->mechanism);
+		s->sasl_username = arena_copy(s->home, x->verdict.user);
 		return REPLY_AUTHENTICATED;
 	case VERDICT_WRONG:
 		return refuse(s, x, 535, 8, "Error: authentication failed",

@@ -44,10 +44,15 @@ enum verdict check_refuse(struct session *s, int code, int subject, int detail,
 	return check_refuse_status(s, status);
 }
 
-static void remember(struct deferral *deferral, struct status status)
+/* It may be needed by a later command. */
+static void remember(struct session *s, struct deferral *deferral,
+	struct status status)
 {
-	if (!deferral->active)
-		*deferral = (struct deferral){ true, status };
+	if (deferral->active)
+		return;
+	status.text = arena_copy(s->mail ? s->mail->arena : s->home,
+		status.text);
+	*deferral = (struct deferral){ true, status };
 }
 
 enum verdict check_in_doubt(struct session *s, struct status status)
@@ -55,13 +60,13 @@ enum verdict check_in_doubt(struct session *s, struct status status)
 	if (s->check.warn)
 		log_refusal(s, "reject_warning", status);
 	else
-		remember(&s->deferrals[s->check.stage], status);
+		remember(s, &s->deferrals[s->check.stage], status);
 	return DUNNO;
 }
 
 enum verdict check_in_favour(struct session *s, struct status status)
 {
-	remember(&s->check.if_reject, status);
+	remember(s, &s->check.if_reject, status);
 	return DUNNO;
 }
 

@@ -25,7 +25,7 @@ static struct actions *actions_of(struct session *s)
 
 static struct arena *actions_arena(struct session *s)
 {
-	return s->mail ? s->mail->arena : s->arena;
+	return s->mail ? s->mail->arena : s->home;
 }
 
 /* "<x>: Sender address rejected: text"; an enhanced code may lead the text. */

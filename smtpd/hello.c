@@ -106,7 +106,7 @@ static struct status greet(struct session *s, struct str name, bool esmtp)
 	bool before_esmtp = s->is_esmtp;
 
 	mail_reset(s);
-	s->helo = arena_copy(s->arena, name);
+	s->helo = arena_copy(s->home, name);
 	s->is_esmtp = esmtp;
 	status = check_helo(s);
 	if (!status_is_ok(status)) {

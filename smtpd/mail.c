@@ -15,6 +15,10 @@ void mail_reset(struct session *s)
 
 	if (s->mail && s->mail->submission)
 		submission_cancel(s->mail->submission);
+	/* Their texts may be of this transaction. */
+	for (size_t i = 0; i < CHECK_STAGES; i++)
+		if (i >= CHECK_SENDER || s->conf->smtpd_delay_reject)
+			s->deferrals[i].active = false;
 	s->mail = NULL;
 	s->recipient = STR_NONE;
 	s->stage = AT_START;
@@ -192,7 +196,7 @@ static struct status take_sender(struct session *s, struct mail *m,
 
 static struct mail *new_mail(struct session *s)
 {
-	struct arena *arena = arena_child(s->arena);
+	struct arena *arena = arena_child(s->home);
 	struct mail *m = arena_new_of(arena, struct mail);
 
 	*m = (struct mail){

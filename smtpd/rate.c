@@ -69,7 +69,7 @@ static bool ask(struct session *s, enum rate_event event,
 	};
 
 	if (!s->rate_call)
-		s->rate_call = service_call(s->arena, "anvil",
+		s->rate_call = service_call(s->home, "anvil",
 			span_s(ANSWER_S));
 	if (s->rate_call && msg_anvil_send(s->rate_call, &m) &&
 		msg_anvil_counts_recv(s->rate_call, counts, span_s(ANSWER_S)))

@@ -73,7 +73,8 @@ struct session {
 	const struct conf *conf;
 	struct client *client;
 	struct stream *io;
-	struct arena *arena; /* of the connection */
+	struct arena *home;  /* of the connection */
+	struct arena *arena; /* until the next command */
 	unsigned stage;
 	bool is_gone;        /* after QUIT, 421, or a lost connection */
 	const char *where;   /* for the log: CONNECT, EHLO, RCPT, ... */

@@ -237,10 +237,12 @@ static void converse(struct session *s)
 {
 	struct str line;
 
+	s->arena = arena_child(s->home);
 	while (!s->is_gone && !has_too_many_errors(s)) {
 		if (s->conf->smtpd_per_request_deadline)
 			stream_deadline(s->io,
 				moment_after(s->conf->smtpd_timeout));
+		arena_reset(s->arena);
 		if (io_line(s->io, &line, s->conf->smtpd_timeout))
 			run_line(s, line);
 		else
@@ -273,7 +275,8 @@ static void session(const struct conf *conf, struct client *client)
 {
 	struct session s = {
 		.conf = conf, .client = client, .io = client->io,
-		.arena = client->arena, .stage = AT_START, .where = "CONNECT",
+		.home = client->arena, .arena = client->arena,
+		.stage = AT_START, .where = "CONNECT",
 		.helo = STR_NONE, .recipient = STR_NONE,
 		.sasl_method = STR_NONE, .sasl_username = STR_NONE,
 	};

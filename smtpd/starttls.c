@@ -21,7 +21,7 @@ bool tls_begin(struct session *s)
 
 	if (!rate_count(s, RATE_TLS, &refusal) && !server.tls_wrapped)
 		return refuse(s, refusal);
-	if (!tls_accept(s->arena, s->io, server.tls,
+	if (!tls_accept(s->home, s->io, server.tls,
 		s->conf->smtpd_starttls_timeout, &s->tls)) {
 		log_failure(s);
 		s->is_gone = true;

@@ -55,8 +55,8 @@ bool mail_message_id_take(struct str *in, struct str *id)
 	return false;
 }
 
-void mail_message_id_format(struct buf *out, int64_t unix_s, struct str queue_id,
-	bool is_long, struct str hostname)
+void mail_message_id_format(struct buf *out, int64_t unix_s,
+	struct str queue_id, bool is_long, struct str hostname)
 {
 	int year, month, day, second = (int)(unix_s % 86400);
 

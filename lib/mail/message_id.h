@@ -19,7 +19,7 @@ must_check bool mail_message_id_take(struct str *in, struct str *id);
  * "<20261129144003.4A5F21002B@mail.example.org>" (UTC), or
  * "<id@host>" for a long queue ID. Postfix's form.
  */
-void mail_message_id_format(struct buf *out, int64_t unix_s, struct str queue_id,
-	bool is_long, struct str hostname);
+void mail_message_id_format(struct buf *out, int64_t unix_s,
+	struct str queue_id, bool is_long, struct str hostname);
 
 #endif

@@ -1,0 +1,151 @@
+"""smtpd as a client of the network sees it: TLS, limits, manners."""
+import os
+import signal
+import smtplib
+import socket
+import ssl
+
+from instance import (Instance, equal, main, make_certificate, matches,
+                      wait_for)
+
+ANY = ssl.create_default_context()
+ANY.check_hostname = False
+ANY.verify_mode = ssl.CERT_NONE
+
+
+def with_tls(mta, **parameters):
+    cert, key = make_certificate(mta.folder)
+    mta.set(smtpd_tls_security_level="may", smtpd_tls_cert_file=cert,
+            smtpd_tls_key_file=key, smtpd_tls_loglevel="1",
+            smtpd_tls_received_header="yes", **parameters)
+
+
+def test_starttls():
+    with Instance() as mta:
+        mta.virtual_mailboxes()
+        with_tls(mta)
+        mta.start()
+        with mta.smtp() as client:
+            client.ehlo("client.example.net")
+            assert client.has_extn("starttls")
+            equal(client.starttls(context=ANY)[0], 220)
+            client.ehlo("client.example.net")
+            assert not client.has_extn("starttls")
+            client.sendmail("a@example.net", ["alice@example.org"],
+                            "Subject: tls\r\n\r\nx\r\n")
+        message = mta.wait_mail("alice")[0].decode()
+        matches(r"\(using TLSv1\.3 with cipher \S+ \(\d+/\d+ bits\)\n"
+                r"\t key-exchange ", message)
+        matches(r"\(No client certificate requested\)", message)
+        matches(r"with ESMTPS id ", message)
+        mta.wait_log(r"Anonymous TLS connection established from \S+: "
+                     r"TLSv1\.3 with cipher ")
+
+
+def test_commands_behind_starttls_are_not_run():
+    with Instance() as mta:
+        mta.virtual_mailboxes()
+        with_tls(mta)
+        mta.start()
+        with socket.create_connection(("127.0.0.1", mta.smtp_port)) as sock:
+            stream = sock.makefile("rb")
+            stream.readline()
+            sock.sendall(b"EHLO c.example\r\n")
+            while stream.readline()[3:4] == b"-":
+                pass
+            sock.sendall(b"STARTTLS\r\nRSET\r\n")
+            matches(rb"^220 ", stream.readline())
+            with ANY.wrap_socket(sock) as tls:
+                tls.sendall(b"NOOP\r\n")
+                answer = tls.recv(1000)
+                equal(answer, b"250 2.0.0 Ok\r\n")
+                tls.settimeout(0.3)
+                try:
+                    equal(tls.recv(1000), b"")
+                except TimeoutError:
+                    pass
+
+
+def test_wrapper_mode():
+    with Instance() as mta:
+        mta.virtual_mailboxes()
+        with_tls(mta)
+        port = mta.port("smtps")
+        mta.master = ("127.0.0.1:%d inet n - n - - smtpd\n"
+                      "  -o smtpd_tls_wrappermode=yes\n" % port)
+        mta.start()
+        mta.wait_port(port)
+        with smtplib.SMTP_SSL("127.0.0.1", port, context=ANY,
+                              timeout=30) as client:
+            equal(client.ehlo("client.example.net")[0], 250)
+            client.sendmail("a@example.net", ["alice@example.org"], "x\r\n")
+        mta.wait_mail("alice")
+
+
+def test_concurrency_limit():
+    with Instance() as mta:
+        mta.virtual_mailboxes()
+        mta.set(smtpd_client_connection_count_limit="2",
+                smtpd_client_event_limit_exceptions="")
+        mta.start()
+        first, second = mta.smtp(), mta.smtp()
+        equal(first.ehlo("c.example")[0], 250)
+        equal(second.ehlo("c.example")[0], 250)
+        try:
+            mta.smtp()
+            raise AssertionError("a third connection")
+        except smtplib.SMTPConnectError as refusal:
+            equal(refusal.smtp_code, 421)
+            matches(b"too many connections from 127.0.0.1",
+                    refusal.smtp_error)
+        mta.wait_log(r"warning: Connection concurrency limit exceeded: 3 "
+                     r"from localhost\[127\.0\.0\.1\] for service ")
+        # one that quits makes room
+        first.quit()
+
+        def again():
+            try:
+                return mta.smtp()
+            except smtplib.SMTPConnectError:
+                return None
+        third = wait_for(again, "room for another connection")
+        # and so does a process that is killed
+        for pid in mta.pids("smtpd"):
+            os.kill(pid, signal.SIGKILL)
+        third = wait_for(again, "room after the death of smtpd")
+        equal(third.ehlo("c.example")[0], 250)
+        third.close()
+        second.close()
+
+
+def test_rate_limit():
+    with Instance() as mta:
+        mta.virtual_mailboxes()
+        mta.set(smtpd_client_message_rate_limit="2",
+                smtpd_client_event_limit_exceptions="")
+        mta.start()
+        with mta.smtp() as client:
+            client.ehlo("c.example")
+            for code in (250, 250, 450):
+                equal(client.mail("a@example.net")[0], code)
+                client.rset()
+        mta.wait_log(r"Message delivery request rate limit exceeded: 3 from ")
+
+
+def test_speaking_before_the_turn():
+    with Instance() as mta:
+        mta.virtual_mailboxes()
+        mta.start()
+        with socket.create_connection(("127.0.0.1", mta.smtp_port)) as sock:
+            stream = sock.makefile("rb")
+            stream.readline()
+            sock.sendall(b"EHLO c.example\r\nMAIL FROM:<>\r\n")
+            equal(stream.readline(),
+                  b"554 5.5.0 Error: SMTP protocol synchronization\r\n")
+            equal(stream.readline(), b"")
+        mta.wait_log(r"improper command pipelining after EHLO from "
+                     r"localhost\[127\.0\.0\.1\]: MAIL FROM:<>")
+
+
+if __name__ == "__main__":
+    main(globals())
