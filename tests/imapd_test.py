@@ -502,6 +502,35 @@ def test_an_append_that_is_cut_off_leaves_nothing():
         equal(mail.files("cur") + mail.files("new") + mail.files("tmp"), [])
 
 
+def test_what_was_answered_survives_a_kill():
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        for i in range(3):
+            c.append("INBOX", "", None, LETTER)
+        c.create("box")
+        for round in range(5):
+            flag = "k%d" % round
+            equal(c.store("1", "+FLAGS", "(%s)" % flag)[0], "OK")
+            uid = c.append("INBOX", "(new)", None, LETTER)[1][0]
+            equal(c.copy("1", "box")[0], "OK")
+            if round == 2:
+                c.store("2", "+FLAGS", r"(\Deleted)")
+                c.expunge()
+            mail.processes[-1].kill()
+            mail.processes[-1].wait()
+            c = mail.connect()
+            c.select()
+            matches(flag, c.fetch("1", "FLAGS")[1][0].decode())
+            uid = re.search(rb"APPENDUID \d+ (\d+)", uid).group(1)
+            check(uid in c.uid("search", None, "KEYWORD", "new")[1][0].split(),
+                  uid)
+        equal(c.uid("search", None, "ALL")[1][0], b"1 3 4 5 6 7 8")
+        equal(c.select("box")[1], [b"5"])
+        mail.processes = mail.processes[-1:]
+        mail.end(c)
+
+
 def test_a_large_message_goes_through():
     with Mail() as mail:
         c = mail.connect()
