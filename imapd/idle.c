@@ -6,6 +6,8 @@
  */
 #include "session.h"
 
+#include <errno.h>
+
 /* True: there is something to read, or the client is gone. */
 static bool wait_for_client(struct session *s)
 {
@@ -44,6 +46,8 @@ struct answer verb_idle(struct session *s, struct str args)
 	if (s->stage == GONE)
 		return NO_("Idle ended");
 	if (!io_line(s->io, &line, IDLE_LIMIT)) {
+		if (errno != EMSGSIZE)
+			input_end(s);
 		s->stage = GONE;
 		return NO_("Idle ended");
 	}

@@ -10,7 +10,7 @@ bool input_continue(struct session *s, const char *text)
 	return io_fmt(s->io, "+ %s\r\n", text) && io_flush(s->io, IDLE_LIMIT);
 }
 
-static enum input end_of_input(struct session *s)
+enum input input_end(struct session *s)
 {
 	if (errno == ETIMEDOUT)
 		io_text(s->io, "* BYE Disconnected for inactivity\r\n");
@@ -66,7 +66,7 @@ static enum input refuse_literal(struct session *s, struct str command,
 	while (again) {
 		if (!read_literal(s, octets, NULL) ||
 			!io_line(s->io, &line, IDLE_LIMIT))
-			return end_of_input(s);
+			return input_end(s);
 		again = imap_literal_follows(line, &octets, &plus) && plus;
 	}
 	refuse(s, command, "NO", "[LIMIT] Literal is too large");
@@ -88,7 +88,7 @@ static enum input take_literal(struct session *s, struct buf *out,
 		return INPUT_END;
 	buf_text(out, "\r\n");
 	if (!read_literal(s, octets, out))
-		return end_of_input(s);
+		return input_end(s);
 	return INPUT_COMMAND;
 }
 
@@ -103,7 +103,7 @@ enum input input_command(struct session *s, struct str *command)
 	for (;;) {
 		if (!io_line(s->io, &line, IDLE_LIMIT)) {
 			if (errno != EMSGSIZE)
-				return end_of_input(s);
+				return input_end(s);
 			refuse(s, out.len ? buf_str(&out) : STR("*"), "BAD",
 				"Line is too long");
 			return INPUT_REFUSED;

@@ -81,6 +81,8 @@ enum input {
 
 /* A whole command with its literals, in s->command. */
 enum input input_command(struct session *s, struct str *command);
+/* After a read that failed: say goodbye if that is possible. */
+enum input input_end(struct session *s);
 /* "+ text". */
 bool input_continue(struct session *s, const char *text);
 /* The line of what follows a literal that was read apart. */

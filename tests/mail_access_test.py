@@ -169,6 +169,25 @@ def test_a_crash_hits_one_user():
         b.logout()
 
 
+def test_a_stop_says_goodbye():
+    with Parent() as p:
+        p.grant("t1")
+        p.grant("t2")
+        a = Given(p.hand("t1")[1])
+        b = Given(p.hand("t2")[1])
+        a.select()
+        a.line(b"i IDLE")
+        a.until(rb"^\+")
+        with open("/proc/%d/stat" % p.child_pids()[0]) as f:
+            parent = int(f.read().rsplit(")", 1)[1].split()[1])
+        os.kill(parent, signal.SIGTERM)
+        a.until(rb"^\* BYE")
+        b.until(rb"^\* BYE")
+        equal(b.file.readline(), b"")
+        wait_for(lambda: os.path.getsize(p.path + "/posthorn-index-boot") == 0,
+                 "a clean index")
+
+
 def test_pop3_too():
     with Parent("pop3d") as p:
         p.grant("t1")

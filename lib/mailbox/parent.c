@@ -19,6 +19,7 @@ enum {
 	ANSWER_S = 30,
 	IDLE_S = 60,      /* a user's process after its last connection */
 	HELPERS = 2,
+	GOODBYE_S = 5,
 	CRASHES_MOST = 3, /* within CRASH_S: refused until then */
 	CRASH_S = 60,
 	CONNECTIONS_MOST = 200, /* of one user */
@@ -56,6 +57,7 @@ static struct {
 	struct list passed; /* struct passed */
 	struct mailbox_store *store;
 	size_t sessions;
+	struct list connections; /* struct connection */
 	bool is_closing;        /* the store; LMDB must not be open twice */
 	struct io_event closed;
 } all;
@@ -105,12 +107,32 @@ static void run_session(struct stream *io, struct arena *arena,
 	leave_store();
 }
 
+/* A fiber that is cancelled when the suite stops. */
+struct connection {
+	struct list link;
+	struct fiber *fiber;
+};
+
+/* Everybody is told goodbye, and the index is left clean. */
+static void finish_in_child(void *context)
+{
+	struct moment end = moment_after(span_s(GOODBYE_S));
+
+	(void)context;
+	list_each (at, &all.connections)
+		io_cancel(CONTAINER(at, struct connection, link)->fiber);
+	while ((all.sessions > 0 || all.is_closing) && moment_left(end).us > 0)
+		if (!io_sleep(span_ms(10)))
+			break;
+}
+
 static void serve_in_child(struct call *call, void *context)
 {
 	const struct user *user = context;
 	const struct msg_handed_over done = { 0 };
 	struct msg_handover m;
 	struct arena *arena auto_arena = NULL;
+	struct connection self = { .fiber = io_self() };
 	struct stream *io;
 	struct str tag;
 
@@ -124,7 +146,9 @@ static void serve_in_child(struct call *call, void *context)
 	io = stream_open(arena, m.socket);
 	stream_give_input(io, m.input);
 	tag = arena_copy(arena, m.tag);
+	list_append(&all.connections, &self.link);
 	run_session(io, arena, user->name, user->mail, tag);
+	list_remove(&self.link);
 }
 
 /* With the directories above it that are missing. */
@@ -303,6 +327,7 @@ static bool begin_process(struct user *user)
 		.pid = &user->pid,
 		.prepare = prepare_in_child,
 		.serve = serve_in_child,
+		.finish = finish_in_child,
 		.context = user,
 	};
 
@@ -471,7 +496,8 @@ static void look_after(void *context)
 void mailbox_parent_start(const struct mailbox_service *service)
 {
 	all.service = service;
-	io_event_init(&all.closed); /* children inherit it */
+	io_event_init(&all.closed); /* children inherit both */
+	list_init(&all.connections);
 	if (service_is_alone())
 		return;
 	all.tokens = table_new();
@@ -524,6 +550,7 @@ void mailbox_alone(const struct mailbox_service *service, struct stream *io,
 		log_fatal("%s -s needs POSTHORN_USER and POSTHORN_MAIL",
 			service->name);
 	all.service = service;
+	io_event_init(&all.closed);
 	io_event_init(&ended);
 	extras = arena_array(arena, left + 1, sizeof(*extras));
 	for (size_t i = left; i-- > 0;) {

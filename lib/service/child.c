@@ -72,6 +72,8 @@ static void run_child(void *context)
 	while (peer_calls(peer) > 0 && peer_is_alive(peer))
 		if (!io_event_wait(peer_news(), SPAN_FOREVER))
 			break;
+	if (plan->finish)
+		plan->finish(plan->context);
 	peer_close(peer);
 	io_stop();
 }

@@ -31,6 +31,9 @@ struct child_plan {
 	void (*prepare)(void *context);
 	/* In the child: for each call of the parent, a fiber. */
 	void (*serve)(struct call *call, void *context);
+	/* In the child, last, when the parent is gone or it was idle; may
+	 * wait; NULL: what is under way is cut off. */
+	void (*finish)(void *context);
 	void *context;
 };
 
