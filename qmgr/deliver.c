@@ -19,7 +19,7 @@ enum {
 struct result {
 	unsigned site;
 	struct str why;
-	bool is_settled;
+	bool is_settled, has_ended; /* ended: the turn was given back */
 	size_t left; /* recipients without an answer */
 };
 
@@ -193,6 +193,16 @@ static void defer_rest(struct dispatch *dispatch, struct str why)
 	}
 }
 
+/* The next delivery may begin; what is left is a flush. */
+static void give_turn_back(struct dispatch *dispatch, struct result *result)
+{
+	if (result->has_ended)
+		return;
+	result->has_ended = true;
+	schedule_ended(dispatch, result->site, result->why);
+	schedule();
+}
+
 static int sync_all(void *context)
 {
 	(void)context;
@@ -253,6 +263,7 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 		settle(call, result);
 		return false;
 	}
+	give_turn_back(dispatch, result);
 	settle(call, result);
 	return true;
 }
@@ -267,7 +278,7 @@ static void run(void *context)
 		defer_rest(dispatch, result.why);
 		result.site = DELIVER_SITE_SICK;
 	}
-	schedule_ended(dispatch, result.site, result.why);
+	give_turn_back(dispatch, &result);
 	free(dispatch->recipients);
 	free(dispatch);
 	qmgr.deliveries--;
