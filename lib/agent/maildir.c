@@ -80,13 +80,13 @@ static bool is_host_octet(unsigned char c)
 struct str maildir_name(struct arena *arena, struct str host,
 	const struct delivery *delivery, uint64_t number, uint64_t size)
 {
-	struct str rest = host;
+	struct str plain = str_take_while(&host, is_host_octet);
 
 	return arena_fmt(arena, "%llu.V%llxN%llu.%.*s,S=%llu",
 		(unsigned long long)delivery->m.arrival_us / 1000000,
 		(unsigned long long)delivery->m.nonce,
 		(unsigned long long)number,
-		STR_ARG(str_take_while(&rest, is_host_octet)),
+		STR_ARG(plain),
 		(unsigned long long)size);
 }
 

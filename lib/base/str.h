@@ -22,7 +22,7 @@ struct str {
 
 #define STR_NONE ((struct str){ NULL, 0 })
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
-/* For printf: "%.*s", STR_ARG(s). */
+/* For printf: "%.*s", STR_ARG(s); the argument is evaluated twice. */
 #define STR_ARG(s) (int)(s).len, (s).p ? (s).p : ""
 
 static inline struct str str_of(const void *p, size_t len)
