@@ -1,6 +1,7 @@
 #include "dialer/policy.h"
 
 #include "base/log.h"
+#include "config/params.h"
 
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -189,23 +190,24 @@ static bool has_destinations(enum param param)
 	return true;
 }
 
-#define TEXT_STRING(field) (conf->field)
-#define TEXT_RAW(field) (conf->field)
-#define TEXT_LIST(field) (conf->field)
-#define TEXT_MAPS(field) (conf->field)
-#define TEXT_ENUM(field) STR_NONE
-#define TEXT_BOOL(field) STR_NONE
-#define TEXT_INT(field) STR_NONE
-#define TEXT_SIZE(field) STR_NONE
-#define TEXT_SPAN(field) STR_NONE
+static bool is_text(enum param_type type)
+{
+	return type == PARAM_STRING || type == PARAM_RAW ||
+		type == PARAM_LIST || type == PARAM_MAPS;
+}
 
 static void scan_main(struct policy *policy, const struct conf *conf)
 {
-#define PARAM(name, type, value, mark, doc)                                    \
-	if (has_destinations(name))                                            \
-		scan_value(policy, TEXT_##type(name));
-#include "config/params.def"
-#undef PARAM
+	for (enum param id = 0; id < PARAMS_END; id++) {
+		const struct param_row *row = param_row(id);
+		struct str value;
+
+		if (!has_destinations(id) || !is_text(row->type))
+			continue;
+		memcpy(&value, (const char *)conf + row->offset,
+			sizeof(value));
+		scan_value(policy, value);
+	}
 }
 
 static void add_override(struct policy *policy, struct str name,
