@@ -7,9 +7,6 @@
 #include "agent/command.h"
 #include "base/log.h"
 #include "config/expand.h"
-#include "config/list.h"
-
-#include <stdlib.h>
 
 struct values {
 	const struct task *task;
@@ -104,40 +101,6 @@ struct str values_expand(const struct task *task, const struct user *user,
 	return buf_str(&out);
 }
 
-struct list_builder {
-	struct arena *arena;
-	struct str *items;
-	size_t count, capacity;
-};
-
-static void add(struct list_builder *list, struct str item)
-{
-	arena_grow(list->arena, &list->items, &list->capacity, list->count + 1,
-		sizeof(*list->items));
-	list->items[list->count++] = item;
-}
-
-/* export_environment: names, and name=value. */
-static void add_exported(struct list_builder *list)
-{
-	struct str rest = room.conf->export_environment, element;
-
-	while (list_take(&rest, &element)) {
-		const char *value;
-
-		list_unbrace(&element);
-		if (str_find_char(element, '=') != SIZE_MAX) {
-			add(list, element);
-			continue;
-		}
-		value = getenv(arena_cstr(list->arena, element));
-		if (value)
-			add(list,
-				arena_fmt(list->arena, "%.*s=%s",
-					STR_ARG(element), value));
-	}
-}
-
 struct msg_list values_environment(const struct task *task,
 	const struct user *user)
 {
@@ -149,21 +112,19 @@ struct msg_list values_environment(const struct task *task,
 		"USER" };
 	struct values v = { task, user, room.conf->command_expansion_filter,
 		task->arena };
-	struct list_builder list = { .arena = task->arena };
+	size_t count;
+	struct str *items = command_environment(task->arena, room.conf,
+		COUNT(names) + COUNT(of_user), &count);
 
-	add(&list, STR("PATH=/usr/bin:/bin"));
-	add_exported(&list);
 	for (size_t i = 0; i < COUNT(names); i++) {
 		struct str value = filtered(&v, names[i]);
 
 		if (value.len > 0)
-			add(&list,
-				arena_fmt(task->arena, "%s=%.*s", names[i],
-					STR_ARG(value)));
+			items[count++] = arena_fmt(task->arena, "%s=%.*s",
+				names[i], STR_ARG(value));
 	}
 	for (size_t i = 0; user && i < COUNT(of_user); i++)
-		add(&list,
-			arena_fmt(task->arena, "%s=%.*s", of_user[i],
-				STR_ARG(filtered(&v, of_user[i]))));
-	return (struct msg_list){ .items = list.items, .count = list.count };
+		items[count++] = arena_fmt(task->arena, "%s=%.*s", of_user[i],
+			STR_ARG(filtered(&v, of_user[i])));
+	return (struct msg_list){ .items = items, .count = count };
 }

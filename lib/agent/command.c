@@ -1,6 +1,7 @@
 #include "agent/command.h"
 
 #include "base/log.h"
+#include "config/list.h"
 #include "io/fiber.h"
 #include "io/stream.h"
 #include "mail/address.h"
@@ -63,7 +64,9 @@ static _Noreturn void become_program(const struct command_plan *plan, int in,
 		_exit(EX_TEMPFAIL);
 	execvpe(plan->argv[0], plan->argv, plan->environment);
 	dprintf(STDERR_FILENO, "execute %s: %m\n", plan->argv[0]);
-	_exit(errno == ENOENT ? NO_PROGRAM : EX_TEMPFAIL);
+	_exit(errno == ENOENT && !(plan->flags & COMMAND_CONFIGURED) ?
+			NO_PROGRAM :
+			EX_TEMPFAIL);
 }
 
 static bool begin(struct running *run)
@@ -202,16 +205,21 @@ static void kill_all(const struct running *run)
 /* Its wait status; killed when the time is over. */
 static int wait_for_end(struct running *run, struct moment end, bool *late)
 {
-	int status = 0;
+	int status = W_EXITCODE(EX_TEMPFAIL, 0);
+	pid_t ended;
 
 	*late = !io_wait(run->pid_fd, POLLIN, moment_left(end)) &&
 		errno == ETIMEDOUT;
-	if (waitpid(run->pid, &status, WNOHANG) == 0) {
+	ended = waitpid(run->pid, &status, WNOHANG);
+	if (ended == 0) {
 		kill_all(run);
 		while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
 			;
-	} else {
+	} else if (ended == run->pid) {
 		kill(-run->pid, SIGKILL); /* what it left in the background */
+	} else {
+		log_warning("%s: how it ended is not known: %m",
+			run->plan->what);
 	}
 	return status;
 }
@@ -298,7 +306,7 @@ struct status command_status(struct arena *arena, int wait_status,
 	const char *what, struct str output)
 {
 	struct str text = printable(arena, output);
-	const char *lead = text.len ? " Command output: " : "";
+	const char *lead = text.len ? ". Command output: " : "";
 	const struct exit_row *row;
 	struct status status = { 0 };
 	struct str rest = text;
@@ -306,7 +314,7 @@ struct status command_status(struct arena *arena, int wait_status,
 
 	if (WIFSIGNALED(wait_status))
 		return status_f(arena, 451, 3, 0,
-			"Command died with signal %d: \"%s\".%s%.*s",
+			"Command died with signal %d: \"%s\"%s%.*s",
 			WTERMSIG(wait_status), what, lead, STR_ARG(text));
 	if (WEXITSTATUS(wait_status) == 0) {
 		status = STATUS(250, 0, 0, "");
@@ -322,9 +330,9 @@ struct status command_status(struct arena *arena, int wait_status,
 	}
 	if (row)
 		return status_f(arena, row->code, row->subject, row->detail,
-			"%s.%s%.*s", row->text, lead, STR_ARG(text));
+			"%s%s%.*s", row->text, lead, STR_ARG(text));
 	return status_f(arena, 550, 3, 0,
-		"Command died with status %d: \"%s\".%s%.*s",
+		"Command died with status %d: \"%s\"%s%.*s",
 		WEXITSTATUS(wait_status), what, lead, STR_ARG(text));
 }
 
@@ -369,6 +377,42 @@ char **command_words(struct arena *arena, struct str text)
 		str_take_item(&text, " \t", &word))
 		argv[count++] = arena_cstr(arena, word);
 	return argv;
+}
+
+/* export_environment: names, and name=value. */
+static bool take_exported(struct arena *arena, struct str *rest,
+	struct str *assignment)
+{
+	struct str element;
+
+	while (list_take(rest, &element)) {
+		const char *value;
+
+		list_unbrace(&element);
+		*assignment = element;
+		if (str_find_char(element, '=') != SIZE_MAX)
+			return true;
+		value = getenv(arena_cstr(arena, element));
+		*assignment = arena_fmt(arena, "%.*s=%s", STR_ARG(element),
+			value ? value : "");
+		if (value)
+			return true;
+	}
+	return false;
+}
+
+struct str *command_environment(struct arena *arena, const struct conf *conf,
+	size_t room, size_t *count)
+{
+	struct str rest = conf->export_environment;
+	struct str *items = arena_array(
+		arena, rest.len + 1 + room, sizeof(*items));
+
+	items[0] = STR("PATH=/usr/bin:/bin");
+	*count = 1;
+	while (take_exported(arena, &rest, &items[*count]))
+		(*count)++;
+	return items;
 }
 
 struct str command_filter(struct arena *arena, struct str text,

@@ -28,6 +28,8 @@ enum command_flag {
 	COMMAND_BLANK_LINE = 2,  /* B: an empty line at the end */
 	COMMAND_QUOTE_FROM = 4,  /* >: ">" before "From " */
 	COMMAND_STUFF_DOTS = 8,  /* .: "." before "." */
+	COMMAND_CONFIGURED = 16, /* a missing program is the administrator's
+				    mistake: try again later */
 };
 
 struct command_plan {
@@ -55,6 +57,11 @@ struct status command_status(struct arena *arena, int wait_status,
 /* argv of a shell command: direct words if it has none of the shell's own
  * characters and words, else {"/bin/sh", "-c", text}. */
 char **command_words(struct arena *arena, struct str text);
+
+/* PATH and what export_environment names, as NAME=value; behind *count of them
+ * is room for `room` more. */
+struct str *command_environment(struct arena *arena, const struct conf *conf,
+	size_t room, size_t *count);
 
 /* Octets outside of `allowed` become '_' (command_expansion_filter). */
 struct str command_filter(struct arena *arena, struct str text,

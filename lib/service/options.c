@@ -49,7 +49,7 @@ void options_read(int argc, char **argv)
 	int option;
 
 	look_at_long(argc, argv);
-	while ((option = getopt(argc, argv, "c:Dm:n:o:st:v")) != -1) {
+	while ((option = getopt(argc, argv, "+c:Dm:n:o:st:v")) != -1) {
 		switch (option) {
 		case 'c':
 			directory = optarg;

@@ -20,6 +20,8 @@
  *	-t TYPE         type of the row; -m NUMBER: clients and calls at most
  *	-o NAME=VALUE   overrides a parameter
  *	-c DIR, -v, --help, --version
+ *	What stands behind the options (from optind on) is the daemon's own:
+ *	flags=, user= and argv= of pipe(8).
  */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H

@@ -1,0 +1,266 @@
+/*
+ * pipe - hands mail to a program.
+ *
+ * Room       the user that the row's user= names, from the start on; not root,
+ *            not the mail system's own; NO_NEW_PRIVS, refused system calls;
+ *            no shell
+ * Gets       deliveries from qmgr
+ * Calls      nobody
+ */
+#include "pipe/pipe.h"
+
+#include "agent/command.h"
+#include "agent/trace.h"
+#include "base/log.h"
+#include "service/service.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+enum {
+	HEADER_MOST = 100 * 1024,
+};
+
+static const enum param params[] = { command_time_limit,
+	delay_logging_resolution_limit, export_environment, mail_owner,
+	myhostname, owner_request_special, recipient_delimiter, soft_bounce,
+	PARAMS_END };
+
+/* What the row says; set before the sandbox closes. */
+static struct {
+	struct attributes attributes;
+	char *const *args;
+	uint32_t sys_uid, sys_gid;
+	bool is_misplaced; /* not root, and not that user */
+} own;
+
+static void find_group(void)
+{
+	const char *name = own.attributes.group;
+	struct group *group = name ? getgrnam(name) : NULL;
+
+	if (name && !group)
+		log_fatal("user=%s:%s: there is no such group",
+			own.attributes.user, name);
+	if (group)
+		own.sys_gid = group->gr_gid;
+}
+
+static void find_user(const struct conf *conf)
+{
+	const char *name = own.attributes.user;
+	struct passwd *entry = getpwnam(name);
+
+	if (!entry)
+		log_fatal("user=%s: there is no such user", name);
+	if (entry->pw_uid == 0)
+		log_fatal("user=%s: no command runs as root", name);
+	if (str_is(conf->mail_owner, name))
+		log_fatal("user=%s: the mail system's own user", name);
+	own.sys_uid = entry->pw_uid;
+	own.sys_gid = entry->pw_gid;
+	find_group();
+	if (own.sys_gid == 0)
+		log_fatal("user=%s: no command runs with root's group", name);
+	own.is_misplaced = geteuid() != 0 &&
+		(geteuid() != own.sys_uid || getegid() != own.sys_gid);
+}
+
+static void prepare(const struct conf *conf)
+{
+	struct arena *arena = arena_new(0); /* of the process */
+	struct str unknown = STR("");
+	const char *wrong =
+		attributes_parse(arena, own.args + optind, &own.attributes);
+
+	if (wrong)
+		log_fatal("%s", wrong);
+	if (!words_expand(arena, &own.attributes, NULL, &unknown))
+		log_fatal("argv=: unknown macro: %.*s", STR_ARG(unknown));
+	find_user(conf);
+}
+
+static void start(const struct conf *conf)
+{
+	const char *const no_paths[] = { NULL };
+	const char *root = own.attributes.root;
+	const struct sandbox_child child = {
+		.profile = PROFILE_DELIVER,
+		.sys_uid = own.sys_uid,
+		.sys_gid = own.sys_gid,
+		.user = own.attributes.user,
+		.paths = no_paths,
+	};
+
+	(void)conf;
+	if (own.is_misplaced) {
+		log_warning("user=%s: this process, started without root, can "
+			    "only be uid %u; mail is deferred",
+			own.attributes.user, geteuid());
+		return;
+	}
+	if (root && (chroot(root) < 0 || chdir("/") < 0))
+		log_fatal("chroot=%s: %m", root);
+	if (!sandbox_become(&child))
+		log_fatal("user=%s: %m", own.attributes.user);
+}
+
+static struct status check(struct delivery *delivery)
+{
+	unsigned flags = own.attributes.flags;
+	struct arena *arena = delivery->arena;
+	struct str header;
+
+	if (own.is_misplaced)
+		return STATUS(451, 3, 5, "cannot run commands as that user");
+	if (own.attributes.size > 0 &&
+		delivery->content.size > own.attributes.size)
+		return status_f(arena, 552, 2, 3,
+			"message size %llu exceeds size limit %llu",
+			(unsigned long long)delivery->content.size,
+			(unsigned long long)own.attributes.size);
+	if (!(flags & PIPE_DELIVERED_TO))
+		return STATUS_OK;
+	if (delivery->count > 1)
+		return status_f(arena, 451, 3, 5,
+			"flag D requires %.*s_destination_recipient_limit = 1",
+			STR_ARG(service_row()));
+	if (!content_header(arena, &delivery->content, HEADER_MOST, &header))
+		return STATUS(451, 3, 0, "queue file read error");
+	if (trace_is_loop(header, delivery->recipients[0].address))
+		return status_f(arena, 554, 4, 6,
+			"mail forwarding loop for %.*s",
+			STR_ARG(delivery->recipients[0].address));
+	return STATUS_OK;
+}
+
+static struct str head_of(struct delivery *delivery)
+{
+	static const struct {
+		unsigned flag, line;
+	} lines[] = {
+		{ PIPE_RETURN_PATH, TRACE_RETURN_PATH },
+		{ PIPE_ORIGINAL_TO, TRACE_ORIGINAL_TO },
+		{ PIPE_DELIVERED_TO, TRACE_DELIVERED_TO },
+	};
+	struct buf head = BUF_IN(delivery->arena);
+	unsigned wanted = 0;
+
+	for (size_t i = 0; i < COUNT(lines); i++)
+		if (own.attributes.flags & lines[i].flag)
+			wanted |= lines[i].line;
+	trace_format(&head, delivery, &delivery->recipients[0], wanted);
+	return buf_str(&head);
+}
+
+static unsigned command_flags(void)
+{
+	static const struct {
+		unsigned pipe, command;
+	} same[] = {
+		{ PIPE_FROM_LINE, COMMAND_FROM_LINE },
+		{ PIPE_BLANK_LINE, COMMAND_BLANK_LINE },
+		{ PIPE_QUOTE_FROM, COMMAND_QUOTE_FROM },
+		{ PIPE_DOTS, COMMAND_STUFF_DOTS },
+	};
+	unsigned flags = COMMAND_CONFIGURED;
+
+	for (size_t i = 0; i < COUNT(same); i++)
+		if (own.attributes.flags & same[i].pipe)
+			flags |= same[i].command;
+	return flags;
+}
+
+static char **environment_of(struct delivery *delivery)
+{
+	size_t count;
+	struct str *items = command_environment(
+		delivery->arena, delivery->conf, 0, &count);
+	char **environment = arena_array(
+		delivery->arena, count + 1, sizeof(*environment));
+
+	for (size_t i = 0; i < count; i++)
+		environment[i] = arena_cstr(delivery->arena, items[i]);
+	return environment;
+}
+
+static struct span time_limit(const struct conf *conf)
+{
+	return conf_transport_span(conf, service_row(), "time_limit");
+}
+
+static struct status run(struct delivery *delivery)
+{
+	struct arena *arena = delivery->arena;
+	struct str unknown = STR("");
+	const struct command_plan plan = {
+		.argv = words_expand(
+			arena, &own.attributes, delivery, &unknown),
+		.environment = environment_of(delivery),
+		.directory = own.attributes.directory,
+		.sys_uid = own.sys_uid,
+		.sys_gid = own.sys_gid,
+		.time_limit = time_limit(delivery->conf),
+		.head = head_of(delivery),
+		.flags = command_flags(),
+		.eol = own.attributes.eol,
+		.what = own.attributes.words[0],
+	};
+	struct status status;
+
+	if (!plan.argv)
+		return status_f(arena, 451, 3, 5, "unknown macro: %.*s",
+			STR_ARG(unknown));
+	status = command_run(delivery, &plan);
+	if (!status_is_ok(status))
+		return status;
+	status.text = arena_fmt(arena, "delivered via %.*s service%s%.*s%s",
+		STR_ARG(service_row()), status.text.len ? " (" : "",
+		STR_ARG(status.text), status.text.len ? ")" : "");
+	return status;
+}
+
+/* One command for all of its recipients, one outcome for all. */
+static void deliver(struct delivery *delivery)
+{
+	struct deliver_report report = {
+		.status = check(delivery),
+		.action = own.attributes.flags & PIPE_FINAL ?
+			DSN_ACTION_DELIVERED :
+			DSN_ACTION_RELAYED,
+	};
+
+	if (!status_is_ok(report.status))
+		report.action = DSN_ACTION_NONE;
+	else if (delivery->m.flags & DELIVER_VERIFY)
+		report.status = status_f(delivery->arena, 250, 0, 0,
+			"delivers to command: %s", own.attributes.words[0]);
+	else
+		report.status = run(delivery);
+	if (!status_is_ok(report.status))
+		report.action = DSN_ACTION_NONE;
+	deliver_report_rest(delivery, &report);
+}
+
+static void serve(const struct conf *conf, struct call *call)
+{
+	deliver_serve(conf, call, deliver);
+}
+
+static const struct service service = {
+	.name = "pipe",
+	.fibers = 20,
+	.profile = PROFILE_DELIVER,
+	.calls = "",
+	.params = params,
+	.prepare = prepare,
+	.start = start,
+	.serve = serve,
+};
+
+int main(int argc, char **argv)
+{
+	own.args = argv;
+	return service_main(&service, argc, argv);
+}
