@@ -20,8 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"inline:{", "unionmap:{inline:{" };
 	struct str in = str_of(data, size), list, key, value;
 	struct arena *arena = arena_new(0);
-	const struct conf *conf = conf_for_test(arena, NULL);
+	static const struct conf *conf;
 
+	if (!conf)
+		conf = conf_for_test(arena_new(0), NULL);
 	log_sink(be_silent);
 	if (str_take_line(&in, &list))
 		for (size_t i = 0; i < COUNT(types); i++) {

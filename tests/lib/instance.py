@@ -155,6 +155,8 @@ class Instance:
         """A lookup table made with postmap; "type:path"."""
         text = "".join("%s %s\n" % row for row in rows)
         path = self.write("conf/" + name, text)
+        if not os.path.exists(self.conf + "/main.cf"):
+            self.write_configuration()
         run(SBIN + "/postmap", "-c", self.conf, type + ":" + path,
             env=self.env)
         return type + ":" + path
