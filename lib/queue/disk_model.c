@@ -11,7 +11,6 @@
 
 enum {
 	BLOCK = 4096,
-	FILES_MOST = 65536,
 	FDS_MOST = 1024,
 	PATH_MOST = 128,
 };
@@ -20,7 +19,6 @@ enum {
 struct file {
 	char *now, *safe; /* contents; safe: as of the last flush */
 	size_t size, safe_size, capacity, safe_capacity;
-	unsigned open;
 };
 
 /* A name; of the operations on it only the last flushed state is safe. */
@@ -37,6 +35,8 @@ struct open_file {
 
 struct model {
 	struct disk disk;
+	struct file **files; /* all that there ever were */
+	size_t file_count, file_capacity;
 	struct name *names;
 	size_t name_count, name_capacity;
 	struct open_file fds[FDS_MOST];
@@ -105,6 +105,16 @@ static struct open_file *fd_of(struct model *model, int fd)
 	return &model->fds[fd];
 }
 
+static struct file *new_file(struct model *model)
+{
+	struct file *file = mem_new(1, sizeof(*file));
+
+	array_grow(&model->files, &model->file_capacity,
+		model->file_count + 1, sizeof(struct file *));
+	model->files[model->file_count++] = file;
+	return file;
+}
+
 static int model_open(struct disk *disk, const char *path, int flags)
 {
 	struct model *model = model_of(disk);
@@ -122,7 +132,7 @@ static int model_open(struct disk *disk, const char *path, int flags)
 	}
 	name = add_name(model, path);
 	if (!name->now)
-		name->now = mem_new(1, sizeof(struct file));
+		name->now = new_file(model);
 	if (flags & O_TRUNC)
 		name->now->size = 0;
 	for (int fd = 0; fd < FDS_MOST; fd++)
@@ -367,27 +377,16 @@ struct disk *disk_model_new(unsigned seed)
 	return &model->disk;
 }
 
-static void free_file(struct file *file)
-{
-	free(file->now);
-	free(file->safe);
-	free(file);
-}
-
-/* Files that were replaced or removed are leaked until the test ends. */
 void disk_model_free(struct disk *disk)
 {
 	struct model *model = model_of(disk);
 
-	for (size_t i = 0; i < model->name_count; i++) {
-		struct file *file = model->names[i].now;
-
-		for (size_t k = i + 1; file && k < model->name_count; k++)
-			if (model->names[k].now == file)
-				model->names[k].now = NULL;
-		if (file)
-			free_file(file);
+	for (size_t i = 0; i < model->file_count; i++) {
+		free(model->files[i]->now);
+		free(model->files[i]->safe);
+		free(model->files[i]);
 	}
+	free(model->files);
 	free(model->names);
 	free(model);
 }

@@ -24,7 +24,7 @@ enum {
 	MESSAGES_MOST = 200,
 	RECIPIENTS_MOST = 3,
 	STEPS = 80,
-	RUNS = 1500,
+	RUNS = 600,
 	LARGE_OCTETS = 9000, /* small ones are enough for a model */
 };
 

@@ -652,6 +652,14 @@ bool store_keep(struct store *store, struct stored *stored,
 
 /* ---- flushing ---- */
 
+/* What came while the first `count` were seen to stays. */
+static void drop_front(void *array, size_t *all, size_t count, size_t size)
+{
+	*all -= count;
+	if (*all > 0 && count > 0)
+		memmove(array, (char *)array + count * size, *all * size);
+}
+
 static void flush_segment(struct store *store, struct seen *seen)
 {
 	size_t over = seen->over_count, large = seen->large_count;
@@ -664,14 +672,14 @@ static void flush_segment(struct store *store, struct seen *seen)
 	}
 	for (size_t i = 0; i < large; i++)
 		drop_large(store, seen->large[i]);
-	memmove(seen->large, seen->large + large,
-		(seen->large_count - large) * sizeof(*seen->large));
-	seen->large_count -= large;
-	for (size_t i = 0; i < over; i++)
-		store->freed(store->context, &seen->over[i]);
-	memmove(seen->over, seen->over + over,
-		(seen->over_count - over) * sizeof(*seen->over));
-	seen->over_count -= over;
+	drop_front(seen->large, &seen->large_count, large,
+		sizeof(*seen->large));
+	for (size_t i = 0; i < over; i++) {
+		struct place place = seen->over[i]; /* the array may move */
+
+		store->freed(store->context, &place);
+	}
+	drop_front(seen->over, &seen->over_count, over, sizeof(*seen->over));
 }
 
 static bool is_same_file(const struct pending *a, const struct pending *b)
