@@ -231,8 +231,10 @@ static void open_first_log(void)
 /* "postfix/submission/smtpd", as Postfix's -o syslog_name says. */
 static void open_log(void)
 {
-	struct str tag = arena_fmt(self.arena, "%.*s/%s",
-		STR_ARG(self.conf->syslog_name), self.service->name);
+	struct str tag = self.service->log_tag ?
+		str_from(self.service->log_tag) :
+		arena_fmt(self.arena, "%.*s/%s",
+			STR_ARG(self.conf->syslog_name), self.service->name);
 
 	if (self.has_master && is_open(BIRTH_RING))
 		log_to_ring(BIRTH_RING, BIRTH_WAKE, tag);

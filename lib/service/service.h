@@ -46,6 +46,8 @@ struct client {
 
 struct service {
 	const char *name;  /* program name: "smtpd" */
+	/* The name in log lines; NULL: "$syslog_name/name". */
+	const char *log_tag;
 	unsigned fibers;   /* default of <service>_fiber_limit */
 	enum profile profile; /* row of sandbox/profiles.def */
 	const char *calls; /* peers that it may ask to be introduced to */

@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+"""login and auth: IMAP and POP3 before authentication, SASL, TLS."""
+import base64
+import hashlib
+import hmac
+import imaplib
+import os
+import poplib
+import re
+import smtplib
+import ssl
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "lib"))
+
+from full import PASSWORD, FullInstance
+from instance import (Failed, Raw, check, equal, main, run, untrusting,
+                      wait_for)
+
+
+def b64(octets):
+    return base64.b64encode(octets).decode()
+
+
+class Scram:
+    """A client of SCRAM-SHA-256, RFC 5802, 7677."""
+
+    def __init__(self, user, password, binding=None):
+        self.password = password.encode()
+        self.gs2 = b"p=tls-exporter,," if binding else b"n,,"
+        self.binding = binding or b""
+        self.nonce = b64(os.urandom(12))
+        self.bare = ("n=%s,r=%s" % (user.replace("=", "=3D").replace(
+            ",", "=2C"), self.nonce)).encode()
+
+    def first(self):
+        return self.gs2 + self.bare
+
+    def final(self, challenge):
+        fields = dict(item.split("=", 1) for item in
+                      challenge.decode().split(","))
+        check(fields["r"].startswith(self.nonce), challenge)
+        self.salt = base64.b64decode(fields["s"])
+        salted = hashlib.pbkdf2_hmac("sha256", self.password, self.salt,
+                                     int(fields["i"]))
+        key = hmac.digest(salted, b"Client Key", "sha256")
+        without = b"c=" + base64.b64encode(self.gs2 + self.binding) + \
+            b",r=" + fields["r"].encode()
+        message = b",".join((self.bare, challenge, without))
+        signature = hmac.digest(hashlib.sha256(key).digest(), message,
+                                "sha256")
+        self.server = hmac.digest(hmac.digest(salted, b"Server Key",
+                                              "sha256"), message, "sha256")
+        proof = bytes(a ^ b for a, b in zip(key, signature))
+        return without + b",p=" + base64.b64encode(proof)
+
+    def verify(self, final):
+        equal(final, b"v=" + base64.b64encode(self.server))
+
+    def step(self, challenge):
+        """For imaplib and smtplib: each challenge in turn."""
+        if not challenge:
+            return self.first()
+        if challenge.startswith(b"r="):
+            return self.final(challenge)
+        self.verify(challenge)
+        return b""
+
+
+def scram_imap(client, user, password):
+    scram = Scram(user, password)
+    client.authenticate("SCRAM-SHA-256", scram.step)
+    return scram
+
+
+def refused(call, *args):
+    """The error that the call ends with."""
+    try:
+        call(*args)
+    except (imaplib.IMAP4.error, poplib.error_proto,
+            smtplib.SMTPException) as error:
+        return str(error)
+    raise Failed("%r was accepted" % (args,))
+
+
+ALICE = "alice@example.org"
+
+
+def test_imap():
+    with FullInstance() as mta:
+        mta.start()
+        # implicit TLS
+        client = mta.login_imap()
+        equal(client.select()[0], "OK")
+        client.logout()
+        mta.wait_log(r"imap-login: Login: user=<alice@example.org>, "
+                     r"method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, TLS")
+        # STARTTLS; a name in another case is the same
+        client = mta.imap(mta.ports["imap"])
+        check("STARTTLS" in client.capabilities, client.capabilities)
+        client.starttls(ssl_context=untrusting())
+        check("STARTTLS" not in client.capabilities, client.capabilities)
+        check("AUTH=PLAIN" in client.capabilities, client.capabilities)
+        client.login("Alice@Example.org", PASSWORD)
+        equal(client.select()[0], "OK")
+        client.logout()
+        # loopback needs no TLS; the socket itself goes on
+        client = mta.imap(mta.ports["imap"])
+        client.login(ALICE, PASSWORD)
+        equal(client.select()[0], "OK")
+        equal(client.append("INBOX", None, None,
+                            b"Subject: x\r\n\r\n" + b"y" * 300000)[0], "OK")
+        equal(client.select(), ("OK", [b"1"]))
+        client.logout()
+        # PLAIN with and without an initial response, LOGIN, SCRAM
+        for mechanism, answers in (
+                ("PLAIN", [b"\0alice@example.org\0" + PASSWORD.encode()]),
+                ("LOGIN", [ALICE.encode(), PASSWORD.encode()])):
+            client = mta.imap(mta.ports["imaps"], tls=True)
+            todo = list(answers)
+            client.authenticate(mechanism, lambda challenge: todo.pop(0))
+            equal(client.select()[0], "OK")
+            data = client.fetch("1", "(BODY.PEEK[])")[1][0][1]
+            equal(len(data), 300014)
+            client.logout()
+        client = mta.imap(mta.ports["imaps"], tls=True)
+        check("AUTH=SCRAM-SHA-256" in client.capabilities,
+              client.capabilities)
+        scram_imap(client, ALICE, PASSWORD)
+        equal(client.select()[0], "OK")
+        client.logout()
+        # wrong
+        client = mta.imap(mta.ports["imaps"], tls=True)
+        check("[AUTHENTICATIONFAILED]" in
+              refused(client.login, ALICE, "wrong"), "code")
+        check("[AUTHENTICATIONFAILED]" in
+              refused(scram_imap, client, ALICE, "wrong"), "code")
+        client.shutdown()
+        mta.wait_log(r"imap-login: Disconnected.* \(auth failed, 2 attempts "
+                     r"in \d+ secs\): user=<alice@example.org>, "
+                     r"method=SCRAM-SHA-256, rip=127.0.0.1")
+
+
+def test_imap_words():
+    """Literals, initial responses, pipelining, and what is no command."""
+    with FullInstance() as mta:
+        mta.start()
+        port = mta.ports["imap"]
+        with Raw(port) as raw:
+            check(raw.file.readline().startswith(b"* OK [CAPABILITY "))
+            raw.send("a LOGIN {17}\r\n")
+            check(raw.file.readline().startswith(b"+"))
+            raw.send("alice@example.org {15+}\r\n%s\r\n"
+                     "b SELECT INBOX\r\nc LOGOUT\r\n" % PASSWORD)
+            lines = raw.file.read().decode()
+            for wanted in ("a OK ", "b OK ", "c OK "):
+                check(("\r\n" + lines).find("\r\n" + wanted) >= 0, lines)
+        with Raw(port) as raw:
+            raw.file.readline()
+            secret = b64(b"\0alice@example.org\0" + PASSWORD.encode())
+            raw.send("a AUTHENTICATE PLAIN %s\r\nb NOOP\r\n" % secret)
+            check(raw.file.readline().startswith(b"a OK "))
+            check(raw.file.readline().startswith(b"b OK "))
+        with Raw(port) as raw:
+            raw.file.readline()
+            for line, wanted in (
+                    ("x\r\n", b"x BAD "), ("\r\n", b"* BAD "),
+                    ("a SELECT INBOX\r\n", b"a BAD "),
+                    ("a LOGIN x\r\n", b"a BAD "),
+                    ("a LOGIN\r\n", b"a BAD "),
+                    ("a AUTHENTICATE PLAIN !!\r\n", b"a BAD "),
+                    ("a AUTHENTICATE CRAM-MD5\r\n", b"a NO "),
+                    ("a LOGIN {99999}\r\n", b"a BAD "),
+                    ("a NOOP\r\n", b"a OK "),
+                    ("a STARTTLS x\r\n", b"a BAD ")):
+                raw.send(line)
+                got = raw.file.readline()
+                check(got.startswith(wanted), "%r: %r" % (line, got))
+            raw.send("a AUTHENTICATE PLAIN\r\n")
+            equal(raw.file.readline(), b"+ \r\n")
+            raw.send("*\r\n")
+            check(raw.file.readline().startswith(b"a BAD "))
+        # what comes in the clear behind STARTTLS
+        with Raw(port) as raw:
+            raw.file.readline()
+            raw.send("a STARTTLS\r\nb NOOP\r\n")
+            check(raw.file.readline().startswith(b"a BAD "))
+            check(raw.at_end())
+        # too long
+        with Raw(port) as raw:
+            raw.file.readline()
+            raw.send("a " + "x" * 20000 + "\r\n")
+            check(raw.file.readline().startswith(b"* BYE"))
+
+
+def test_pop3():
+    with FullInstance() as mta:
+        mta.start()
+        client = mta.pop3(mta.ports["pop3s"], tls=True)
+        check("SASL" in client.capa(), client.capa())
+        client.user(ALICE)
+        client.pass_(PASSWORD)
+        equal(client.stat(), (0, 0))
+        client.quit()
+        client = mta.pop3(mta.ports["pop3"])
+        client.stls(context=untrusting())
+        check("STLS" not in client.capa(), client.capa())
+        client.user(ALICE)
+        check("[AUTH]" in refused(client.pass_, "wrong"), "code")
+        client.user(ALICE)
+        client.pass_(PASSWORD)
+        client.quit()
+        with Raw(mta.ports["pop3"]) as raw:
+            raw.file.readline()
+            raw.send("USER alice@example.org\r\nPASS %s\r\nSTAT\r\nQUIT\r\n" %
+                     PASSWORD)
+            lines = raw.file.read().splitlines()
+            check(b"+OK 0 0" in lines, lines)
+        with Raw(mta.ports["pop3"]) as raw:
+            raw.file.readline()
+            scram = Scram(ALICE, PASSWORD)
+            raw.send("AUTH SCRAM-SHA-256 %s\r\n" % b64(scram.first()))
+            for _ in range(2):
+                challenge = raw.file.readline()
+                check(challenge.startswith(b"+ "), challenge)
+                raw.send(b64(scram.step(base64.b64decode(challenge[2:]))) +
+                         "\r\n")
+            check(raw.file.readline().startswith(b"+OK"))
+        with Raw(mta.ports["pop3"]) as raw:
+            raw.file.readline()
+            raw.send("STLS\r\nNOOP\r\n")
+            check(raw.file.readline().startswith(b"-ERR"))
+            check(raw.at_end())
+        mta.wait_log(r"pop3-login: Login: user=<alice@example.org>, "
+                     r"method=SCRAM-SHA-256, rip=127.0.0.1, lip=127.0.0.1, "
+                     r"secured")
+
+
+def test_smtp_scram():
+    with FullInstance() as mta:
+        mta.start()
+        client = smtplib.SMTP("127.0.0.1", mta.ports["submission"])
+        client.starttls(context=untrusting())
+        client.ehlo()
+        scram = Scram(ALICE, PASSWORD)
+        code, challenge = client.docmd(
+            "AUTH SCRAM-SHA-256 " + b64(scram.first()))
+        equal(code, 334)
+        code, final = client.docmd(
+            b64(scram.final(base64.b64decode(challenge))))
+        equal(code, 334)
+        scram.verify(base64.b64decode(final))
+        equal(client.docmd("")[0], 235)
+        # somebody else than the name that is proven
+        client = smtplib.SMTP("127.0.0.1", mta.ports["submission"])
+        client.starttls(context=untrusting())
+        client.ehlo()
+        equal(client.docmd("AUTH PLAIN " + b64(
+            b"bob@example.org\0alice@example.org\0" + PASSWORD.encode()))[0],
+            535)
+        client.close()
+
+
+def test_unknown_user():
+    """Who is unknown costs the same time, and gets the same salt again."""
+    with FullInstance() as mta:
+        mta.start()
+
+        def cost(user):
+            client = mta.imap(mta.ports["imap"])
+            begin = time.monotonic()
+            refused(client.login, user, "wrong")
+            client.shutdown()
+            return time.monotonic() - begin
+        # The first failure is answered at once: one for each instance.
+        known = cost(ALICE)
+        mta.stop()
+        mta.start()
+        unknown = cost("nobody@example.org")
+        check(known < 8 * unknown and unknown < 8 * known,
+              "%.3f s known, %.3f s unknown" % (known, unknown))
+        salts = set()
+        for user in ("nobody@example.org", "nobody@example.org", ALICE):
+            client = mta.imap(mta.ports["imap"])
+            scram = Scram(user, "wrong")
+            refused(client.authenticate, "SCRAM-SHA-256", scram.step)
+            client.shutdown()
+            salts.add(scram.salt)
+        equal(len(salts), 2)
+
+
+def test_users():
+    """posthorn user, and auth that notices at once."""
+    with FullInstance() as mta:
+        mta.start()
+        users = mta.conf + "/users"
+        equal(mta.command("posthorn", "user", "list").stdout,
+              "alice@example.org\nbob@example.org\n")
+        equal(os.stat(users).st_mode & 0o007, 0)
+        check(PASSWORD not in open(users).read())
+        done = mta.command("posthorn", "user", "add", ALICE, input="x\n",
+                           check=False)
+        equal(done.returncode, 1)
+        client = mta.imap(mta.ports["imap"])
+        client.login(ALICE, PASSWORD)
+        client.logout()
+        mta.command("posthorn", "user", "passwd", ALICE, input="new one\n")
+
+        def takes(password):
+            other = mta.imap(mta.ports["imap"])
+            try:
+                other.login(ALICE, password)
+                other.logout()
+                return True
+            except imaplib.IMAP4.error:
+                return False
+        wait_for(lambda: takes("new one"), "the new password")
+        check(not takes(PASSWORD), "the old password")
+        mta.command("posthorn", "user", "delete", ALICE)
+        wait_for(lambda: not takes("new one"), "the end of the user")
+        equal(mta.command("posthorn", "user", "list").stdout,
+              "bob@example.org\n")
+        for name in ("", "a b", "a:b", "#a"):
+            done = mta.command("posthorn", "user", "add", name, input="x\n",
+                               check=False)
+            equal(done.returncode, 1)
+
+
+def test_no_passwords_in_clear():
+    with FullInstance(login_disable_plaintext_auth="yes") as mta:
+        # loopback counts as secured: another address of this machine
+        address = run("hostname", "-I", check=False).stdout.split()
+        address = [a for a in address if ":" not in a]
+        if not address:
+            return
+        address = address[0]
+        mta.set(inet_interfaces="all")
+        mta.master = mta.master.replace("127.0.0.1:%d" % mta.ports["imap"],
+                                        "%s:%d" % (address,
+                                                   mta.ports["imap"]))
+        mta.wait_port = lambda port: None
+        mta.start()
+        client = imaplib.IMAP4(address, mta.ports["imap"])
+        check("LOGINDISABLED" in client.capabilities, client.capabilities)
+        check("AUTH=PLAIN" not in client.capabilities, client.capabilities)
+        check("[PRIVACYREQUIRED]" in
+              refused(client.login, ALICE, PASSWORD), "code")
+        scram_imap(client, ALICE, PASSWORD)
+        equal(client.select()[0], "OK")
+        client.logout()
+
+
+def test_attempts():
+    with FullInstance() as mta:
+        mta.start()
+        client = mta.imap(mta.ports["imap"])
+        for _ in range(3):
+            refused(client.login, ALICE, "wrong")
+        check(b"BYE" in client.readline())
+        client.shutdown()
+        mta.wait_log(r"imap-login: Disconnected.* \(auth failed, 3 attempts "
+                     r"in \d+ secs\): user=<alice@example.org>, "
+                     r"method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, secured")
+        # others are not delayed by it
+        client = mta.imap(mta.ports["imap"])
+        begin = time.monotonic()
+        client.login("bob@example.org", PASSWORD)
+        check(time.monotonic() - begin < 5, "others wait")
+        client.logout()
+
+
+def test_long_relay():
+    """Both directions at once through the TLS relay, and an idle end."""
+    with FullInstance() as mta:
+        mta.start()
+        client = mta.login_imap()
+        body = b"Subject: big\r\n\r\n" + b"0123456789abcde\r\n" * 200000
+        equal(client.append("INBOX", None, None, body)[0], "OK")
+        client.select()
+        raw = client.socket()
+        # many requests without reading: both sides' buffers fill
+        raw.sendall(b"".join(b"z%d FETCH 1 BODY.PEEK[]\r\n" % i
+                             for i in range(5)))
+        got = 0
+        while got < 5 * len(body):
+            piece = raw.recv(65536)
+            check(piece, "the connection ended after %d octets" % got)
+            got += len(piece)
+        raw.close()
+        wait_for(lambda: "imap-login: Login" in mta.log(), "the log")
+
+
+if __name__ == "__main__":
+    main(globals())
