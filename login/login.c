@@ -130,6 +130,8 @@ static void converse(struct session *s)
 		say_goodbye(s, s->protocol->too_many);
 		break;
 	}
+	if (!s->is_passed && !io_flush(s->io, span_s(WRITE_S)))
+		log_debug("last answer: %m");
 }
 
 static void session(const struct conf *conf, struct client *client)

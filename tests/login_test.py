@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 
 from full import PASSWORD, FullInstance
-from instance import (Failed, Raw, check, equal, main, run, untrusting,
+from instance import (Failed, Instance, Raw, check, equal, main, run, untrusting,
                       wait_for)
 
 
@@ -277,7 +277,8 @@ def test_unknown_user():
         # The first failure is answered at once: one for each instance.
         known = cost(ALICE)
         mta.stop()
-        mta.start()
+        Instance.start(mta)
+        mta.wait_port(mta.ports["imap"])
         unknown = cost("nobody@example.org")
         check(known < 8 * unknown and unknown < 8 * known,
               "%.3f s known, %.3f s unknown" % (known, unknown))
