@@ -572,10 +572,21 @@ static void set_option(struct run *r, int option)
 	}
 }
 
+static int run_mode(struct run *r, char **tables)
+{
+	if (r->sequence)
+		return list_all(r, tables);
+	if (r->query)
+		return query(r, tables);
+	if (r->remove)
+		return delete_all(r, tables);
+	return build_all(r, tables);
+}
+
 int tables_main(const struct tables_kind *kind, int argc, char **argv)
 {
 	struct run r = { .kind = kind, .arena = arena_new(0) };
-	int option;
+	int option, status;
 
 	command_begin(&kind->command, argc, argv);
 	while ((option = getopt(argc, argv, kind->options)) != -1)
@@ -583,12 +594,9 @@ int tables_main(const struct tables_kind *kind, int argc, char **argv)
 	if (r.sequence + (r.query != NULL) + (r.remove != NULL) > 1)
 		log_fatal("specify only one of -s -q or -d");
 	r.conf = command_conf(r.arena, r.directory);
-	argv += optind;
-	if (r.sequence)
-		return list_all(&r, argv);
-	if (r.query)
-		return query(&r, argv);
-	if (r.remove)
-		return delete_all(&r, argv);
-	return build_all(&r, argv);
+	status = run_mode(&r, argv + optind);
+	if (fflush(stdout) != 0)
+		log_fatal("standard output: %m");
+	arena_free(r.arena);
+	return status;
 }

@@ -8,15 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/findings.h"
 #include "config/master_cf.h"
 #include "config/params.h"
 #include "config/source.h"
-#include "posthorn/nearest.h"
 #include "service/command.h"
 #include "service/programs.h"
 
 /* What was found so far. */
-struct findings {
+struct findings_so_far {
 	struct command_line *line;
 	struct config *config;
 	unsigned errors, warnings;
@@ -24,124 +24,50 @@ struct findings {
 	struct buf later;
 };
 
-/* "file, line 7" of an entry. */
-static struct str place(struct findings *f, const struct conf_entry *entry)
+/* ---- main.cf ---- */
+
+/* At start, what is merely without effect is named in one line. */
+static void say(struct findings_so_far *f, const struct finding *finding)
 {
-	return config_place(f->line->arena, f->config, entry->name);
-}
-
-/* ---- names ---- */
-
-static bool ends_in(struct str name, const char *end)
-{
-	return str_ends(name, str_from(end)) && name.len > strlen(end);
-}
-
-/* Does some other value, or master.cf, use $name? */
-static bool is_referred_to(struct findings *f, struct str name)
-{
-	for (const struct conf_entry *e = f->config->first; e; e = e->next) {
-		struct str rest = e->value;
-		size_t at;
-
-		while ((at = str_find(rest, name)) != SIZE_MAX) {
-			if (at > 0 && strchr("${(", rest.p[at - 1]))
-				return true;
-			rest = str_skip(rest, at + name.len);
-		}
-	}
-	return false;
-}
-
-static struct str nearest_name(struct findings *f, struct str name)
-{
-	struct nearest best = nearest_of(name);
-
-	for (struct table_walk w = { 0 }; table_next(f->config->rows, &w);)
-		if (!param_is_pattern(w.value))
-			nearest_look(&best, w.key);
-	return best.name;
-}
-
-static void check_name(struct findings *f, const struct conf_entry *entry)
-{
-	struct str near;
-
-	if (config_row(f->config, entry->name) ||
-		param_of_transport(entry->name) ||
-		ends_in(entry->name, "_fiber_limit") ||
-		ends_in(entry->name, "_restrictions") ||
-		is_referred_to(f, entry->name))
-		return;
-	near = nearest_name(f, entry->name);
-	f->warnings++;
-	if (near.len)
-		log_warning("%.*sunknown parameter %.*s; did you mean %.*s?",
-			STR_ARG(place(f, entry)), STR_ARG(entry->name),
-			STR_ARG(near));
-	else
-		log_warning("%.*sunused parameter: %.*s=%.*s",
-			STR_ARG(place(f, entry)), STR_ARG(entry->name),
-			STR_ARG(entry->value));
-}
-
-/* ---- values ---- */
-
-static void check_value(struct findings *f, const struct conf_entry *entry,
-	const struct param_row *row)
-{
-	static struct conf scratch;
-	struct str text, wrong;
-
-	if (config_text(f->config, row, &text, &wrong) &&
-		config_store(f->config, &scratch, row, text, &wrong))
-		return;
-	f->errors++;
-	log_error("%.*s%.*s = %.*s: %.*s", STR_ARG(place(f, entry)),
-		STR_ARG(entry->name), STR_ARG(entry->value), STR_ARG(wrong));
-}
-
-/* Said although it is what would be anyway: nothing to complain of. */
-static bool is_default(struct findings *f, const struct conf_entry *entry,
-	const struct param_row *row)
-{
-	return str_eq(entry->value, str_from(row->value)) ||
-		str_eq(entry->value, config_default(f->config, row));
-}
-
-static void check_mark(struct findings *f, const struct conf_entry *entry,
-	const struct param_row *row)
-{
-	if (is_default(f, entry, row))
-		return;
-	if (row->mark == MARK_GUARD) {
+	if (finding->is_error) {
 		f->errors++;
-		log_error("%.*s%.*s is not honoured yet: mail that it concerns "
-			"is refused with 451 4.3.5", STR_ARG(place(f, entry)),
-			STR_ARG(entry->name));
-	} else if (row->mark == MARK_LATER && f->brief) {
+		log_error("%.*s", STR_ARG(finding->text));
+	} else if (f->brief && finding->kind == FINDING_LATER) {
 		buf_fmt(&f->later, "%s%.*s", f->later.len ? ", " : "",
-			STR_ARG(entry->name));
-	} else if (row->mark == MARK_LATER) {
+			STR_ARG(finding->name));
+	} else {
 		f->warnings++;
-		log_warning("%.*s%.*s is not honoured yet",
-			STR_ARG(place(f, entry)), STR_ARG(entry->name));
+		log_warning("%.*s", STR_ARG(finding->text));
 	}
 }
 
-static void check_entries(struct findings *f)
+/* All arguments of master.cf, where main.cf's names may be used. */
+static struct str *all_args(struct arena *arena, const struct master_cf *cf,
+	size_t *count)
 {
-	for (const struct conf_entry *e = f->config->first; e; e = e->next) {
-		const struct param_row *row = config_row(f->config, e->name);
+	struct str *args = NULL;
+	size_t room = 0;
 
-		if (e->line == 0 || config_entry(f->config, e->name) != e)
-			continue; /* not of the file; an earlier definition */
-		check_name(f, e);
-		if (!row)
-			continue;
-		check_value(f, e, row);
-		check_mark(f, e, row);
-	}
+	*count = 0;
+	for (size_t i = 0; i < cf->count; i++)
+		for (size_t k = 0; k < cf->rows[i].arg_count; k++) {
+			arena_grow(arena, &args, &room, *count + 1,
+				sizeof(*args));
+			args[(*count)++] = cf->rows[i].args[k];
+		}
+	return args;
+}
+
+static void check_entries(struct findings_so_far *f,
+	const struct master_cf *cf)
+{
+	struct findings found;
+	size_t count;
+	struct str *args = all_args(f->line->arena, cf, &count);
+
+	conf_findings(f->line->arena, f->line->conf, args, count, &found);
+	for (size_t i = 0; i < found.count; i++)
+		say(f, &found.all[i]);
 	if (f->later.len > 0)
 		log_warning("not honoured yet: %.*s",
 			STR_ARG(buf_str(&f->later)));
@@ -174,7 +100,7 @@ static bool has_program(struct command_line *line, struct str name)
 	return access(path, X_OK) == 0;
 }
 
-static void check_program(struct findings *f, const char *path,
+static void check_program(struct findings_so_far *f, const char *path,
 	const struct master_cf_row *row)
 {
 	struct str command = row->column[MASTER_CF_COMMAND];
@@ -196,7 +122,7 @@ static void check_program(struct findings *f, const char *path,
 }
 
 /* The -o settings of a row: known names, values of the right kind. */
-static void check_settings(struct findings *f, const char *path,
+static void check_settings(struct findings_so_far *f, const char *path,
 	const struct master_cf_row *row)
 {
 	static struct conf scratch;
@@ -225,7 +151,7 @@ static void check_settings(struct findings *f, const char *path,
 		}
 		if (param || param_of_transport(name))
 			continue;
-		near = nearest_name(f, name);
+		near = conf_nearest(f->line->conf, name);
 		f->warnings++;
 		log_warning("%s, line %u: unknown parameter %.*s%s%.*s%s",
 			path, row->line, STR_ARG(name),
@@ -234,7 +160,7 @@ static void check_settings(struct findings *f, const char *path,
 	}
 }
 
-static void check_master_cf(struct findings *f)
+static void check_files(struct findings_so_far *f)
 {
 	struct arena *arena = f->line->arena;
 	const char *path = arena_cstr(arena, arena_fmt(arena, "%.*s/master.cf",
@@ -242,6 +168,7 @@ static void check_master_cf(struct findings *f)
 	struct master_cf cf;
 
 	master_cf_parse(arena, read_text(f->line, path), &cf);
+	check_entries(f, &cf);
 	for (size_t i = 0; i < cf.finding_count; i++) {
 		const struct master_cf_finding *finding = &cf.findings[i];
 
@@ -262,7 +189,7 @@ static void check_master_cf(struct findings *f)
 }
 
 /* Files that decide what root runs. */
-static void check_safe(struct findings *f, struct str folder, const char *name)
+static void check_safe(struct findings_so_far *f, struct str folder, const char *name)
 {
 	const char *path = arena_cstr(f->line->arena,
 		arena_fmt(f->line->arena, "%.*s%s", STR_ARG(folder), name));
@@ -285,14 +212,13 @@ static void check_safe(struct findings *f, struct str folder, const char *name)
 
 bool check_configuration(struct command_line *line, bool brief)
 {
-	struct findings f = { .line = line, .config = line->conf->source,
+	struct findings_so_far f = { .line = line, .config = line->conf->source,
 		.brief = brief, .later = BUF_IN(line->arena) };
 
 	check_safe(&f, line->conf->config_directory, "/main.cf");
 	check_safe(&f, line->conf->config_directory, "/master.cf");
 	check_safe(&f, line->conf->daemon_directory, "");
-	check_entries(&f);
-	check_master_cf(&f);
+	check_files(&f);
 	return f.errors == 0;
 }
 

@@ -235,7 +235,7 @@ static void finds(void **state)
 		struct findings findings;
 		size_t at = 0;
 
-		conf_findings(arena, conf, &findings);
+		conf_findings(arena, conf, NULL, 0, &findings);
 		while (at < findings.count &&
 			findings.all[at].kind == FINDING_LATER)
 			at++;

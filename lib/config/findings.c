@@ -126,6 +126,8 @@ struct looking {
 	struct findings *out;
 	size_t room;
 	struct conf *scratch; /* takes converted values */
+	const struct str *more;
+	size_t more_count;
 };
 
 static void add(struct looking *l, enum finding_kind kind, struct str name,
@@ -148,7 +150,7 @@ static void look_at_unknown(struct looking *l, struct str name)
 {
 	struct str nearest;
 
-	if (conf_is_used(l->conf, name, NULL, 0))
+	if (conf_is_used(l->conf, name, l->more, l->more_count))
 		return;
 	nearest = conf_nearest(l->conf, name);
 	if (str_is_none(nearest))
@@ -212,9 +214,10 @@ static void look_at(struct looking *l, const struct param_row *row)
 }
 
 void conf_findings(struct arena *arena, const struct conf *conf,
-	struct findings *findings)
+	const struct str *more, size_t count, struct findings *findings)
 {
 	struct looking l = { .arena = arena, .conf = conf, .out = findings,
+		.more = more, .more_count = count,
 		.scratch = arena_new_of(arena, struct conf) };
 	struct config *config = conf->source;
 

@@ -28,14 +28,15 @@ struct findings {
 	size_t count;
 };
 
+/* `more`: settings of master.cf (count of them), which may use names too. */
 void conf_findings(struct arena *arena, const struct conf *conf,
-	struct findings *findings);
+	const struct str *more, size_t count, struct findings *findings);
 
 /* The parameter whose name is most like this one; NONE: none is near. */
 struct str conf_nearest(const struct conf *conf, struct str name);
 
 /* A user-defined name that main.cf itself uses: in $name, as a restriction
- * class, or in one of `more` (values of master.cf; count of them). */
+ * class, or in one of `more` (settings of master.cf; count of them). */
 bool conf_is_used(const struct conf *conf, struct str name,
 	const struct str *more, size_t count);
 
