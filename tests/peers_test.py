@@ -5,7 +5,7 @@ import os
 from instance import (Instance, main, make_certificate, matches, run,
                       wait_for)
 from network import Network
-from postfix_peer import Postfix
+from postfix_peer import Postfix, lay_over_usr
 
 OURS, THEIRS = "mx.example.org", "mx.example.net"
 
@@ -45,6 +45,7 @@ def theirs(net, **parameters):
 
 
 def exchange(versions, tls):
+    lay_over_usr("postfix")  # while the network is still there
     with Network(OURS, THEIRS) as net:
         zones(net, versions)
         with ours(net) as mta, theirs(net) as peer:

@@ -84,13 +84,45 @@ static bool try_again(const struct writer *w, int attempt)
 	return again;
 }
 
+/* "1234 mail.example.org\n": who made the lock, so that its death is known
+ * before stale_lock_time. */
+static void sign_lock(const struct writer *w, int fd)
+{
+	if (dprintf(fd, "%d %.*s\n", getpid(),
+		    STR_ARG(w->delivery->conf->myhostname)) < 0)
+		log_debug("%s: %m", w->lock_path);
+}
+
+static bool is_owner_dead(const struct writer *w)
+{
+	auto_close int fd = openat(w->mbox->base, w->lock_path,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char text[300];
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	struct str line = str_of(text, len < 0 ? 0 : (size_t)len);
+	uint64_t pid;
+
+	if (!str_take_u64(&line, INT32_MAX, &pid) || pid == 0 ||
+		!str_eq(str_trim(line), w->delivery->conf->myhostname))
+		return false;
+	/* Signals are out of reach of our sandbox; names in /proc are not. */
+	return faccessat(AT_FDCWD,
+		       arena_fmt(w->arena, "/proc/%llu",
+			       (unsigned long long)pid)
+			       .p,
+		       F_OK, 0) < 0 &&
+		errno == ENOENT;
+}
+
 static bool is_stale(const struct writer *w)
 {
 	struct stat st;
 
-	return fstatat(w->mbox->base, w->lock_path, &st, 0) == 0 &&
-		st.st_mtime + span_to_s(w->delivery->conf->stale_lock_time) <
-			time(NULL);
+	if (fstatat(w->mbox->base, w->lock_path, &st, 0) < 0)
+		return false;
+	return st.st_mtime + span_to_s(w->delivery->conf->stale_lock_time) <
+		time(NULL) ||
+		is_owner_dead(w);
 }
 
 static bool dot_lock(struct writer *w)
@@ -100,6 +132,7 @@ static bool dot_lock(struct writer *w)
 			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 		if (fd >= 0) {
+			sign_lock(w, fd);
 			close(fd);
 			w->dot_locked = true;
 			return true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct {
@@ -127,6 +128,30 @@ static void a_lock_that_is_held_defers(void **state)
 	assert_int_equal(append(&delivery, path, 0).code, 250);
 }
 
+static void a_lock_of_the_dead_is_taken_over(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery = make_delivery(arena, STR("S: x\n\ny\n"));
+	char lock[sizeof(path) + 5];
+	pid_t child = fork();
+	int fd;
+
+	(void)state;
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	fd = open(lock, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	dprintf(fd, "%d other.example.org\n", child);
+	assert_int_equal(append(&delivery, path, 0).code, 451);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	lseek(fd, 0, SEEK_SET);
+	dprintf(fd, "%d %.*s\n", child, STR_ARG(delivery.conf->myhostname));
+	close(fd);
+	assert_int_equal(append(&delivery, path, 0).code, 250);
+}
+
 static int tear_down(void **state)
 {
 	(void)state;
@@ -142,6 +167,7 @@ int main(void)
 		cmocka_unit_test(messages_follow_each_other),
 		cmocka_unit_test(a_full_mailbox_is_left_as_it_was),
 		cmocka_unit_test(a_lock_that_is_held_defers),
+		cmocka_unit_test(a_lock_of_the_dead_is_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
