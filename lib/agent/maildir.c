@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -37,6 +39,28 @@ static int real_rename(int base, const char *from, const char *to)
 	return renameat(base, from, base, to);
 }
 
+static bool real_shares(int base)
+{
+	static const unsigned long kinds[] = { EXT4_SUPER_MAGIC,
+		XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC };
+	struct statfs st;
+
+	if (fstatfs(base, &st) < 0)
+		return false;
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if ((unsigned long)st.f_type == kinds[i])
+			return true;
+	return false;
+}
+
+static bool real_is_here(int base, int fd)
+{
+	struct stat folder, file;
+
+	return fd_stat(base, &folder) && fd_stat(fd, &file) &&
+		folder.st_dev == file.st_dev;
+}
+
 static const struct maildir_calls real_calls = {
 	.open_new = real_open_new,
 	.write = write,
@@ -44,6 +68,8 @@ static const struct maildir_calls real_calls = {
 	.sync_all = io_syncfs,
 	.sync_folder = real_sync_folder,
 	.rename = real_rename,
+	.shares = real_shares,
+	.is_here = real_is_here,
 };
 
 /* The shared flush, timed: a slow one means that others write much. */
@@ -69,6 +95,7 @@ void maildir_store_open(struct maildir_store *store, int base,
 		.base = base,
 		.disk = { .sync = sync_all },
 	};
+	store->shares = store->calls->shares(base);
 	flush_init(&store->flush, &store->disk, base);
 }
 
@@ -131,15 +158,52 @@ static bool is_in_cur(struct arena *arena, int base,
 	return found;
 }
 
+/* All of `octets` stands at the front of the rest of the file. */
+static bool has_next(int fd, struct str octets)
+{
+	char block[16 * 1024];
+
+	while (octets.len > 0) {
+		size_t want = octets.len < sizeof(block) ? octets.len :
+							   sizeof(block);
+		ssize_t len = read(fd, block, want);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0 || memcmp(block, octets.p, (size_t)len) != 0)
+			return false;
+		octets = str_skip(octets, (size_t)len);
+	}
+	return true;
+}
+
+/* The file has what would be written. */
+static bool has_message(struct arena *arena, int fd,
+	const struct maildir_item *item)
+{
+	struct content_reader reader;
+	struct str octets;
+	char more;
+
+	if (!has_next(fd, item->head))
+		return false;
+	content_open(&reader, arena, item->content);
+	do {
+		if (!content_next(&reader, &octets) || !has_next(fd, octets))
+			return false;
+	} while (octets.len > 0);
+	return read(fd, &more, 1) == 0;
+}
+
+/* In new/ octet by octet; what is in cur/ has been seen by a reader. */
 static bool is_delivered(struct maildir_store *store, struct arena *arena,
 	const struct maildir_item *item)
 {
-	struct stat st;
-	uint64_t size = item->head.len + item->content->size;
+	auto_close int fd = openat(store->base, path_of(arena, item, "new"),
+		O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fstatat(store->base, path_of(arena, item, "new"), &st, 0) == 0)
-		return (uint64_t)st.st_size == size;
-	return is_in_cur(arena, store->base, item);
+	return fd >= 0 ? has_message(arena, fd, item) :
+			 is_in_cur(arena, store->base, item);
 }
 
 /* Each part of the path that is missing; what exists stays as it is. */
@@ -169,13 +233,14 @@ static bool make_folders(struct maildir_store *store, struct arena *arena,
 }
 
 static int open_tmp(struct maildir_store *store, struct arena *arena,
-	const struct maildir_item *item)
+	struct maildir_item *item)
 {
 	const char *path = path_of(arena, item, "tmp");
 	int fd = store->calls->open_new(store->base, path);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
+	item->made = true;
 	if (!make_folders(store, arena, item->folder))
 		return -1;
 	return store->calls->open_new(store->base, path);
@@ -228,7 +293,8 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 {
 	item->status = STATUS(250, 0, 0, "delivered to maildir");
 	item->fd = -1;
-	item->synced = false;
+	item->made = false;
+	item->elsewhere = !store->shares;
 	item->is_there = item->look && is_delivered(store, arena, item);
 	if (item->is_there)
 		return;
@@ -237,6 +303,8 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 		item->status = failure(arena, path_of(arena, item, "tmp"));
 		return;
 	}
+	if (!store->calls->is_here(store->base, item->fd))
+		item->elsewhere = true;
 	if (!write_message(store, arena, item)) {
 		item->status = failure(arena, "write");
 		close(item->fd);
@@ -247,8 +315,8 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 
 static bool shares_flush(const struct maildir_store *store)
 {
-	return store->waiting >= SHARE_FROM && !store->flush.error &&
-		moment_left(store->one_by_one).us == 0;
+	return store->shares && store->waiting >= SHARE_FROM &&
+		!store->flush.error && moment_left(store->one_by_one).us == 0;
 }
 
 /* Data of the items is durable, or their status says why not. */
@@ -263,9 +331,9 @@ static void flush_data(struct maildir_store *store, struct arena *arena,
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].fd < 0)
 			continue;
-		if (!shared && store->calls->sync_file(items[i].fd) < 0)
+		if ((!shared || items[i].elsewhere) &&
+			store->calls->sync_file(items[i].fd) < 0)
 			items[i].status = failure(arena, "flush");
-		items[i].synced = !shared;
 		close(items[i].fd);
 		items[i].fd = -1;
 	}
@@ -290,22 +358,54 @@ void maildir_publish(struct maildir_store *store, struct arena *arena,
 	}
 }
 
+static bool sync_folder(const struct maildir_store *store,
+	struct arena *arena, struct str folder, const char *sub)
+{
+	return store->calls->sync_folder(store->base,
+		       arena_fmt(arena, "%.*s%s", STR_ARG(folder), sub).p) ==
+		0;
+}
+
+/* The names on the way to a new Maildir: each in the folder above. */
+static bool sync_way(const struct maildir_store *store, struct arena *arena,
+	struct str folder)
+{
+	if (!sync_folder(store, arena, folder, ""))
+		return false;
+	for (size_t i = folder.len; i-- > 1;)
+		if (folder.p[i] == '/' &&
+			!sync_folder(store, arena, str_first(folder, i), ""))
+			return false;
+	return folder.p[0] == '/' ||
+		sync_folder(store, arena, STR("."), "");
+}
+
+static bool settle_one(const struct maildir_store *store, struct arena *arena,
+	const struct maildir_item *item)
+{
+	return sync_folder(store, arena, item->folder, "/new") &&
+		(!item->made || sync_way(store, arena, item->folder));
+}
+
+static bool is_all_here(const struct maildir_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].elsewhere)
+			return false;
+	return true;
+}
+
 bool maildir_settle(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *items, size_t count)
 {
 	io_sleep(span_ms(SETTLE_PAUSE_MS)); /* let many share it */
-	if (!store->flush.error &&
+	if (!store->flush.error && is_all_here(items, count) &&
 		moment_left(store->one_by_one).us == 0 &&
 		flush_wait(&store->flush))
 		return true;
-	for (size_t i = 0; i < count; i++) {
-		const char *folder = arena_fmt(arena, "%.*s/new",
-			STR_ARG(items[i].folder))
-					     .p;
-
+	for (size_t i = 0; i < count; i++)
 		if (status_is_ok(items[i].status) &&
-			store->calls->sync_folder(store->base, folder) < 0)
+			!settle_one(store, arena, &items[i]))
 			return false;
-	}
 	return true;
 }

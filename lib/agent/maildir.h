@@ -11,7 +11,9 @@
  * between is delivered again; the file name tells whether it was
  * (maildir_name, `look`). Who waits for a flush shares it with all who
  * wait at that moment: syncfs(2) for several, fsync(2) for one; after a slow
- * or failed syncfs, fsync for a while.
+ * or failed syncfs, fsync for a while. Where the file system is not one whose
+ * syncfs is known to say the truth (ext4, XFS, btrfs), or a folder is on
+ * another one than base (a mount, a link), fsync of file and folders alone.
  *
  * Memory   in the arenas given
  * Waits    all but maildir_store_open and maildir_name
@@ -31,6 +33,10 @@ struct maildir_calls {
 	int (*sync_all)(int fd);
 	int (*sync_folder)(int base, const char *path);
 	int (*rename)(int base, const char *from, const char *to);
+	/* Does syncfs of base cover everything there? */
+	bool (*shares)(int base);
+	/* Is this open file on the file system of base? */
+	bool (*is_here)(int base, int fd);
 };
 
 struct maildir_store {
@@ -38,6 +44,7 @@ struct maildir_store {
 	int base; /* directory that folders are relative to; stays the caller's */
 	struct disk disk;
 	struct flush flush;
+	bool shares;
 	unsigned waiting;         /* who is about to flush */
 	struct moment one_by_one; /* until then no syncfs */
 };
@@ -52,7 +59,9 @@ struct maildir_item {
 	struct status status;
 	/* private */
 	int fd;
-	bool is_there, synced;
+	bool is_there; /* delivered before */
+	bool elsewhere; /* on another file system than base */
+	bool made;      /* folders were created for it */
 };
 
 /* calls NULL: the real ones. */

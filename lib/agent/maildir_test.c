@@ -1,0 +1,340 @@
+/*
+ * What a power cut would leave, and in which order a Maildir delivery writes,
+ * flushes, renames and reports.
+ */
+#include "agent/maildir.h"
+
+#include "base/test.h"
+#include "io/fiber.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	FILES_MOST = 64,
+};
+
+/* The disk under the calls: what was written lives in the real files; this
+ * says what of it would be there after a cut. */
+static struct {
+	struct {
+		int fd;
+		bool written, data_safe, renamed, name_safe;
+	} files[FILES_MOST];
+	size_t count;
+	unsigned file_syncs, all_syncs, folder_syncs;
+	bool lies; /* flushes do nothing: the model must notice */
+	bool fails, elsewhere, alone;
+} disk;
+
+static char folder[] = "/tmp/posthorn-maildir-XXXXXX";
+static int base;
+
+static int find(int fd)
+{
+	for (size_t i = disk.count; i-- > 0;)
+		if (disk.files[i].fd == fd)
+			return (int)i;
+	return -1;
+}
+
+static int model_open_new(int at, const char *path)
+{
+	int fd = openat(at, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd >= 0)
+		disk.files[disk.count++].fd = fd;
+	return fd;
+}
+
+static ssize_t model_write(int fd, const void *octets, size_t len)
+{
+	disk.files[find(fd)].written = true;
+	disk.files[find(fd)].data_safe = false;
+	return write(fd, octets, len);
+}
+
+static int model_sync_file(int fd)
+{
+	disk.file_syncs++;
+	if (!disk.lies)
+		disk.files[find(fd)].data_safe = true;
+	return 0;
+}
+
+/* Others gather while it runs; it covers what was there when it began. */
+static int model_sync_all(int fd)
+{
+	size_t count = disk.count;
+	bool renamed[FILES_MOST];
+
+	(void)fd;
+	for (size_t i = 0; i < count; i++)
+		renamed[i] = disk.files[i].renamed;
+	io_yield();
+	disk.all_syncs++;
+	if (disk.fails) {
+		errno = EIO;
+		return -1;
+	}
+	for (size_t i = 0; !disk.lies && !disk.elsewhere && i < count; i++) {
+		disk.files[i].data_safe = true;
+		disk.files[i].name_safe |= renamed[i];
+	}
+	return 0;
+}
+
+static int model_sync_folder(int at, const char *path)
+{
+	struct stat st;
+
+	disk.folder_syncs++;
+	for (size_t i = 0; !disk.lies && i < disk.count; i++)
+		disk.files[i].name_safe = disk.files[i].renamed;
+	return fstatat(at, path, &st, 0);
+}
+
+static int model_rename(int at, const char *from, const char *to)
+{
+	for (size_t i = 0; i < disk.count; i++)
+		if (!disk.files[i].renamed) {
+			disk.files[i].renamed = true;
+			break;
+		}
+	return renameat(at, from, at, to);
+}
+
+static bool model_shares(int at)
+{
+	(void)at;
+	return !disk.alone;
+}
+
+static bool model_is_here(int at, int fd)
+{
+	(void)at;
+	(void)fd;
+	return !disk.elsewhere;
+}
+
+static const struct maildir_calls model = {
+	.open_new = model_open_new,
+	.write = model_write,
+	.sync_file = model_sync_file,
+	.sync_all = model_sync_all,
+	.sync_folder = model_sync_folder,
+	.rename = model_rename,
+	.shares = model_shares,
+	.is_here = model_is_here,
+};
+
+/* ---- deliveries at once, each a fiber ---- */
+
+static struct {
+	struct maildir_store store;
+	struct arena *arena;
+	struct content content;
+	unsigned reported, settled, broken_report, broken_settle;
+	bool look;
+} run;
+
+static bool all(bool name)
+{
+	for (size_t i = 0; i < disk.count; i++)
+		if (disk.files[i].renamed && (!disk.files[i].data_safe ||
+				(name && !disk.files[i].name_safe)))
+			return false;
+	return true;
+}
+
+static struct str name_of(uint64_t number, uint64_t size)
+{
+	const struct delivery delivery = {
+		.m = { .arrival_us = 1764430000000000, .nonce = 0x1f3 },
+	};
+
+	return maildir_name(run.arena, STR("mail/x:y"), &delivery, number,
+		size);
+}
+
+static void deliver(void *context)
+{
+	uint64_t number = (uint64_t)(uintptr_t)context;
+	struct maildir_item item = {
+		.folder = STR("a/box"),
+		.head = STR("Return-Path: <>\n"),
+		.content = &run.content,
+		.look = run.look,
+	};
+
+	item.name = name_of(number, item.head.len + run.content.size);
+	maildir_write(&run.store, run.arena, &item);
+	maildir_publish(&run.store, run.arena, &item, 1);
+	if (!status_is_ok(item.status))
+		return;
+	run.reported++;
+	run.broken_report += !all(false);
+	if (maildir_settle(&run.store, run.arena, &item, 1)) {
+		run.settled++;
+		run.broken_settle += !all(true);
+	}
+}
+
+static void spawn(void *context)
+{
+	for (uintptr_t i = 1; i <= (uintptr_t)context; i++)
+		io_spawn("delivery", deliver, (void *)i); /* number */
+}
+
+static void deliver_many(size_t count)
+{
+	run.reported = run.settled = 0;
+	run.broken_report = run.broken_settle = 0;
+	io_run(spawn, (void *)(uintptr_t)count);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(&disk, 0, sizeof(disk));
+	memset(&run, 0, sizeof(run));
+	strcpy(strrchr(folder, '-') + 1, "XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	base = open(folder, O_RDONLY | O_DIRECTORY);
+	run.arena = arena_new(0);
+	run.content = (struct content){ .head = STR("S: x\n\nbody\n"),
+		.fd = -1, .size = 11 };
+	return 0;
+}
+
+static int end(void **state)
+{
+	char command[100];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	close(base);
+	arena_free(run.arena);
+	return system(command);
+}
+
+static void many_share_a_flush(void **state)
+{
+	(void)state;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(20);
+	assert_int_equal(run.reported, 20);
+	assert_int_equal(run.settled, 20);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.file_syncs, 0);
+	assert_true(disk.all_syncs <= 6);
+}
+
+static void one_needs_no_syncfs(void **state)
+{
+	(void)state;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	assert_int_equal(run.settled, 1);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.file_syncs, 1);
+}
+
+static void a_flush_that_does_nothing_is_noticed(void **state)
+{
+	(void)state;
+	disk.lies = true;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(5);
+	assert_int_equal(run.broken_report, 5);
+	assert_int_equal(run.broken_settle, 5);
+}
+
+static void after_an_error_each_by_itself(void **state)
+{
+	(void)state;
+	disk.fails = true;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(5);
+	assert_int_equal(run.settled, 5);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.file_syncs, 5);
+	/* each its new/; who made the folders also the way to them */
+	assert_true(disk.folder_syncs >= 5 + 3);
+}
+
+static void other_file_systems_are_flushed_themselves(void **state)
+{
+	(void)state;
+	disk.elsewhere = true;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(5);
+	assert_int_equal(run.settled, 5);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	disk.elsewhere = false;
+	disk.alone = true;
+	maildir_store_open(&run.store, base, &model);
+	disk.all_syncs = 0;
+	deliver_many(5);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.all_syncs, 0);
+}
+
+static void a_second_delivery_finds_the_first(void **state)
+{
+	struct str name;
+
+	(void)state;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	run.look = true;
+	deliver_many(1);
+	assert_int_equal(run.settled, 1);
+	assert_int_equal(disk.count, 1); /* no other file was made */
+	/* what was cut off is written again */
+	name = name_of(1, run.content.size + 16);
+	assert_int_equal(truncate(arena_fmt(run.arena, "%s/a/box/new/%.*s",
+					  folder, STR_ARG(name))
+					  .p,
+				 5),
+		0);
+	deliver_many(1);
+	assert_int_equal(disk.count, 2);
+	/* read and flagged meanwhile */
+	assert_int_equal(rename(arena_fmt(run.arena, "%s/a/box/new/%.*s",
+					folder, STR_ARG(name))
+					.p,
+				 arena_fmt(run.arena, "%s/a/box/cur/%.*s:2,S",
+					 folder, STR_ARG(name))
+					 .p),
+		0);
+	deliver_many(1);
+	assert_int_equal(disk.count, 2);
+}
+
+static void names_are_the_same_again(void **state)
+{
+	(void)state;
+	assert_str(name_of(3, 1234), "1764430000.V1f3N3.mail,S=1234");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(many_share_a_flush),
+		TEST(one_needs_no_syncfs),
+		TEST(a_flush_that_does_nothing_is_noticed),
+		TEST(after_an_error_each_by_itself),
+		TEST(other_file_systems_are_flushed_themselves),
+		TEST(a_second_delivery_finds_the_first),
+		TEST(names_are_the_same_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
