@@ -30,15 +30,19 @@ struct lookup {
 	struct passwd entry, *found;
 	char *text;
 	int error;
+	bool has_home;
 };
 
 /* In a helper thread: NSS may ask the network. */
 static int find_passwd(void *context)
 {
 	struct lookup *lookup = context;
+	struct stat st;
 
 	lookup->error = getpwnam_r(lookup->name, &lookup->entry, lookup->text,
 		PASSWD_OCTETS, &lookup->found);
+	lookup->has_home = lookup->found &&
+		stat(lookup->entry.pw_dir, &st) == 0 && S_ISDIR(st.st_mode);
 	return 0;
 }
 
@@ -65,6 +69,7 @@ static void serve_user(struct call *call)
 			.name = str_from(lookup.entry.pw_name),
 			.home = str_from(lookup.entry.pw_dir),
 			.shell = str_from(lookup.entry.pw_shell),
+			.has_home = lookup.has_home,
 			.sys_uid = lookup.entry.pw_uid,
 			.sys_gid = lookup.entry.pw_gid,
 		};

@@ -152,7 +152,7 @@ enum maps_result child_find_user(struct arena *arena, struct str name,
 		is.sys_gid >= UINT32_MAX || is.name.len == 0)
 		return MAPS_ERROR;
 	*user = (struct user){ is.name, is.home, is.shell,
-		(uint32_t)is.sys_uid, (uint32_t)is.sys_gid };
+		(uint32_t)is.sys_uid, (uint32_t)is.sys_gid, is.has_home };
 	return MAPS_FOUND;
 }
 

@@ -36,8 +36,9 @@ static const enum param params[] = { alias_maps, allow_mail_to_commands,
 	mailbox_size_limit, mailbox_transport, mailbox_transport_maps,
 	mydestination, myhostname, myorigin, owner_request_special,
 	prepend_delivered_header, propagate_unmatched_extensions,
-	recipient_delimiter, soft_bounce, stale_lock_time,
-	strict_mailbox_ownership, PARAMS_END };
+	recipient_delimiter, require_home_directory, soft_bounce,
+	stale_lock_time, strict_mailbox_ownership,
+	local_delivery_status_filter, PARAMS_END };
 
 /* Where the octets of a table are: hash:/etc/aliases in /etc/aliases.db. */
 static uint32_t owner_of(struct arena *arena, struct str element)
@@ -126,6 +127,8 @@ static void prepare(const struct conf *conf)
 	find_defaults(arena, conf);
 	look_at_spool(arena, conf);
 	open_aliases(arena, conf);
+	deliver_filter_open(arena, conf, "local_delivery_status_filter",
+		conf->local_delivery_status_filter);
 	room.router = router_open(arena, conf);
 	room.rewriter = rewriter_open(arena, conf, room.router);
 	room.mailbox_transports = maps_open(arena, conf,

@@ -160,13 +160,30 @@ static void run_include(struct task *task, const struct list_of *of,
 		run_list(task, &items, &inner);
 }
 
+/* user+ext as a whole, then user. */
+static enum maps_result find_user(struct task *task, struct str local,
+	struct str plain, struct user *user)
+{
+	enum maps_result result = child_find_user(task->arena, local, user);
+
+	if (result == MAPS_ABSENT && !str_eq(local, plain))
+		result = child_find_user(task->arena, plain, user);
+	if (result == MAPS_FOUND && room.conf->require_home_directory &&
+		!user->has_home) {
+		log_warning("user %.*s: the home directory %.*s is not there",
+			STR_ARG(user->name), STR_ARG(user->home));
+		return MAPS_ERROR;
+	}
+	return result;
+}
+
 /* "\joe": the mailbox, whatever aliases and .forward say. */
 static void run_user_only(struct task *task, struct str name)
 {
 	struct user user;
 	struct str local = lower(task, mail_address_local(name));
 
-	switch (child_find_user(task->arena, local, &user)) {
+	switch (find_user(task, local, local, &user)) {
 	case MAPS_FOUND:
 		if (task_is_new(task, ALIAS_USER, user.name))
 			to_mailbox(task, &user);
@@ -385,17 +402,6 @@ static bool try_forward(struct task *task, const struct user *user,
 }
 
 /* ---- names ---- */
-
-/* user+ext as a whole, then user. */
-static enum maps_result find_user(struct task *task, struct str local,
-	struct str plain, struct user *user)
-{
-	enum maps_result result = child_find_user(task->arena, local, user);
-
-	if (result == MAPS_ABSENT && !str_eq(local, plain))
-		result = child_find_user(task->arena, plain, user);
-	return result;
-}
 
 static void run_name(struct task *task, struct str local,
 	const struct chain *chain)

@@ -68,7 +68,21 @@ static const char *set_size(struct arena *arena, struct attributes *a,
 		"size= is no number";
 }
 
-/* \n, \r, \t, \\ and the like, as in C. */
+/* "015": an octet in octal. */
+static bool take_octal(struct str text, size_t at, char *octet)
+{
+	unsigned value = 0;
+
+	for (size_t i = at; i < at + 3; i++) {
+		if (i >= text.len || text.p[i] < '0' || text.p[i] > '7')
+			return false;
+		value = value * 8 + (unsigned)(text.p[i] - '0');
+	}
+	*octet = (char)value;
+	return value < 256;
+}
+
+/* \n, \r, \015, \\ and the like, as in C. */
 static const char *set_eol(struct arena *arena, struct attributes *a,
 	struct str value)
 {
@@ -84,6 +98,8 @@ static const char *set_eol(struct arena *arena, struct attributes *a,
 			name = strchr(names, c);
 			if (name)
 				c = octets[name - names];
+			else if (take_octal(value, i, &c))
+				i += 2;
 		}
 		buf_char(&eol, c);
 	}

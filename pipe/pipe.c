@@ -24,8 +24,8 @@ enum {
 
 static const enum param params[] = { command_time_limit,
 	delay_logging_resolution_limit, export_environment, mail_owner,
-	myhostname, owner_request_special, recipient_delimiter, soft_bounce,
-	PARAMS_END };
+	myhostname, owner_request_special, pipe_delivery_status_filter,
+	recipient_delimiter, soft_bounce, PARAMS_END };
 
 /* What the row says; set before the sandbox closes. */
 static struct {
@@ -79,6 +79,8 @@ static void prepare(const struct conf *conf)
 	if (!words_expand(arena, &own.attributes, NULL, &unknown))
 		log_fatal("argv=: unknown macro: %.*s", STR_ARG(unknown));
 	find_user(conf);
+	deliver_filter_open(arena, conf, "pipe_delivery_status_filter",
+		conf->pipe_delivery_status_filter);
 }
 
 static void start(const struct conf *conf)

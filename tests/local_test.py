@@ -218,5 +218,13 @@ def test_mailbox_command_and_transport():
         mta.wait_empty()
 
 
+def test_status_filter():
+    with Local(local_delivery_status_filter="pcre:{ {/^5\\.1\\.1 (.*)/ "
+               "4.1.1 not yet: $$1} }") as mta:
+        mta.start()
+        mta.send("carol@example.org", ["nobody-here@example.org"], text())
+        mta.wait_log(r"dsn=4.1.1, status=deferred \(not yet: unknown user")
+
+
 if __name__ == "__main__":
     main(globals())

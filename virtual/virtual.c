@@ -26,7 +26,7 @@ enum {
 static const enum param params[] = { delay_logging_resolution_limit,
 	mailbox_delivery_lock, deliver_lock_attempts, deliver_lock_delay,
 	myhostname, recipient_delimiter, soft_bounce, stale_lock_time,
-	virtual_gid_maps, virtual_mailbox_base, virtual_mailbox_limit,
+	virtual_delivery_status_filter, virtual_gid_maps, virtual_mailbox_base, virtual_mailbox_limit,
 	virtual_mailbox_lock, virtual_mailbox_maps, virtual_minimum_uid,
 	virtual_uid_maps, PARAMS_END };
 
@@ -52,6 +52,8 @@ static void prepare(const struct conf *conf)
 
 	room.conf = conf;
 	lookup_open(arena, conf);
+	deliver_filter_open(arena, conf, "virtual_delivery_status_filter",
+		conf->virtual_delivery_status_filter);
 	if (conf->virtual_mailbox_base.len == 0) {
 		log_warning("virtual_mailbox_base is empty: every virtual "
 			    "recipient is deferred");

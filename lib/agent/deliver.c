@@ -2,7 +2,9 @@
 
 #include "base/log.h"
 #include "mail/address.h"
+#include "maps/maps.h"
 #include "service/service.h"
+#include "smtp/reply.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -203,11 +205,55 @@ static void write_line(const struct delivery *delivery,
 	log_info("%.*s", STR_ARG(buf_str(&line)));
 }
 
+/* Opened once, before the sandbox closes. */
+static struct maps *filter;
+
+void deliver_filter_open(struct arena *arena, const struct conf *conf,
+	const char *parameter, struct str list)
+{
+	if (list.len > 0)
+		filter = maps_open(arena, conf, parameter, list, 0);
+}
+
+static struct status filtered(struct arena *arena, struct status status)
+{
+	struct str key = arena_fmt(arena, "%d.%u.%u %.*s",
+		status_class(status), status.subject, status.detail,
+		STR_ARG(status.text));
+	struct str value = STR("");
+	struct status other = status;
+	unsigned class;
+
+	switch (maps_find(filter, arena, key, &value)) {
+	case MAPS_ABSENT:
+		return status;
+	case MAPS_ERROR:
+		log_warning("%.*s: delivery status filter failed",
+			STR_ARG(maps_failed(filter)));
+		return status;
+	case MAPS_FOUND:
+		break;
+	}
+	class = smtp_enhanced_take(&value, &other);
+	if (class == 0 || (class == 2) != status_is_ok(status)) {
+		log_warning("delivery status filter: \"%.*s\" cannot stand "
+			    "for \"%.*s\"",
+			STR_ARG(value), STR_ARG(key));
+		return status;
+	}
+	if ((int)class != status_class(status))
+		other.code = class == 4 ? 450 : 550;
+	return other;
+}
+
 void deliver_report(struct delivery *delivery,
 	struct deliver_recipient *recipient,
-	const struct deliver_report *report)
+	const struct deliver_report *given)
 {
-	struct status status = report->status;
+	struct deliver_report copy = *given, *report = &copy;
+	struct status status = report->status = filter ?
+		filtered(delivery->arena, given->status) :
+		given->status;
 	struct msg_delivered m = {
 		.number = recipient->number,
 		.subject = status.subject,

@@ -93,7 +93,17 @@ void deliver_serve(const struct conf *conf, struct call *call,
 must_check bool deliver_receive(struct delivery *delivery,
 	const struct conf *conf, struct call *call);
 
-/* Log the line and tell qmgr; once per recipient. */
+/*
+ * In .prepare: the table that <agent>_delivery_status_filter names, asked for
+ * "5.1.1 text" before each report; what it gives ("4.1.1 other text") is
+ * reported instead. A success never becomes a failure
+ * nor a failure a success.
+ */
+void deliver_filter_open(struct arena *arena, const struct conf *conf,
+	const char *parameter, struct str list);
+
+/* Log the line and tell qmgr; once per recipient. Waits for a filter in
+ * proxy:. */
 void deliver_report(struct delivery *delivery,
 	struct deliver_recipient *recipient,
 	const struct deliver_report *report);
