@@ -22,7 +22,7 @@ void rewriting_prepare(const struct conf *conf)
 	struct arena *arena = arena_new(0); /* as long as the process */
 
 	tables.conf = conf;
-	tables.router = router_open(arena, conf);
+	tables.router = router_open_routes(arena, conf);
 	tables.rewriter = rewriter_open(arena, conf, tables.router);
 	tables.sender_bcc = maps_open(arena, conf, "sender_bcc_maps",
 		conf->sender_bcc_maps, 0);

@@ -129,7 +129,7 @@ static void prepare(const struct conf *conf)
 	open_aliases(arena, conf);
 	deliver_filter_open(arena, conf, "local_delivery_status_filter",
 		conf->local_delivery_status_filter);
-	room.router = router_open(arena, conf);
+	room.router = router_open_routes(arena, conf);
 	room.rewriter = rewriter_open(arena, conf, room.router);
 	room.mailbox_transports = maps_open(arena, conf,
 		"mailbox_transport_maps", conf->mailbox_transport_maps, flags);
