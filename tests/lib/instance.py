@@ -126,6 +126,7 @@ class Instance:
         }
         self.parameters.update(parameters)
         self.master = master
+        self.smtp_row = None  # instead of the one for smtp_port
         self.smtp_port = self.port("smtp")
 
     # -- configuration ---------------------------------------------------
@@ -184,8 +185,9 @@ class Instance:
         text = "".join("%s = %s\n" % item
                        for item in self.parameters.items())
         self.write("conf/main.cf", text)
-        rows = "127.0.0.1:%d inet n - n - - smtpd\n" % self.smtp_port
-        self.write("conf/master.cf", rows + self.master)
+        row = self.smtp_row or "127.0.0.1:%d inet n - n - - smtpd\n" % \
+            self.smtp_port
+        self.write("conf/master.cf", row + self.master)
 
     # -- life --------------------------------------------------------------
 
