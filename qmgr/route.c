@@ -18,6 +18,7 @@ enum {
 	CACHED_S = 5,
 	CONNECT_S = 60,
 	ANSWER_S = 60,
+	RETRY_S = 30,
 };
 
 /* What is remembered about an address; heap. */
@@ -209,14 +210,30 @@ static bool ask(struct batch *batch, struct arena *arena,
 	return true;
 }
 
+/* One that has died comes back; master may make us wait for it. */
+static bool ask_until(struct batch *batch, struct arena *arena,
+	struct msg_resolved *answers)
+{
+	static struct moment told;
+	struct moment end = moment_after(span_s(RETRY_S));
+
+	while (!ask(batch, arena, answers)) {
+		if (moment_left(told).us == 0) {
+			log_warning("connect to rewrite: %m");
+			told = moment_after(span_s(10));
+		}
+		if (moment_left(end).us == 0 || !io_sleep(span_ms(200)))
+			return false;
+	}
+	return true;
+}
+
 static void run_batch(struct batch *batch)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct msg_resolved answers[AT_ONCE] = { 0 };
-	bool is_answered = ask(batch, arena, answers);
+	bool is_answered = ask_until(batch, arena, answers);
 
-	if (!is_answered)
-		log_warning("connect to rewrite: %m");
 	for (size_t i = 0; i < batch->count; i++) {
 		if (is_answered)
 			remember(key_of(arena, batch->message,

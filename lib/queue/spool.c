@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/random.h"
 #include "queue/marklog.h"
 
 static const char *const names[QUEUE_NAMES_END] = {
@@ -42,6 +43,20 @@ void spool_large_path(char path[SPOOL_PATH_MOST], uint64_t serial)
 	snprintf(path, SPOOL_PATH_MOST, "large/%016jX", (uintmax_t)serial);
 }
 
+/* Files that this process is writing are told from those left by others. */
+static const char *own_prefix(void)
+{
+	static char prefix[24];
+	uint32_t number;
+
+	if (!prefix[0]) {
+		random_octets(&number, sizeof(number));
+		snprintf(prefix, sizeof(prefix), "tmp-%08x-",
+			(unsigned)number);
+	}
+	return prefix;
+}
+
 static bool make_dirs(struct disk *disk, enum queue_name queue, struct str id)
 {
 	char path[SPOOL_PATH_MOST];
@@ -70,8 +85,8 @@ bool spool_write(struct disk *disk, enum queue_name queue, struct str id,
 	char fresh[SPOOL_PATH_MOST], path[SPOOL_PATH_MOST];
 	int error;
 
-	snprintf(fresh, sizeof(fresh), "%s/%.1s/tmp-%.*s", names[queue],
-		id.len ? id.p : "0", (int)(id.len > QUEUE_ID_MOST
+	snprintf(fresh, sizeof(fresh), "%s/%.1s/%s%.*s", names[queue],
+		id.len ? id.p : "0", own_prefix(), (int)(id.len > QUEUE_ID_MOST
 			? QUEUE_ID_MOST : id.len), id.p);
 	spool_path(path, queue, id);
 	if (!make_dirs(disk, queue, id))
@@ -206,7 +221,8 @@ static void collect_file(struct collect *collect, const char *name)
 
 	if (strncmp(name, "tmp-", 4) == 0) {
 		snprintf(path, sizeof(path), "%s/%.80s", collect->dir, name);
-		if (collect->tidy)
+		if (collect->tidy &&
+			strncmp(name, own_prefix(), strlen(own_prefix())) != 0)
 			(void)disk_unlink(collect->disk, path);
 		return;
 	}
