@@ -14,22 +14,66 @@
 #include "queue/submission.h"
 #include "service/service.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 enum {
 	RECEIVE_TIMEOUT_S = 300,
 	RECIPIENTS_MOST = 100000,
+	TEMPLATES_MOST = 256 * 1024,
 };
 
 static const enum param params[] = { p2bounce_notice_recipient,
-	bounce_notice_recipient, bounce_size_limit, delay_notice_recipient,
+	bounce_notice_recipient, bounce_queue_lifetime, bounce_size_limit,
+	bounce_template_file, delay_notice_recipient, delay_warning_time,
 	double_bounce_sender, enable_long_queue_ids, header_size_limit,
-	mail_name, myhostname, myorigin, notify_classes, PARAMS_END };
+	mail_name, maximal_queue_lifetime, myhostname, myorigin, notify_classes, PARAMS_END };
+
+/* Read before the sandbox closes. */
+static struct dsn_template templates[DSN_KINDS];
+
+static bool read_file(struct arena *arena, const char *path, struct str *text)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *octets = arena_alloc(arena, TEMPLATES_MOST);
+	ssize_t len = fd < 0 ? -1 : read(fd, octets, TEMPLATES_MOST);
+
+	if (len < 0)
+		return false;
+	*text = str_of(octets, (size_t)len);
+	errno = EFBIG;
+	return (size_t)len < TEMPLATES_MOST;
+}
+
+/* A file that is of no use is no reason to tell nobody. */
+static void read_templates(const struct conf *conf)
+{
+	struct arena *arena = arena_new(0); /* of the process */
+	const char *path = arena_cstr(arena, conf->bounce_template_file);
+	struct dsn_template read[DSN_KINDS];
+	struct str text, error;
+
+	dsn_templates_init(templates);
+	if (!*path)
+		return;
+	memcpy(read, templates, sizeof(read));
+	if (!read_file(arena, path, &text))
+		log_warning("bounce_template_file: %s: %m; the built-in texts "
+			    "are used",
+			path);
+	else if (!dsn_templates_parse(arena, text, read, &error))
+		log_warning("bounce_template_file: %s: %.*s; the built-in "
+			    "texts are used",
+			path, STR_ARG(error));
+	else
+		memcpy(templates, read, sizeof(read));
+}
 
 static void prepare(const struct conf *conf)
 {
-	(void)conf;
 	mail_date_ready();
+	read_templates(conf);
 }
 
 static bool take_recipient(struct notice *notice, size_t *capacity)
@@ -94,6 +138,7 @@ static void serve(const struct conf *conf, struct call *call)
 {
 	struct notice notice = {
 		.conf = conf,
+		.templates = templates,
 		.arena = call_arena(call),
 		.call = call,
 		.m = { .large = -1 },

@@ -6,6 +6,7 @@
 
 #include "agent/deliver.h"
 #include "dsn/report.h"
+#include "dsn/template.h"
 
 struct notice_recipient {
 	struct dsn_recipient dsn;
@@ -15,6 +16,7 @@ struct notice_recipient {
 /* One request of qmgr. */
 struct notice {
 	const struct conf *conf;
+	const struct dsn_template *templates; /* by kind */
 	struct arena *arena;
 	struct call *call;
 	struct msg_bounce m;

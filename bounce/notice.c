@@ -130,6 +130,7 @@ static struct status write_letter(const struct letter *letter,
 	struct content_reader reader;
 	struct dsn_report report = {
 		.conf = notice->conf,
+		.template = &notice->templates[notice->m.kind],
 		.kind = (enum dsn_kind)notice->m.kind,
 		.queue_id = notice->m.queue_id,
 		.sender = notice->m.sender,
@@ -249,9 +250,21 @@ static struct status send_undeliverable(struct notice *notice)
 	return tell_postmaster(notice, conf->p2bounce_notice_recipient);
 }
 
-struct status notice_send(struct notice *notice)
+/* A copy that cannot be made is no reason to tell the sender again. */
+static void copy_to_postmaster(struct notice *notice)
 {
 	const struct conf *conf = notice->conf;
+
+	if (notice->m.kind == DSN_FAILURE && has_class(conf, "bounce"))
+		(void)!tell_postmaster(notice, conf->bounce_notice_recipient)
+			       .code;
+	if (notice->m.kind == DSN_DELAY && has_class(conf, "delay"))
+		(void)!tell_postmaster(notice, conf->delay_notice_recipient)
+			       .code;
+}
+
+struct status notice_send(struct notice *notice)
+{
 	struct status status;
 
 	if (notice->m.sender.len == 0 ||
@@ -261,9 +274,6 @@ struct status notice_send(struct notice *notice)
 	status = tell_sender(notice);
 	if (!status_is_ok(status))
 		return status;
-	if (notice->m.kind == DSN_FAILURE && has_class(conf, "bounce"))
-		return tell_postmaster(notice, conf->bounce_notice_recipient);
-	if (notice->m.kind == DSN_DELAY && has_class(conf, "delay"))
-		return tell_postmaster(notice, conf->delay_notice_recipient);
+	copy_to_postmaster(notice);
 	return status;
 }

@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "base/span.h"
+#include "dsn/template.h"
 #include "mail/address.h"
 #include "mail/date.h"
 #include "mail/header.h"
@@ -17,44 +18,17 @@ struct writer {
 	const struct dsn_report *report;
 	struct buf out;
 	struct str boundary;
+	bool is_8bit; /* some part of it */
 };
 
 /* What differs between the kinds. */
 static const struct {
-	const char *subject, *copy_subject, *action, *part;
-	const char *text;
+	const char *action, *part;
 } kinds[DSN_KINDS] = {
-	[DSN_FAILURE] = {
-		"Undelivered Mail Returned to Sender",
-		"Postmaster Copy: Undelivered Mail", "failed",
-		"Undelivered Message",
-		"Your message could not be delivered to the recipients that\n"
-		"are listed below, and it will not be tried again. The reason\n"
-		"is given for each of them; your message is attached, or its\n"
-		"header if it was large.\n" },
-	[DSN_DELAY] = {
-		"Delayed Mail (still being retried)",
-		"Postmaster Warning: Delayed Mail", "delayed",
-		"Delayed Message",
-		"THIS IS ONLY A WARNING. You need not send your message again.\n"
-		"\n"
-		"It could not be delivered yet to the recipients that are\n"
-		"listed below. This system goes on trying; you will hear of it\n"
-		"again only if it gives up.\n" },
-	[DSN_SUCCESS] = {
-		"Successful Mail Delivery Report",
-		"Successful Mail Delivery Report", "delivered",
-		"Message",
-		"You asked for this report. Your message was delivered, or\n"
-		"passed on to a system that does not send such reports, for\n"
-		"the recipients that are listed below.\n" },
-	[DSN_VERIFY] = {
-		"Mail Delivery Status Report",
-		"Mail Delivery Status Report", "deliverable",
-		"Message",
-		"You asked for this report. It says what would become of mail\n"
-		"to the recipients that are listed below; nothing was\n"
-		"delivered.\n" },
+	[DSN_FAILURE] = { "failed", "Undelivered Message" },
+	[DSN_DELAY] = { "delayed", "Delayed Message" },
+	[DSN_SUCCESS] = { "delivered", "Message" },
+	[DSN_VERIFY] = { "deliverable", "Message" },
 };
 
 static void add_date(struct buf *out, const char *name, int64_t us)
@@ -85,6 +59,17 @@ static void add_wrapped(struct buf *out, struct str text, size_t column)
 	buf_char(out, '\n');
 }
 
+/* What strangers wrote cannot end a line. */
+static struct str clean(struct arena *arena, struct str text)
+{
+	char *copy = arena_cstr(arena, text);
+
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)copy[i] < ' ' || copy[i] == 0x7f)
+			copy[i] = '?';
+	return str_of(copy, text.len);
+}
+
 static const char *type_word(const struct dsn_report *report)
 {
 	return report->is_utf8 ? "global-delivery-status" : "delivery-status";
@@ -111,7 +96,7 @@ static void add_references(struct writer *w)
 
 	if (!mail_header_find(w->report->header, "Message-ID", &field))
 		return;
-	id = mail_header_unfold(w->arena, field.body);
+	id = clean(w->arena, mail_header_unfold(w->arena, field.body));
 	if (id.len < 3 || id.len > 500 || id.p[0] != '<' ||
 		str_find_char(id, ' ') != SIZE_MAX)
 		return;
@@ -131,13 +116,14 @@ static void add_header(struct writer *w)
 	mail_date_format(out, report->now_us / 1000000);
 	buf_char(out, '\n');
 	add_date(out, "Date", report->now_us);
-	buf_fmt(out, "From: Mail Delivery System <MAILER-DAEMON@%.*s>\n",
-		STR_ARG(conf->myorigin));
-	buf_fmt(out, "Subject: %s\n",
-		report->is_copy ? kinds[report->kind].copy_subject :
-				  kinds[report->kind].subject);
+	buf_fmt(out, "From: %.*s\n",
+		STR_ARG(dsn_template_from(
+			w->arena, conf, report->template->from)));
+	buf_fmt(out, "Subject: %.*s\n",
+		STR_ARG(report->is_copy ? report->template->copy_subject :
+					  report->template->subject));
 	buf_text(out, "To: ");
-	mail_address_format(out, report->to);
+	mail_address_format(out, clean(w->arena, report->to));
 	buf_char(out, '\n');
 	add_references(w);
 	buf_fmt(out, "Auto-Submitted: %s\n",
@@ -147,7 +133,7 @@ static void add_header(struct writer *w)
 		"Content-Type: multipart/report; report-type=%s;\n"
 		"\tboundary=\"%.*s\"\n",
 		type_word(report), STR_ARG(w->boundary));
-	if (report->is_8bit || report->is_utf8)
+	if (w->is_8bit)
 		buf_text(out, "Content-Transfer-Encoding: 8bit\n");
 	add_message_id(w);
 	buf_text(out, "\nThis is a MIME-encapsulated message.\n");
@@ -159,7 +145,7 @@ static void begin_part(struct writer *w, const char *description,
 	buf_fmt(&w->out, "\n--%.*s\nContent-Description: %s\n"
 			 "Content-Type: %s\n",
 		STR_ARG(w->boundary), description, type);
-	if (w->report->is_8bit || w->report->is_utf8)
+	if (w->is_8bit)
 		buf_text(&w->out, "Content-Transfer-Encoding: 8bit\n");
 	buf_char(&w->out, '\n');
 }
@@ -170,12 +156,13 @@ static void add_recipient_text(struct writer *w,
 	struct buf line = BUF_IN(w->arena);
 
 	buf_char(&line, '<');
-	mail_address_format(&line, recipient->address);
+	mail_address_format(&line, clean(w->arena, recipient->address));
 	buf_char(&line, '>');
 	if (recipient->orig.len > 0 &&
 		!str_eq_nocase(recipient->orig, recipient->address)) {
 		buf_text(&line, " (expanded from <");
-		mail_address_format(&line, recipient->orig);
+		mail_address_format(
+			&line, clean(w->arena, recipient->orig));
 		buf_text(&line, ">)");
 	}
 	buf_text(&line, ": ");
@@ -187,18 +174,14 @@ static void add_recipient_text(struct writer *w,
 static void add_notification(struct writer *w)
 {
 	const struct dsn_report *report = w->report;
-	const struct conf *conf = report->conf;
+	struct str type = arena_fmt(w->arena, "text/plain; charset=%.*s",
+		STR_ARG(report->is_utf8 ? STR("utf-8") :
+					  report->template->charset));
 
-	begin_part(w, "Notification",
-		report->is_utf8 ? "text/plain; charset=utf-8" :
-				  "text/plain; charset=us-ascii");
-	buf_fmt(&w->out, "This is the mail system of host %.*s.\n\n",
-		STR_ARG(conf->myhostname));
-	buf_text(&w->out, kinds[report->kind].text);
-	if (report->kind == DSN_FAILURE)
-		buf_text(&w->out,
-			"\nIf you need help, write to <postmaster> and enclose "
-			"this report.\n");
+	begin_part(w, "Notification", type.p);
+	buf_add(&w->out,
+		dsn_template_expand(w->arena, report->conf,
+			report->template->text));
 	for (size_t i = 0; i < report->count; i++)
 		add_recipient_text(w, &report->recipients[i]);
 }
@@ -220,12 +203,46 @@ struct str dsn_orcpt_text(struct arena *arena, struct str orcpt)
 		STR_ARG(address));
 }
 
+/* One character of UTF-8 as its number; the text is well-formed. */
+static uint32_t take_character(struct str *in)
+{
+	unsigned char first = (unsigned char)in->p[0];
+	size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	uint32_t value = len == 1 ? first : first & (0xffU >> (len + 1));
+
+	for (size_t i = 1; i < len; i++)
+		value = value << 6 | ((unsigned char)in->p[i] & 0x3f);
+	*in = str_skip(*in, len);
+	return value;
+}
+
+/* utf-8-addr-xtext of RFC 6533 3, for reports that have to be ASCII. */
+static struct str to_unitext(struct arena *arena, struct str address)
+{
+	struct buf out = BUF_IN(arena);
+
+	if (!str_is_utf8(address))
+		return STR("malformed");
+	while (address.len > 0) {
+		uint32_t c = take_character(&address);
+
+		if (c > ' ' && c < 0x7f && c != '\\' && c != '+' && c != '=')
+			buf_char(&out, (char)c);
+		else
+			buf_fmt(&out, "\\x{%02X}", c);
+	}
+	return buf_str(&out);
+}
+
 static void add_address(struct writer *w, const char *name, struct str address)
 {
-	bool utf8 = !str_is_ascii(address);
+	bool is_utf8 = !str_is_ascii(address);
 
-	buf_fmt(&w->out, "%s: %s; ", name, utf8 ? "utf-8" : "rfc822");
-	mail_address_format(&w->out, address);
+	buf_fmt(&w->out, "%s: %s; ", name, is_utf8 ? "utf-8" : "rfc822");
+	if (is_utf8 && !w->report->is_utf8)
+		buf_add(&w->out, to_unitext(w->arena, address));
+	else
+		mail_address_format(&w->out, clean(w->arena, address));
 	buf_char(&w->out, '\n');
 }
 
@@ -263,7 +280,7 @@ static void add_recipient_fields(struct writer *w,
 		recipient->status.subject, recipient->status.detail);
 	if (recipient->mta.len > 0)
 		buf_fmt(out, "Remote-MTA: dns; %.*s\n",
-			STR_ARG(recipient->mta));
+			STR_ARG(clean(w->arena, recipient->mta)));
 	buf_text(out, "Diagnostic-Code: ");
 	if (recipient->diagnostic.len > 0)
 		add_wrapped(out,
@@ -297,7 +314,7 @@ static void add_status(struct writer *w)
 		STR_ARG(conf->myhostname));
 	if (report->envid.len > 0)
 		buf_fmt(&w->out, "Original-Envelope-Id: %.*s\n",
-			STR_ARG(report->envid));
+			STR_ARG(clean(w->arena, report->envid)));
 	buf_fmt(&w->out, "X-%.*s-Queue-ID: %.*s\n", STR_ARG(name),
 		STR_ARG(report->queue_id));
 	if (report->sender.len > 0) {
@@ -362,6 +379,8 @@ bool dsn_report_write(struct arena *arena, const struct dsn_report *report,
 			STR_ARG(report->own_id),
 			(long long)(report->now_us / 1000000),
 			STR_ARG(report->conf->myhostname)),
+		.is_8bit = report->is_8bit || report->is_utf8 ||
+			!str_is_ascii(report->template->text),
 	};
 
 	add_header(&w);

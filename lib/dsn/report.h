@@ -31,8 +31,11 @@ struct dsn_recipient {
 	int64_t attempt_us;       /* wall clock */
 };
 
+struct dsn_template;
+
 struct dsn_report {
 	const struct conf *conf;
+	const struct dsn_template *template; /* of its kind */
 	enum dsn_kind kind;
 	struct str queue_id;        /* of the message */
 	struct str own_id;          /* of the notification */

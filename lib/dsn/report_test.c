@@ -1,6 +1,7 @@
 #include "dsn/report.h"
 
 #include "base/test.h"
+#include "dsn/template.h"
 #include "mail/mime.h"
 
 static const char message[] = "Message-ID: <1@example.net>\nSubject: x\n\n"
@@ -24,6 +25,8 @@ static void append(void *to, struct str octets)
 	buf_add(to, octets);
 }
 
+static struct dsn_template templates[DSN_KINDS];
+
 static struct dsn_report make(struct arena *arena, int *calls)
 {
 	static const struct dsn_recipient recipients[] = {
@@ -36,7 +39,9 @@ static struct dsn_report make(struct arena *arena, int *calls)
 			.diagnostic = { "550 5.1.1 no", 12 } },
 	};
 
+	dsn_templates_init(templates);
 	return (struct dsn_report){
+		.template = &templates[DSN_FAILURE],
 		.conf = conf_for_test(arena, (const char *const[]){ NULL }),
 		.kind = DSN_FAILURE,
 		.queue_id = STR("AAAAA1"),
