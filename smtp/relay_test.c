@@ -69,6 +69,20 @@ struct str service_row(void)
 	return STR("smtp");
 }
 
+void service_replace(void)
+{
+}
+
+bool service_is_retiring(void)
+{
+	return false;
+}
+
+bool service_is_alone(void)
+{
+	return false;
+}
+
 struct call *service_call(struct arena *arena, const char *service,
 	struct span timeout)
 {
