@@ -218,6 +218,17 @@ def test_mailbox_command_and_transport():
         mta.wait_empty()
 
 
+def test_large_messages():
+    with Local("two: alice, bob\n") as mta:
+        mta.start()
+        big = text().replace("Hello.\r\n", ("x" * 70 + "\r\n") * 3000)
+        mta.send("a@example.net", ["two@example.org"], big)
+        for user in ("alice", "bob"):
+            message = mta.wait_messages(user)[0]
+            equal(message.count("\n" + "x" * 70), 3000)
+        mta.wait_empty()
+
+
 def test_status_filter():
     with Local(local_delivery_status_filter="pcre:{ {/^5\\.1\\.1 (.*)/ "
                "4.1.1 not yet: $$1} }") as mta:

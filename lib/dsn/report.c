@@ -186,6 +186,16 @@ static void add_notification(struct writer *w)
 		add_recipient_text(w, &report->recipients[i]);
 }
 
+/* An address-type is an atom, RFC 3461 4.2; those that exist are shorter. */
+static bool is_type(struct str type)
+{
+	for (size_t i = 0; i < type.len; i++)
+		if (!ascii_is_alnum((unsigned char)type.p[i]) &&
+			type.p[i] != '-')
+			return false;
+	return type.len > 0 && type.len <= 64;
+}
+
 struct str dsn_orcpt_text(struct arena *arena, struct str orcpt)
 {
 	struct str type, address;
@@ -194,10 +204,11 @@ struct str dsn_orcpt_text(struct arena *arena, struct str orcpt)
 		return STR_NONE;
 	type = str_take_until(&orcpt, ';');
 	address = xtext_parse(arena, str_trim(orcpt));
-	if (type.len == 0 || type.len > 64 || str_is_none(address))
+	if (!is_type(type) || str_is_none(address))
 		return STR_NONE;
 	for (size_t i = 0; i < address.len; i++)
-		if ((unsigned char)address.p[i] < 0x20)
+		if ((unsigned char)address.p[i] < 0x20 ||
+			address.p[i] == 0x7f)
 			return STR_NONE;
 	return arena_fmt(arena, "%.*s; %.*s", STR_ARG(type),
 		STR_ARG(address));

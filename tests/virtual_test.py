@@ -1,0 +1,111 @@
+"""virtual(8): Maildirs and mboxes of several users, limits, large messages."""
+import os
+import pwd
+
+from instance import (Instance, Skip, equal, is_root, main, matches, wait_for)
+
+
+def text(subject="one", lines=1, extra=""):
+    return ("From: a@example.net\r\n%sSubject: %s\r\n"
+            "Message-ID: <%s@example.net>\r\n\r\n" %
+            (extra, subject, subject) +
+            "From the other side, %s\r\n" % ("x" * 60) * lines)
+
+
+class Virtual(Instance):
+    """alice has a Maildir, bob an mbox; as root each with a uid of its
+    own."""
+
+    def __init__(self, **parameters):
+        super().__init__(**parameters)
+        users = ("alice", "bob") if is_root() else (None, None)
+        ids = [(pwd.getpwnam(u).pw_uid, pwd.getpwnam(u).pw_gid) if u else
+               (os.getuid(), os.getgid()) for u in users]
+        os.chmod(self.mail, 0o1777)
+        self.set(mydestination="localhost",
+                 virtual_mailbox_domains="example.org",
+                 virtual_mailbox_base=self.mail,
+                 virtual_mailbox_maps="inline:{alice@example.org=alice/, "
+                 "bob@example.org=bob, out@example.org=../out/}",
+                 virtual_uid_maps="inline:{alice@example.org=%d, "
+                 "bob@example.org=%d}" % (ids[0][0], ids[1][0]),
+                 virtual_gid_maps="inline:{alice@example.org=%d, "
+                 "bob@example.org=%d}" % (ids[0][1], ids[1][1]),
+                 virtual_minimum_uid="100")
+        self.ids = ids
+
+    def alice(self):
+        path = self.mail + "/alice/new"
+        found = []
+        for name in sorted(os.listdir(path) if os.path.isdir(path) else ()):
+            with open(path + "/" + name) as handle:
+                found.append(handle.read())
+        return found
+
+
+def test_each_user_has_a_process():
+    with Virtual() as mta:
+        mta.start()
+        mta.send("a@example.net", ["alice@example.org", "bob@example.org"],
+                 text())
+        mta.wait_log(r"to=<alice@example.org>, relay=virtual, .*"
+                     r"status=sent \(delivered to maildir\)")
+        mta.wait_log(r"to=<bob@example.org>, relay=virtual, .*"
+                     r"status=sent \(delivered to mailbox\)")
+        mta.wait_empty()
+        equal(len(mta.alice()), 1)
+        with open(mta.mail + "/bob") as handle:
+            matches(r"^From a@example.net [^\n]*\nReturn-Path: "
+                    r"<a@example.net>\n", handle.read())
+        equal(os.stat(mta.mail + "/alice/new").st_uid, mta.ids[0][0])
+        equal(os.stat(mta.mail + "/bob").st_uid, mta.ids[1][0])
+
+
+def test_large_messages():
+    with Virtual() as mta:
+        mta.start()
+        for i in range(3):
+            mta.send("a@example.net", ["alice@example.org",
+                                       "bob@example.org"],
+                     text("n%d" % i, 3000))
+        wait_for(lambda: len(mta.alice()) == 3, "three messages")
+        mta.wait_empty()
+        for message in mta.alice():
+            equal(message.count("\nFrom the other side"), 3000)
+        with open(mta.mail + "/bob") as handle:
+            equal(handle.read().count("\n>From the other side"), 9000)
+
+
+def test_what_is_refused():
+    with Virtual(virtual_mailbox_limit="20000", message_size_limit="20000",
+                 local_recipient_maps="") as mta:
+        mta.start()
+        mta.send("", ["bob@example.org"], text("a", 200))
+        mta.send("", ["bob@example.org"], text("b", 200))
+        mta.wait_log(r"to=<bob@example.org>.*dsn=5.2.2, status=bounced "
+                     r"\(cannot update mailbox .* mailbox is full\)")
+        mta.send("", ["out@example.org"], text())
+        mta.wait_log(r"to=<out@example.org>.*dsn=4.3.5, status=deferred")
+        mta.send("", ["alice@example.org"],
+                 text(extra="Delivered-To: alice@example.org\r\n"))
+        mta.wait_log(r"status=bounced \(mail forwarding loop for "
+                     r"alice@example.org\)")
+
+
+def test_a_child_that_dies_is_replaced():
+    if not is_root():
+        raise Skip("children exist only as root")
+    with Virtual() as mta:
+        mta.start()
+        for i in range(2):
+            mta.send("a@example.net", ["alice@example.org"], text(str(i)))
+            wait_for(lambda: len(mta.alice()) == i + 1, "message %d" % i)
+            for pid in mta.pids("virtual"):
+                if os.stat("/proc/%d" % pid).st_uid == mta.ids[0][0]:
+                    os.kill(pid, 9)
+        mta.wait_empty()
+        mta.wait_log(r"child \d+ killed by signal 9")
+
+
+if __name__ == "__main__":
+    main(globals())
