@@ -32,7 +32,10 @@ static const enum param params[] = {
 	virtual_alias_expansion_limit, virtual_alias_recursion_limit,
 	virtual_alias_address_length_limit, header_checks, mime_header_checks,
 	nested_header_checks, body_checks, body_checks_size_limit,
-	line_length_limit, non_smtpd_milters, PARAMS_END
+	line_length_limit, non_smtpd_milters, message_reject_characters,
+	message_strip_characters, non_empty_end_of_header_action,
+	strict_7bit_headers, strict_8bitmime, strict_8bitmime_body,
+	strict_mime_encoding_domain, PARAMS_END
 };
 /* clang-format on */
 

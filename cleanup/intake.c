@@ -319,14 +319,48 @@ static struct status apply_body(struct intake *in)
 	return header_apply(in, in->content);
 }
 
+/* What is set, would filter every message, and is not supported; or NULL. */
+static const char *find_guard(const struct conf *conf)
+{
+	const struct {
+		const char *name;
+		bool is_set;
+	} guards[] = {
+		{ "message_reject_characters",
+			conf->message_reject_characters.len > 0 },
+		{ "message_strip_characters",
+			conf->message_strip_characters.len > 0 },
+		{ "non_empty_end_of_header_action",
+			!str_is_nocase(conf->non_empty_end_of_header_action,
+				"fix_quietly") },
+		{ "strict_7bit_headers", conf->strict_7bit_headers },
+		{ "strict_8bitmime", conf->strict_8bitmime },
+		{ "strict_8bitmime_body", conf->strict_8bitmime_body },
+		{ "strict_mime_encoding_domain",
+			conf->strict_mime_encoding_domain },
+	};
+
+	for (size_t i = 0; i < COUNT(guards); i++)
+		if (guards[i].is_set)
+			return guards[i].name;
+	return NULL;
+}
+
 /* What would filter this message and cannot: nothing passes unfiltered. */
 static struct status check_settings(const struct intake *in)
 {
-	if (in->conf->non_smtpd_milters.len == 0 || in->facts.protocol.len ||
-		(in->facts.flags & (SUBMIT_INTERNAL | SUBMIT_NO_MILTERS)))
+	const char *guard = find_guard(in->conf);
+
+	if (in->facts.flags & SUBMIT_INTERNAL)
 		return STATUS_OK;
-	log_warning("%.*s: non_smtpd_milters: not supported yet: message not "
-		"accepted", STR_ARG(in->facts.queue_id));
+	if (!guard && in->conf->non_smtpd_milters.len > 0 &&
+		!in->facts.protocol.len &&
+		!(in->facts.flags & SUBMIT_NO_MILTERS))
+		guard = "non_smtpd_milters";
+	if (!guard)
+		return STATUS_OK;
+	log_warning("%.*s: %s: not supported yet: message not accepted",
+		STR_ARG(in->facts.queue_id), guard);
 	return STATUS(451, 3, 5, "Error: server configuration error");
 }
 

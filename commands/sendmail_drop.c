@@ -180,6 +180,8 @@ static void read_answer(struct drop *drop)
 	}
 	if (answer[0] != '2') {
 		log_error("%.*s", (int)len - 1, answer);
+		if (answer[0] == '5')
+			exit(EX_UNAVAILABLE);
 		give_up();
 	}
 }

@@ -124,6 +124,20 @@ static void add_received(struct draft *draft)
 	submission_write(draft->submission, buf_str(&header));
 }
 
+/* May this user submit, and as this sender? */
+static struct status check_user(const struct intake *intake)
+{
+	if (!users_has(intake->users, intake->sys_uid))
+		return status_f(intake->arena, 550, 7, 1,
+			"user %u is not in authorized_submit_users",
+			intake->sys_uid);
+	if (str_is(intake->conf->local_login_sender_maps, "static:*"))
+		return STATUS_OK;
+	log_warning("local_login_sender_maps is not supported yet: message of "
+		"uid %u not accepted", intake->sys_uid);
+	return STATUS(451, 3, 5, "Error: server configuration error");
+}
+
 /* The lines are over: the message begins. */
 static struct status begin_content(struct draft *draft)
 {
@@ -136,7 +150,9 @@ static struct status begin_content(struct draft *draft)
 	if (draft->recipient_count == 0)
 		return STATUS(554, 5, 1, "no recipients");
 	draft->content_seen = true;
-	status = submit_may(false);
+	status = check_user(intake);
+	if (status_is_ok(status))
+		status = submit_may(false);
 	if (status_is_ok(status))
 		status = submit_id(intake->arena,
 			intake->conf->enable_long_queue_ids,

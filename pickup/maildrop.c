@@ -61,10 +61,12 @@ static void set_aside(const char *name, struct status why)
 		log_warning("rename maildrop/%s: %m", name);
 }
 
-static void take_file(const struct conf *conf, const char *name)
+static void take_file(const struct conf *conf, const struct users *users,
+	const char *name)
 {
 	auto_arena struct arena *arena = arena_new(FILE_OCTETS_MOST);
-	struct intake intake = { .conf = conf, .arena = arena };
+	struct intake intake = { .conf = conf, .users = users,
+		.arena = arena };
 	struct status status;
 	struct stat st;
 	int fd = open_file(name, &st);
@@ -92,7 +94,7 @@ static bool is_submission(const char *name)
 		strncmp(name, "corrupt-", 8) != 0 && strlen(name) < 200;
 }
 
-void maildrop_scan(const struct conf *conf)
+void maildrop_scan(const struct conf *conf, const struct users *users)
 {
 	struct dirent *entry;
 	DIR *folder;
@@ -109,7 +111,7 @@ void maildrop_scan(const struct conf *conf)
 	maildrop.scanning = true;
 	while ((entry = readdir(folder)) != NULL)
 		if (is_submission(entry->d_name))
-			take_file(conf, entry->d_name);
+			take_file(conf, users, entry->d_name);
 	maildrop.scanning = false;
 	closedir(folder);
 }

@@ -19,7 +19,8 @@ enum {
 	UID_SESSIONS_MOST = 100, /* of one user at a time */
 };
 
-static const enum param params[] = { enable_long_queue_ids, mail_name,
+static const enum param params[] = { authorized_submit_users,
+	enable_long_queue_ids, local_login_sender_maps, mail_name,
 	message_size_limit, myhostname, queue_directory, PARAMS_END };
 
 /* Sessions by uid; the key is its decimal text. */
@@ -29,9 +30,13 @@ struct user {
 
 static struct table *users;
 
+static struct users submitters;
+
 static void prepare(const struct conf *conf)
 {
 	users = table_new();
+	users_open(&submitters, "authorized_submit_users",
+		conf->authorized_submit_users);
 	mail_date_ready();
 	maildrop_open(conf);
 }
@@ -61,6 +66,7 @@ static void session(const struct conf *conf, struct client *client)
 	struct user *user = find_user(client->arena, client->sys_uid);
 	struct intake intake = {
 		.conf = conf,
+		.users = &submitters,
 		.arena = client->arena,
 		.io = client->io,
 		.sys_uid = client->sys_uid,
@@ -78,13 +84,13 @@ static void session(const struct conf *conf, struct client *client)
 
 static void start(const struct conf *conf)
 {
-	maildrop_scan(conf);
+	maildrop_scan(conf, &submitters);
 }
 
 static void wakeup(const struct conf *conf, struct str request)
 {
 	(void)request;
-	maildrop_scan(conf);
+	maildrop_scan(conf, &submitters);
 }
 
 static const struct service pickup = {

@@ -8,17 +8,20 @@
 #include "base/table.h"
 #include "config/config.h"
 #include "io/stream.h"
+#include "queue/users.h"
 
 /* One submission in the form of queue/maildrop.h. */
 struct intake {
 	const struct conf *conf;
+	const struct users *users; /* who may submit */
 	struct arena *arena;
 	struct stream *io;
 	uint32_t sys_uid;         /* who submits */
 	int64_t arrival_us;       /* 0: now */
 };
 
-/* Read it and commit it. 250: durable. 501: malformed. Waits. */
+/* Read it and commit it. 250: durable. 501: malformed. 550: this user may not
+ * submit. Waits. */
 must_check struct status intake_run(struct intake *intake);
 
 /* Before the sandbox closes. */
@@ -26,6 +29,6 @@ void maildrop_open(const struct conf *conf);
 /* Take every complete file of maildrop/; what was committed is removed, what
  * is malformed is renamed to corrupt-NAME with a warning, the rest stays for
  * the next time. Waits. */
-void maildrop_scan(const struct conf *conf);
+void maildrop_scan(const struct conf *conf, const struct users *users);
 
 #endif
