@@ -14,7 +14,8 @@
 enum { IDLE_S = 1000 }; /* of a call that asks nothing more */
 
 static const enum param params[] = {
-	address_verify_sender, allow_percent_hack, default_transport,
+	address_verify_sender, allow_min_user, allow_percent_hack,
+	default_transport,
 	empty_address_default_transport_maps_lookup_key,
 	empty_address_recipient, empty_address_relayhost_maps_lookup_key,
 	inet_interfaces, inet_protocols, local_transport, mydestination,

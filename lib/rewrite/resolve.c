@@ -254,7 +254,8 @@ static void find_class(struct job *j)
 			domain = conf->myhostname;
 		}
 		j->domain = without_dot(domain);
-		if (domain.len == 0 || local.len == 0) {
+		if (domain.len == 0 || local.len == 0 ||
+			(local.p[0] == '-' && !conf->allow_min_user)) {
 			out->flags = RESOLVE_ERROR;
 			return;
 		}

@@ -94,6 +94,10 @@ static const struct {
 		"5.1.3 Bad recipient address syntax", NULL, RESOLVE_ERROR },
 	{ plain, "", "joe@", "error", "5.1.3 Bad recipient address syntax",
 		NULL, RESOLVE_ERROR },
+	{ plain, "", "-oQ@example.com", "error",
+		"5.1.3 Bad recipient address syntax", NULL, RESOLVE_ERROR },
+	{ plain, "", "-oQ%example.com@example.org", "error",
+		"5.1.3 Bad recipient address syntax", NULL, RESOLVE_ERROR },
 	/* relayhost and tables */
 	{ routed, "", "joe@example.com", "smtp", "null.example", NULL,
 		RESOLVE_DEFAULT },
