@@ -52,6 +52,7 @@ static const struct {
 	{ "nodictionary", "DIGEST-MD5" },
 	{ "nodictionary", "SCRAM-SHA-1" },
 	{ "nodictionary", "SCRAM-SHA-256" },
+	{ "nodictionary", "SCRAM-SHA-256-PLUS" },
 	{ "noactive", "PLAIN" },
 	{ "noactive", "LOGIN" },
 	{ "noactive", "CRAM-MD5" },
@@ -116,6 +117,8 @@ struct str auth_mechanisms(struct session *s)
 	if (!auth_is_offered(s))
 		return list;
 	ask.secured = is_secured(s);
+	ask.bound = s->has_tls &&
+		(s->tls.exporter.len > 0 || s->tls.end_point.len > 0);
 	call = service_call(s->arena, "auth", span_s(CONNECT_S));
 	if (!call || !msg_auth_mechanisms_send(call, &ask) ||
 		!msg_auth_offer_recv(call, &offer, span_s(ANSWER_S)))

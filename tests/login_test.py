@@ -253,6 +253,16 @@ def test_smtp_scram():
         equal(code, 334)
         scram.verify(base64.b64decode(final))
         equal(client.docmd("")[0], 235)
+        # -PLUS is offered: who could bind and was not told so is warned
+        client = smtplib.SMTP("127.0.0.1", mta.ports["submission"])
+        client.starttls(context=untrusting())
+        client.ehlo()
+        check("SCRAM-SHA-256-PLUS" in client.esmtp_features["auth"])
+        scram = Scram(ALICE, PASSWORD)
+        scram.gs2 = b"y,,"
+        equal(client.docmd("AUTH SCRAM-SHA-256 " + b64(scram.first()))[0],
+              535)
+        client.close()
         # somebody else than the name that is proven
         client = smtplib.SMTP("127.0.0.1", mta.ports["submission"])
         client.starttls(context=untrusting())
