@@ -237,5 +237,24 @@ def test_status_filter():
         mta.wait_log(r"dsn=4.1.1, status=deferred \(not yet: unknown user")
 
 
+def test_without_root():
+    with Local("team: alice\n") as mta:
+        entry = pwd.getpwnam("alice")
+        mta.put("alice", ".forward", "\\alice, \"|cat >$HOME/got\"\n")
+        open(mta.log_path, "w").close()
+        run("chown", "-R", "%d:%d" % (entry.pw_uid, entry.pw_gid), mta.folder)
+        mta.inside = ("setpriv", "--reuid=%d" % entry.pw_uid,
+                      "--regid=%d" % entry.pw_gid, "--clear-groups")
+        mta.start()
+        mta.wait_port(mta.smtp_port)
+        mta.send("a@example.net", ["team@example.org"], text())
+        mta.wait_messages("alice")
+        wait_for(lambda: os.path.exists(mta.home("alice", "got")),
+                 "the command")
+        mta.send("a@example.net", ["bob@example.org"], text())
+        mta.wait_log(r"to=<bob@example.org>.*dsn=4.3.5, status=deferred "
+                     r"\(the mailbox belongs to uid ")
+
+
 if __name__ == "__main__":
     main(globals())
