@@ -5,12 +5,8 @@
  */
 #include "local/local.h"
 
-#include "base/log.h"
-#include "base/table.h"
-#include "io/fiber.h"
-#include "service/child.h"
+#include "agent/pool.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 enum {
@@ -19,15 +15,6 @@ enum {
 	LOOKUP_S = 120,
 	REPORT_S = 3600,
 };
-
-/* A child of this process; kept while it lives, found again by its key. */
-struct child {
-	enum child_kind kind;
-	struct rights rights;
-	struct peer *peer;
-};
-
-static struct table *children;
 
 /* A call that still owes `settled`. */
 struct owed {
@@ -62,66 +49,43 @@ static const char *const *paths_of(struct arena *arena, enum child_kind kind,
 	return paths;
 }
 
-static bool begin(struct child *child, struct str home)
+static struct peer *find(enum child_kind kind, const struct rights *rights,
+	struct str home)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	const struct child_plan plan = {
 		.name = STR("local"),
-		.sandbox = { .profile = profile_of(child->kind),
-			.sys_uid = child->rights.sys_uid,
-			.sys_gid = child->rights.sys_gid,
-			.user = str_is_none(child->rights.user) ?
+		.sandbox = { .profile = profile_of(kind),
+			.sys_uid = rights->sys_uid,
+			.sys_gid = rights->sys_gid,
+			.user = str_is_none(rights->user) ?
 				NULL :
-				arena_cstr(arena, child->rights.user),
-			.paths = paths_of(arena, child->kind, home) },
-		.helper_threads = helpers_of(child->kind),
+				arena_cstr(arena, rights->user),
+			.paths = paths_of(arena, kind, home) },
+		.helper_threads = helpers_of(kind),
 		.idle = span_s(IDLE_S),
 		.serve = child_serve,
-		.context = child,
 	};
 
-	child->peer = child_fork(&plan);
-	return child->peer != NULL;
-}
-
-static struct child *find(struct arena *arena, enum child_kind kind,
-	const struct rights *rights, struct str home)
-{
-	struct str key = arena_fmt(arena, "%d/%u/%u/%.*s", kind,
-		rights->sys_uid, rights->sys_gid,
-		STR_ARG(kind == CHILD_MAILBOX ? home : STR("")));
-	struct child *child;
-	int crashed;
-
-	child_reap(&crashed);
-	if (!children)
-		children = table_new();
-	child = table_find(children, key);
-	if (!child) {
-		child = mem_new(1, sizeof(*child));
-		child->kind = kind;
-		table_put(children, key, child);
-	}
-	child->rights = *rights; /* of this call: for begin() */
-	if (child->peer && !peer_takes_calls(child->peer)) {
-		peer_close(child->peer);
-		child->peer = NULL;
-	}
-	return child->peer || begin(child, home) ? child : NULL;
+	return pool_find(arena_fmt(arena, "%d/%u/%u/%.*s", kind,
+				 rights->sys_uid, rights->sys_gid,
+				 STR_ARG(kind == CHILD_MAILBOX ? home :
+								 STR(""))),
+		&plan);
 }
 
 static struct call *call_child(struct arena *arena, enum child_kind kind,
 	const struct rights *rights, struct str home)
 {
 	struct rights own = *rights;
-	struct child *child;
+	struct peer *child;
 
 	if (!room.is_root) {
 		own.sys_gid = getegid();
 		own.user = STR_NONE;
 	}
-	child = find(arena, kind, &own, home);
-	return child ? peer_call(child->peer, arena) : NULL;
+	child = find(kind, &own, home);
+	return child ? peer_call(child, arena) : NULL;
 }
 
 struct status child_may_be(struct arena *arena, const struct rights *rights)

@@ -5,30 +5,16 @@
  */
 #include "virtual/virtual.h"
 
+#include "agent/pool.h"
 #include "base/log.h"
-#include "base/table.h"
 #include "io/fiber.h"
-#include "service/child.h"
 #include "service/service.h"
-
-#include <stdio.h>
 
 enum {
 	IDLE_S = 60,
 	HELPERS = 2,
 	REPORT_TIMEOUT_S = 3600,
 };
-
-/* A child of this process; kept while it lives. */
-struct child {
-	uint32_t sys_uid, sys_gid;
-	struct peer *peer;
-	const struct room *room;
-	struct room own; /* in the child: what it works on */
-};
-
-/* Children by "uid/gid". */
-static struct table *children;
 
 /* Recipients of one delivery that belong to one uid. */
 struct share {
@@ -55,69 +41,41 @@ struct job {
 
 static void serve_in_child(struct call *call, void *context)
 {
-	const struct child *child = context;
+	const struct room *room = context;
 
-	deliver_serve(child->room->conf, call, here_deliver);
+	deliver_serve(room->conf, call, here_deliver);
 }
 
 static void prepare_in_child(void *context)
 {
-	struct child *child = context;
-
-	child->own = *child->room;
-	here_open(&child->own);
+	here_open(context);
 }
 
-static bool begin_child(struct child *child)
+static struct peer *find_child(const struct room *room,
+	const struct share *share)
 {
-	struct arena *arena = arena_new(0);
+	auto_arena struct arena *arena = arena_new(0);
+	struct room own = *room; /* what the child works on */
 	const char *const paths[] = {
-		arena_fmt(arena, "w:%s", child->room->base_path).p, NULL };
-	const int keep[] = { child->room->base, -1 };
+		arena_fmt(arena, "w:%s", room->base_path).p, NULL };
+	const int keep[] = { room->base, -1 };
 	const struct child_plan plan = {
 		.name = STR("virtual"),
 		.sandbox = { .profile = PROFILE_MAILBOX,
-			.sys_uid = child->sys_uid,
-			.sys_gid = child->sys_gid,
+			.sys_uid = share->sys_uid,
+			.sys_gid = share->sys_gid,
 			.paths = paths },
 		.keep = keep,
 		.helper_threads = HELPERS,
 		.idle = span_s(IDLE_S),
 		.prepare = prepare_in_child,
 		.serve = serve_in_child,
-		.context = child,
+		.context = &own,
 	};
 
-	child->peer = child_fork(&plan);
-	arena_free(arena);
-	return child->peer != NULL;
-}
-
-static struct child *find_child(const struct room *room,
-	const struct share *share)
-{
-	char key[32];
-	struct child *child;
-	int crashed;
-	int len = snprintf(key, sizeof(key), "%u/%u", share->sys_uid,
-		share->sys_gid);
-
-	child_reap(&crashed);
-	if (!children)
-		children = table_new();
-	child = table_find(children, str_of(key, (size_t)len));
-	if (!child) {
-		child = mem_new(1, sizeof(*child));
-		child->sys_uid = share->sys_uid;
-		child->sys_gid = share->sys_gid;
-		child->room = room;
-		table_put(children, str_of(key, (size_t)len), child);
-	}
-	if (child->peer && !peer_takes_calls(child->peer)) {
-		peer_close(child->peer);
-		child->peer = NULL;
-	}
-	return child->peer || begin_child(child) ? child : NULL;
+	return pool_find(arena_fmt(arena, "%u/%u", share->sys_uid,
+				 share->sys_gid),
+		&plan);
 }
 
 static bool send_share(struct call *call, const struct spread *spread,
@@ -182,9 +140,9 @@ static void run_share(void *context)
 {
 	struct job *job = context;
 	struct spread *spread = job->spread;
-	struct child *child = find_child(spread->room, job->share);
+	struct peer *child = find_child(spread->room, job->share);
 	auto_arena struct arena *arena = arena_new(0);
-	struct call *call = child ? peer_call(child->peer, arena) : NULL;
+	struct call *call = child ? peer_call(child, arena) : NULL;
 	struct msg_settled m;
 	bool settled = true;
 	bool good = call && send_share(call, spread, job->share) &&
