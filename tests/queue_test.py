@@ -5,7 +5,7 @@ import os
 import re
 import signal
 
-from instance import Failed, Instance, main, wait_for
+from instance import SBIN, Failed, Instance, is_root, main, run, wait_for
 
 TEXT = "Subject: %s\r\nFrom: a@example.net\r\n\r\n%s\r\n"
 
@@ -172,6 +172,36 @@ def test_deaths():
         wait_for(lambda: len(done(mta)) == sent,
                  "%d deliveries, not %d" % (sent, len(done(mta))))
         mta.wait_empty()
+
+
+def submit(mta, *prefix):
+    """The exit status of sendmail."""
+    done = run(*prefix, SBIN + "/sendmail", "-f", "s@example.net",
+               "r@example.com", input="Subject: x\n\nbody\n",
+               check=False, env=mta.env)
+    return done.returncode
+
+
+def test_who_may_submit():
+    with new(authorized_submit_users="root") as mta:
+        mta.start()
+        check(submit(mta) == 0, "root may always submit")
+        wait_queue(mta, "deferred", 1)
+        if is_root():
+            other = ("setpriv", "--reuid=65534", "--regid=65534",
+                     "--clear-groups")
+            check(submit(mta, *other) == 69, "another user may submit")
+
+
+def test_filters_that_are_not_supported():
+    with new(local_login_sender_maps="inline:{{root=root}}") as mta:
+        mta.start()
+        check(submit(mta) == 75, "no check of the sender, but submitted")
+        mta.wait_log(r"local_login_sender_maps is not supported")
+    with new(strict_7bit_headers="yes") as mta:
+        mta.start()
+        check(not try_send(mta), "accepted without the check")
+        mta.wait_log(r"strict_7bit_headers: not supported")
 
 
 def try_send(mta):
