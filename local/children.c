@@ -33,19 +33,27 @@ static int helpers_of(enum child_kind kind)
 	return kind == CHILD_PLAIN ? 0 : HELPERS;
 }
 
+/* What a child for mailboxes sees. A rule is for what a path leads to: a
+ * mailbox in the home may be a link to another place. */
 static const char *const *paths_of(struct arena *arena, enum child_kind kind,
 	struct str home)
 {
-	const char **paths = arena_array(arena, 3, sizeof(*paths));
+	struct str in_home = room.conf->home_mailbox;
+	const char **paths = arena_array(arena, 4, sizeof(*paths));
 	size_t count = 0;
 
 	if (kind != CHILD_MAILBOX)
 		return paths;
 	if (home.len > 0)
 		paths[count++] = arena_fmt(arena, "w:%.*s", STR_ARG(home)).p;
-	paths[count++] = arena_fmt(arena, "w:%.*s",
-		STR_ARG(room.conf->mail_spool_directory))
-				 .p;
+	if (home.len > 0 && in_home.len > 0)
+		paths[count++] = arena_fmt(arena, "w:%.*s/%.*s", STR_ARG(home),
+			STR_ARG(in_home))
+					 .p;
+	else
+		paths[count++] = arena_fmt(arena, "w:%.*s",
+			STR_ARG(room.conf->mail_spool_directory))
+					 .p;
 	return paths;
 }
 

@@ -218,6 +218,17 @@ def test_mailbox_command_and_transport():
         mta.wait_empty()
 
 
+def test_a_maildir_behind_a_link():
+    with Local() as mta:
+        os.mkdir(mta.mail + "/elsewhere")
+        os.chmod(mta.mail + "/elsewhere", 0o777)
+        os.symlink(mta.mail + "/elsewhere", mta.home("carol", "Maildir"))
+        mta.start()
+        mta.send("a@example.net", ["carol@example.org"], text())
+        mta.wait_messages("carol")
+        mta.wait_empty()
+
+
 def test_large_messages():
     with Local("two: alice, bob\n") as mta:
         mta.start()
