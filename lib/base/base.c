@@ -61,3 +61,14 @@ void array_grow(void *array_pointer, size_t *capacity, size_t need,
 	memcpy(array_pointer, &memory, sizeof(memory));
 	*capacity = wanted;
 }
+
+#ifdef SANITIZED
+/* Daemons have an environment of their own and a sandbox in which leaks cannot
+ * be looked for; a finding ends them by a signal that master reports. */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0:abort_on_error=1";
+}
+#endif
