@@ -143,7 +143,8 @@ static const sasl_callback_t process_callbacks[] = {
 
 void cyrus_open(const struct conf *conf)
 {
-	auto_arena struct arena *arena = arena_new(0);
+	/* For good: the library keeps the pointer to its program's name. */
+	struct arena *arena = arena_new(0);
 	int result;
 
 	config_path = conf->cyrus_sasl_config_path.len > 0 ?
