@@ -23,7 +23,8 @@ static const struct {
 static void names_in_mutf7(void **state)
 {
 	static const char *const bad[] = { "&", "&A", "&AOk", "&AGE-",
-		"caf\xc3\xa9", "&2D0-", "&AOkB-", "a\nb" };
+		"caf\xc3\xa9", "&2D0-", "&AOkB-", "a\nb",
+		"&U,BTFw-&ZeVnLIqe-" };
 	struct arena *arena auto_arena = arena_new(0);
 
 	(void)state;

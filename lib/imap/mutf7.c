@@ -144,7 +144,10 @@ static bool take_shifted(struct str *in, struct buf *out)
 			return false;
 		add_utf8(out, unit);
 	}
-	return bits.count < 6 && bits.held == 0 && str_take_char(in, '-');
+	if (bits.count >= 6 || bits.held != 0 || !str_take_char(in, '-'))
+		return false;
+	/* A run that goes on in a second one is not the one form. */
+	return in->len < 2 || in->p[0] != '&' || in->p[1] == '-';
 }
 
 struct str imap_mutf7_to_utf8(struct arena *arena, struct str mutf7)
