@@ -196,7 +196,8 @@ static void tell(struct session *s, struct listing *list, struct str name)
 {
 	struct buf out = BUF_IN(s->command);
 	const char *use = special_use(name);
-	bool exists = has(&list->all, name);
+	bool exists = has(&list->all, name) &&
+		(list->word[1] == 'I' || has(&list->subscribed, name));
 
 	buf_fmt(&out, "* %s (%s%s", list->word, exists ? "" : "\\Noselect ",
 		has_below(&list->all, name) ? "\\HasChildren" :

@@ -3,7 +3,7 @@
 import os
 import poplib
 
-from imapd_test import LETTER, Mail
+from imap import LETTER, Mail
 from instance import check, equal, main, matches
 
 
