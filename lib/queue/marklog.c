@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "queue/message.h"
 
 enum {
 	BLOCK = 4096,
@@ -48,10 +49,8 @@ static void remember(struct marklog *log, const struct mark *mark)
 	if (mark->slot >= log->slot_count || mark->serial == 0)
 		return;
 	marks = &log->slots[mark->slot];
-	/* Serials in a slot only grow: an older one is a record that is late. */
-	if (mark->serial < marks->serial)
+	if (mark->serial != marks->serial) /* it has left the slot */
 		return;
-	marklog_begin(log, mark->slot, mark->serial);
 	if (mark->kind == MARK_OVER)
 		marks->over = true;
 	if (mark->kind != MARK_DONE)
@@ -71,7 +70,26 @@ const struct slot_marks *marklog_find(const struct marklog *log, uint32_t slot,
 
 /* ---- the file ---- */
 
-static bool read_log(struct marklog *log)
+/* Which messages are in the slots. */
+static bool read_serials(struct marklog *log, int fd,
+	const struct segment_shape *shape)
+{
+	for (uint32_t slot = 0; slot < shape->slots; slot++) {
+		char octets[MESSAGE_HEAD_OCTETS];
+		struct message_head head;
+
+		if (!disk_read_all(log->disk, fd, octets, sizeof(octets),
+			    segment_slot_at(shape->octets, slot)))
+			return false;
+		if (message_head_parse(
+			    str_of(octets, sizeof(octets)), &head))
+			marklog_begin(log, slot, head.serial);
+	}
+	return true;
+}
+
+static bool read_log(struct marklog *log, int fd,
+	const struct segment_shape *shape)
 {
 	int64_t size = log->disk->size(log->disk, log->flush.fd);
 	auto_free char *octets = NULL;
@@ -83,6 +101,10 @@ static bool read_log(struct marklog *log)
 		errno = EFBIG;
 		return false;
 	}
+	if (size == 0)
+		return true;
+	if (!read_serials(log, fd, shape))
+		return false;
 	octets = mem_new((size_t)size + 1, 1);
 	if (!disk_read_all(log->disk, log->flush.fd, octets, (size_t)size, 0))
 		return false;
@@ -93,30 +115,30 @@ static bool read_log(struct marklog *log)
 	return true;
 }
 
-static bool read_known(struct marklog *log, bool read_only)
+static bool read_known(struct marklog *log, int fd,
+	const struct segment_shape *shape, bool read_only)
 {
 	if (read_only && log->flush.fd < 0)
 		return errno == ENOENT;
 	if (log->flush.fd < 0)
 		return false;
 	return (read_only || disk_sync_dir(log->disk, "journal") == 0) &&
-		read_log(log);
+		read_log(log, fd, shape);
 }
 
 bool marklog_open(struct marklog *log, struct disk *disk, const char *segment,
-	uint32_t slot_count, bool read_only)
+	int fd, const struct segment_shape *shape, bool read_only)
 {
 	char path[PATH_MOST];
-	int fd;
 
-	*log = (struct marklog){ .disk = disk, .slot_count = slot_count };
+	*log = (struct marklog){ .disk = disk, .slot_count = shape->slots };
 	snprintf(log->name, sizeof(log->name), "%s", segment);
 	log_path(path, log, "");
-	fd = disk_open_file(disk, path,
-		read_only ? O_RDONLY : O_RDWR | O_CREAT);
-	log->slots = mem_new(slot_count, sizeof(*log->slots));
-	flush_init(&log->flush, disk, fd);
-	if (read_known(log, read_only))
+	flush_init(&log->flush, disk,
+		disk_open_file(disk, path,
+			read_only ? O_RDONLY : O_RDWR | O_CREAT));
+	log->slots = mem_new(shape->slots, sizeof(*log->slots));
+	if (read_known(log, fd, shape, read_only))
 		return true;
 	marklog_close(log);
 	return false;

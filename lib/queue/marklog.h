@@ -2,8 +2,10 @@
  * queue/marklog - journal/SEGMENT.marks: what became of the messages in the
  * slots of a segment. Written by qmgr alone.
  *
- * What is in the file is also kept here, slot by slot, so that the file can be
- * written afresh when it has grown. What is appended between two flushes
+ * What is in the file about the messages that are in the slots now is also
+ * kept here, slot by slot, so that the file can be written afresh when it has
+ * grown. Which message is in a slot is said by its header alone: serials come
+ * to a slot in any order, as sessions hold some in stock. What is appended between two flushes
  * begins a disk block of its own: a torn write harms nothing that was flushed.
  *
  * Waits    marklog_open, marklog_flush
@@ -38,12 +40,14 @@ struct marklog {
 /* To end at a disk block: where something that was not flushed may begin. */
 int64_t marklog_block_end(int64_t at);
 
-/* read_only: fine if there is none; nothing may be put. */
+/* `fd`: of the segment. read_only: fine if there is no log; nothing may be
+ * put. */
 must_check bool marklog_open(struct marklog *log, struct disk *disk,
-	const char *segment, uint32_t slot_count, bool read_only);
+	const char *segment, int fd, const struct segment_shape *shape,
+	bool read_only);
 void marklog_close(struct marklog *log);
-/* Records of another serial are forgotten when the first of a new one comes,
- * and by this. */
+/* This message is in the slot now: records of another are forgotten, and
+ * those of this one are kept from here on. */
 void marklog_begin(struct marklog *log, uint32_t slot, uint64_t serial);
 /* Append; not durable before marklog_flush. */
 must_check bool marklog_put(struct marklog *log, const struct mark *mark);

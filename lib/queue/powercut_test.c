@@ -58,7 +58,7 @@ struct world {
 	struct store store;
 	struct entry entries[MESSAGES_MOST];
 	size_t count;
-	uint64_t last_serial;
+	uint64_t kept; /* a serial that a session holds: 0 none */
 	unsigned random;
 	bool early_done;     /* the fault: marks before the delivery */
 	const char *broken;  /* a promise, or NULL */
@@ -119,6 +119,30 @@ static bool write_large(struct world *world, const struct entry *entry)
 			       NULL);
 }
 
+/* Sessions hold serials: they come to slots in any order. */
+static bool take_serial(struct world *world, uint64_t *serial)
+{
+	if (world->kept && pick(world, 3) == 0) {
+		*serial = world->kept;
+		world->kept = 0;
+		return true;
+	}
+	if (world->kept || pick(world, 2) == 0)
+		return serials_take(&world->serials, 1, serial);
+	if (!serials_take(&world->serials, 2, &world->kept))
+		return false;
+	*serial = world->kept + 1;
+	return true;
+}
+
+static struct entry *find_entry(struct world *world, uint64_t serial)
+{
+	for (size_t i = 0; i < world->count; i++)
+		if (world->entries[i].serial == serial)
+			return &world->entries[i];
+	return NULL;
+}
+
 static void submit(struct world *world)
 {
 	struct entry *entry = &world->entries[world->count];
@@ -128,13 +152,13 @@ static void submit(struct world *world)
 	struct message_head head = { 0 };
 	auto_buf struct buf octets = { 0 };
 	struct place place;
+	uint64_t serial;
 
-	if (world->count == MESSAGES_MOST ||
-		!serials_take(&world->serials, 1, &entry->serial))
+	if (world->count == MESSAGES_MOST || !take_serial(world, &serial))
 		return;
-	if (entry->serial <= world->last_serial)
+	if (find_entry(world, serial))
 		world->broken = "a serial was used twice";
-	world->last_serial = entry->serial;
+	entry->serial = serial;
 	world->count++;
 	entry->id = queue_id_text(world->arena, entry->serial,
 		world->random % 1000000, false);
@@ -250,14 +274,6 @@ static void flush(struct world *world)
 
 /* ---- after the power cut ---- */
 
-static struct entry *find_entry(struct world *world, uint64_t serial)
-{
-	for (size_t i = 0; i < world->count; i++)
-		if (world->entries[i].serial == serial)
-			return &world->entries[i];
-	return NULL;
-}
-
 static struct str whole_content(struct world *world, struct stored *stored)
 {
 	char *octets;
@@ -342,6 +358,7 @@ static void check(struct world *world, const struct entry *entry)
 static void recover(struct world *world)
 {
 	forget(world);
+	world->kept = 0;
 	disk_model_power_cut(world->disk);
 	if (!begin(world)) {
 		world->broken = "it does not start";

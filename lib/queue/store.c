@@ -77,8 +77,8 @@ static struct seen *find_segment(struct store *store, const char *name)
 	memcpy(seen->name, name, strlen(name) + 1);
 	seen->fd = segment_open(store->disk, name, O_RDONLY, &seen->shape);
 	if (seen->fd >= 0 &&
-		marklog_open(&seen->log, store->disk, name, seen->shape.slots,
-			store->read_only)) {
+		marklog_open(&seen->log, store->disk, name, seen->fd,
+			&seen->shape, store->read_only)) {
 		struct seen *other =
 			table_find(store->segments, str_from(name));
 
@@ -275,8 +275,6 @@ static enum store_result take_slot(struct store *store, struct arena *arena,
 	marks = marklog_find(&seen->log, place->slot, place->serial);
 	for (size_t i = 0; marks && i < marks->done_count; i++)
 		set_done(stored, marks->done[i]);
-	if (!marks)
-		marklog_begin(&seen->log, place->slot, place->serial);
 	*loaded = stored;
 	return STORE_FOUND;
 }
@@ -305,6 +303,7 @@ enum store_result store_load_slot(struct store *store, struct arena *arena,
 			report_over(store, seen, place);
 		return STORE_OVER;
 	}
+	marklog_begin(&seen->log, place->slot, place->serial);
 	if (message_octets(&head) > seen->shape.octets)
 		return condemn(store, seen, place,
 			str_of(octets, sizeof(octets)));
