@@ -282,7 +282,6 @@ static bool start_tls(struct session *session, const struct opening *o,
 		return false;
 	}
 	client.resume = find_resumption(session);
-	stream_discard_input(session->io);
 	if (!tls_connect(session->arena, session->io, context, &client,
 		    set->starttls_timeout, &session->tls)) {
 		session->is_broken = true;
@@ -404,6 +403,23 @@ static bool introduce(struct session *session, const struct opening *o,
 	return false;
 }
 
+/* What comes in the clear behind the answer to STARTTLS was put there by
+ * somebody else; it ends the connection, RFC 3207 6. */
+static bool is_silent(struct session *session, const struct opening *o,
+	struct outcome *trouble)
+{
+	if (!io_has_input(session->io))
+		return true;
+	session->is_broken = true;
+	log_warning("plaintext after the answer to STARTTLS from %.*s",
+		STR_ARG(session->site.relay));
+	*trouble = tls_trouble(session,
+		outcome_f(o->arena, 451, 7, 5,
+			"host %.*s sent plaintext after its answer to "
+			"STARTTLS", STR_ARG(session->site.where)));
+	return false;
+}
+
 /* STARTTLS as far as the policy wants it. */
 static bool secure(struct session *session, const struct opening *o,
 	struct outcome *trouble)
@@ -448,7 +464,8 @@ static bool secure(struct session *session, const struct opening *o,
 		trouble->is_site = true;
 		return false;
 	}
-	return start_tls(session, o, trouble) &&
+	return is_silent(session, o, trouble) &&
+		start_tls(session, o, trouble) &&
 		introduce(session, o, trouble);
 }
 

@@ -7,8 +7,9 @@ static struct maps *tables[TABLES_END]; /* set once, by tables_prepare */
 
 void tables_prepare(const struct settings *set)
 {
-	struct arena *arena = arena_new(0); /* for the life of the process */
+	static struct arena *arena; /* for the life of the process */
 
+	arena = arena_new(0);
 	tables[TABLE_PASSWORDS] = maps_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_sasl_password_maps" :
 			       "smtp_sasl_password_maps",

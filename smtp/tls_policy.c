@@ -6,6 +6,7 @@
 
 /* Set by tls_policy_prepare; both NULL: no TLS. */
 static struct {
+	struct arena *arena;
 	struct tls_context *opportunistic, *mandatory;
 } contexts;
 
@@ -131,14 +132,14 @@ static enum tls_level main_level(const struct settings *set, bool *known)
 
 void tls_policy_prepare(const struct settings *set)
 {
-	struct arena *arena = arena_new(0);
 	bool known;
 
 	if (main_level(set, &known) == TLS_LEVEL_NONE && known &&
 		!tables_has(TABLE_POLICIES))
 		return;
-	contexts.opportunistic = make_context(arena, set, false);
-	contexts.mandatory = make_context(arena, set, true);
+	contexts.arena = arena_new(0);
+	contexts.opportunistic = make_context(contexts.arena, set, false);
+	contexts.mandatory = make_context(contexts.arena, set, true);
 }
 
 struct tls_context *tls_policy_context(const struct tls_policy *policy)

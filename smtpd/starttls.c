@@ -52,6 +52,16 @@ static void forget(struct session *s)
 	s->sasl_method = s->sasl_username = STR_NONE;
 }
 
+/* What comes in the clear behind STARTTLS is somebody's attack; what comes
+ * later than this, the handshake takes for TLS, and fails. */
+static struct status refuse_input(struct session *s)
+{
+	log_warning("improper command pipelining after STARTTLS from %.*s",
+		STR_ARG(s->label));
+	s->is_gone = true;
+	return REPLY_PIPELINING;
+}
+
 struct status starttls(struct session *s, struct str arguments)
 {
 	if (arguments.len > 0)
@@ -63,9 +73,9 @@ struct status starttls(struct session *s, struct str arguments)
 		return REPLY_TLS_ACTIVE;
 	if (!server.tls)
 		return REPLY_TLS_UNAVAILABLE;
+	if (io_has_input(s->io))
+		return refuse_input(s);
 	reply(s, REPLY_READY_TLS);
-	/* What came in the clear behind STARTTLS is not a command. */
-	(void)stream_discard_input(s->io);
 	if (!io_flush(s->io, s->conf->smtpd_timeout)) {
 		s->is_gone = true;
 		return REPLIED;

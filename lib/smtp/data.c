@@ -48,9 +48,7 @@ static void decode_octet(struct smtp_decoder *decoder, char c, struct buf *out)
 {
 	enum smtp_decoder_state state = decoder->state;
 
-	if (c == '\0') {
-		decoder->nuls++;
-	} else if (state == SMTP_AT_START && c == '.' &&
+	if (state == SMTP_AT_START && c == '.' &&
 		!decoder->is_chunked) {
 		decoder->state = SMTP_AT_DOT;
 	} else if (c == '\n') {
@@ -68,6 +66,16 @@ static void decode_octet(struct smtp_decoder *decoder, char c, struct buf *out)
 		else
 			put(out, c);
 	}
+}
+
+/* Nothing is kept of it, but it is an octet of the line all the same: what a
+ * relay before us has not stuffed ("<NUL>." CRLF) ends no message here. */
+static void decode_nul(struct smtp_decoder *decoder, struct buf *out)
+{
+	if (decoder->state == SMTP_AT_CR || decoder->state == SMTP_AT_DOT_CR)
+		put_stray_cr(decoder, out);
+	decoder->state = SMTP_AT_TEXT;
+	decoder->nuls++;
 }
 
 /*
@@ -141,7 +149,7 @@ bool smtp_decode(struct smtp_decoder *decoder, struct str *in, struct buf *out)
 		decode_piece(decoder, &piece, out);
 		*in = str_skip(*in, len - piece.len);
 		if (!decoder->is_done && str_take_char(in, '\0'))
-			decoder->nuls++;
+			decode_nul(decoder, out);
 	}
 	return decoder->is_done;
 }
@@ -158,6 +166,22 @@ void smtp_decode_end(struct smtp_decoder *decoder, struct buf *out)
 }
 
 /* One piece of a line, without its end. */
+/* No CR goes out but that of a line end: some servers take it for one. */
+static void add_without_cr(struct buf *out, struct str text)
+{
+	size_t at = out->len;
+
+	buf_add(out, text);
+	while (at < out->len) {
+		char *cr = memchr(out->p + at, '\r', out->len - at);
+
+		if (!cr)
+			return;
+		*cr = ' ';
+		at = (size_t)(cr - out->p) + 1;
+	}
+}
+
 static void encode_text(struct smtp_encoder *encoder, struct str text,
 	struct buf *out)
 {
@@ -177,7 +201,7 @@ static void encode_text(struct smtp_encoder *encoder, struct str text,
 			encoder->broken++;
 			continue;
 		}
-		buf_add(out, str_first(text, room));
+		add_without_cr(out, str_first(text, room));
 		encoder->column += room < text.len ? room : text.len;
 		text = str_skip(text, room);
 	}

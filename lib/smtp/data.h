@@ -48,7 +48,8 @@ void smtp_decoder_init(struct smtp_decoder *decoder, enum smtp_newline newline,
 /*
  * Take octets from the front of `in` and append what they mean to `out`. All
  * of `in` is taken, or what stands up to and with the terminator: then it
- * returns true. NUL is dropped; CR without LF becomes a space.
+ * returns true. NUL is dropped, but stands where it stood: it keeps a dot from
+ * being the first of its line, a CR from its LF. CR without LF becomes a space.
  */
 bool smtp_decode(struct smtp_decoder *decoder, struct str *in, struct buf *out);
 /* End of the last chunk: what was held back; a last line without end gets
@@ -62,7 +63,8 @@ struct smtp_encoder {
 	size_t broken;    /* lines that were broken */
 };
 
-/* Text with LF line ends to wire form; any piece size. */
+/* Text with LF line ends to wire form; any piece size. A CR in it becomes a
+ * space: only line ends have one on the wire (RFC 5321 2.3.8). */
 void smtp_encode(struct smtp_encoder *encoder, struct str text,
 	struct buf *out);
 /* The end of the last line if it has none, then "." CRLF. */

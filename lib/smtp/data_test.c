@@ -85,7 +85,7 @@ static void drops_nul_and_keeps_cr(void **state)
 	(void)state;
 	smtp_decoder_init(&d, SMTP_NEWLINE_NORMALIZE, true, false);
 	assert_false(smtp_decode(&d, &in, &out));
-	assert_str(buf_str(&out), "ab\n\rc\n");
+	assert_str(buf_str(&out), "ab\r\n\rc\n");
 	assert_int_equal(d.nuls, 3);
 	arena_free(arena);
 }
@@ -116,6 +116,7 @@ static const struct {
 	{ ".\n..\n.a\n", "..\r\n...\r\n..a\r\n.\r\n" },
 	{ "abcdef\ngh\n", "abcd\r\n ef\r\ngh\r\n.\r\n", 4, 1 },
 	{ "abcd\n", "abcd\r\n.\r\n", 4, 0 },
+	{ "a\rb\r\n\r.\n", "a b \r\n .\r\n.\r\n" },
 	{ "abcdefghij\n", "abcd\r\n efg\r\n hij\r\n.\r\n", 4, 2 },
 };
 
