@@ -1,0 +1,42 @@
+/*
+ * Whole sessions of imapd with a hostile client, over a fresh store each.
+ */
+#include "session.h"
+
+#include "mailbox/stand.h"
+#include "service/stand.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len);
+
+static const struct service imapd = { .name = "imapd", .calls = "" };
+
+static void run_client(struct client *client, void *context)
+{
+	session_run(context, client->io, client->arena, STR("joe"), STR_NONE);
+}
+
+static void run(void *context)
+{
+	struct mailbox_store *store = stand_store_open();
+	struct stand stand;
+
+	stand_begin(&stand, run_client, store);
+	stand_play(stand.fd, *(struct str *)context, false, NULL, NULL);
+	if (!stand_end(&stand))
+		panic("the session does not end with its client");
+	stand_store_close(store);
+	io_stop();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
+{
+	static const struct conf *conf;
+	struct str script = str_of(octets, len);
+
+	if (!conf) {
+		conf = conf_for_test(arena_new(0), NULL);
+		stand_open(&imapd, conf);
+	}
+	io_run(run, &script);
+	return 0;
+}

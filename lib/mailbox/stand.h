@@ -1,0 +1,17 @@
+/*
+ * mailbox/stand - for tests: a store of a few messages in a temporary folder.
+ *
+ * Waits    stand_store_close
+ */
+#ifndef MAILBOX_STAND_H
+#define MAILBOX_STAND_H
+
+#include "mailbox/store.h"
+
+/* Fresh: INBOX with two messages, and a mailbox "x". Ends the process when it
+ * cannot be made. */
+struct mailbox_store *stand_store_open(void);
+/* And the folder is removed. */
+void stand_store_close(struct mailbox_store *store);
+
+#endif
