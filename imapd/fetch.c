@@ -14,7 +14,8 @@ enum {
 };
 
 #define FACTS \
-	(IMAP_FETCH_ENVELOPE | IMAP_FETCH_BODY | IMAP_FETCH_BODYSTRUCTURE)
+	(IMAP_FETCH_ENVELOPE | IMAP_FETCH_BODY | IMAP_FETCH_BODYSTRUCTURE | \
+		IMAP_FETCH_PREVIEW | IMAP_FETCH_EMAILID)
 
 struct one {
 	struct session *s;
@@ -26,6 +27,8 @@ struct one {
 	struct index_message is;
 	struct str text;
 	const struct mime_part *root;
+	struct str *binaries; /* of each section of that kind */
+	bool unknown_cte;
 };
 
 static void begin_item(struct one *one, const char *name)
@@ -63,6 +66,19 @@ static enum mailbox_result add_facts(struct one *one)
 	if (items & IMAP_FETCH_BODYSTRUCTURE) {
 		begin_item(one, "BODYSTRUCTURE");
 		buf_add(&one->out, facts.structure);
+	}
+	if (items & IMAP_FETCH_PREVIEW) {
+		begin_item(one, "PREVIEW");
+		imap_string_format(&one->out, facts.preview);
+	}
+	if (items & IMAP_FETCH_EMAILID) {
+		begin_item(one, "EMAILID");
+		buf_fmt(&one->out, "(%.*s)", STR_ARG(facts.email_id));
+	}
+	if (items & IMAP_FETCH_THREADID) {
+		/* RFC 8474 5.2: we do not keep threads. */
+		begin_item(one, "THREADID");
+		buf_text(&one->out, "NIL");
 	}
 	return MAILBOX_OK;
 }
@@ -113,7 +129,9 @@ static bool is_whole_only(const struct imap_fetch *fetch)
 {
 	for (size_t i = 0; i < fetch->count; i++)
 		if (fetch->sections[i].depth > 0 ||
-			fetch->sections[i].kind != IMAP_SECTION_WHOLE)
+			(fetch->sections[i].kind != IMAP_SECTION_WHOLE &&
+				fetch->sections[i].kind !=
+					IMAP_SECTION_BINARY))
 			return false;
 	return true;
 }
@@ -142,6 +160,50 @@ static enum mailbox_result read_text(struct one *one)
 		one->root = is_whole_only(one->fetch) ? header :
 			mime_parse(one->arena, one->text);
 	return result;
+}
+
+/* All parts that are to be decoded, before anything is written. */
+static enum mailbox_result decode_binaries(struct one *one)
+{
+	one->binaries = arena_array(one->arena, one->fetch->count + 1,
+		sizeof(*one->binaries));
+	for (size_t i = 0; i < one->fetch->count; i++) {
+		if (one->fetch->sections[i].kind != IMAP_SECTION_BINARY)
+			continue;
+		one->binaries[i] = STR_NONE;
+		if (imap_section_decode(one->arena, one->text, one->root,
+			&one->fetch->sections[i], &one->binaries[i]) ==
+			IMAP_BINARY_UNKNOWN)
+			one->unknown_cte = true;
+	}
+	return one->unknown_cte ? MAILBOX_CANNOT : MAILBOX_OK;
+}
+
+/* RFC 3516 4.2: octets that are no text make it a literal8. */
+static void write_binary(struct one *one, const struct imap_section *section,
+	struct str octets)
+{
+	buf_fmt(&one->out, "%s%.*s", one->gap, STR_ARG(section->label));
+	one->gap = " ";
+	if (section->is_size) {
+		buf_fmt(&one->out, " %zu", octets.len);
+		return;
+	}
+	if (section->is_partial) {
+		buf_fmt(&one->out, "<%u>", section->from);
+		octets = str_first(str_skip(octets, section->from),
+			section->most);
+	}
+	if (str_is_none(octets)) {
+		buf_text(&one->out, " NIL");
+		return;
+	}
+	buf_fmt(&one->out, " %s{%zu}\r\n",
+		octets.len > 0 && memchr(octets.p, 0, octets.len) ? "~" : "",
+		octets.len);
+	io_write(one->s->io, buf_str(&one->out));
+	buf_clear(&one->out);
+	io_write(one->s->io, octets);
 }
 
 /* What stands in the buffer, then the section's octets. */
@@ -193,10 +255,18 @@ static enum mailbox_result fetch_one(struct one *one, bool seen_now)
 	result = add_facts(one);
 	if (result == MAILBOX_OK && one->fetch->count)
 		result = read_text(one);
+	if (result == MAILBOX_OK && one->fetch->count)
+		result = decode_binaries(one);
 	if (result != MAILBOX_OK)
 		return result;
-	for (size_t i = 0; i < one->fetch->count; i++)
-		write_section(one, &one->fetch->sections[i]);
+	for (size_t i = 0; i < one->fetch->count; i++) {
+		const struct imap_section *section = &one->fetch->sections[i];
+
+		if (section->kind == IMAP_SECTION_BINARY)
+			write_binary(one, section, one->binaries[i]);
+		else
+			write_section(one, section);
+	}
 	buf_text(&one->out, ")\r\n");
 	io_write(one->s->io, buf_str(&one->out));
 	return MAILBOX_OK;
@@ -244,6 +314,7 @@ static struct answer fetch_all(struct session *s,
 	struct arena *arena = arena_child(s->command);
 	enum mailbox_result result = mark_seen(s, fetch, uids, count, &seen);
 	enum mailbox_result worst = result;
+	bool unknown_cte = false;
 
 	for (size_t i = 0; i < count && !io_failure(s->io); i++) {
 		struct one one = { .s = s, .fetch = fetch, .arena = arena,
@@ -254,12 +325,25 @@ static struct answer fetch_all(struct session *s,
 		if (result != MAILBOX_OK &&
 			(result != MAILBOX_EXPUNGED || !s->is_uid))
 			worst = result;
+		unknown_cte = unknown_cte || one.unknown_cte;
 		arena_reset(arena);
 		if (i % 64 == 63)
 			io_yield();
 	}
 	mailbox_keep_learned(s->view->mailbox);
+	if (unknown_cte)
+		return NO_("[UNKNOWN-CTE] A part has an encoding that is not "
+			"known");
 	return answer_of(worst, "Fetch completed");
+}
+
+/* RFC 7162 3.2.6, RFC 9394 3.3. */
+static bool may_modify(struct session *s, const struct imap_fetch *fetch)
+{
+	if (fetch->has_vanished &&
+		(!s->is_uid || !s->qresync || !fetch->has_changed_since))
+		return false;
+	return !fetch->has_partial || s->is_uid;
 }
 
 struct answer verb_fetch(struct session *s, struct str args)
@@ -271,12 +355,23 @@ struct answer verb_fetch(struct session *s, struct str args)
 
 	if (!imap_set_take(s->command, &args, &set) ||
 		!str_take_char(&args, ' ') ||
-		!imap_fetch_parse(s->command, args, &fetch))
+		!imap_fetch_parse(s->command, args, &fetch) ||
+		!may_modify(s, &fetch))
 		return BAD_SYNTAX;
 	if (!mailbox_view_uids(s->view, s->command, &set, s->is_uid, &uids,
 		&count))
 		return BAD_("No such message");
 	if (fetch.items & IMAP_FETCH_MODSEQ)
-		s->condstore = true;
+		use_condstore(s);
+	if (fetch.has_vanished && !tell_vanished(s, &set,
+		fetch.changed_since, 1))
+		return answer_of(MAILBOX_TRY_LATER, NULL);
+	if (fetch.has_partial) {
+		size_t from, to;
+
+		imap_partial_window(&fetch.partial, count, &from, &to);
+		uids += from;
+		count = to - from;
+	}
 	return fetch_all(s, &fetch, uids, count);
 }

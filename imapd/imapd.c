@@ -6,8 +6,9 @@
  *            that mail; no sockets) and has a fiber per connection
  * Gets       from auth, who a token is; from login, connections with a token
  * Calls      nobody
- * RFC        3501, 2177, 2342, 2971, 3348, 3691, 4315, 5161, 5530, 6154, 6851,
- *            7162 (CONDSTORE), 7888, 8438, 8514, 5032
+ * RFC        3501, 2177, 2342, 2971, 3348, 3502, 3516, 3691, 4315, 4731, 5032,
+ *            5161, 5182, 5256, 5267 (ESORT), 5530, 5957, 6154, 6851, 7162, 7888,
+ *            8438, 8508, 8514, 8970, 9394
  */
 #include "service/service.h"
 

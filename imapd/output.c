@@ -4,7 +4,9 @@
 
 const char capabilities[] = "IMAP4rev1 LITERAL+ UIDPLUS IDLE NAMESPACE "
 	"SPECIAL-USE MOVE ID ENABLE UNSELECT CHILDREN STATUS=SIZE CONDSTORE "
-	"WITHIN SAVEDATE";
+	"QRESYNC WITHIN SAVEDATE ESEARCH SEARCHRES SORT SORT=DISPLAY ESORT "
+	"PARTIAL THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS "
+	"MULTIAPPEND BINARY PREVIEW REPLACE";
 
 void reply(struct session *s, struct answer answer)
 {
@@ -120,6 +122,32 @@ void close_view(struct session *s)
 		s->stage = AUTHENTICATED;
 }
 
+void use_condstore(struct session *s)
+{
+	if (!s->condstore && s->view)
+		io_fmt(s->io, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+			(unsigned long long)s->view->mailbox->row.modseq);
+	s->condstore = true;
+}
+
+static void tell_expunged(struct session *s, const struct mailbox_news *news)
+{
+	struct buf out = BUF_IN(s->command);
+	struct imap_set set = { 0 };
+
+	for (size_t i = 0; i < news->expunged_count; i++) {
+		if (s->qresync)
+			imap_set_add(s->command, &set, news->vanished[i]);
+		else
+			io_fmt(s->io, "* %u EXPUNGE\r\n",
+				news->expunged[i]);
+	}
+	if (set.count == 0)
+		return;
+	imap_set_format(&out, &set);
+	io_fmt(s->io, "* VANISHED %.*s\r\n", STR_ARG(buf_str(&out)));
+}
+
 void tell_news(struct session *s)
 {
 	struct mailbox_news news;
@@ -132,8 +160,7 @@ void tell_news(struct session *s)
 		s->stage = GONE;
 		return;
 	}
-	for (size_t i = 0; i < news.expunged_count; i++)
-		io_fmt(s->io, "* %u EXPUNGE\r\n", news.expunged[i]);
+	tell_expunged(s, &news);
 	if (news.has_keywords)
 		tell_flags(s);
 	if (news.has_new)

@@ -130,9 +130,12 @@ static bool match_plain(struct candidate *c, const struct imap_search *node)
 	case IMAP_SEARCH_ALL:
 		return true;
 	case IMAP_SEARCH_SEQ:
-		return imap_set_has(&node->set, c->seq);
+		return node->set.is_saved ?
+			imap_set_has(&c->s->view->saved, c->uid) :
+			imap_set_has(&node->set, c->seq);
 	case IMAP_SEARCH_UID:
-		return imap_set_has(&node->set, c->uid);
+		return imap_set_has(node->set.is_saved ?
+			&c->s->view->saved : &node->set, c->uid);
 	case IMAP_SEARCH_FLAG:
 		return c->is.flags & node->bit;
 	case IMAP_SEARCH_KEYWORD:
@@ -199,11 +202,6 @@ static bool make_needles(struct session *s, struct imap_search *program,
 	return true;
 }
 
-struct found {
-	struct buf out;
-	uint64_t modseq;
-};
-
 static void search_all(struct session *s, const struct imap_search *program,
 	struct found *found)
 {
@@ -223,11 +221,8 @@ static void search_all(struct session *s, const struct imap_search *program,
 		if (!m)
 			continue;
 		c.is = m->is;
-		if (match(&c, program) && !c.is_gone) {
-			buf_fmt(&found->out, " %u", s->is_uid ? uid : seq);
-			if (c.is.modseq > found->modseq)
-				found->modseq = c.is.modseq;
-		}
+		if (match(&c, program) && !c.is_gone)
+			found->uids[found->count++] = uid;
 		if (c.has_text)
 			arena_reset(arena);
 		if (c.has_text || seq % 1024 == 0)
@@ -246,28 +241,48 @@ static bool take_charset(struct session *s, struct str *args,
 		str_take_char(args, ' ');
 }
 
-struct answer verb_search(struct session *s, struct str args)
+bool search_find(struct session *s, struct str charset, struct str keys,
+	const struct imap_returns *returns, struct found *found,
+	struct answer *answer)
 {
-	struct found found = { .out = BUF_IN(s->command) };
 	struct imap_search *program;
-	struct str charset;
 
-	if (!take_charset(s, &args, &charset) ||
-		!imap_search_parse(s->command, args, &program))
-		return BAD_SYNTAX;
-	if (!make_needles(s, program, charset))
-		return NO_("[BADCHARSET (US-ASCII UTF-8)] Unknown charset, or "
-			"text that is not of it");
+	*found = (struct found){ 0 };
+	if (!imap_search_parse(s->command, keys, &program)) {
+		*answer = BAD_SYNTAX;
+		return false;
+	}
+	if (!make_needles(s, program, charset)) {
+		/* RFC 5182 2.1: "$" is empty after a NO. */
+		if (returns->bits & IMAP_RETURN_SAVE)
+			mailbox_view_save(s->view, NULL, 0);
+		*answer = NO_("[BADCHARSET (US-ASCII UTF-8)] Unknown "
+			"charset, or text that is not of it");
+		return false;
+	}
 	imap_search_resolve(program, (uint32_t)s->view->count,
 		mailbox_view_uid(s->view, (uint32_t)s->view->count));
-	search_all(s, program, &found);
-	io_fmt(s->io, "* SEARCH%.*s", STR_ARG(buf_str(&found.out)));
-	if (imap_search_uses(program, IMAP_SEARCH_MODSEQ)) {
-		s->condstore = true;
-		if (found.out.len)
-			io_fmt(s->io, " (MODSEQ %llu)",
-				(unsigned long long)found.modseq);
-	}
-	io_text(s->io, "\r\n");
+	found->uids = arena_array(s->command, s->view->count + 1,
+		sizeof(*found->uids));
+	search_all(s, program, found);
+	found->has_modseq = imap_search_uses(program, IMAP_SEARCH_MODSEQ);
+	if (found->has_modseq)
+		use_condstore(s);
+	return true;
+}
+
+struct answer verb_search(struct session *s, struct str args)
+{
+	struct imap_returns returns;
+	struct found found;
+	struct answer answer;
+	struct str charset;
+
+	if (!imap_returns_take(&args, &returns) ||
+		!take_charset(s, &args, &charset))
+		return BAD_SYNTAX;
+	if (!search_find(s, charset, args, &returns, &found, &answer))
+		return answer;
+	result_tell(s, "SEARCH", &returns, &found);
 	return OK_("Search completed");
 }

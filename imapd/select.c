@@ -15,15 +15,26 @@ enum {
 	HIGHESTMODSEQ = 64,
 };
 
-/* True: a flag on behalf of which the mailbox is opened. */
-static bool take_params(struct session *s, struct str *in)
+/* " (CONDSTORE)", " (QRESYNC (...))" */
+static bool take_params(struct session *s, struct str *in,
+	struct qresync *qresync)
 {
+	struct str word;
+
 	if (in->len == 0)
 		return true;
-	if (!str_take_prefix_nocase(in, STR(" (CONDSTORE)")))
+	if (!str_take_prefix(in, STR(" (")))
 		return false;
-	s->condstore = true;
-	return in->len == 0;
+	do {
+		if (!imap_take_atom(in, &word))
+			return false;
+		if (str_is_nocase(word, "CONDSTORE"))
+			s->condstore = true;
+		else if (!str_is_nocase(word, "QRESYNC") || !s->qresync ||
+			!qresync_take(s, in, qresync))
+			return false;
+	} while (str_take_char(in, ' '));
+	return str_take_char(in, ')') && in->len == 0;
 }
 
 static void tell_first_unseen(struct session *s)
@@ -72,12 +83,13 @@ static void wake(void *context)
 static struct answer open_mailbox(struct session *s, struct str args,
 	bool read_only)
 {
+	struct qresync qresync = { 0 };
 	struct mailbox *mailbox;
 	enum mailbox_result result;
 	struct str name;
 
 	if (!imap_take_astring(s->command, &args, &name) ||
-		!take_params(s, &args))
+		!take_params(s, &args, &qresync))
 		return BAD_SYNTAX;
 	if (s->view) {
 		close_view(s);
@@ -92,6 +104,7 @@ static struct answer open_mailbox(struct session *s, struct str args,
 	s->watcher = (struct mailbox_watcher){ .wake = wake, .context = s };
 	mailbox_watch(mailbox, &s->watcher);
 	tell_mailbox(s);
+	qresync_tell(s, &qresync);
 	return read_only ? OK_("[READ-ONLY] Examine completed") :
 			   OK_("[READ-WRITE] Select completed");
 }
@@ -239,6 +252,6 @@ struct answer verb_status(struct session *s, struct str args)
 		!status_items_take(&args, &items) || args.len > 0)
 		return BAD_SYNTAX;
 	if (items & HIGHESTMODSEQ)
-		s->condstore = true;
+		use_condstore(s);
 	return answer_of(status_tell(s, name, items), "Status completed");
 }

@@ -40,12 +40,15 @@ static const struct verb {
 	{ "LSUB",         verb_lsub,        BOTH,     ARGS                       },
 	{ "STATUS",       verb_status,      BOTH,     ARGS                       },
 	{ "APPEND",       verb_append,      BOTH,     ARGS                       },
+	{ "REPLACE",      verb_replace,     SELECTED, ARGS | MAY_UID             }, /* RFC 8508 */
 	{ "IDLE",         verb_idle,        BOTH,     0                          }, /* RFC 2177 */
 	{ "CHECK",        verb_noop,        SELECTED, 0                          },
 	{ "CLOSE",        verb_close,       SELECTED, 0                          },
 	{ "UNSELECT",     verb_unselect,    SELECTED, 0                          }, /* RFC 3691 */
 	{ "EXPUNGE",      verb_expunge,     SELECTED, MAY_UID | ONLY_UID         },
 	{ "SEARCH",       verb_search,      SELECTED, ARGS | USES_SEQ | MAY_UID  },
+	{ "SORT",         verb_sort,        SELECTED, ARGS | USES_SEQ | MAY_UID  }, /* RFC 5256 */
+	{ "THREAD",       verb_thread,      SELECTED, ARGS | USES_SEQ | MAY_UID  },
 	{ "FETCH",        verb_fetch,       SELECTED, ARGS | USES_SEQ | MAY_UID  },
 	{ "STORE",        verb_store,       SELECTED, ARGS | USES_SEQ | MAY_UID  },
 	{ "COPY",         verb_copy,        SELECTED, ARGS | MAY_UID             },

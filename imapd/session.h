@@ -5,6 +5,7 @@
 #define IMAPD_SESSION_H
 
 #include "base/span.h"
+#include "imap/returns.h"
 #include "imap/take.h"
 #include "io/fiber.h"
 #include "io/stream.h"
@@ -43,6 +44,7 @@ struct session {
 	unsigned stage;
 	struct mailbox_view *view; /* when SELECTED */
 	bool condstore;        /* RFC 7162 3.1: MODSEQ is told */
+	bool qresync;          /* RFC 7162 3.2: VANISHED, not EXPUNGE */
 	bool is_uid;           /* the command is UID ... */
 	bool hold_expunges;    /* it uses sequence numbers */
 	bool issued_expunge;   /* some message of it was gone */
@@ -106,10 +108,50 @@ void tell_flags(struct session *s);
 /* "* 3 FETCH (FLAGS (...))"; with uid, with modseq if asked for. */
 void tell_message_flags(struct session *s, uint32_t seq, bool with_flags);
 void close_view(struct session *s);
+/* CONDSTORE is on from now on; a mailbox that is open tells its modseq. */
+void use_condstore(struct session *s);
+
+/* ---- qresync.c ---- */
+
+/* What stands behind QRESYNC in SELECT. */
+struct qresync {
+	bool is_given;
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	struct imap_set known;      /* empty: all */
+	struct imap_set seqs, uids; /* message sequence match data */
+};
+
+/* "QRESYNC (67890007 20050715194045000 41,43:211 (1 2))", behind QRESYNC. */
+must_check bool qresync_take(struct session *s, struct str *in,
+	struct qresync *qresync);
+/* What happened since then, RFC 7162 3.2.5. */
+void qresync_tell(struct session *s, const struct qresync *qresync);
+/* "* VANISHED (EARLIER) 41": those of the set after that modseq; from: see
+ * mailbox_vanished. False: an error. */
+must_check bool tell_vanished(struct session *s, const struct imap_set *set,
+	uint64_t after, uint32_t from);
 /* Octets of a message in CRLF form: how many, and writing a part of them. */
 uint64_t crlf_octets(struct str text);
 void write_crlf(struct session *s, struct str text, uint64_t from,
 	uint64_t most);
+
+/* ---- search.c, result.c ---- */
+
+/* What a search found: uids in the order of the answer. */
+struct found {
+	uint32_t *uids;
+	size_t count;
+	bool has_modseq; /* it was asked about, so it is told */
+};
+
+/* Run a search program. False: *answer tells why not. */
+must_check bool search_find(struct session *s, struct str charset,
+	struct str keys, const struct imap_returns *returns,
+	struct found *found, struct answer *answer);
+/* Save it for "$" and tell it; word: "SEARCH" or "SORT", without RETURN. */
+void result_tell(struct session *s, const char *word,
+	const struct imap_returns *returns, const struct found *found);
 
 /* ---- verbs, one file for those that belong together ---- */
 
@@ -141,12 +183,15 @@ struct answer verb_list(struct session *s, struct str args);
 struct answer verb_lsub(struct session *s, struct str args);
 
 struct answer verb_append(struct session *s, struct str args);
-/* True: `line` is all of APPEND up to its message. */
+struct answer verb_replace(struct session *s, struct str args);
+/* True: `command` is all of APPEND or REPLACE up to its message. */
 bool append_is_complete(struct session *s, struct str command);
 
 struct answer verb_fetch(struct session *s, struct str args);
 struct answer verb_store(struct session *s, struct str args);
 struct answer verb_search(struct session *s, struct str args);
+struct answer verb_sort(struct session *s, struct str args);
+struct answer verb_thread(struct session *s, struct str args);
 struct answer verb_copy(struct session *s, struct str args);
 struct answer verb_move(struct session *s, struct str args);
 struct answer verb_expunge(struct session *s, struct str args);

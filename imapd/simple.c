@@ -60,23 +60,49 @@ struct answer verb_id(struct session *s, struct str args)
 	return OK_("ID completed");
 }
 
+static void enable_condstore(struct session *s)
+{
+	use_condstore(s);
+}
+
+static void enable_qresync(struct session *s)
+{
+	use_condstore(s);
+	s->qresync = true;
+}
+
+static const struct {
+	const char *name;
+	void (*enable)(struct session *);
+} extensions[] = {
+	{ "CONDSTORE", enable_condstore },
+	{ "QRESYNC", enable_qresync },
+};
+
+/* RFC 5161: what is not known is passed over. */
 struct answer verb_enable(struct session *s, struct str args)
 {
+	struct buf out = BUF_IN(s->command);
+	bool on[COUNT(extensions)] = { false };
 	struct str name;
 
-	io_text(s->io, "* ENABLED");
 	do {
-		if (!imap_take_atom(&args, &name)) {
-			io_text(s->io, "\r\n");
+		if (!imap_take_atom(&args, &name))
 			return BAD_SYNTAX;
-		}
-		if (str_is_nocase(name, "CONDSTORE")) {
-			s->condstore = true;
-			io_text(s->io, " CONDSTORE");
-		}
+		for (size_t i = 0; i < COUNT(extensions); i++)
+			if (str_is_nocase(name, extensions[i].name))
+				on[i] = true;
 	} while (str_take_char(&args, ' '));
-	io_text(s->io, "\r\n");
-	return args.len ? BAD_SYNTAX : OK_("Enabled");
+	if (args.len > 0)
+		return BAD_SYNTAX;
+	for (size_t i = 0; i < COUNT(extensions); i++) {
+		if (!on[i])
+			continue;
+		extensions[i].enable(s);
+		buf_fmt(&out, " %s", extensions[i].name);
+	}
+	io_fmt(s->io, "* ENABLED%.*s\r\n", STR_ARG(buf_str(&out)));
+	return OK_("Enabled");
 }
 
 struct answer verb_namespace(struct session *s, struct str args)

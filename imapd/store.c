@@ -33,7 +33,8 @@ static bool parse(struct session *s, struct str in, struct store *store)
 		if (!imap_take_number64(&in, &change->unchanged_since) ||
 			!str_take_prefix(&in, STR(") ")))
 			return false;
-		change->has_unchanged_since = s->condstore = true;
+		change->has_unchanged_since = true;
+		use_condstore(s);
 	}
 	change->flags = &store->flags;
 	change->modified = &store->modified;
@@ -112,6 +113,7 @@ struct answer verb_expunge(struct session *s, struct str args)
 {
 	uint32_t *uids = s->view->uids;
 	size_t count = s->view->count;
+	enum mailbox_result result;
 	struct imap_set set;
 
 	if (s->is_uid && (!imap_set_take(s->command, &args, &set) ||
@@ -120,6 +122,9 @@ struct answer verb_expunge(struct session *s, struct str args)
 		return BAD_SYNTAX;
 	if (s->view->read_only)
 		return NO_("[READ-ONLY] Mailbox is open read-only");
-	return answer_of(mailbox_expunge(s->view->mailbox, uids, count,
-		false), "Expunge completed");
+	result = mailbox_expunge(s->view->mailbox, uids, count, false);
+	if (result != MAILBOX_OK || !s->qresync)
+		return answer_of(result, "Expunge completed");
+	return answer_f(s, "OK", "[HIGHESTMODSEQ %llu] Expunge completed",
+		(unsigned long long)s->view->mailbox->row.modseq);
 }

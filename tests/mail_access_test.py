@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 
-from imapd_test import LETTER, Client, Mail
+from imap import LETTER, Client, Mail
 from instance import LIBEXEC, Skip, equal, is_root, main, matches, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))

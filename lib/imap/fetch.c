@@ -2,6 +2,7 @@
 
 #include "imap/take.h"
 #include "mail/header.h"
+#include "mail/transfer.h"
 
 static const struct {
 	const char *name;
@@ -24,6 +25,9 @@ static const struct {
 	{ "BODY", IMAP_FETCH_BODY },
 	{ "MODSEQ", IMAP_FETCH_MODSEQ },
 	{ "SAVEDATE", IMAP_FETCH_SAVEDATE },
+	{ "PREVIEW", IMAP_FETCH_PREVIEW },
+	{ "EMAILID", IMAP_FETCH_EMAILID },
+	{ "THREADID", IMAP_FETCH_THREADID },
 };
 
 static const struct {
@@ -166,6 +170,31 @@ static bool take_body(struct arena *arena, struct str *in,
 	return take_partial(in, section);
 }
 
+/* "BINARY[1.2]<0.10>", "BINARY.PEEK[]", "BINARY.SIZE[3]" */
+static bool take_binary(struct arena *arena, struct str *in,
+	struct imap_fetch *fetch)
+{
+	struct imap_section *section = add_section(arena, fetch);
+	struct str rest = *in, numbers;
+
+	if (!section || !str_take_prefix_nocase(&rest, STR("BINARY")))
+		return false;
+	section->kind = IMAP_SECTION_BINARY;
+	section->is_size = str_take_prefix_nocase(&rest, STR(".SIZE"));
+	section->peek = section->is_size ||
+		str_take_prefix_nocase(&rest, STR(".PEEK"));
+	numbers = rest;
+	if (!str_take_char(&rest, '[') || !take_numbers(arena, &rest, section)
+		|| !str_take_char(&rest, ']') ||
+		(section->depth > 0 && rest.p[-2] == '.'))
+		return false;
+	section->label = arena_fmt(arena, "BINARY%s%.*s",
+		section->is_size ? ".SIZE" : "",
+		(int)(rest.p - numbers.p), numbers.p);
+	*in = rest;
+	return section->is_size || take_partial(in, section);
+}
+
 static bool is_body_section(struct str in)
 {
 	return str_starts_nocase(in, STR("BODY[")) ||
@@ -180,11 +209,16 @@ static bool take_item(struct arena *arena, struct str *in,
 
 	if (is_body_section(*in))
 		return take_body(arena, in, fetch);
+	if (str_starts_nocase(*in, STR("BINARY")))
+		return take_binary(arena, in, fetch);
 	if (!imap_take_atom(in, &word))
 		return false;
 	for (size_t i = 0; i < COUNT(items); i++)
 		if (str_is_nocase(word, items[i].name)) {
 			fetch->items |= items[i].items;
+			/* RFC 8970 3.1: what it allows is not needed. */
+			if (items[i].items == IMAP_FETCH_PREVIEW)
+				str_take_prefix_nocase(in, STR(" (LAZY)"));
 			return true;
 		}
 	for (size_t i = 0; i < COUNT(aliases); i++) {
@@ -230,18 +264,43 @@ static bool take_items(struct arena *arena, struct str *in,
 	return str_take_char(in, ')');
 }
 
-/* RFC 7162 3.1.4: " (CHANGEDSINCE 17)". */
+static bool take_changed_since(struct str *in, struct imap_fetch *fetch)
+{
+	fetch->has_changed_since = true;
+	fetch->items |= IMAP_FETCH_MODSEQ;
+	return str_take_char(in, ' ') &&
+		imap_take_number64(in, &fetch->changed_since);
+}
+
+static bool take_modifier(struct str *in, struct imap_fetch *fetch)
+{
+	struct str word;
+
+	if (!imap_take_atom(in, &word))
+		return false;
+	if (str_is_nocase(word, "CHANGEDSINCE"))
+		return take_changed_since(in, fetch);
+	if (str_is_nocase(word, "VANISHED"))
+		return fetch->has_vanished = true;
+	if (!str_is_nocase(word, "PARTIAL"))
+		return false;
+	fetch->has_partial = true;
+	return str_take_char(in, ' ') &&
+		imap_partial_take(in, &fetch->partial);
+}
+
+/* " (CHANGEDSINCE 17 VANISHED)" */
 static bool take_modifiers(struct str *in, struct imap_fetch *fetch)
 {
 	if (in->len == 0)
 		return true;
-	if (!str_take_prefix_nocase(in, STR(" (CHANGEDSINCE ")) ||
-		!imap_take_number64(in, &fetch->changed_since) ||
-		!str_take_char(in, ')'))
+	if (!str_take_prefix(in, STR(" (")))
 		return false;
-	fetch->has_changed_since = true;
-	fetch->items |= IMAP_FETCH_MODSEQ;
-	return true;
+	do {
+		if (!take_modifier(in, fetch))
+			return false;
+	} while (str_take_char(in, ' '));
+	return str_take_char(in, ')');
 }
 
 bool imap_fetch_parse(struct arena *arena, struct str in,
@@ -309,4 +368,50 @@ bool imap_section_find(struct arena *arena, struct str message,
 	else
 		*octets = select_fields(arena, header, section);
 	return true;
+}
+
+/* LF that has no CR before it gets one. */
+static struct str crlf(struct arena *arena, struct str text)
+{
+	struct buf out = BUF_IN(arena);
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] == '\n' &&
+			(i == 0 || text.p[i - 1] != '\r'))
+			buf_char(&out, '\r');
+		buf_char(&out, text.p[i]);
+	}
+	return buf_str(&out);
+}
+
+enum imap_binary imap_section_decode(struct arena *arena, struct str message,
+	const struct mime_part *root, const struct imap_section *section,
+	struct str *octets)
+{
+	const struct mime_part *part = section->depth == 0 ? root :
+		mime_part_find(root, section->numbers, section->depth);
+	struct mail_decoder decoder;
+	struct buf out = BUF_IN(arena);
+	enum mail_encoding encoding;
+	struct str body;
+
+	if (!part)
+		return IMAP_BINARY_NO_PART;
+	if (section->depth == 0) {
+		*octets = crlf(arena, message);
+		return IMAP_BINARY_OK;
+	}
+	body = str_first(str_skip(message, part->body_at), part->body_len);
+	/* Only the leaves of the tree may have an encoding, RFC 2045 6.4. */
+	encoding = part->kind != MIME_SINGLE || part->encoding.len == 0 ?
+		MAIL_ENCODING_7BIT : mail_encoding_parse(part->encoding);
+	if (encoding == MAIL_ENCODING_UNKNOWN)
+		return IMAP_BINARY_UNKNOWN;
+	mail_decoder_init(&decoder, encoding);
+	mail_decode(&decoder, body, &out);
+	mail_decode_end(&decoder, &out);
+	/* Lines on disk end in LF; what base64 hides is as it was. */
+	*octets = encoding == MAIL_ENCODING_BASE64 ? buf_str(&out) :
+						     crlf(arena, buf_str(&out));
+	return IMAP_BINARY_OK;
 }

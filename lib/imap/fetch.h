@@ -2,7 +2,8 @@
  * imap/fetch - what FETCH asks for, and sections of messages.
  *
  * Source   RFC 3501 6.4.5, 9 (fetch-att, section), RFC 7162 3.1.4 (MODSEQ,
- *          CHANGEDSINCE)
+ *          CHANGEDSINCE) and 3.2.6 (VANISHED), RFC 9394 3.3 (PARTIAL), RFC
+ *          3516 (BINARY), RFC 8970 (PREVIEW), RFC 8474 (EMAILID, THREADID)
  * Memory   the arena given; slices of the command and of the message
  * Waits    no
  * Errors   false: malformed, or over the limits
@@ -10,7 +11,7 @@
 #ifndef IMAP_FETCH_H
 #define IMAP_FETCH_H
 
-#include "base/buf.h"
+#include "imap/returns.h"
 #include "mail/mime.h"
 
 enum {
@@ -29,6 +30,9 @@ enum {
 	IMAP_FETCH_BODYSTRUCTURE = 64,
 	IMAP_FETCH_MODSEQ = 128,
 	IMAP_FETCH_SAVEDATE = 256,
+	IMAP_FETCH_PREVIEW = 512,
+	IMAP_FETCH_EMAILID = 1024,
+	IMAP_FETCH_THREADID = 2048,
 };
 
 enum imap_section_kind {
@@ -38,6 +42,7 @@ enum imap_section_kind {
 	IMAP_SECTION_FIELDS_NOT,
 	IMAP_SECTION_TEXT,
 	IMAP_SECTION_MIME,
+	IMAP_SECTION_BINARY, /* the part's content, decoded */
 };
 
 struct imap_section {
@@ -47,6 +52,7 @@ struct imap_section {
 	struct str *fields;
 	size_t field_count;
 	bool peek;         /* does not set \Seen */
+	bool is_size;      /* BINARY.SIZE: only how many octets it has */
 	bool is_partial;
 	uint32_t from, most;
 	const char *alias; /* RFC822.HEADER and the like instead of label */
@@ -59,6 +65,8 @@ struct imap_fetch {
 	size_t count, capacity;
 	bool has_changed_since;
 	uint64_t changed_since;
+	bool has_vanished, has_partial;
+	struct imap_partial partial;
 };
 
 /* The items and modifiers, all of `in`. */
@@ -70,6 +78,18 @@ must_check bool imap_fetch_parse(struct arena *arena, struct str in,
  * (fields) built in the arena. False: there is no such part.
  */
 must_check bool imap_section_find(struct arena *arena, struct str message,
+	const struct mime_part *root, const struct imap_section *section,
+	struct str *octets);
+
+enum imap_binary {
+	IMAP_BINARY_OK,
+	IMAP_BINARY_NO_PART,
+	IMAP_BINARY_UNKNOWN, /* an encoding that we do not know */
+};
+
+/* The content of a part without its transfer encoding, as it goes over the
+ * wire; in the arena. */
+enum imap_binary imap_section_decode(struct arena *arena, struct str message,
 	const struct mime_part *root, const struct imap_section *section,
 	struct str *octets);
 

@@ -249,7 +249,7 @@ static struct imap_search *take_key_inside(struct parser *p)
 		return node && str_take_char(&p->in, ')') ? node : NULL;
 	}
 	if (p->in.len > 0 &&
-		(p->in.p[0] == '*' ||
+		(p->in.p[0] == '*' || p->in.p[0] == '$' ||
 			ascii_is_digit((unsigned char)p->in.p[0]))) {
 		node = new_node(p, IMAP_SEARCH_SEQ);
 		return node && imap_set_take(p->arena, &p->in, &node->set) ?

@@ -21,6 +21,10 @@ bool imap_set_take(struct arena *arena, struct str *in, struct imap_set *set)
 	struct str rest = *in;
 
 	*set = (struct imap_set){ 0 };
+	if (str_take_char(in, '$')) {
+		set->is_saved = true;
+		return true;
+	}
 	do {
 		struct imap_range range;
 

@@ -23,6 +23,7 @@ struct imap_range {
 struct imap_set {
 	struct imap_range *ranges;
 	size_t count, capacity;
+	bool is_saved; /* "$": what the last search saved, RFC 5182 */
 };
 
 must_check bool imap_set_take(struct arena *arena, struct str *in,

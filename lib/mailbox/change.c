@@ -146,7 +146,7 @@ static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
 		mailbox->row.cur_ns = 0;
 		return false;
 	}
-	if (!index_message_remove(txn, mailbox->row.id, m->is.uid))
+	if (!mailbox_forget(mailbox, txn, m->is.uid, mailbox->row.modseq + 1))
 		*ok = false;
 	free(m->name);
 	mailbox->garbage++;
@@ -244,8 +244,8 @@ static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
 	is.modseq = to->row.modseq + 1;
 	is.saved_s = wall_us() / 1000000;
 	if (!mailbox_add(to, copy->txn, &is, name) ||
-		(copy->move && !index_message_remove(copy->txn, from->row.id,
-			uid)))
+		(copy->move && !mailbox_forget(from, copy->txn, uid,
+			from->row.modseq + 1)))
 		return MAILBOX_TRY_LATER;
 	imap_set_add(copy->arena, copy->from_uids, uid);
 	imap_set_add(copy->arena, copy->to_uids, new_uid);

@@ -8,20 +8,40 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+
 #include "imap/envelope.h"
+#include "imap/preview.h"
+#include "io/fiber.h"
 #include "mailbox/store.h"
 
 enum {
 	LEARNED_MOST = 256,
 	LEARNED_OCTETS = 1024 * 1024,
+	EMAIL_ID_OCTETS = 16, /* of the hash */
 };
 
-/* In front of the three texts, in the index and in mailbox->learned. */
+/* The digest has a row of its own, so it comes last. */
+enum {
+	TEXTS = 6,
+	DIGEST = TEXTS - 1,
+};
+
+/* In front of the texts, in the index and in mailbox->learned. */
 struct facts_header {
 	uint32_t uid;
-	uint32_t lens[3];
+	uint32_t lens[TEXTS];
 	uint64_t size;
 };
+
+static size_t texts_octets(const struct facts_header *h)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < TEXTS; i++)
+		sum += h->lens[i];
+	return sum;
+}
 
 static int open_message(struct mailbox *mailbox, uint32_t uid)
 {
@@ -79,15 +99,16 @@ enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 static bool parse_facts(struct str in, struct mailbox_facts *facts)
 {
 	struct facts_header h;
-	struct str *texts[3] = { &facts->envelope, &facts->body,
-		&facts->structure };
+	struct str *texts[TEXTS] = { &facts->envelope, &facts->body,
+		&facts->structure, &facts->preview, &facts->email_id,
+		&facts->digest };
 
 	if (in.len < sizeof(h))
 		return false;
 	memcpy(&h, in.p, sizeof(h));
 	in = str_skip(in, sizeof(h));
 	facts->size = h.size;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < TEXTS; i++) {
 		if (h.lens[i] > in.len)
 			return false;
 		*texts[i] = str_first(in, h.lens[i]);
@@ -106,7 +127,7 @@ static bool find_learned(struct mailbox *mailbox, uint32_t uid,
 		size_t len;
 
 		memcpy(&h, in.p, sizeof(h));
-		len = sizeof(h) + h.lens[0] + h.lens[1] + h.lens[2];
+		len = sizeof(h) + texts_octets(&h);
 		if (h.uid == uid)
 			return parse_facts(str_first(in, len), facts);
 		in = str_skip(in, len);
@@ -126,6 +147,34 @@ static bool find_kept(struct mailbox *mailbox, uint32_t uid,
 	return ok;
 }
 
+/* One of them, with its header: the digest apart from the rest. */
+static bool keep_one(struct mailbox *mailbox, struct index_txn *txn,
+	struct str learned)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct buf facts = BUF_IN(arena);
+	struct mailbox_message *m;
+	struct facts_header h;
+	size_t digest_len;
+
+	memcpy(&h, learned.p, sizeof(h));
+	m = mailbox_find(mailbox, h.uid);
+	if (!m)
+		return true;
+	m->is.size = h.size;
+	digest_len = h.lens[DIGEST];
+	h.lens[DIGEST] = 0;
+	buf_add(&facts, str_of(&h, sizeof(h)));
+	buf_add(&facts, str_skip(str_first(learned, learned.len - digest_len),
+		sizeof(h)));
+	return index_facts_put(txn, mailbox->row.id, h.uid,
+			buf_str(&facts)) &&
+		index_digest_put(txn, mailbox->row.id, h.uid,
+			str_skip(learned, learned.len - digest_len)) &&
+		index_message_put(txn, mailbox->row.id, &m->is,
+			str_from(m->name));
+}
+
 void mailbox_keep_learned(struct mailbox *mailbox)
 {
 	struct str in = buf_str(&mailbox->learned);
@@ -139,19 +188,11 @@ void mailbox_keep_learned(struct mailbox *mailbox)
 	if (txn && !mailbox_load(mailbox, txn))
 		ok = false;
 	while (txn && ok && in.len >= sizeof(h)) {
-		struct mailbox_message *m;
 		size_t len;
 
 		memcpy(&h, in.p, sizeof(h));
-		len = sizeof(h) + h.lens[0] + h.lens[1] + h.lens[2];
-		m = mailbox_find(mailbox, h.uid);
-		if (m) {
-			m->is.size = h.size;
-			ok = index_facts_put(txn, mailbox->row.id, h.uid,
-				str_first(in, len)) &&
-				index_message_put(txn, mailbox->row.id,
-					&m->is, str_from(m->name));
-		}
+		len = sizeof(h) + texts_octets(&h);
+		ok = keep_one(mailbox, txn, str_first(in, len));
 		in = str_skip(in, len);
 	}
 	if (!ok)
@@ -169,15 +210,16 @@ static void learn(struct mailbox *mailbox, uint32_t uid,
 	struct facts_header h = {
 		.uid = uid,
 		.size = facts->size,
-		.lens = { (uint32_t)facts->envelope.len,
-			(uint32_t)facts->body.len,
-			(uint32_t)facts->structure.len },
 	};
+	const struct str texts[TEXTS] = { facts->envelope, facts->body,
+		facts->structure, facts->preview, facts->email_id,
+		facts->digest };
 
+	for (size_t i = 0; i < TEXTS; i++)
+		h.lens[i] = (uint32_t)texts[i].len;
 	buf_add(&mailbox->learned, str_of(&h, sizeof(h)));
-	buf_add(&mailbox->learned, facts->envelope);
-	buf_add(&mailbox->learned, facts->body);
-	buf_add(&mailbox->learned, facts->structure);
+	for (size_t i = 0; i < TEXTS; i++)
+		buf_add(&mailbox->learned, texts[i]);
 	if (++mailbox->learned_count >= LEARNED_MOST ||
 		mailbox->learned.len >= LEARNED_OCTETS)
 		mailbox_keep_learned(mailbox);
@@ -197,56 +239,90 @@ static uint64_t crlf_size(struct str message)
 	return size;
 }
 
+/* The same message has the same id wherever a copy of it is. */
+static struct str email_id(struct arena *arena, struct str message)
+{
+	unsigned char hash[EVP_MAX_MD_SIZE] = { 0 };
+	struct buf out = BUF_IN(arena);
+
+	if (!EVP_Digest(message.p, message.len, hash, NULL, EVP_sha256(),
+		NULL))
+		return STR("");
+	buf_char(&out, 'M');
+	for (size_t i = 0; i < EMAIL_ID_OCTETS; i++)
+		buf_fmt(&out, "%02x", hash[i]);
+	return buf_str(&out);
+}
+
 static void parse_message(struct arena *arena, struct str message,
 	struct mailbox_facts *facts)
 {
 	struct mime_part *root = mime_parse(arena, message);
+	struct str header = str_first(str_skip(message, root->header_at),
+		root->header_len);
 	struct buf envelope = BUF_IN(arena), body = BUF_IN(arena),
-		   structure = BUF_IN(arena);
+		   structure = BUF_IN(arena), row = BUF_IN(arena);
+	struct imap_digest digest;
 
-	imap_envelope_format(arena, &envelope,
-		str_first(str_skip(message, root->header_at),
-			root->header_len));
+	imap_envelope_format(arena, &envelope, header);
+	imap_digest_make(arena, header, &digest);
+	imap_digest_format(&row, &digest);
 	imap_structure_format(arena, &body, message, root, false);
 	imap_structure_format(arena, &structure, message, root, true);
 	facts->size = crlf_size(message);
 	facts->envelope = buf_str(&envelope);
 	facts->body = buf_str(&body);
 	facts->structure = buf_str(&structure);
+	facts->preview = imap_preview(arena, message, root);
+	facts->email_id = email_id(arena, message);
+	facts->digest = buf_str(&row);
 }
 
-enum mailbox_result mailbox_facts(struct mailbox *mailbox, uint32_t uid,
+static void copy_facts(struct arena *arena, const struct mailbox_facts *from,
+	struct mailbox_facts *facts)
+{
+	facts->size = from->size;
+	facts->envelope = arena_copy(arena, from->envelope);
+	facts->body = arena_copy(arena, from->body);
+	facts->structure = arena_copy(arena, from->structure);
+	facts->preview = arena_copy(arena, from->preview);
+	facts->email_id = arena_copy(arena, from->email_id);
+	facts->digest = arena_copy(arena, from->digest);
+}
+
+static enum mailbox_result read_facts(struct mailbox *mailbox, uint32_t uid,
 	struct arena *arena, struct mailbox_facts *facts)
 {
-	struct arena *scratch auto_arena = NULL;
+	struct arena *scratch auto_arena = arena_new(0);
 	struct mailbox_message *m;
 	struct mailbox_facts parsed;
 	struct str message;
-	enum mailbox_result result;
+	enum mailbox_result result = mailbox_read(mailbox, uid, scratch, 0,
+		&message);
 
-	if (find_kept(mailbox, uid, arena, facts))
-		return MAILBOX_OK;
-	if (find_learned(mailbox, uid, &parsed)) {
-		facts->size = parsed.size;
-		facts->envelope = arena_copy(arena, parsed.envelope);
-		facts->body = arena_copy(arena, parsed.body);
-		facts->structure = arena_copy(arena, parsed.structure);
-		return MAILBOX_OK;
-	}
-	scratch = arena_new(0);
-	result = mailbox_read(mailbox, uid, scratch, 0, &message);
 	if (result != MAILBOX_OK)
 		return result;
 	parse_message(scratch, message, &parsed);
-	facts->size = parsed.size;
-	facts->envelope = arena_copy(arena, parsed.envelope);
-	facts->body = arena_copy(arena, parsed.body);
-	facts->structure = arena_copy(arena, parsed.structure);
+	copy_facts(arena, &parsed, facts);
 	learn(mailbox, uid, facts);
 	m = mailbox_find(mailbox, uid);
 	if (m)
 		m->is.size = facts->size;
 	return MAILBOX_OK;
+}
+
+enum mailbox_result mailbox_facts(struct mailbox *mailbox, uint32_t uid,
+	struct arena *arena, struct mailbox_facts *facts)
+{
+	struct mailbox_facts learned;
+
+	if (find_kept(mailbox, uid, arena, facts))
+		return MAILBOX_OK;
+	if (find_learned(mailbox, uid, &learned)) {
+		copy_facts(arena, &learned, facts);
+		return MAILBOX_OK;
+	}
+	return read_facts(mailbox, uid, arena, facts);
 }
 
 enum mailbox_result mailbox_size(struct mailbox *mailbox, uint32_t uid,
@@ -266,4 +342,72 @@ enum mailbox_result mailbox_size(struct mailbox *mailbox, uint32_t uid,
 	result = mailbox_facts(mailbox, uid, scratch, &facts);
 	*size = facts.size;
 	return result;
+}
+
+/* ---- digests ---- */
+
+struct digests {
+	struct arena *arena;
+	const uint32_t *uids;
+	size_t count, at;
+	struct imap_digest *digests;
+	bool *found;
+};
+
+static void take_digest(void *context, uint32_t uid, struct str row)
+{
+	struct digests *d = context;
+
+	while (d->at < d->count && d->uids[d->at] < uid)
+		d->at++;
+	if (d->at < d->count && d->uids[d->at] == uid)
+		d->found[d->at] = imap_digest_parse(arena_copy(d->arena, row),
+			&d->digests[d->at]);
+}
+
+static enum mailbox_result read_digest(struct mailbox *mailbox, uint32_t uid,
+	struct arena *arena, struct imap_digest *digest)
+{
+	struct arena *scratch auto_arena = arena_new(0);
+	struct mailbox_facts facts;
+	enum mailbox_result result = MAILBOX_OK;
+
+	if (!find_learned(mailbox, uid, &facts))
+		result = read_facts(mailbox, uid, scratch, &facts);
+	if (result == MAILBOX_OK && !imap_digest_parse(
+		arena_copy(arena, facts.digest), digest))
+		*digest = (struct imap_digest){ .sent_s = IMAP_NOT_SENT };
+	return result;
+}
+
+enum mailbox_result mailbox_digests(struct mailbox *mailbox,
+	struct arena *arena, const uint32_t *uids, size_t count,
+	struct imap_digest *digests)
+{
+	struct digests d = { .arena = arena, .uids = uids, .count = count,
+		.digests = digests,
+		.found = arena_array(arena, count + 1, sizeof(*d.found)) };
+	struct index_txn *txn = index_begin(mailbox->store->index, false);
+	size_t read = 0;
+
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	if (count)
+		index_digests_each(txn, mailbox->row.id, uids[0],
+			uids[count - 1], take_digest, &d);
+	index_abort(txn);
+	for (size_t i = 0; i < count; i++) {
+		enum mailbox_result result;
+
+		if (d.found[i])
+			continue;
+		digests[i] = (struct imap_digest){ .sent_s = IMAP_NOT_SENT };
+		result = read_digest(mailbox, uids[i], arena, &digests[i]);
+		if (result != MAILBOX_OK && result != MAILBOX_EXPUNGED)
+			return result;
+		if (++read % 16 == 0)
+			io_yield();
+	}
+	mailbox_keep_learned(mailbox);
+	return MAILBOX_OK;
 }

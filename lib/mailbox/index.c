@@ -16,25 +16,29 @@
 #define INDEX_NAME "posthorn-index"
 #define INDEX_LOCK INDEX_NAME "-lock"
 #define INDEX_BOOT INDEX_NAME "-boot"
-#define INDEX_FORMAT "posthorn 1"
+#define INDEX_FORMAT "posthorn 2"
 
 enum {
 	ROOM = 1 << 30, /* of addresses, free before a transaction begins */
 	READERS = 500,
 	KEY_MOST = 500, /* LMDB's limit is 511 */
+	EXPUNGED_MOST = 20000, /* remembered of one mailbox; then half goes */
 };
 
 enum {
 	MAILBOXES,
 	MESSAGES,
 	FACTS,
+	DIGESTS,
+	EXPUNGED,
 	KEYWORDS,
 	META,
 	TABLES,
 };
 
 static const char *const table_names[TABLES] = {
-	"mailboxes", "messages", "facts", "keywords", "meta",
+	"mailboxes", "messages", "facts", "digests", "expunged",
+	"keywords", "meta",
 };
 
 struct index {
@@ -157,7 +161,7 @@ static bool clear_table(struct index_txn *txn, int table, uint32_t id)
 		txn->index->tables[table], &cursor)))
 		return false;
 	error = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-	while (error == 0 && key.mv_size == sizeof(first) &&
+	while (error == 0 && key.mv_size >= sizeof(first) &&
 		memcmp(key.mv_data, &first.id, sizeof(first.id)) == 0) {
 		error = mdb_cursor_del(cursor, 0);
 		if (error == 0)
@@ -170,7 +174,10 @@ static bool clear_table(struct index_txn *txn, int table, uint32_t id)
 
 bool index_mailbox_clear(struct index_txn *txn, uint32_t id)
 {
-	return clear_table(txn, MESSAGES, id) && clear_table(txn, FACTS, id);
+	return clear_table(txn, MESSAGES, id) &&
+		clear_table(txn, FACTS, id) &&
+		clear_table(txn, DIGESTS, id) &&
+		clear_table(txn, EXPUNGED, id);
 }
 
 bool index_mailbox_remove(struct index_txn *txn, struct str name)
@@ -247,7 +254,8 @@ bool index_message_remove(struct index_txn *txn, uint32_t id, uint32_t uid)
 	struct message_key key = key_of(id, uid);
 
 	return drop(txn, MESSAGES, val_of(&key, sizeof(key))) &&
-		drop(txn, FACTS, val_of(&key, sizeof(key)));
+		drop(txn, FACTS, val_of(&key, sizeof(key))) &&
+		drop(txn, DIGESTS, val_of(&key, sizeof(key)));
 }
 
 bool index_facts_find(struct index_txn *txn, uint32_t id, uint32_t uid,
@@ -268,6 +276,118 @@ bool index_facts_put(struct index_txn *txn, uint32_t id, uint32_t uid,
 	struct message_key key = key_of(id, uid);
 
 	return put(txn, FACTS, val_of(&key, sizeof(key)), val_str(facts));
+}
+
+bool index_digest_put(struct index_txn *txn, uint32_t id, uint32_t uid,
+	struct str digest)
+{
+	struct message_key key = key_of(id, uid);
+
+	return put(txn, DIGESTS, val_of(&key, sizeof(key)), val_str(digest));
+}
+
+void index_digests_each(struct index_txn *txn, uint32_t id, uint32_t from,
+	uint32_t to, void (*each)(void *context, uint32_t uid,
+		struct str digest), void *context)
+{
+	struct message_key first = key_of(id, from), found;
+	MDB_val key = val_of(&first, sizeof(first)), val;
+	MDB_cursor *cursor;
+	int error;
+
+	if (failed(txn, "cursor", mdb_cursor_open(txn->txn,
+		txn->index->tables[DIGESTS], &cursor)))
+		return;
+	error = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+	while (error == 0 && key.mv_size == sizeof(found)) {
+		memcpy(&found, key.mv_data, sizeof(found));
+		if (found.id != first.id || ntohl(found.uid) > to)
+			break;
+		each(context, ntohl(found.uid),
+			str_of(val.mv_data, val.mv_size));
+		error = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	failed(txn, "read", error);
+}
+
+/* In network order, so that they sort. */
+struct expunged_key {
+	uint32_t id, high, low, uid;
+};
+
+static struct expunged_key expunged_key_of(uint32_t id, uint64_t modseq,
+	uint32_t uid)
+{
+	return (struct expunged_key){ htonl(id),
+		htonl((uint32_t)(modseq >> 32)), htonl((uint32_t)modseq),
+		htonl(uid) };
+}
+
+/* All that happened at one modseq goes together. */
+static bool forget_half(struct index_txn *txn, struct index_mailbox *row)
+{
+	struct expunged_key first = expunged_key_of(row->id, 0, 0), found;
+	MDB_val key = val_of(&first, sizeof(first)), val;
+	MDB_cursor *cursor;
+	int error;
+
+	if (failed(txn, "cursor", mdb_cursor_open(txn->txn,
+		txn->index->tables[EXPUNGED], &cursor)))
+		return false;
+	error = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+	while (error == 0 && key.mv_size == sizeof(found)) {
+		uint64_t modseq;
+
+		memcpy(&found, key.mv_data, sizeof(found));
+		modseq = (uint64_t)ntohl(found.high) << 32 | ntohl(found.low);
+		if (found.id != first.id ||
+			(row->expunged_count <= EXPUNGED_MOST / 2 &&
+				modseq > row->expunged_from))
+			break;
+		row->expunged_from = modseq;
+		row->expunged_count--;
+		error = mdb_cursor_del(cursor, 0);
+		if (error == 0)
+			error = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	failed(txn, "forget", error);
+	return !txn->failed;
+}
+
+bool index_expunged_put(struct index_txn *txn, struct index_mailbox *row,
+	uint64_t modseq, uint32_t uid)
+{
+	struct expunged_key key = expunged_key_of(row->id, modseq, uid);
+
+	if (!put(txn, EXPUNGED, val_of(&key, sizeof(key)), val_of("", 0)))
+		return false;
+	return ++row->expunged_count <= EXPUNGED_MOST ||
+		forget_half(txn, row);
+}
+
+void index_expunged_each(struct index_txn *txn, uint32_t id, uint64_t after,
+	void (*each)(void *context, uint32_t uid), void *context)
+{
+	struct expunged_key first = expunged_key_of(id, after + 1, 0), found;
+	MDB_val key = val_of(&first, sizeof(first)), val;
+	MDB_cursor *cursor;
+	int error;
+
+	if (failed(txn, "cursor", mdb_cursor_open(txn->txn,
+		txn->index->tables[EXPUNGED], &cursor)))
+		return;
+	error = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+	while (error == 0 && key.mv_size == sizeof(found)) {
+		memcpy(&found, key.mv_data, sizeof(found));
+		if (found.id != first.id)
+			break;
+		each(context, ntohl(found.uid));
+		error = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	failed(txn, "read", error);
 }
 
 bool index_keywords_find(struct index_txn *txn, uint32_t id,

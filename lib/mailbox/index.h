@@ -5,7 +5,10 @@
  *
  *	mailboxes  name -> struct index_mailbox
  *	messages   mailbox id, uid (big endian) -> struct index_message, name
- *	facts      mailbox id, uid -> size, ENVELOPE, BODY, BODYSTRUCTURE
+ *	facts      mailbox id, uid -> size, ENVELOPE, BODY, BODYSTRUCTURE,
+ *	           preview, email id
+ *	digests    mailbox id, uid -> imap/digest.h
+ *	expunged   mailbox id, modseq, uid -> nothing
  *	keywords   mailbox id -> names, each ended by NUL
  *	meta       "format", "next_id", "uidvalidity"
  *
@@ -36,6 +39,8 @@ struct index_mailbox {
 	uint64_t modseq;       /* the highest */
 	int64_t new_ns, cur_ns; /* stamp of the last scan; 0: scan */
 	uint64_t uidlist_ns;   /* mtime of the uidlist we know */
+	uint64_t expunged_from; /* all expunges after this modseq are kept */
+	uint64_t expunged_count;
 };
 
 struct index_message {
@@ -79,7 +84,7 @@ void index_messages_each(struct index_txn *txn, uint32_t id,
 		struct str name), void *context);
 must_check bool index_message_put(struct index_txn *txn, uint32_t id,
 	const struct index_message *message, struct str name);
-/* With its facts. */
+/* With its facts and its digest. */
 must_check bool index_message_remove(struct index_txn *txn, uint32_t id,
 	uint32_t uid);
 
@@ -87,6 +92,21 @@ bool index_facts_find(struct index_txn *txn, uint32_t id, uint32_t uid,
 	struct str *facts);
 must_check bool index_facts_put(struct index_txn *txn, uint32_t id,
 	uint32_t uid, struct str facts);
+
+must_check bool index_digest_put(struct index_txn *txn, uint32_t id,
+	uint32_t uid, struct str digest);
+/* Call each() for those from one uid to another, in order. */
+void index_digests_each(struct index_txn *txn, uint32_t id, uint32_t from,
+	uint32_t to, void (*each)(void *context, uint32_t uid,
+		struct str digest), void *context);
+
+/* Remember an expunge, RFC 7162 3.2.7; the oldest of many are forgotten. The
+ * caller keeps the row. */
+must_check bool index_expunged_put(struct index_txn *txn,
+	struct index_mailbox *row, uint64_t modseq, uint32_t uid);
+/* Those after a modseq, in order of their modseqs. */
+void index_expunged_each(struct index_txn *txn, uint32_t id, uint64_t after,
+	void (*each)(void *context, uint32_t uid), void *context);
 
 bool index_keywords_find(struct index_txn *txn, uint32_t id,
 	struct str *names);

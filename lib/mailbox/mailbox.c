@@ -158,6 +158,81 @@ bool mailbox_add(struct mailbox *mailbox, struct index_txn *txn,
 		str_from(name));
 }
 
+bool mailbox_forget(struct mailbox *mailbox, struct index_txn *txn,
+	uint32_t uid, uint64_t modseq)
+{
+	return index_message_remove(txn, mailbox->row.id, uid) &&
+		index_expunged_put(txn, &mailbox->row, modseq, uid);
+}
+
+struct vanished {
+	struct arena *arena;
+	uint32_t *uids;
+	size_t count, capacity;
+};
+
+static void take_vanished(void *context, uint32_t uid)
+{
+	struct vanished *v = context;
+
+	arena_grow(v->arena, &v->uids, &v->capacity, v->count + 1,
+		sizeof(uid));
+	v->uids[v->count++] = uid;
+}
+
+/* All uids of the set that are not there now. */
+static void add_missing(struct mailbox *mailbox, struct arena *arena,
+	const struct imap_set *wanted, uint32_t from, struct imap_set *vanished)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < wanted->count; i++) {
+		struct imap_range r = wanted->ranges[i];
+		uint32_t uid = r.from > from ? r.from : from;
+
+		for (; uid <= r.to && uid < mailbox->row.uidnext; uid++) {
+			while (at < mailbox->count &&
+				mailbox->messages[at].is.uid < uid)
+				at++;
+			if (at == mailbox->count ||
+				mailbox->messages[at].is.uid != uid)
+				imap_set_add(arena, vanished, uid);
+		}
+	}
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+enum mailbox_result mailbox_vanished(struct mailbox *mailbox,
+	struct arena *arena, const struct imap_set *wanted, uint64_t after,
+	uint32_t from, struct imap_set *vanished)
+{
+	struct vanished v = { .arena = arena };
+	struct index_txn *txn;
+
+	*vanished = (struct imap_set){ 0 };
+	if (after < mailbox->row.expunged_from) {
+		add_missing(mailbox, arena, wanted, from, vanished);
+		return MAILBOX_OK;
+	}
+	txn = index_begin(mailbox->store->index, false);
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	index_expunged_each(txn, mailbox->row.id, after, take_vanished, &v);
+	index_abort(txn);
+	if (v.count)
+		qsort(v.uids, v.count, sizeof(*v.uids), by_uid);
+	for (size_t i = 0; i < v.count; i++)
+		if (imap_set_has(wanted, v.uids[i]))
+			imap_set_add(arena, vanished, v.uids[i]);
+	return MAILBOX_OK;
+}
+
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid)
 {
@@ -356,7 +431,7 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 
 	if (!index_mailbox_new(txn, &row))
 		return false;
-	row.modseq = (uint64_t)wall_us();
+	row.modseq = row.expunged_from = (uint64_t)wall_us();
 	if (mailbox_uidlist_parse(arena, mailbox_store_read(mailbox->store,
 		arena, file_of(mailbox, "dovecot-uidlist", path)), &list)) {
 		row.uidvalidity = list.uidvalidity;

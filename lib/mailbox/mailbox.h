@@ -17,6 +17,7 @@
 #define MAILBOX_MAILBOX_H
 
 #include "base/list.h"
+#include "imap/digest.h"
 #include "imap/set.h"
 #include "imap/take.h"
 #include "mailbox/driver.h"
@@ -97,6 +98,9 @@ must_check enum mailbox_result mailbox_read(struct mailbox *mailbox,
 struct mailbox_facts {
 	uint64_t size; /* octets in CRLF form */
 	struct str envelope, body, structure; /* as in a FETCH response */
+	struct str preview;  /* RFC 8970: UTF-8 */
+	struct str email_id; /* RFC 8474: made of the message's octets */
+	struct str digest;   /* NONE if it is in the index */
 };
 
 /* In the arena; reads the message if nothing is kept. */
@@ -106,6 +110,20 @@ must_check enum mailbox_result mailbox_size(struct mailbox *mailbox,
 	uint32_t uid, uint64_t *size);
 /* Write what was learned into the index; done now and then anyway. */
 void mailbox_keep_learned(struct mailbox *mailbox);
+/* What SORT and THREAD need of these uids (ascending), in the arena; of a
+ * message that is gone: nothing. Waits. */
+must_check enum mailbox_result mailbox_digests(struct mailbox *mailbox,
+	struct arena *arena, const uint32_t *uids, size_t count,
+	struct imap_digest *digests);
+
+/*
+ * Uids of `wanted` that were expunged after that modseq, in the arena. If the
+ * index does not reach back so far: all of them that are not there, up from
+ * uid `from` on (RFC 7162 3.2.5.2).
+ */
+must_check enum mailbox_result mailbox_vanished(struct mailbox *mailbox,
+	struct arena *arena, const struct imap_set *wanted, uint64_t after,
+	uint32_t from, struct imap_set *vanished);
 
 /* ---- changing ---- */
 
@@ -151,7 +169,14 @@ struct mailbox_save *mailbox_save_begin(struct arena *arena,
 /* Octets with CRLF or LF line ends. */
 must_check enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets);
-/* Durable when it returns. */
+/* No octet follows; its text is durable when this returns. */
+must_check enum mailbox_result mailbox_save_close(struct mailbox_save *save,
+	const struct imap_flags *flags, int64_t internal_s);
+/* Messages that were closed, of one mailbox, become visible, all or none, with
+ * uids from *uid on; durable when it returns. */
+must_check enum mailbox_result mailbox_save_publish(
+	struct mailbox_save **saves, size_t count, uint32_t *uid);
+/* Both for one message. */
 must_check enum mailbox_result mailbox_save_end(struct mailbox_save *save,
 	const struct imap_flags *flags, int64_t internal_s, uint32_t *uid);
 
@@ -167,6 +192,9 @@ void mailbox_reload(struct mailbox *mailbox);
 /* Add at the end of memory and to the transaction. */
 must_check bool mailbox_add(struct mailbox *mailbox, struct index_txn *txn,
 	const struct index_message *message, const char *name);
+/* Its rows go, and the expunge is remembered; memory is the caller's. */
+must_check bool mailbox_forget(struct mailbox *mailbox, struct index_txn *txn,
+	uint32_t uid, uint64_t modseq);
 /* The next uid, reserved on disk. 0: there is none, or an error. */
 uint32_t mailbox_next_uid(struct mailbox *mailbox);
 /* Bits of these keywords, new ones are made; in a write transaction. */

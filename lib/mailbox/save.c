@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/span.h"
 #include "io/helper.h"
 #include "mailbox/store.h"
@@ -23,6 +24,9 @@ struct mailbox_save {
 	const char *temporary; /* NULL: published */
 	uint64_t octets, line_ends;
 	bool held_cr;          /* a CR that may be half of a CRLF */
+	struct imap_flags flags;
+	struct index_message is;
+	const char *name;      /* published under this one */
 	size_t len;
 	char piece[PIECE];
 };
@@ -106,14 +110,14 @@ enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 }
 
 static enum mailbox_result publish(struct mailbox_save *save,
-	struct index_txn *txn, const struct imap_flags *flags,
-	struct index_message *is)
+	struct index_txn *txn)
 {
 	struct mailbox *m = save->mailbox;
 	const struct mailbox_driver *driver = m->store->driver;
+	struct index_message *is = &save->is;
 	const char *name;
 
-	if (!mailbox_keywords_of(m, txn, flags, true, &is->keywords))
+	if (!mailbox_keywords_of(m, txn, &save->flags, true, &is->keywords))
 		return MAILBOX_TRY_LATER;
 	is->uid = mailbox_next_uid(m);
 	if (is->uid == 0)
@@ -122,21 +126,50 @@ static enum mailbox_result publish(struct mailbox_save *save,
 		driver->fresh(save->arena, save->octets, is->size),
 		is->flags, (uint32_t)(is->keywords &
 			((1u << MAILBOX_LETTERS) - 1)));
-	is->modseq = ++m->row.modseq;
+	is->modseq = m->row.modseq + 1;
 	if (!mailbox_add(m, txn, is, name))
 		return MAILBOX_TRY_LATER;
 	if (!driver->publish(m->store->dir, m->name, save->temporary, name,
 		is->internal_s))
 		return mailbox_failed("write to", m->name);
 	save->temporary = NULL;
-	mailbox_list_uids(m, m->count - 1);
+	save->name = name;
 	return MAILBOX_OK;
 }
 
-static enum mailbox_result commit(struct mailbox_save *save,
-	const struct imap_flags *flags, struct index_message *is)
+/* All or none: those that have their names already go again. */
+static void take_back(struct mailbox_save **saves, size_t count)
 {
-	struct mailbox *m = save->mailbox;
+	for (size_t i = 0; i < count; i++) {
+		struct mailbox *m = saves[i]->mailbox;
+		struct mailbox_entry entry = { .name = saves[i]->name };
+
+		if (entry.name && !m->store->driver->unlink(m->store->dir,
+			m->name, &entry))
+			log_warning("%s: remove %s: %m", m->store->path,
+				entry.name);
+	}
+}
+
+static enum mailbox_result publish_all(struct mailbox_save **saves,
+	size_t count, struct index_txn *txn)
+{
+	struct mailbox *m = saves[0]->mailbox;
+	enum mailbox_result result = MAILBOX_OK;
+	size_t before = m->count;
+
+	for (size_t i = 0; result == MAILBOX_OK && i < count; i++)
+		result = publish(saves[i], txn);
+	if (result != MAILBOX_OK)
+		return result;
+	mailbox_list_uids(m, before);
+	m->row.modseq++;
+	return MAILBOX_OK;
+}
+
+static enum mailbox_result commit(struct mailbox_save **saves, size_t count)
+{
+	struct mailbox *m = saves[0]->mailbox;
 	struct index_txn *txn = index_begin(m->store->index, true);
 	enum mailbox_result result = MAILBOX_TRY_LATER;
 	bool known;
@@ -148,15 +181,17 @@ static enum mailbox_result commit(struct mailbox_save *save,
 		return MAILBOX_NONEXISTENT;
 	}
 	known = mailbox_stamp_is_known(m);
-	result = publish(save, txn, flags, is);
+	result = publish_all(saves, count, txn);
 	mailbox_stamp_own(m, known);
 	if (result == MAILBOX_OK && !index_mailbox_put(txn, str_from(m->name),
 		&m->row))
 		result = MAILBOX_TRY_LATER;
-	if (result != MAILBOX_OK)
+	if (result != MAILBOX_OK) {
+		take_back(saves, count);
 		index_abort(txn);
-	else if (!index_commit(txn))
+	} else if (!index_commit(txn)) {
 		result = MAILBOX_TRY_LATER;
+	}
 	if (result != MAILBOX_OK)
 		mailbox_reload(m);
 	else
@@ -164,26 +199,50 @@ static enum mailbox_result commit(struct mailbox_save *save,
 	return result;
 }
 
-enum mailbox_result mailbox_save_end(struct mailbox_save *save,
-	const struct imap_flags *flags, int64_t internal_s, uint32_t *uid)
+enum mailbox_result mailbox_save_close(struct mailbox_save *save,
+	const struct imap_flags *flags, int64_t internal_s)
 {
 	struct mailbox *m = save->mailbox;
-	struct index_message is = { .flags = flags->system,
-		.internal_s = internal_s, .saved_s = wall_us() / 1000000 };
-	enum mailbox_result result;
 
 	if (save->held_cr && !put(save, '\r'))
 		return mailbox_failed("write to", m->name);
 	if (!flush_piece(save) || io_fsync(save->fd) < 0)
 		return mailbox_failed("write to", m->name);
+	close(save->fd);
+	save->fd = -1;
+	save->flags = *flags;
+	for (size_t i = 0; i < flags->count; i++)
+		save->flags.keywords[i] = arena_copy(save->arena,
+			flags->keywords[i]);
+	save->is = (struct index_message){ .flags = flags->system,
+		.internal_s = internal_s, .saved_s = wall_us() / 1000000,
+		.size = save->octets + save->line_ends };
+	return MAILBOX_OK;
+}
+
+enum mailbox_result mailbox_save_publish(struct mailbox_save **saves,
+	size_t count, uint32_t *uid)
+{
+	struct mailbox *m = saves[0]->mailbox;
+	enum mailbox_result result;
+
 	if (m->is_removed)
 		return MAILBOX_NONEXISTENT;
-	is.size = save->octets + save->line_ends;
-	result = commit(save, flags, &is);
+	result = commit(saves, count);
 	if (result != MAILBOX_OK)
 		return result;
-	*uid = is.uid;
+	*uid = saves[0]->is.uid;
 	if (!m->store->driver->flush(m->store->dir, m->name))
 		return mailbox_failed("flush", m->name);
 	return mailbox_store_flush(m->store);
+}
+
+enum mailbox_result mailbox_save_end(struct mailbox_save *save,
+	const struct imap_flags *flags, int64_t internal_s, uint32_t *uid)
+{
+	enum mailbox_result result = mailbox_save_close(save, flags,
+		internal_s);
+
+	return result == MAILBOX_OK ? mailbox_save_publish(&save, 1, uid) :
+				      result;
 }

@@ -177,8 +177,8 @@ static void take_known(struct scan *scan)
 			m->messages[kept++] = *message;
 			continue;
 		}
-		if (!index_message_remove(scan->txn, m->row.id,
-			message->is.uid))
+		if (!mailbox_forget(m, scan->txn, message->is.uid,
+			scan->modseq))
 			scan->ok = false;
 		free(message->name);
 		m->garbage++;

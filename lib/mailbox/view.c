@@ -50,6 +50,7 @@ enum mailbox_result mailbox_view_open(struct mailbox *mailbox,
 	v->mailbox = mailbox;
 	v->read_only = read_only;
 	v->own_arena = arena_new(0);
+	v->saved_arena = arena_new(0);
 	add_new(v);
 	v->changes = mailbox->changes;
 	v->modseq = mailbox->row.modseq;
@@ -64,6 +65,7 @@ void mailbox_view_close(struct mailbox_view *view)
 		return;
 	mailbox_close(view->mailbox);
 	arena_free(view->own_arena);
+	arena_free(view->saved_arena);
 	free(view->uids);
 	free(view->recent);
 	free(view);
@@ -170,6 +172,15 @@ void mailbox_view_told(struct mailbox_view *view, const uint32_t *uids,
 	view->own_modseq = modseq;
 }
 
+void mailbox_view_save(struct mailbox_view *view, const uint32_t *uids,
+	size_t count)
+{
+	arena_reset(view->saved_arena);
+	view->saved = (struct imap_set){ 0 };
+	for (size_t i = 0; i < count; i++)
+		imap_set_add(view->saved_arena, &view->saved, uids[i]);
+}
+
 uint32_t mailbox_view_seq(const struct mailbox_view *view, uint32_t uid)
 {
 	size_t low = 0, high = view->count;
@@ -207,7 +218,12 @@ bool mailbox_view_uids(const struct mailbox_view *view, struct arena *arena,
 	uint32_t largest = !is_uids ? (uint32_t)view->count :
 		view->count ? view->uids[view->count - 1] : 0;
 
-	imap_set_resolve(set, largest);
+	if (set->is_saved) {
+		*set = view->saved;
+		is_uids = true;
+	} else {
+		imap_set_resolve(set, largest);
+	}
 	*uids = arena_array(arena, view->count + 1, sizeof(**uids));
 	*count = 0;
 	for (size_t i = 0; i < set->count; i++) {

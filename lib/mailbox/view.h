@@ -24,6 +24,8 @@ struct mailbox_view {
 	struct imap_set own; /* ... for these uids */
 	struct arena *own_arena;
 	size_t keywords_told;
+	struct imap_set saved; /* uids that a search saved, RFC 5182 */
+	struct arena *saved_arena;
 };
 
 /* What a connection has to be told, in this order. */
@@ -55,6 +57,9 @@ bool mailbox_view_has_news(const struct mailbox_view *view);
 /* What this connection did itself with .SILENT is not told to it. */
 void mailbox_view_told(struct mailbox_view *view, const uint32_t *uids,
 	size_t count, uint64_t modseq);
+/* "$" from now on; ascending uids. */
+void mailbox_view_save(struct mailbox_view *view, const uint32_t *uids,
+	size_t count);
 /* 0: there is none. */
 uint32_t mailbox_view_seq(const struct mailbox_view *view, uint32_t uid);
 static inline uint32_t mailbox_view_uid(const struct mailbox_view *view,

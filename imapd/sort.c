@@ -1,0 +1,142 @@
+/*
+ * SORT and THREAD, RFC 5256: a search whose result comes in an order.
+ */
+#include "session.h"
+
+#include "imap/sort.h"
+#include "imap/thread.h"
+
+static struct imap_digest *digests_of(struct session *s,
+	const struct found *found, enum mailbox_result *result)
+{
+	struct imap_digest *digests = arena_array(s->command,
+		found->count + 1, sizeof(*digests));
+
+	*result = mailbox_digests(s->view->mailbox, s->command, found->uids,
+		found->count, digests);
+	return digests;
+}
+
+static enum mailbox_result put_in_order(struct session *s,
+	const struct imap_sort *sort, struct found *found)
+{
+	struct imap_sort_item *items = arena_array(s->command,
+		found->count + 1, sizeof(*items));
+	struct imap_digest *digests = NULL;
+	enum mailbox_result result = MAILBOX_OK;
+
+	if (imap_sort_needs_digest(sort))
+		digests = digests_of(s, found, &result);
+	if (result != MAILBOX_OK)
+		return result;
+	for (size_t i = 0; i < found->count; i++) {
+		struct imap_sort_item *item = &items[i];
+		struct mailbox_message *m;
+
+		item->uid = found->uids[i];
+		if (digests)
+			item->digest = digests[i];
+		if (imap_sort_needs_size(sort) &&
+			mailbox_size(s->view->mailbox, item->uid,
+				&item->size) == MAILBOX_TRY_LATER)
+			return MAILBOX_TRY_LATER;
+		m = mailbox_find(s->view->mailbox, item->uid);
+		if (m)
+			item->arrived_s = m->is.internal_s;
+	}
+	imap_sort_run(sort, items, found->count);
+	for (size_t i = 0; i < found->count; i++)
+		found->uids[i] = items[i].uid;
+	return MAILBOX_OK;
+}
+
+struct answer verb_sort(struct session *s, struct str args)
+{
+	struct imap_returns returns;
+	struct imap_sort sort;
+	struct found found;
+	struct answer answer;
+	struct str charset;
+
+	if (!imap_returns_take(&args, &returns) ||
+		!imap_sort_take(&args, &sort) || !str_take_char(&args, ' ') ||
+		!imap_take_astring(s->command, &args, &charset) ||
+		!str_take_char(&args, ' '))
+		return BAD_SYNTAX;
+	if (!search_find(s, charset, args, &returns, &found, &answer))
+		return answer;
+	answer = answer_of(put_in_order(s, &sort, &found), "Sort completed");
+	if (answer.word[0] == 'O')
+		result_tell(s, "SORT", &returns, &found);
+	return answer;
+}
+
+static const struct {
+	const char *name;
+	enum imap_thread_kind kind;
+} kinds[] = {
+	{ "ORDEREDSUBJECT", IMAP_THREAD_ORDEREDSUBJECT },
+	{ "REFERENCES", IMAP_THREAD_REFERENCES },
+	{ "REFS", IMAP_THREAD_REFS },
+};
+
+static bool take_kind(struct str *in, enum imap_thread_kind *kind)
+{
+	struct str word;
+
+	if (!imap_take_atom(in, &word))
+		return false;
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (str_is_nocase(word, kinds[i].name)) {
+			*kind = kinds[i].kind;
+			return true;
+		}
+	return false;
+}
+
+static enum mailbox_result tell_threads(struct session *s,
+	enum imap_thread_kind kind, const struct found *found)
+{
+	struct imap_thread_item *items = arena_array(s->command,
+		found->count + 1, sizeof(*items));
+	struct buf out = BUF_IN(s->command);
+	enum mailbox_result result;
+	struct imap_digest *digests = digests_of(s, found, &result);
+
+	if (result != MAILBOX_OK)
+		return result;
+	for (size_t i = 0; i < found->count; i++) {
+		uint32_t uid = found->uids[i];
+		struct mailbox_message *m =
+			mailbox_find(s->view->mailbox, uid);
+
+		items[i] = (struct imap_thread_item){
+			.number = s->is_uid ? uid :
+				mailbox_view_seq(s->view, uid),
+			.arrived_s = m ? m->is.internal_s : 0,
+			.digest = digests[i],
+		};
+	}
+	imap_thread_format(s->command, &out, kind, items, found->count);
+	io_fmt(s->io, "* THREAD%s", found->count ? " " : "");
+	io_write(s->io, buf_str(&out));
+	io_text(s->io, "\r\n");
+	return MAILBOX_OK;
+}
+
+struct answer verb_thread(struct session *s, struct str args)
+{
+	const struct imap_returns none = { 0 };
+	enum imap_thread_kind kind;
+	struct found found;
+	struct answer answer;
+	struct str charset;
+
+	if (!take_kind(&args, &kind) || !str_take_char(&args, ' ') ||
+		!imap_take_astring(s->command, &args, &charset) ||
+		!str_take_char(&args, ' '))
+		return BAD_SYNTAX;
+	if (!search_find(s, charset, args, &none, &found, &answer))
+		return answer;
+	return answer_of(tell_threads(s, kind, &found), "Thread completed");
+}

@@ -1,0 +1,158 @@
+#include "imap/digest.h"
+
+#include "imap/match.h"
+#include "imap/subject.h"
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/list.h"
+#include "mail/message_id.h"
+#include "mail/word.h"
+
+enum {
+	TEXT_MOST = 1000, /* octets that are compared */
+};
+
+/* In front of the texts in a row. */
+struct row_header {
+	int64_t sent_s;
+	uint16_t lens[IMAP_DIGEST_TEXTS - 1];
+	uint16_t is_reply;
+	uint32_t references_len;
+};
+
+static struct str folded(struct arena *arena, struct str text)
+{
+	struct buf out = BUF_IN(arena);
+
+	imap_fold_format(&out, str_first(text, TEXT_MOST));
+	return buf_str(&out);
+}
+
+/* RFC 5256 3: the local part; a group counts by its name. */
+static void first_address(struct arena *arena, struct str body,
+	struct str *local, struct str *display)
+{
+	struct mail_list list = mail_list_of(mail_header_unfold(arena, body));
+	struct mail_mailbox m;
+	enum mail_list_item item;
+
+	do {
+		item = mail_list_next(arena, &list, &m);
+	} while (item == MAIL_LIST_JUNK || item == MAIL_LIST_GROUP_END);
+	if (item == MAIL_LIST_END)
+		return;
+	*local = folded(arena, item == MAIL_LIST_GROUP ? m.name : m.local);
+	if (!display)
+		return;
+	if (m.name.len > 0)
+		*display = folded(arena, mail_words_decode(arena, m.name));
+	else
+		*display = folded(arena, arena_fmt(arena, "%.*s@%.*s",
+			STR_ARG(m.local), STR_ARG(m.domain)));
+}
+
+static struct str bare_id(struct arena *arena, struct str id)
+{
+	struct buf out = BUF_IN(arena);
+
+	/* "<"a b"@c>" and <a\ b@c> are the same id. */
+	for (size_t i = 0; i < id.len && out.len < TEXT_MOST; i++)
+		if (!strchr("<>\"\\\n", id.p[i]))
+			buf_char(&out, id.p[i]);
+	return buf_str(&out);
+}
+
+/* RFC 5256 3: all of References, else the first of In-Reply-To. */
+static struct str references(struct arena *arena, struct str header)
+{
+	struct str ids[IMAP_REFERENCES_MOST], id;
+	struct buf out = BUF_IN(arena);
+	struct mail_header field;
+	size_t count = 0, from;
+
+	if (mail_header_find(header, "References", &field))
+		while (mail_message_id_take(&field.body, &id))
+			ids[count++ % IMAP_REFERENCES_MOST] = id;
+	if (count == 0 && mail_header_find(header, "In-Reply-To", &field) &&
+		mail_message_id_take(&field.body, &id))
+		ids[count++] = id;
+	from = count > IMAP_REFERENCES_MOST ? count - IMAP_REFERENCES_MOST : 0;
+	for (size_t i = from; i < count; i++) {
+		buf_add(&out, bare_id(arena, ids[i % IMAP_REFERENCES_MOST]));
+		buf_char(&out, '\n');
+	}
+	return buf_str(&out);
+}
+
+static const struct {
+	const char *name;
+	enum imap_digest_text local, display; /* TEXTS: none */
+} addresses[] = {
+	{ "From", IMAP_DIGEST_FROM, IMAP_DIGEST_DISPLAY_FROM },
+	{ "To", IMAP_DIGEST_TO, IMAP_DIGEST_DISPLAY_TO },
+	{ "Cc", IMAP_DIGEST_CC, IMAP_DIGEST_TEXTS },
+};
+
+void imap_digest_make(struct arena *arena, struct str header,
+	struct imap_digest *digest)
+{
+	struct mail_header field;
+	struct mail_date date;
+	struct str id;
+
+	*digest = (struct imap_digest){ .sent_s = IMAP_NOT_SENT };
+	if (mail_header_find(header, "Date", &field) &&
+		mail_date_parse(mail_header_unfold(arena, field.body), &date))
+		digest->sent_s = date.unix_s;
+	if (mail_header_find(header, "Subject", &field))
+		digest->texts[IMAP_DIGEST_SUBJECT] = folded(arena,
+			imap_subject_base(arena, field.body,
+				&digest->is_reply));
+	for (size_t i = 0; i < COUNT(addresses); i++)
+		if (mail_header_find(header, addresses[i].name, &field))
+			first_address(arena, field.body,
+				&digest->texts[addresses[i].local],
+				addresses[i].display == IMAP_DIGEST_TEXTS ?
+					NULL :
+					&digest->texts[addresses[i].display]);
+	if (mail_header_find(header, "Message-ID", &field) &&
+		mail_message_id_take(&field.body, &id))
+		digest->texts[IMAP_DIGEST_ID] = bare_id(arena, id);
+	digest->texts[IMAP_DIGEST_REFERENCES] = references(arena, header);
+}
+
+void imap_digest_format(struct buf *out, const struct imap_digest *digest)
+{
+	struct row_header h = { .sent_s = digest->sent_s,
+		.is_reply = digest->is_reply };
+
+	for (size_t i = 0; i < COUNT(h.lens); i++)
+		h.lens[i] = (uint16_t)digest->texts[i].len;
+	h.references_len =
+		(uint32_t)digest->texts[IMAP_DIGEST_REFERENCES].len;
+	buf_add(out, str_of(&h, sizeof(h)));
+	for (size_t i = 0; i < IMAP_DIGEST_TEXTS; i++)
+		buf_add(out, digest->texts[i]);
+}
+
+bool imap_digest_parse(struct str row, struct imap_digest *digest)
+{
+	struct row_header h;
+
+	if (row.len < sizeof(h))
+		return false;
+	memcpy(&h, row.p, sizeof(h));
+	row = str_skip(row, sizeof(h));
+	digest->sent_s = h.sent_s;
+	digest->is_reply = h.is_reply != 0;
+	for (size_t i = 0; i < IMAP_DIGEST_TEXTS; i++) {
+		size_t len = i == IMAP_DIGEST_REFERENCES ? h.references_len :
+							   h.lens[i];
+
+		if (len > row.len)
+			return false;
+		digest->texts[i] = str_first(row, len);
+		row = str_skip(row, len);
+	}
+	return row.len == 0;
+}
