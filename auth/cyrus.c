@@ -153,7 +153,7 @@ void cyrus_open(const struct conf *conf)
 		strdup(arena_fmt(arena, "%.*s/sasl:/etc/sasl2",
 			STR_ARG(conf->config_directory)).p);
 	if (!config_path)
-		panic("no memory");
+		starved("out of memory");
 	result = sasl_server_init(process_callbacks,
 		arena_cstr(arena, conf->smtpd_sasl_path));
 	if (result == SASL_OK)

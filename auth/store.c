@@ -116,7 +116,7 @@ void store_open(const struct conf *conf)
 	store.conf = conf;
 	store.path = strndup(path.p, path.len);
 	if (!store.path)
-		panic("no memory");
+		starved("out of memory");
 	store.decoy = password_setting(arena_new(0));
 	if (!str_starts(path, STR("/")))
 		log_fatal("auth_users_file must begin with a \"/\"");

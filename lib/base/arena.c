@@ -128,7 +128,7 @@ static struct block *add_block(struct arena *arena, size_t least)
 	struct block *block = malloc(sizeof(*block) + size);
 
 	if (!block)
-		panic("out of memory: arena of %zu octets", arena->octets);
+		starved("out of memory: arena of %zu octets", arena->octets);
 	if (arena->next_size < BLOCK_MOST)
 		arena->next_size *= 2;
 	block->size = size;

@@ -34,7 +34,7 @@ void *mem_new(size_t count, size_t size)
 	void *memory = calloc(count ? count : 1, size ? size : 1);
 
 	if (!memory)
-		panic("out of memory: %zu elements of %zu octets", count, size);
+		starved("out of memory: %zu elements of %zu octets", count, size);
 	return memory;
 }
 
@@ -55,7 +55,7 @@ void array_grow(void *array_pointer, size_t *capacity, size_t need,
 	memcpy(&memory, array_pointer, sizeof(memory));
 	memory = realloc(memory, octets);
 	if (!memory)
-		panic("out of memory: array of %zu octets", octets);
+		starved("out of memory: array of %zu octets", octets);
 	memset((char *)memory + *capacity * size, 0,
 		octets - *capacity * size);
 	memcpy(array_pointer, &memory, sizeof(memory));

@@ -41,12 +41,18 @@ struct stat;
 must_check bool fd_stat(int fd, struct stat *st);
 
 /*
- * A broken invariant or no memory: logs the text with severity panic, then
- * aborts. Nothing is cleaned up; master starts another process.
+ * A broken invariant: logs the text with severity panic, then aborts. Nothing
+ * is cleaned up; master starts another process.
  */
 _Noreturn void panic(const char *format, ...) printf_like(1, 2);
+/*
+ * The machine has no more of something that this process cannot do without
+ * (memory, descriptors): logs the text with severity fatal and ends with
+ * status 1, at once: no exit handlers run. master starts another process.
+ */
+_Noreturn void starved(const char *format, ...) printf_like(1, 2);
 
-/* Heap memory that is never NULL: out of memory ends the process (panic). */
+/* Heap memory that is never NULL: out of memory ends the process (starved). */
 void *mem_new(size_t count, size_t size) must_check
 	__attribute__((malloc, returns_nonnull, alloc_size(1, 2)));
 

@@ -100,6 +100,12 @@ void log_fatal(const char *format, ...)
 	exit(1);
 }
 
+void starved(const char *format, ...)
+{
+	WRITE(LOG_LEVEL_FATAL);
+	_exit(1);
+}
+
 void panic(const char *format, ...)
 {
 	WRITE(LOG_LEVEL_PANIC);

@@ -98,7 +98,7 @@ struct fiber *io_spawn(const char *name, void (*run)(void *context),
 
 	prepare();
 	if (!stack_new(&fiber->stack))
-		panic("no memory for the stack of fiber %s: %m", name);
+		starved("no memory for the stack of fiber %s: %m", name);
 	fiber->name = name;
 	fiber->run = run;
 	fiber->context = context;

@@ -126,7 +126,7 @@ void io_helpers_start(int threads)
 	jobs_init(&helpers.done);
 	helpers.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (helpers.eventfd < 0 || sem_init(&helpers.wanted_count, 0, 0) < 0)
-		panic("helper threads: %m");
+		starved("helper threads: %m");
 	ready_watch(helpers.eventfd, wake_owners);
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
@@ -138,7 +138,7 @@ void io_helpers_start(int threads)
 
 		errno = pthread_create(&thread, &attributes, helper, NULL);
 		if (errno)
-			panic("helper thread: %m");
+			starved("helper thread: %m");
 	}
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

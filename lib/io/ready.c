@@ -40,7 +40,7 @@ static int epoll_fd(void)
 	if (known.epoll == 0) {
 		known.epoll = epoll_create1(EPOLL_CLOEXEC) + 1;
 		if (known.epoll == 0)
-			panic("epoll_create1: %m");
+			starved("epoll_create1: %m");
 	}
 	return known.epoll - 1;
 }
@@ -224,7 +224,7 @@ void ready_watch(int fd, void (*when)(int fd))
 	io_fresh(fd);
 	d->when = when;
 	if (!interest_set(fd, d, EPOLLIN))
-		panic("epoll_ctl: %m");
+		starved("epoll_ctl: %m");
 }
 
 static void input_came(int fd, struct descriptor *d, uint32_t events)

@@ -35,7 +35,7 @@ void io_signal_watch(int signal_number)
 	fd = signalfd(signals.fd - 1, &signals.watched,
 		SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
-		panic("signalfd: %m");
+		starved("signalfd: %m");
 	if (signals.fd == 0)
 		ready_watch(fd, take_signals);
 	signals.fd = fd + 1;

@@ -432,7 +432,7 @@ static void input_resize(struct stream *stream, size_t cap)
 	char *memory = malloc(cap);
 
 	if (!memory)
-		panic("out of memory: input of %zu octets", cap);
+		starved("out of memory: input of %zu octets", cap);
 	if (kept > 0)
 		memcpy(memory, stream->input.p + stream->at, kept);
 	free(stream->input.p);

@@ -574,7 +574,7 @@ struct index *index_open(int store, const char *path)
 	int error;
 
 	if (asprintf(&index->path, "%s/%s", path, INDEX_NAME) < 0)
-		panic("no memory");
+		starved("out of memory");
 	if (!open_boot(index, store)) {
 		log_warning("%s: %m", index->path);
 		index_close(index);

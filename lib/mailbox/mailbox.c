@@ -89,7 +89,7 @@ static void append(struct mailbox *mailbox,
 	m->is = *message;
 	m->name = strndup(name.p, name.len);
 	if (!m->name)
-		panic("no memory");
+		starved("out of memory");
 	if (message->flags & MAILBOX_PENDING)
 		mailbox->has_pending = true;
 }
@@ -502,7 +502,7 @@ static struct mailbox *new_mailbox(struct mailbox_store *store,
 	m->store = store;
 	m->name = strndup(name.p, name.len);
 	if (!m->name)
-		panic("no memory");
+		starved("out of memory");
 	m->watches[0] = m->watches[1] = -1;
 	list_init(&m->watchers);
 	list_append(&store->open, &m->link);
@@ -619,7 +619,7 @@ static bool rename_message(struct mailbox *mailbox, struct index_txn *txn,
 	free(message->name);
 	message->name = strdup(name);
 	if (!message->name)
-		panic("no memory");
+		starved("out of memory");
 	message->is.flags &= ~(unsigned)MAILBOX_IN_NEW;
 	return index_message_put(txn, mailbox->row.id, &message->is,
 		str_from(name));

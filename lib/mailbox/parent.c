@@ -218,7 +218,7 @@ static char *copy_of(struct str s)
 	char *copy = s.p ? strndup(s.p, s.len) : strdup("");
 
 	if (!copy)
-		panic("no memory");
+		starved("out of memory");
 	return copy;
 }
 

@@ -142,7 +142,7 @@ static void take_entry(struct scan *scan, struct mailbox_message *m,
 		free(m->name);
 		m->name = strdup(entry->name);
 		if (!m->name)
-			panic("no memory");
+			starved("out of memory");
 		scan->mailbox->row.names++;
 	}
 	m->is.flags = (m->is.flags & ~(unsigned)MAILBOX_IN_NEW) |

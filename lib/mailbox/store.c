@@ -312,7 +312,7 @@ static enum mailbox_result rename_one(struct mailbox_store *store,
 		free(open->name);
 		open->name = strdup(new);
 		if (!open->name)
-			panic("no memory");
+			starved("out of memory");
 	}
 	return MAILBOX_OK;
 }
@@ -494,7 +494,7 @@ struct mailbox_store *mailbox_store_open(const char *location)
 	store->inotify = -1;
 	store->path = strndup(path.p, path.len);
 	if (!store->path)
-		panic("no memory");
+		starved("out of memory");
 	for (size_t i = strlen(store->path); i > 1 &&
 		store->path[i - 1] == '/'; i--)
 		store->path[i - 1] = 0;

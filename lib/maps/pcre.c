@@ -77,7 +77,7 @@ static void *compile(struct arena *arena, struct str pattern, uint32_t flags,
 	pcre->data = pcre2_match_data_create_from_pattern(pcre->code, NULL);
 	pcre->context = pcre2_match_context_create(NULL);
 	if (!pcre->data || !pcre->context)
-		panic("out of memory: a pattern");
+		starved("out of memory: a pattern");
 	pcre2_set_match_limit(pcre->context, MATCH_LIMIT);
 	pcre2_set_depth_limit(pcre->context, DEPTH_LIMIT);
 	arena_on_free(arena, free_pcre, pcre);

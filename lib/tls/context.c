@@ -124,7 +124,7 @@ static void identity_add(struct identity *identity, X509 *certificate)
 	if (!identity->others)
 		identity->others = sk_X509_new_null();
 	if (!identity->others || !sk_X509_push(identity->others, certificate))
-		panic("out of memory: certificates");
+		starved("out of memory: certificates");
 }
 
 static bool is_key(const char *label)

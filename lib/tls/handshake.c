@@ -56,7 +56,7 @@ static const BIO_METHOD *method(void)
 	if (!made || BIO_meth_set_read_ex(made, bio_read) != 1 ||
 		BIO_meth_set_write_ex(made, bio_write) != 1 ||
 		BIO_meth_set_ctrl(made, bio_ctrl) != 1)
-		panic("out of memory: BIO");
+		starved("out of memory: BIO");
 	return made;
 }
 
@@ -177,7 +177,7 @@ static struct tls_layer *layer_new(struct arena *arena,
 	layer->is_server = is_server;
 	layer->ssl = SSL_new(context->ssl);
 	if (!layer->ssl || !bio)
-		panic("out of memory: TLS connection");
+		starved("out of memory: TLS connection");
 	BIO_set_data(bio, layer);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(layer->ssl, bio, bio);
