@@ -103,9 +103,14 @@ static struct child *choose(const struct row *row, const int *have,
 	return best;
 }
 
+/* Who asks again is not in the list twice. */
 static bool wait_for(struct child *asker, struct row *row, const int *have,
 	size_t have_count)
 {
+	for (size_t i = 0; i < WAITING_MOST; i++)
+		if (state.waiting[i].asker == asker &&
+			state.waiting[i].row == row)
+			return true;
 	for (size_t i = 0; i < WAITING_MOST; i++) {
 		struct waiting *w = &state.waiting[i];
 

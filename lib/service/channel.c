@@ -10,23 +10,28 @@
 /* One packet, one frame; its number has no meaning here. */
 enum { CHANNEL_CALL = 1, CHANNEL_MOST = 4096 };
 
-void channel_send(enum msg_kind kind, struct str body)
+bool channel_send(enum msg_kind kind, struct str body)
 {
 	auto_buf struct buf out = { 0 };
 	struct frame frame = { .call = CHANNEL_CALL, .kind = (uint16_t)kind,
 		.body = body };
 	struct iovec piece;
+	bool is_sent;
 
+	errno = ECONNRESET;
 	if (!self.has_master)
-		return;
+		return false;
 	frame_format(&out, &frame);
 	if (!io_gate_enter(&self.channel_gate, SPAN_FOREVER))
-		return;
+		return false;
 	piece = (struct iovec){ .iov_base = out.p, .iov_len = out.len };
-	/* master's end is never full for long; a failure means it is gone */
-	if (!io_packet_send(BIRTH_CHANNEL, &piece, 1, NULL, 0, span_s(60)))
+	/* master's end is never full for long: it is gone, or no memory */
+	is_sent = io_packet_send(BIRTH_CHANNEL, &piece, 1, NULL, 0,
+		span_s(60));
+	if (!is_sent)
 		log_debug("to master: %m");
 	io_gate_leave(&self.channel_gate);
+	return is_sent;
 }
 
 struct kick {

@@ -48,7 +48,8 @@ void work_leave(_Atomic uint32_t *counter);
 
 /* channel.c: to master. */
 void channel_start(void);
-void channel_send(enum msg_kind kind, struct str body);
+/* False with errno: master does not get it. */
+bool channel_send(enum msg_kind kind, struct str body);
 
 /* peers.c */
 /* Stand-alone: before the sandbox closes. */

@@ -15,6 +15,7 @@
 enum {
 	PROCESSES_MOST = 32,  /* peers of one service */
 	ANOTHER_AFTER_MS = 500, /* between requests for one more process */
+	ASK_AGAIN_S = 5,       /* master's answer may have got lost */
 };
 
 /* A process that serves us. */
@@ -180,7 +181,13 @@ static void ask(struct callee *callee)
 	callee->is_asking = true;
 	callee->asked = moment_now();
 	msg_introduce_format(&body, &m);
-	channel_send(MSG_introduce, buf_str(&body));
+	if (channel_send(MSG_introduce, buf_str(&body)))
+		return;
+	/* no answer will come: whoever calls next asks again */
+	callee->is_asking = false;
+	callee->answers++;
+	callee->error = errno;
+	io_event_wake_all(&callee->event);
 }
 
 /* Is one more process worth asking for? */
@@ -297,6 +304,20 @@ void peers_master_gone(void)
 	}
 }
 
+/* True: look again; an answer that does not come is asked for again. */
+static bool wait_for_answer(struct callee *callee, struct moment end)
+{
+	struct span most = span_s(ASK_AGAIN_S), left = moment_left(end);
+
+	if (io_event_wait(&callee->event, left.us < most.us ? left : most))
+		return true;
+	if (errno != ETIMEDOUT)
+		return false;
+	callee->is_asking = false;
+	errno = ETIMEDOUT;
+	return moment_left(end).us > 0;
+}
+
 struct call *service_call_str(struct arena *arena, struct str service,
 	struct span timeout)
 {
@@ -332,8 +353,7 @@ struct call *service_call_str(struct arena *arena, struct str service,
 			return NULL;
 		} else if (!callee->is_asking)
 			ask(callee);
-		if (callee->answers == answers &&
-			!io_event_wait(&callee->event, moment_left(end)))
+		if (callee->answers == answers && !wait_for_answer(callee, end))
 			return NULL;
 	}
 }
