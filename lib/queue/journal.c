@@ -12,6 +12,10 @@
 #include "queue/flush.h"
 #include "queue/message.h"
 
+enum {
+	RETIRED_MOST = 4, /* of a class; then one that is empty is used again */
+};
+
 /* One that this process owns. */
 struct owned {
 	struct list link;
@@ -224,10 +228,41 @@ static struct owned *find_free(struct class *class)
 	return NULL;
 }
 
+/*
+ * A disk whose flushes fail time and again must not fill up with segments. Who
+ * waited for the flush that failed was told so, and was the last to hold a
+ * slot: what is written from now on is flushed from now on.
+ */
+static void reuse_retired(struct journal *journal, struct class *class)
+{
+	struct owned *empty = NULL;
+	size_t retired = 0;
+
+	list_each(at, &class->owned) {
+		struct owned *owned = CONTAINER(at, struct owned, link);
+
+		if (!owned->retired)
+			continue;
+		retired++;
+		if (!empty && owned->free_count == owned->shape.slots)
+			empty = owned;
+	}
+	if (!empty || retired < RETIRED_MOST)
+		return;
+	flush_init(&empty->flush, journal->disk, empty->fd);
+	empty->retired = false;
+	list_remove(&empty->link);
+	list_append(&class->owned, &empty->link);
+}
+
 /* Another segment of the class: a foreign one, or a new one. */
 static bool extend(struct journal *journal, struct class *class)
 {
 	bool done;
+
+	reuse_retired(journal, class);
+	if (find_free(class))
+		return true;
 
 	if (class->creating) {
 		if (!io_event_wait(&class->created, SPAN_FOREVER))

@@ -34,7 +34,8 @@ void journal_close(struct journal *journal);
 /*
  * Write a message (of message_format) into a slot; true: it is durable, and
  * *place tells where. A failed flush retires the segment: all that waited for
- * it fail, and their slots are blanked as far as that is still possible.
+ * it fail, and their slots are blanked as far as that is still possible. Of
+ * several such segments one that is empty is used again before more are made.
  * EMSGSIZE: no slot is that large. ENOSPC: no free slot and no room for more.
  */
 must_check bool journal_commit(struct journal *journal, struct str message,
