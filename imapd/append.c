@@ -62,7 +62,7 @@ static bool take_append(struct session *s, struct str *in,
 		(!imap_take_nz_number(in, &append->number) ||
 			!str_take_char(in, ' ')))
 		return false;
-	return imap_take_astring(s->command, in, &append->name) &&
+	return name_take(s, in, &append->name) &&
 		str_take_char(in, ' ') && take_head(in, &append->head);
 }
 

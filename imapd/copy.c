@@ -46,7 +46,7 @@ static struct answer copy(struct session *s, struct str args, bool move)
 
 	if (!imap_set_take(s->command, &args, &set) ||
 		!str_take_char(&args, ' ') ||
-		!imap_take_astring(s->command, &args, &name) || args.len > 0)
+		!name_take(s, &args, &name) || args.len > 0)
 		return BAD_SYNTAX;
 	if (!mailbox_view_uids(s->view, s->command, &set, s->is_uid, &uids,
 		&count))

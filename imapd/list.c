@@ -1,39 +1,26 @@
 /*
  * LIST and LSUB: names, their attributes and which of them match.
  *
- * RFC 3501 6.3.8, RFC 3348 (children), RFC 6154 (special use), and of RFC 5258
- * the selection and return options that these need.
+ * RFC 3501 6.3.8, RFC 3348 (children), RFC 5258 (LIST-EXTENDED), RFC 5819
+ * (STATUS), RFC 6154 (special use), RFC 9590 (METADATA).
  */
 #include "session.h"
 
-#include "imap/format.h"
+#include <stdlib.h>
 
 enum {
 	SELECT_SUBSCRIBED = 1,
 	SELECT_SPECIAL_USE = 2,
 	RETURN_SUBSCRIBED = 4,
 	RETURN_STATUS = 8,
-	RECURSIVE = 16,
+	RETURN_METADATA = 16,
+	RECURSIVE = 32,
+	EXTENDED = 64,
 	PATTERNS_MOST = 20,
 	STEPS_MOST = 10000, /* of one match: "*" in "*" gets expensive */
 };
 
-/* By their usual names; RFC 6154 2. */
-static const struct {
-	const char *name, *use;
-} special_uses[] = {
-	{ "Drafts", "\\Drafts" },
-	{ "Sent", "\\Sent" },
-	{ "Sent Items", "\\Sent" },
-	{ "Sent Messages", "\\Sent" },
-	{ "Trash", "\\Trash" },
-	{ "Deleted Items", "\\Trash" },
-	{ "Deleted Messages", "\\Trash" },
-	{ "Junk", "\\Junk" },
-	{ "Spam", "\\Junk" },
-	{ "Archive", "\\Archive" },
-	{ "Archives", "\\Archive" },
-};
+#define CRITERIA (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)
 
 static const struct {
 	const char *name;
@@ -48,21 +35,34 @@ static const struct {
 	{ "SPECIAL-USE", 0 },
 	{ "CHILDREN", 0 },
 	{ "STATUS", RETURN_STATUS },
+	{ "METADATA", RETURN_METADATA },
+};
+
+/* A name that may be told. */
+struct candidate {
+	struct str name;
+	bool exists, is_subscribed;
+	struct str use;
 };
 
 struct listing {
 	unsigned options, status_items;
+	struct metadata_query metadata;
 	struct str reference;
 	struct str patterns[PATTERNS_MOST];
 	size_t pattern_count;
-	struct mailbox_names all, subscribed;
-	const char *word; /* LIST or LSUB */
+	struct candidate *items; /* in order of octets */
+	size_t count, capacity;
+	bool is_lsub;
 };
+
+/* ---- what is asked for ---- */
 
 static bool take_select_options(struct str *in, struct listing *list)
 {
 	if (!str_take_char(in, '('))
 		return true;
+	list->options |= EXTENDED;
 	while (!str_take_char(in, ')')) {
 		struct str word;
 		bool known = false;
@@ -78,32 +78,44 @@ static bool take_select_options(struct str *in, struct listing *list)
 		if (!known)
 			return false;
 	}
+	if ((list->options & RECURSIVE) && !(list->options & CRITERIA))
+		return false;
 	return str_take_char(in, ' ');
 }
 
-static bool take_return_options(struct str *in, struct listing *list)
+static bool take_return_option(struct session *s, struct str *in,
+	struct listing *list)
+{
+	struct str word;
+
+	if (!imap_take_atom(in, &word))
+		return false;
+	for (size_t i = 0; i < COUNT(return_options); i++) {
+		if (!str_is_nocase(word, return_options[i].name))
+			continue;
+		list->options |= return_options[i].bit;
+		if (return_options[i].bit == RETURN_STATUS)
+			return str_take_char(in, ' ') &&
+				status_items_take(in, &list->status_items);
+		if (return_options[i].bit == RETURN_METADATA)
+			return str_take_char(in, ' ') &&
+				metadata_take(s, in, &list->metadata);
+		return true;
+	}
+	return false;
+}
+
+static bool take_return_options(struct session *s, struct str *in,
+	struct listing *list)
 {
 	if (in->len == 0)
 		return true;
 	if (!str_take_prefix_nocase(in, STR(" RETURN (")))
 		return false;
+	list->options |= EXTENDED;
 	while (!str_take_char(in, ')')) {
-		struct str word;
-		bool known = false;
-		unsigned bit = 0;
-
 		str_take_char(in, ' ');
-		if (!imap_take_atom(in, &word))
-			return false;
-		for (size_t i = 0; i < COUNT(return_options); i++)
-			if (str_is_nocase(word, return_options[i].name)) {
-				bit = return_options[i].bit;
-				known = true;
-			}
-		list->options |= bit;
-		if (!known || (bit == RETURN_STATUS &&
-			(!str_take_char(in, ' ') ||
-				!status_items_take(in, &list->status_items))))
+		if (!take_return_option(s, in, list))
 			return false;
 	}
 	return in->len == 0;
@@ -116,6 +128,7 @@ static bool take_patterns(struct session *s, struct str *in,
 		list->pattern_count = 1;
 		return imap_take_pattern(s->command, in, &list->patterns[0]);
 	}
+	list->options |= EXTENDED;
 	do {
 		if (list->pattern_count == PATTERNS_MOST ||
 			!imap_take_pattern(s->command, in,
@@ -124,6 +137,8 @@ static bool take_patterns(struct session *s, struct str *in,
 	} while (str_take_char(in, ' '));
 	return str_take_char(in, ')');
 }
+
+/* ---- what matches ---- */
 
 static bool matches(struct str pattern, struct str name, unsigned *steps)
 {
@@ -151,152 +166,289 @@ static bool matches(struct str pattern, struct str name, unsigned *steps)
 	return name.len == 0;
 }
 
+/* Compared as it is on the wire: a pattern is no whole name in UTF-7. */
 static bool is_wanted(struct session *s, struct listing *list, struct str name)
 {
+	struct str wire = name_on_wire(s, name);
+
 	for (size_t i = 0; i < list->pattern_count; i++) {
 		struct str pattern = arena_join(s->command, list->reference,
 			list->patterns[i]);
 		unsigned steps = 0;
 
+		if (list->patterns[i].len == 0)
+			continue; /* RFC 5258 3 */
 		if (str_is(name, "INBOX") && str_is_nocase(pattern, "INBOX"))
 			return true;
-		if (matches(pattern, name, &steps))
+		if (matches(pattern, wire, &steps))
 			return true;
 	}
 	return false;
 }
 
-static bool has(const struct mailbox_names *names, struct str name)
+/* ---- names ---- */
+
+static void add(struct session *s, struct listing *list,
+	struct candidate candidate)
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (str_eq(names->names[i], name))
-			return true;
-	return false;
+	arena_grow(s->command, &list->items, &list->capacity,
+		list->count + 1, sizeof(candidate));
+	list->items[list->count++] = candidate;
 }
 
-static bool has_below(const struct mailbox_names *names, struct str name)
+static int by_name(const void *a, const void *b)
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (names->names[i].len > name.len &&
-			names->names[i].p[name.len] == '.' &&
-			str_starts(names->names[i], name))
-			return true;
-	return false;
+	const struct candidate *x = a, *y = b;
+
+	return str_cmp(x->name, y->name);
 }
 
-static const char *special_use(struct str name)
+/* One of each name: it exists, is subscribed, or both. */
+static void join_same(struct listing *list)
 {
-	for (size_t i = 0; i < COUNT(special_uses); i++)
-		if (str_is_nocase(name, special_uses[i].name))
-			return special_uses[i].use;
-	return NULL;
-}
+	size_t kept = 0;
 
-static void tell(struct session *s, struct listing *list, struct str name)
-{
-	struct buf out = BUF_IN(s->command);
-	const char *use = special_use(name);
-	bool exists = has(&list->all, name) &&
-		(list->word[1] == 'I' || has(&list->subscribed, name));
+	if (list->count)
+		qsort(list->items, list->count, sizeof(*list->items),
+			by_name);
+	for (size_t i = 0; i < list->count; i++) {
+		struct candidate *c = &list->items[i];
+		struct candidate *last = kept ? &list->items[kept - 1] : NULL;
 
-	buf_fmt(&out, "* %s (%s%s", list->word, exists ? "" : "\\Noselect ",
-		has_below(&list->all, name) ? "\\HasChildren" :
-					      "\\HasNoChildren");
-	if (use && exists)
-		buf_fmt(&out, " %s", use);
-	if ((list->options & (RETURN_SUBSCRIBED | SELECT_SUBSCRIBED)) &&
-		has(&list->subscribed, name))
-		buf_text(&out, " \\Subscribed");
-	buf_text(&out, ") \".\" ");
-	imap_astring_format(&out, name);
-	buf_text(&out, "\r\n");
-	io_write(s->io, buf_str(&out));
-	if ((list->options & RETURN_STATUS) && exists &&
-		status_tell(s, name, list->status_items) ==
-			MAILBOX_TRY_LATER)
-		io_text(s->io, "* NO A mailbox cannot be read\r\n");
-}
-
-/* Levels above a name that are no mailboxes themselves: each once. */
-static void tell_parents(struct session *s, struct listing *list,
-	struct mailbox_names *names, size_t at)
-{
-	struct str name = names->names[at];
-
-	for (size_t i = 1; i < name.len; i++) {
-		struct str parent = str_first(name, i);
-		bool told = false;
-
-		if (name.p[i] != '.' || has(names, parent))
+		if (!last || !str_eq(last->name, c->name)) {
+			list->items[kept++] = *c;
 			continue;
-		for (size_t j = 0; j < at && !told; j++)
-			told = names->names[j].len > i &&
-				names->names[j].p[i] == '.' &&
-				str_starts(names->names[j], parent);
-		/* LSUB: only instead of a name that does not match. */
-		if (!told && is_wanted(s, list, parent) &&
-			(list->word[1] == 'I' || !is_wanted(s, list, name)))
-			tell(s, list, parent);
+		}
+		last->exists = last->exists || c->exists;
+		last->is_subscribed = last->is_subscribed || c->is_subscribed;
+		if (c->use.len)
+			last->use = c->use;
 	}
+	list->count = kept;
 }
 
-static void tell_matching(struct session *s, struct listing *list,
-	struct mailbox_names *names)
+/* Levels above a name that are no names themselves. */
+static void add_parents(struct session *s, struct listing *list)
 {
-	for (size_t i = 0; i < names->count; i++) {
-		struct str name = names->names[i];
+	size_t count = list->count;
 
-		if (i > 0 && str_eq(name, names->names[i - 1]))
-			continue;
-		if (!(list->options &
-			(SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)))
-			tell_parents(s, list, names, i);
-		if ((list->options & SELECT_SPECIAL_USE) &&
-			!special_use(name))
-			continue;
-		if (is_wanted(s, list, name))
-			tell(s, list, name);
+	for (size_t n = 0; n < count; n++) {
+		struct str name = list->items[n].name;
+
+		for (size_t i = 1; i < name.len; i++)
+			if (name.p[i] == '.')
+				add(s, list, (struct candidate){
+					.name = str_first(name, i) });
 	}
+	join_same(list);
 }
 
 static enum mailbox_result read_names(struct session *s, struct listing *list)
 {
+	struct mailbox_names all, subscribed;
+	struct special_uses special;
 	enum mailbox_result result = mailbox_store_list(s->store, s->command,
-		&list->all);
+		&all);
 
+	if (result == MAILBOX_OK)
+		result = mailbox_store_subscriptions(s->store, s->command,
+			&subscribed);
 	if (result != MAILBOX_OK)
 		return result;
-	return mailbox_store_subscriptions(s->store, s->command,
-		&list->subscribed);
+	special_read(s, &all, &special);
+	for (size_t i = 0; i < all.count; i++)
+		add(s, list, (struct candidate){ .name = all.names[i],
+			.exists = true, .use = special_find(&special, i) });
+	for (size_t i = 0; i < subscribed.count; i++)
+		add(s, list, (struct candidate){ .name = subscribed.names[i],
+			.is_subscribed = true });
+	join_same(list);
+	add_parents(s, list);
+	return MAILBOX_OK;
+}
+
+/* ---- who is chosen ---- */
+
+static bool meets(const struct listing *list, const struct candidate *c)
+{
+	if ((list->options & SELECT_SUBSCRIBED) && !c->is_subscribed)
+		return false;
+	return !(list->options & SELECT_SPECIAL_USE) ||
+		(c->exists && c->use.len > 0);
+}
+
+/* Names below item i stand together, but not always next to it. */
+static size_t first_below(const struct listing *list, size_t i)
+{
+	struct str name = list->items[i].name;
+
+	while (++i < list->count) {
+		struct str below = list->items[i].name;
+
+		if (!str_starts(below, name))
+			return list->count;
+		if (below.p[name.len] == '.')
+			return i;
+	}
+	return i;
+}
+
+static bool is_below(const struct listing *list, size_t i, size_t at)
+{
+	return at < list->count &&
+		str_starts(list->items[at].name, list->items[i].name) &&
+		list->items[at].name.p[list->items[i].name.len] == '.';
+}
+
+static bool has_children(const struct listing *list, size_t i)
+{
+	for (size_t at = first_below(list, i); is_below(list, i, at); at++)
+		if (list->items[at].exists)
+			return true;
+	return false;
+}
+
+/* Somebody below meets the criteria; hidden: and does not match itself. */
+static bool has_chosen_below(struct session *s, struct listing *list, size_t i,
+	bool hidden)
+{
+	for (size_t at = first_below(list, i); is_below(list, i, at); at++)
+		if (meets(list, &list->items[at]) &&
+			(!hidden || !is_wanted(s, list, list->items[at].name)))
+			return true;
+	return false;
+}
+
+/* ---- telling ---- */
+
+static void add_attributes(struct listing *list, size_t i, struct buf *out)
+{
+	const struct candidate *c = &list->items[i];
+	bool exists = list->is_lsub ? c->is_subscribed : c->exists;
+
+	if (!exists)
+		buf_text(out, list->options & EXTENDED ? "\\NonExistent " :
+							 "\\Noselect ");
+	buf_text(out, has_children(list, i) ? "\\HasChildren" :
+					      "\\HasNoChildren");
+	if (c->use.len && exists)
+		buf_fmt(out, " %.*s", STR_ARG(c->use));
+	if ((list->options & (RETURN_SUBSCRIBED | SELECT_SUBSCRIBED)) &&
+		c->is_subscribed)
+		buf_text(out, " \\Subscribed");
+}
+
+static void add_child_info(struct listing *list, struct buf *out)
+{
+	const char *gap = "";
+
+	buf_text(out, " (\"CHILDINFO\" (");
+	for (size_t i = 0; i < COUNT(select_options); i++) {
+		if (!(list->options & select_options[i].bit & CRITERIA))
+			continue;
+		buf_fmt(out, "%s\"%s\"", gap, select_options[i].name);
+		gap = " ";
+	}
+	buf_text(out, "))");
+}
+
+static void tell(struct session *s, struct listing *list, size_t i,
+	bool child_info)
+{
+	struct candidate *c = &list->items[i];
+	struct buf out = BUF_IN(s->command);
+
+	buf_fmt(&out, "* %s (", list->is_lsub ? "LSUB" : "LIST");
+	add_attributes(list, i, &out);
+	buf_text(&out, ") \".\" ");
+	name_format(s, &out, c->name);
+	if (child_info)
+		add_child_info(list, &out);
+	buf_text(&out, "\r\n");
+	io_write(s->io, buf_str(&out));
+	if ((list->options & RETURN_METADATA) && c->exists)
+		metadata_tell(s, c->name, &list->metadata);
+	if ((list->options & RETURN_STATUS) && c->exists &&
+		status_tell(s, c->name, list->status_items) ==
+			MAILBOX_TRY_LATER)
+		io_text(s->io, "* NO A mailbox cannot be read\r\n");
+}
+
+/* RFC 5258 3.5 and the table there. */
+static void tell_if_chosen(struct session *s, struct listing *list, size_t i)
+{
+	struct candidate *c = &list->items[i];
+	bool chosen, recursive = list->options & RECURSIVE;
+
+	if (!is_wanted(s, list, c->name))
+		return;
+	if (list->options & CRITERIA)
+		chosen = meets(list, c);
+	else
+		chosen = c->exists || has_children(list, i);
+	if (chosen)
+		tell(s, list, i, recursive &&
+			has_chosen_below(s, list, i, false));
+	else if (recursive && has_chosen_below(s, list, i, true))
+		tell(s, list, i, true);
+}
+
+/* INBOX first, as people expect. */
+static void tell_all(struct session *s, struct listing *list,
+	void (*each)(struct session *, struct listing *, size_t))
+{
+	for (int inbox = 1; inbox >= 0; inbox--)
+		for (size_t i = 0; i < list->count; i++)
+			if (str_is(list->items[i].name, "INBOX") == inbox)
+				each(s, list, i);
 }
 
 struct answer verb_list(struct session *s, struct str args)
 {
-	struct listing list = { .word = "LIST" };
+	struct listing list = { 0 };
 	enum mailbox_result result;
 
 	if (!take_select_options(&args, &list) ||
 		!imap_take_astring(s->command, &args, &list.reference) ||
 		!str_take_char(&args, ' ') ||
 		!take_patterns(s, &args, &list) ||
-		!take_return_options(&args, &list))
+		!take_return_options(s, &args, &list))
 		return BAD_SYNTAX;
-	if (list.pattern_count == 1 && list.patterns[0].len == 0) {
+	if (!(list.options & EXTENDED) && list.patterns[0].len == 0) {
 		io_text(s->io, "* LIST (\\Noselect) \".\" \"\"\r\n");
 		return OK_("List completed");
 	}
 	result = read_names(s, &list);
 	if (result == MAILBOX_OK)
-		tell_matching(s, &list, list.options & SELECT_SUBSCRIBED ?
-			&list.subscribed : &list.all);
+		tell_all(s, &list, tell_if_chosen);
 	return answer_of(result, "List completed");
 }
 
-/* A parent of subscribed names that matches where they do not: \Noselect,
- * RFC 3501 6.3.9. */
+void list_tell(struct session *s, struct str name)
+{
+	struct listing list = { .options = EXTENDED };
+
+	if (read_names(s, &list) != MAILBOX_OK)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		if (str_eq(list.items[i].name, name))
+			tell(s, &list, i, false);
+}
+
+/* RFC 3501 6.3.9: a parent of subscribed names that matches where they do not
+ * is \Noselect. */
+static void tell_subscribed(struct session *s, struct listing *list, size_t i)
+{
+	struct candidate *c = &list->items[i];
+
+	if (is_wanted(s, list, c->name) && (c->is_subscribed ||
+		has_chosen_below(s, list, i, true)))
+		tell(s, list, i, false);
+}
+
 struct answer verb_lsub(struct session *s, struct str args)
 {
-	struct listing list = { .word = "LSUB" };
+	struct listing list = { .is_lsub = true, .pattern_count = 1 };
 	enum mailbox_result result;
 
 	if (!imap_take_astring(s->command, &args, &list.reference) ||
@@ -304,9 +456,10 @@ struct answer verb_lsub(struct session *s, struct str args)
 		!imap_take_pattern(s->command, &args, &list.patterns[0]) ||
 		args.len > 0)
 		return BAD_SYNTAX;
-	list.pattern_count = 1;
 	result = read_names(s, &list);
+	/* has_chosen_below asks for these. */
+	list.options = SELECT_SUBSCRIBED;
 	if (result == MAILBOX_OK)
-		tell_matching(s, &list, &list.subscribed);
+		tell_all(s, &list, tell_subscribed);
 	return answer_of(result, "Lsub completed");
 }

@@ -3,29 +3,73 @@
  */
 #include "session.h"
 
-static bool take_name(struct session *s, struct str *args, struct str *name)
+#include "mailbox/metadata.h"
+
+/* " (USE (\\Drafts \\Sent))", RFC 6154 3. */
+static bool take_use(struct session *s, struct str *in, struct str *use)
 {
-	return imap_take_astring(s->command, args, name);
+	struct buf out = BUF_IN(s->command);
+	const char *gap = "";
+
+	*use = STR_NONE;
+	if (in->len == 0)
+		return true;
+	if (!str_take_prefix_nocase(in, STR(" (USE (")))
+		return false;
+	while (!str_take_prefix(in, STR("))"))) {
+		struct str word;
+
+		str_take_char(in, ' ');
+		if (!str_take_char(in, '\\') || !imap_take_atom(in, &word))
+			return false;
+		buf_fmt(&out, "%s\\%.*s", gap, STR_ARG(word));
+		gap = " ";
+	}
+	*use = buf_str(&out);
+	return in->len == 0;
+}
+
+static struct answer create(struct session *s, struct str name,
+	struct str use)
+{
+	const struct mailbox_entry_value entry = {
+		.name = STR(MAILBOX_SPECIAL_USE), .value = use };
+	enum mailbox_result result;
+	struct mailbox *mailbox;
+	struct answer answer;
+
+	if (use.len > 0 && !special_is_good(use))
+		return NO_("[USEATTR] No such special use here");
+	result = mailbox_store_create(s->store, name);
+	if (result == MAILBOX_OK && use.len > 0)
+		result = mailbox_metadata_change(s->store, name, &entry, 1);
+	if (result == MAILBOX_OK)
+		result = mailbox_open(s->store, name, &mailbox);
+	if (result != MAILBOX_OK)
+		return answer_of(result, NULL);
+	answer = answer_f(s, "OK", "[MAILBOXID (%s)] Create completed",
+		mailbox_id(mailbox, s->command));
+	mailbox_close(mailbox);
+	return answer;
 }
 
 struct answer verb_create(struct session *s, struct str args)
 {
-	struct str name;
+	struct str name, use;
 
-	if (!take_name(s, &args, &name) || args.len > 0)
+	if (!name_take(s, &args, &name) || !take_use(s, &args, &use))
 		return BAD_SYNTAX;
 	/* "a." announces children and is "a" here: RFC 3501 6.3.3. */
 	if (name.len > 1 && name.p[name.len - 1] == '.')
 		name.len--;
-	return answer_of(mailbox_store_create(s->store, name),
-		"Create completed");
+	return create(s, name, use);
 }
 
 struct answer verb_delete(struct session *s, struct str args)
 {
 	struct str name;
 
-	if (!take_name(s, &args, &name) || args.len > 0)
+	if (!name_take(s, &args, &name) || args.len > 0)
 		return BAD_SYNTAX;
 	if (s->view && str_is(mailbox_name_of(name), s->view->mailbox->name)) {
 		close_view(s);
@@ -39,8 +83,8 @@ struct answer verb_rename(struct session *s, struct str args)
 {
 	struct str from, to;
 
-	if (!take_name(s, &args, &from) || !str_take_char(&args, ' ') ||
-		!take_name(s, &args, &to) || args.len > 0)
+	if (!name_take(s, &args, &from) || !str_take_char(&args, ' ') ||
+		!name_take(s, &args, &to) || args.len > 0)
 		return BAD_SYNTAX;
 	return answer_of(mailbox_store_rename(s->store, from, to),
 		"Rename completed");
@@ -50,7 +94,7 @@ struct answer verb_subscribe(struct session *s, struct str args)
 {
 	struct str name;
 
-	if (!take_name(s, &args, &name) || args.len > 0)
+	if (!name_take(s, &args, &name) || args.len > 0)
 		return BAD_SYNTAX;
 	if (!mailbox_store_has(s->store, name))
 		return answer_of(MAILBOX_NONEXISTENT, NULL);
@@ -62,7 +106,7 @@ struct answer verb_unsubscribe(struct session *s, struct str args)
 {
 	struct str name;
 
-	if (!take_name(s, &args, &name) || args.len > 0)
+	if (!name_take(s, &args, &name) || args.len > 0)
 		return BAD_SYNTAX;
 	if (!mailbox_name_is_good(name))
 		return answer_of(MAILBOX_CANNOT, NULL);

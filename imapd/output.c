@@ -2,11 +2,13 @@
 
 #include "imap/format.h"
 
-const char capabilities[] = "IMAP4rev1 LITERAL+ UIDPLUS IDLE NAMESPACE "
+const char capabilities[] = "IMAP4rev1 IMAP4rev2 LITERAL+ UIDPLUS IDLE NAMESPACE "
 	"SPECIAL-USE MOVE ID ENABLE UNSELECT CHILDREN STATUS=SIZE CONDSTORE "
 	"QRESYNC WITHIN SAVEDATE ESEARCH SEARCHRES SORT SORT=DISPLAY ESORT "
 	"PARTIAL THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS "
-	"MULTIAPPEND BINARY PREVIEW REPLACE";
+	"MULTIAPPEND BINARY PREVIEW REPLACE LIST-EXTENDED LIST-STATUS "
+	"LIST-METADATA CREATE-SPECIAL-USE METADATA OBJECTID UTF8=ACCEPT "
+	"APPENDLIMIT=1073741824 COMPRESS=DEFLATE SASL-IR";
 
 void reply(struct session *s, struct answer answer)
 {
@@ -54,7 +56,8 @@ void flags_format(struct session *s, struct buf *out,
 
 	buf_char(out, '(');
 	for (unsigned bit = IMAP_ANSWERED; bit <= IMAP_RECENT; bit <<= 1) {
-		if (bit == IMAP_RECENT ? !recent : !(message->flags & bit))
+		if (bit == IMAP_RECENT ? !recent || s->rev2 :
+					 !(message->flags & bit))
 			continue;
 		buf_fmt(out, "%s%s", gap, imap_flag_name(bit));
 		gap = " ";
@@ -130,6 +133,13 @@ void use_condstore(struct session *s)
 	s->condstore = true;
 }
 
+void tell_count(struct session *s)
+{
+	io_fmt(s->io, "* %zu EXISTS\r\n", s->view->count);
+	if (!s->rev2)
+		io_fmt(s->io, "* %zu RECENT\r\n", s->view->recent_count);
+}
+
 static void tell_expunged(struct session *s, const struct mailbox_news *news)
 {
 	struct buf out = BUF_IN(s->command);
@@ -164,8 +174,7 @@ void tell_news(struct session *s)
 	if (news.has_keywords)
 		tell_flags(s);
 	if (news.has_new)
-		io_fmt(s->io, "* %zu EXISTS\r\n* %zu RECENT\r\n",
-			s->view->count, s->view->recent_count);
+		tell_count(s);
 	for (size_t i = 0; i < news.changed_count; i++)
 		tell_message_flags(s, news.changed[i], true);
 }

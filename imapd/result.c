@@ -174,10 +174,14 @@ static void save(struct session *s, const struct imap_returns *returns,
 void result_tell(struct session *s, const char *word,
 	const struct imap_returns *returns, const struct found *found)
 {
+	struct imap_returns all = { .bits = IMAP_RETURN_ALL };
+
 	if (returns->bits & IMAP_RETURN_SAVE)
 		save(s, returns, found);
 	if (returns->is_given)
 		tell_extended(s, returns, found);
+	else if (s->rev2 && word[1] == 'E') /* not SORT */
+		tell_extended(s, &all, found);
 	else
 		tell_plain(s, word, found);
 }

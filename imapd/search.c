@@ -237,6 +237,8 @@ static bool take_charset(struct session *s, struct str *args,
 	*charset = STR("UTF-8"); /* of which US-ASCII is a part */
 	if (!str_take_prefix_nocase(args, STR("CHARSET ")))
 		return true;
+	if (s->utf8 && !s->rev2)
+		return false; /* RFC 6855 3 */
 	return imap_take_astring(s->command, args, charset) &&
 		str_take_char(args, ' ');
 }

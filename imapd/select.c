@@ -3,8 +3,6 @@
  */
 #include "session.h"
 
-#include "imap/format.h"
-
 enum {
 	MESSAGES = 1,
 	RECENT = 2,
@@ -13,6 +11,9 @@ enum {
 	UNSEEN = 16,
 	SIZE = 32,
 	HIGHESTMODSEQ = 64,
+	DELETED = 128,
+	APPENDLIMIT = 256,
+	MAILBOXID = 512,
 };
 
 /* " (CONDSTORE)", " (QRESYNC (...))" */
@@ -59,15 +60,19 @@ static void tell_mailbox(struct session *s)
 	const struct index_mailbox *row = &s->view->mailbox->row;
 
 	tell_flags(s);
-	io_fmt(s->io, "* %zu EXISTS\r\n* %zu RECENT\r\n", s->view->count,
-		s->view->recent_count);
-	tell_first_unseen(s);
+	tell_count(s);
+	if (!s->rev2)
+		tell_first_unseen(s);
 	io_fmt(s->io, "* OK [UIDVALIDITY %u] UIDs valid\r\n",
 		row->uidvalidity);
 	io_fmt(s->io, "* OK [UIDNEXT %u] Predicted next UID\r\n",
 		row->uidnext);
 	io_fmt(s->io, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
 		(unsigned long long)row->modseq);
+	io_fmt(s->io, "* OK [MAILBOXID (%s)] Its id\r\n",
+		mailbox_id(s->view->mailbox, s->command));
+	if (s->rev2)
+		list_tell(s, str_from(s->view->mailbox->name));
 }
 
 static void wake(void *context)
@@ -88,7 +93,7 @@ static struct answer open_mailbox(struct session *s, struct str args,
 	enum mailbox_result result;
 	struct str name;
 
-	if (!imap_take_astring(s->command, &args, &name) ||
+	if (!name_take(s, &args, &name) ||
 		!take_params(s, &args, &qresync))
 		return BAD_SYNTAX;
 	if (s->view) {
@@ -150,6 +155,9 @@ static const struct {
 	{ "UNSEEN", UNSEEN },
 	{ "SIZE", SIZE }, /* RFC 8438 */
 	{ "HIGHESTMODSEQ", HIGHESTMODSEQ }, /* RFC 7162 3.1.6 */
+	{ "DELETED", DELETED }, /* RFC 9051 6.3.11 */
+	{ "APPENDLIMIT", APPENDLIMIT }, /* RFC 7889 */
+	{ "MAILBOXID", MAILBOXID }, /* RFC 8474 4.3 */
 };
 
 bool status_items_take(struct str *in, unsigned *items)
@@ -207,6 +215,12 @@ static uint64_t value_of(struct mailbox *m, unsigned item)
 		for (size_t i = 0; i < m->count; i++)
 			count += m->messages[i].is.uid >= m->row.recent_from;
 		return count;
+	case APPENDLIMIT:
+		return APPEND_MOST;
+	case DELETED:
+		for (size_t i = 0; i < m->count; i++)
+			count += (m->messages[i].is.flags & IMAP_DELETED) != 0;
+		return count;
 	case UNSEEN:
 		for (size_t i = 0; i < m->count; i++)
 			count += !(m->messages[i].is.flags & IMAP_SEEN);
@@ -226,11 +240,17 @@ enum mailbox_result status_tell(struct session *s, struct str name,
 	if (result != MAILBOX_OK)
 		return result;
 	buf_text(&out, "* STATUS ");
-	imap_astring_format(&out, mailbox_name_of(name));
+	name_format(s, &out, mailbox_name_of(name));
 	buf_text(&out, " (");
 	for (size_t i = 0; i < COUNT(items_of_status); i++) {
 		if (!(items & items_of_status[i].bit))
 			continue;
+		if (items_of_status[i].bit == MAILBOXID) {
+			buf_fmt(&out, "%sMAILBOXID (%s)", gap,
+				mailbox_id(m, s->command));
+			gap = " ";
+			continue;
+		}
 		buf_fmt(&out, "%s%s %llu", gap, items_of_status[i].name,
 			(unsigned long long)value_of(m,
 				items_of_status[i].bit));
@@ -247,7 +267,7 @@ struct answer verb_status(struct session *s, struct str args)
 	struct str name;
 	unsigned items;
 
-	if (!imap_take_astring(s->command, &args, &name) ||
+	if (!name_take(s, &args, &name) ||
 		!str_take_char(&args, ' ') ||
 		!status_items_take(&args, &items) || args.len > 0)
 		return BAD_SYNTAX;

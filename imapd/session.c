@@ -40,6 +40,9 @@ static const struct verb {
 	{ "LSUB",         verb_lsub,        BOTH,     ARGS                       },
 	{ "STATUS",       verb_status,      BOTH,     ARGS                       },
 	{ "APPEND",       verb_append,      BOTH,     ARGS                       },
+	{ "GETMETADATA",  verb_get_metadata, BOTH,    ARGS                       }, /* RFC 5464 */
+	{ "SETMETADATA",  verb_set_metadata, BOTH,    ARGS                       },
+	{ "COMPRESS",     verb_compress,    BOTH,     ARGS                       }, /* RFC 4978 */
 	{ "REPLACE",      verb_replace,     SELECTED, ARGS | MAY_UID             }, /* RFC 8508 */
 	{ "IDLE",         verb_idle,        BOTH,     0                          }, /* RFC 2177 */
 	{ "CHECK",        verb_noop,        SELECTED, 0                          },
@@ -129,6 +132,8 @@ static void run_command(struct session *s, struct str command)
 		s->stage = GONE;
 		return;
 	}
+	if (!answer.word)
+		return;
 	s->bad = answer.word[0] == 'B' ? s->bad + 1 : 0;
 	if (s->view && s->stage == SELECTED)
 		tell_news(s);

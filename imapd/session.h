@@ -31,7 +31,7 @@ enum {
 
 /* What a command comes to: OK, NO, BAD; text with its response code. */
 struct answer {
-	const char *word;
+	const char *word; /* NULL: it was given already */
 	struct str text;
 };
 
@@ -45,6 +45,9 @@ struct session {
 	struct mailbox_view *view; /* when SELECTED */
 	bool condstore;        /* RFC 7162 3.1: MODSEQ is told */
 	bool qresync;          /* RFC 7162 3.2: VANISHED, not EXPUNGE */
+	bool utf8;             /* RFC 6855: names are UTF-8 */
+	bool rev2;             /* RFC 9051: no RECENT, ESEARCH */
+	bool is_compressed;
 	bool is_uid;           /* the command is UID ... */
 	bool hold_expunges;    /* it uses sequence numbers */
 	bool issued_expunge;   /* some message of it was gone */
@@ -103,6 +106,8 @@ struct answer answer_f(struct session *s, const char *word,
 void tell_news(struct session *s);
 void flags_format(struct session *s, struct buf *out,
 	const struct index_message *message, bool recent);
+/* EXISTS, and RECENT to those who want it. */
+void tell_count(struct session *s);
 /* FLAGS and PERMANENTFLAGS. */
 void tell_flags(struct session *s);
 /* "* 3 FETCH (FLAGS (...))"; with uid, with modseq if asked for. */
@@ -135,6 +140,50 @@ must_check bool tell_vanished(struct session *s, const struct imap_set *set,
 uint64_t crlf_octets(struct str text);
 void write_crlf(struct session *s, struct str text, uint64_t from,
 	uint64_t most);
+
+/* ---- name.c ---- */
+
+/* A mailbox's name, as it is inside: in modified UTF-7. */
+must_check bool name_take(struct session *s, struct str *in, struct str *name);
+/* In UTF-8 if the client wants it. */
+struct str name_on_wire(struct session *s, struct str name);
+void name_format(struct session *s, struct buf *out, struct str name);
+
+/* ---- special.c ---- */
+
+struct special_uses {
+	const struct mailbox_names *names;
+	struct str *said; /* of each name; NONE: nothing */
+	size_t count;
+};
+
+/* "\Drafts \Sent": all of them are uses that a mailbox may have. */
+bool special_is_good(struct str value);
+void special_read(struct session *s, const struct mailbox_names *names,
+	struct special_uses *special);
+/* Of name number i; empty: none. */
+struct str special_find(const struct special_uses *special, size_t i);
+
+/* ---- metadata.c ---- */
+
+enum {
+	METADATA_ENTRIES_MOST = 100, /* that one command asks for */
+};
+
+struct metadata_query {
+	struct str names[METADATA_ENTRIES_MOST];
+	size_t count;
+	unsigned depth;
+	bool has_most;
+	uint32_t most;
+};
+
+/* An entry, or several in parentheses. */
+must_check bool metadata_take(struct session *s, struct str *in,
+	struct metadata_query *query);
+/* The untagged response; how long the longest value is that was too long. */
+size_t metadata_tell(struct session *s, struct str mailbox,
+	const struct metadata_query *query);
 
 /* ---- search.c, result.c ---- */
 
@@ -181,6 +230,8 @@ struct answer verb_unsubscribe(struct session *s, struct str args);
 
 struct answer verb_list(struct session *s, struct str args);
 struct answer verb_lsub(struct session *s, struct str args);
+/* LIST of one name. */
+void list_tell(struct session *s, struct str name);
 
 struct answer verb_append(struct session *s, struct str args);
 struct answer verb_replace(struct session *s, struct str args);
@@ -195,6 +246,9 @@ struct answer verb_thread(struct session *s, struct str args);
 struct answer verb_copy(struct session *s, struct str args);
 struct answer verb_move(struct session *s, struct str args);
 struct answer verb_expunge(struct session *s, struct str args);
+struct answer verb_get_metadata(struct session *s, struct str args);
+struct answer verb_set_metadata(struct session *s, struct str args);
+struct answer verb_compress(struct session *s, struct str args);
 struct answer verb_idle(struct session *s, struct str args);
 
 #endif

@@ -71,12 +71,24 @@ static void enable_qresync(struct session *s)
 	s->qresync = true;
 }
 
+static void enable_utf8(struct session *s)
+{
+	s->utf8 = true;
+}
+
+static void enable_rev2(struct session *s)
+{
+	s->utf8 = s->rev2 = true;
+}
+
 static const struct {
 	const char *name;
 	void (*enable)(struct session *);
 } extensions[] = {
 	{ "CONDSTORE", enable_condstore },
 	{ "QRESYNC", enable_qresync },
+	{ "UTF8=ACCEPT", enable_utf8 },
+	{ "IMAP4rev2", enable_rev2 },
 };
 
 /* RFC 5161: what is not known is passed over. */

@@ -22,7 +22,8 @@ static struct str capabilities(struct session *s)
 {
 	bool can_tls = !s->has_tls && server_has_tls();
 
-	return arena_fmt(s->arena, "IMAP4rev1 LITERAL+ SASL-IR ID%s%s%.*s",
+	return arena_fmt(s->arena, "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR "
+		"ID%s%s%.*s",
 		can_tls ? " STARTTLS" : "",
 		is_secured(s) ? "" : " LOGINDISABLED",
 		STR_ARG(mechanisms_text(s, " AUTH=")));

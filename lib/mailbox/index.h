@@ -41,6 +41,7 @@ struct index_mailbox {
 	uint64_t uidlist_ns;   /* mtime of the uidlist we know */
 	uint64_t expunged_from; /* all expunges after this modseq are kept */
 	uint64_t expunged_count;
+	unsigned char guid[16]; /* for good, whatever its name is */
 };
 
 struct index_message {

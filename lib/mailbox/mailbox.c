@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "io/fiber.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
@@ -233,6 +234,16 @@ enum mailbox_result mailbox_vanished(struct mailbox *mailbox,
 	return MAILBOX_OK;
 }
 
+const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena)
+{
+	struct buf out = BUF_IN(arena);
+
+	buf_char(&out, 'F');
+	for (size_t i = 0; i < sizeof(mailbox->row.guid); i++)
+		buf_fmt(&out, "%02x", mailbox->row.guid[i]);
+	return arena_cstr(arena, buf_str(&out));
+}
+
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid)
 {
@@ -360,7 +371,7 @@ static bool write_uidlist(struct mailbox *mailbox)
 	char path[UIDLIST_PATH_MOST];
 
 	mailbox_uidlist_header_format(&out, mailbox->row.uidvalidity,
-		mailbox->row.uid_reserved);
+		mailbox->row.uid_reserved, mailbox->row.guid);
 	for (size_t i = 0; i < mailbox->count; i++) {
 		const struct mailbox_message *m = &mailbox->messages[i];
 
@@ -432,12 +443,15 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 	if (!index_mailbox_new(txn, &row))
 		return false;
 	row.modseq = row.expunged_from = (uint64_t)wall_us();
+	random_octets(row.guid, sizeof(row.guid));
 	if (mailbox_uidlist_parse(arena, mailbox_store_read(mailbox->store,
 		arena, file_of(mailbox, "dovecot-uidlist", path)), &list)) {
 		row.uidvalidity = list.uidvalidity;
 		row.uidnext = list.uidnext;
 		row.uid_reserved = list.uidnext;
 		row.recent_from = list.uidnext;
+		if (list.has_guid)
+			memcpy(row.guid, list.guid, sizeof(row.guid));
 	}
 	mailbox->row = row;
 	take_over_keywords(mailbox, txn);

@@ -84,6 +84,8 @@ void mailbox_unwatch(struct mailbox_watcher *watcher);
 
 /* ---- looking ---- */
 
+/* Its MAILBOXID, RFC 8474: stays when it is renamed. */
+const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena);
 /* NULL: there is none with that uid. */
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid);

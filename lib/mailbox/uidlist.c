@@ -13,6 +13,24 @@ static bool take_header_field(struct str *in, char name, uint32_t *value)
 	return true;
 }
 
+static bool take_guid(struct str word, struct mailbox_uidlist *list)
+{
+	unsigned char guid[16];
+
+	if (!str_take_char(&word, 'G') || word.len != 2 * sizeof(guid))
+		return false;
+	for (size_t i = 0; i < sizeof(guid); i++) {
+		int high = ascii_hex((unsigned char)word.p[2 * i]);
+		int low = ascii_hex((unsigned char)word.p[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		guid[i] = (unsigned char)(high << 4 | low);
+	}
+	memcpy(list->guid, guid, sizeof(guid));
+	return list->has_guid = true;
+}
+
 /* Version 3: the fields begin with a letter, in any order. */
 static bool parse_fields(struct str line, struct mailbox_uidlist *list)
 {
@@ -23,7 +41,7 @@ static bool parse_fields(struct str line, struct mailbox_uidlist *list)
 			line = rest;
 			if (!take_header_field(&line, 'N', &list->uidnext)) {
 				line = rest;
-				str_take_word(&line);
+				take_guid(str_take_word(&line), list);
 			}
 		}
 	}
@@ -96,9 +114,12 @@ bool mailbox_uidlist_parse(struct arena *arena, struct str text,
 }
 
 void mailbox_uidlist_header_format(struct buf *out, uint32_t uidvalidity,
-	uint32_t uidnext)
+	uint32_t uidnext, const unsigned char guid[16])
 {
-	buf_fmt(out, "3 V%u N%u\n", uidvalidity, uidnext);
+	buf_fmt(out, "3 V%u N%u G", uidvalidity, uidnext);
+	for (size_t i = 0; i < 16; i++)
+		buf_fmt(out, "%02x", guid[i]);
+	buf_char(out, '\n');
 }
 
 void mailbox_uidlist_line_format(struct buf *out, uint32_t uid,

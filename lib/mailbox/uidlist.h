@@ -2,7 +2,7 @@
  * mailbox/uidlist - the files beside a Maildir that Dovecot knows too:
  * dovecot-uidlist, dovecot-keywords, subscriptions.
  *
- * uidlist   "3 V1275660208 N25022 Gabc" then "UID FIELDS :name" a line; also
+ * uidlist   "3 V1275660208 N25022 G<32 hex digits>" then "UID FIELDS :name" a line; also
  *           version 1, "1 1275660208 25022" then "UID name"
  * keywords  "0 $Forwarded" a line; number 0 is the letter a
  * subscriptions  a name a line, or "V\t2" first and levels joined by tabs
@@ -23,6 +23,8 @@ struct mailbox_uid {
 
 struct mailbox_uidlist {
 	uint32_t uidvalidity, uidnext;
+	bool has_guid;
+	unsigned char guid[16];
 	struct mailbox_uid *items;
 	size_t count;
 };
@@ -30,7 +32,7 @@ struct mailbox_uidlist {
 must_check bool mailbox_uidlist_parse(struct arena *arena, struct str text,
 	struct mailbox_uidlist *list);
 void mailbox_uidlist_header_format(struct buf *out, uint32_t uidvalidity,
-	uint32_t uidnext);
+	uint32_t uidnext, const unsigned char guid[16]);
 void mailbox_uidlist_line_format(struct buf *out, uint32_t uid,
 	struct str key);
 
