@@ -15,6 +15,7 @@
 #include "queue/submission.h"
 #include "service/command.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -306,8 +307,12 @@ static const char *read_options(struct request *request, int argc, char **argv)
 
 static struct str own_address(struct request *request)
 {
-	const struct passwd *user = getpwuid(getuid());
+	const struct passwd *user;
 
+	errno = 0;
+	user = getpwuid(getuid());
+	if (!user && errno != 0 && errno != ENOENT)
+		log_fatal("user name of uid %u: %m", getuid());
 	if (!user) {
 		log_error("no user name for uid %u; say -f ADDRESS",
 			getuid());
@@ -524,6 +529,7 @@ int main(int argc, char **argv)
 	};
 	const char *directory;
 
+	log_fatal_status(EX_TEMPFAIL);
 	command_begin(&command, argc, argv);
 	set_name(&request, argv[0]);
 	directory = read_options(&request, argc, argv);

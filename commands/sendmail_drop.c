@@ -102,7 +102,8 @@ static void send_pending(struct drop *drop)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && !drop->is_file) {
-			drop->refused = true;
+			drop->refused = true; /* it has answered, or does */
+			shutdown(drop->fd, SHUT_WR);
 		} else if (len < 0) {
 			log_error("write maildrop/%s: %m", drop->temporary);
 			remove_temporary(drop);
@@ -144,10 +145,16 @@ static void commit_file(struct drop *drop)
 		remove_temporary(drop);
 		give_up();
 	}
-	/* The directory cannot be opened by us to flush its new entry. */
+	/*
+	 * The directory cannot be opened by us to flush its new entry. When
+	 * that fails the message must not go out as well as be reported as
+	 * failed: it is withdrawn, unless pickup has it already.
+	 */
 	if (syncfs(drop->fd) < 0) {
 		log_error("flush maildrop/%s: %m", drop->final);
-		give_up();
+		if (unlinkat(drop->folder, drop->final, 0) == 0 ||
+			errno != ENOENT)
+			give_up();
 	}
 }
 

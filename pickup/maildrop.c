@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "base/table.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +23,7 @@ enum {
 static struct {
 	int fd;
 	bool scanning;
+	struct table *taken; /* names of files that could not be removed */
 } maildrop = { .fd = -1 };
 
 void maildrop_open(const struct conf *conf)
@@ -33,6 +35,7 @@ void maildrop_open(const struct conf *conf)
 	maildrop.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (maildrop.fd < 0)
 		log_fatal("open directory %s: %m", path);
+	maildrop.taken = table_new();
 }
 
 /* -1: not a submission: a link, a device, or still being written. */
@@ -61,6 +64,17 @@ static void set_aside(const char *name, struct status why)
 		log_warning("rename maildrop/%s: %m", name);
 }
 
+/* Its message is in the queue: the file must go, and never counts again. */
+static void remove_taken(const char *name)
+{
+	if (unlinkat(maildrop.fd, name, 0) == 0 || errno == ENOENT) {
+		table_remove(maildrop.taken, str_from(name));
+		return;
+	}
+	log_warning("remove maildrop/%s: %m", name);
+	table_put(maildrop.taken, str_from(name), &maildrop);
+}
+
 static void take_file(const struct conf *conf, const struct users *users,
 	const char *name)
 {
@@ -69,8 +83,13 @@ static void take_file(const struct conf *conf, const struct users *users,
 		.arena = arena };
 	struct status status;
 	struct stat st;
-	int fd = open_file(name, &st);
+	int fd;
 
+	if (table_find(maildrop.taken, str_from(name))) {
+		remove_taken(name);
+		return;
+	}
+	fd = open_file(name, &st);
 	if (fd < 0)
 		return;
 	intake.io = stream_open(arena, fd);
@@ -78,8 +97,7 @@ static void take_file(const struct conf *conf, const struct users *users,
 	intake.arrival_us = (int64_t)st.st_mtim.tv_sec * 1000000;
 	status = intake_run(&intake);
 	if (status_is_ok(status)) {
-		if (unlinkat(maildrop.fd, name, 0) < 0)
-			log_warning("remove maildrop/%s: %m", name);
+		remove_taken(name);
 	} else if (status_class(status) == 5) {
 		set_aside(name, status);
 	} else {
@@ -106,6 +124,7 @@ void maildrop_scan(const struct conf *conf, const struct users *users)
 	folder = fd < 0 ? NULL : fdopendir(fd);
 	if (!folder) {
 		log_warning("scan maildrop: %m");
+		base_close(&fd);
 		return;
 	}
 	maildrop.scanning = true;

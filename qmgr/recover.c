@@ -144,17 +144,17 @@ static bool parse_large(const char *name, uint64_t *serial)
 	return errno == 0 && *name && *end == '\0' && strlen(name) == 16;
 }
 
-/* Content in large/ that was there when we began, and that a day later no
- * message names: a session has died over it. */
-void recover_large(void *context)
+/* Content that was in large/ a day ago, and that no message names: a session
+ * has died over it. */
+static bool tidy_large(void)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct disk_names names;
 
-	(void)context;
-	if (!disk_list(qmgr.disk, arena, "large", &names) ||
-		!io_sleep(span_s(LARGE_KEPT_S)))
-		return;
+	if (!disk_list(qmgr.disk, arena, "large", &names))
+		names.count = 0; /* tomorrow is another day */
+	if (!io_sleep(span_s(LARGE_KEPT_S)))
+		return false;
 	for (size_t i = 0; i < names.count; i++) {
 		uint64_t serial;
 
@@ -165,4 +165,12 @@ void recover_large(void *context)
 			names.names[i]);
 		large_drop(qmgr.disk, serial);
 	}
+	return true;
+}
+
+void recover_large(void *context)
+{
+	(void)context;
+	while (tidy_large())
+		;
 }

@@ -14,6 +14,7 @@ enum {
 static void (*current_sink)(enum log_level level, struct str line);
 static const char *program = "posthorn";
 static bool verbose;
+static int fatal_status = 1;
 
 static const char *const words[] = {
 	[LOG_LEVEL_DEBUG] = "",
@@ -32,6 +33,11 @@ void log_name(const char *name)
 void log_verbose(bool on)
 {
 	verbose = on;
+}
+
+void log_fatal_status(int status)
+{
+	fatal_status = status;
 }
 
 void log_sink(void (*sink)(enum log_level level, struct str line))
@@ -97,13 +103,13 @@ void log_debug(const char *format, ...)
 void log_fatal(const char *format, ...)
 {
 	WRITE(LOG_LEVEL_FATAL);
-	exit(1);
+	exit(fatal_status);
 }
 
 void starved(const char *format, ...)
 {
 	WRITE(LOG_LEVEL_FATAL);
-	_exit(1);
+	_exit(fatal_status);
 }
 
 void panic(const char *format, ...)

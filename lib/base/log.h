@@ -29,8 +29,10 @@ void log_warning(const char *format, ...) printf_like(1, 2);
 void log_error(const char *format, ...) printf_like(1, 2);
 /* Only written after log_verbose(true). */
 void log_debug(const char *format, ...) printf_like(1, 2);
-/* Logs and ends the process with exit status 1. */
+/* Logs and ends the process with exit status 1, or what was set. */
 _Noreturn void log_fatal(const char *format, ...) printf_like(1, 2);
+/* The status of log_fatal and starved: sendmail's is EX_TEMPFAIL. */
+void log_fatal_status(int status);
 
 /* Name of the program in lines that go to standard error. */
 void log_name(const char *name);
