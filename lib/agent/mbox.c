@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { UNLOCK_ATTEMPTS = 3 };
+
 /* fcntl(2) locks do not hold between fibers of one process. */
 static struct {
 	struct table *paths;
@@ -304,6 +306,20 @@ static struct status lock_and_append(struct writer *w)
 	return append(w);
 }
 
+/* One that stays keeps everybody out until it is stale. */
+static void dot_unlock(struct writer *w)
+{
+	for (int attempt = 1;
+		unlinkat(w->mbox->base, w->lock_path, 0) < 0 && errno != ENOENT;
+		attempt++) {
+		if (attempt == UNLOCK_ATTEMPTS) {
+			log_warning("%s: cannot be removed: %m", w->lock_path);
+			return;
+		}
+		io_sleep(span_ms(10));
+	}
+}
+
 struct status mbox_append(const struct delivery *delivery,
 	const struct mbox *mbox)
 {
@@ -324,7 +340,7 @@ struct status mbox_append(const struct delivery *delivery,
 	if (w.fd >= 0)
 		close(w.fd);
 	if (w.dot_locked)
-		unlinkat(mbox->base, w.lock_path, 0);
+		dot_unlock(&w);
 	leave(mbox->path);
 	return status;
 }

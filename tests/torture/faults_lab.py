@@ -1,0 +1,356 @@
+"""A running instance whose system calls can be made to fail, and what has to
+be true of it after each run (see tests/torture/faults)."""
+import ctypes
+import mmap
+import os
+import re
+import shutil
+import smtplib
+import subprocess
+import sys
+import time
+from collections import Counter
+
+from instance import Failed, Instance, is_root, wait_for, SBIN
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENDURES = 30.0  # seconds until something counts as hanging
+NAME, FRAMES, MODULES, PATH, PROGRAMS, CALLS, KINDS = 16, 12, 24, 80, 40, 31, 5
+KIND_NAMES = ("", "file", "stream", "packet", "other")
+SHORT, JUMP, END = -1, -2, -3
+
+
+class Module(ctypes.Structure):
+    _fields_ = [("start", ctypes.c_uint64), ("end", ctypes.c_uint64),
+                ("path", ctypes.c_char * PATH)]
+
+
+class Control(ctypes.Structure):
+    """struct control of faults_inject.c."""
+    _fields_ = [
+        ("armed", ctypes.c_uint32), ("program", ctypes.c_uint32),
+        ("call", ctypes.c_uint32), ("kind", ctypes.c_uint32),
+        ("first", ctypes.c_uint32), ("repeat", ctypes.c_uint32),
+        ("error", ctypes.c_int32),
+        ("seen", ctypes.c_uint32), ("fired", ctypes.c_uint32),
+        ("pid", ctypes.c_int32),
+        ("clock_offset_s", ctypes.c_int64), ("jump_s", ctypes.c_int64),
+        ("frame_count", ctypes.c_uint32), ("call_count", ctypes.c_uint32),
+        ("kind_count", ctypes.c_uint32), ("frames_most", ctypes.c_uint32),
+        ("programs_most", ctypes.c_uint32),
+        ("frames", ctypes.c_uint64 * FRAMES),
+        ("names", (ctypes.c_char * NAME) * PROGRAMS),
+        ("call_names", (ctypes.c_char * NAME) * CALLS),
+        ("counts", ((ctypes.c_uint32 * KINDS) * CALLS) * PROGRAMS),
+        ("module_count", ctypes.c_uint32),
+        ("modules", Module * MODULES),
+    ]
+
+
+class Fault:
+    """One fault to arm; `index` is that of the call from then on."""
+
+    def __init__(self, program, call, kind, error, index, repeat=1):
+        self.program, self.call, self.kind = program, call, kind
+        self.error, self.index, self.repeat = error, index, repeat
+
+    def __str__(self):
+        kind = "/" + KIND_NAMES[self.kind] if self.kind else ""
+        name = self.error.name + (
+            "*%d" % self.repeat if self.repeat > 1 else "")
+        return "%s %s%s[%d] %s" % (self.program, self.call, kind, self.index,
+                                   name)
+
+
+def build_library(folder):
+    path = folder + "/faults_inject.so"
+    cc = os.environ.get("CC", "cc").split()
+    subprocess.run(cc + ["-O2", "-g", "-Wall", "-Wextra", "-shared", "-fPIC",
+                         "-o", path, HERE + "/faults_inject.c", "-ldl"],
+                   check=True)
+    return path
+
+
+class Switchboard:
+    """The memory that is shared with the library."""
+
+    def __init__(self, folder):
+        self.library = build_library(folder)
+        self.path = folder + "/faults-control"
+        size = (ctypes.sizeof(Control) + 4095) // 4096 * 4096
+        with open(self.path, "w+b") as handle:
+            handle.truncate(size)
+            self.memory = mmap.mmap(handle.fileno(), size)
+        os.chmod(self.path, 0o666)
+        self.control = Control.from_buffer(self.memory)
+        self.environment = {"LD_PRELOAD": self.library,
+                            "FAULTS_CONTROL": self.path}
+
+    def programs(self):
+        return {bytes(name.value).decode(): at for at, name in
+                enumerate(self.control.names) if name.value}
+
+    def calls(self):
+        c = self.control
+        if c.call_count and (c.call_count != CALLS or c.kind_count != KINDS or
+                             c.frames_most != FRAMES or
+                             c.programs_most != PROGRAMS):
+            raise Failed("faults_lab.py does not fit faults_inject.c")
+        return {bytes(name.value).decode(): at for at, name in
+                enumerate(c.call_names) if name.value}
+
+    def counts(self):
+        """Calls so far, by program, call and kind."""
+        c, calls = self.control, self.calls()
+        return {(program, call, kind): c.counts[p][at][kind]
+                for program, p in self.programs().items()
+                for call, at in calls.items() for kind in range(KINDS)
+                if c.counts[p][at][kind]}
+
+    def arm(self, fault):
+        c = self.control
+        c.armed = 0
+        c.program = self.programs()[fault.program[:8]]
+        c.call = self.calls()[fault.call]
+        c.kind = fault.kind
+        c.first, c.repeat = fault.index, fault.repeat
+        c.error = fault.error.number
+        c.jump_s = fault.error.jump_s
+        c.seen = c.fired = c.frame_count = 0
+        c.armed = 1
+
+    def disarm(self):
+        """Number of calls that were struck."""
+        self.control.armed = 0
+        self.control.clock_offset_s = 0
+        return self.control.fired
+
+    def trace(self):
+        """Where the last fault struck: (module, offset), innermost first,
+        without the library itself."""
+        c, places = self.control, []
+        for address in c.frames[:min(c.frame_count, FRAMES)]:
+            for module in c.modules[:min(c.module_count, MODULES)]:
+                if module.start <= address < module.end:
+                    path = bytes(module.path).decode()
+                    if not path.endswith("faults_inject.so"):
+                        places.append((path, address - module.start))
+                    break
+        return places
+
+
+def describe(places, program_path, limit=8):
+    """Functions and lines of a trace."""
+    lines = []
+    for path, offset in places[:limit]:
+        path = path or program_path
+        done = subprocess.run(["addr2line", "-sfe", path, hex(offset - 1)],
+                              stdout=subprocess.PIPE, check=False)
+        name, _, line = done.stdout.decode().partition("\n")
+        if name == "??" or not name:
+            name = os.path.basename(path)
+        lines.append("%s (%s)" % (name, line.strip()))
+    return " < ".join(lines)
+
+
+class Lab:
+    """An instance with a switchboard, and the ledger of all runs."""
+
+    def __init__(self, mta, report):
+        self.mta, self.report = mta, report
+        self.switchboard = Switchboard(mta.folder)
+        self.collectors = []    # functions that yield ids which arrived
+        self.outcomes = {}      # id: outcome of its run
+        self.labels = {}        # id: what was done to it
+        self.found = Counter()  # id: how often it arrived
+        self.bounced = Counter()
+        self.doubtful = set()   # ids whose verdict may have got lost
+        self.in_flight = set()  # ids whose delivery's verdict may be lost
+        self.log_at = 0
+        self.serial = 0
+        self.restarts = 0
+        names = ("TZ LANG=C MAIL_CONFIG LD_PRELOAD FAULTS_CONTROL")
+        mta.set(import_environment=names)
+        mta.env.update(self.switchboard.environment)
+        self.plain_env = dict(mta.env)
+        for name in self.switchboard.environment:
+            del self.plain_env[name]
+
+    # -- processes ---------------------------------------------------------
+
+    def processes(self):
+        """{pid: program} of master and all below it."""
+        found, todo = {}, [self.mta.master_pid()]
+        while todo:
+            pid = todo.pop()
+            if not pid or pid in found:
+                continue
+            try:
+                with open("/proc/%d/comm" % pid) as handle:
+                    found[pid] = handle.read().strip()
+                with open("/proc/%d/task/%d/children" % (pid, pid)) as handle:
+                    todo += [int(word) for word in handle.read().split()]
+            except OSError:
+                found.pop(pid, None)
+        return found
+
+    def descriptors(self, program):
+        """{pid: number of open descriptors} of a program."""
+        counts = {}
+        for pid, name in self.processes().items():
+            if name[:8] == program[:8]:
+                try:
+                    counts[pid] = len(os.listdir("/proc/%d/fd" % pid))
+                except OSError:
+                    pass
+        return counts
+
+    def is_here(self, pid):
+        return os.path.exists("/proc/%d" % pid)
+
+    # -- life --------------------------------------------------------------
+
+    def start(self):
+        self.mta.start()
+
+    def restart(self):
+        """A new start after kill -9 of everything."""
+        self.switchboard.disarm()
+        self.mta.kill()
+        self.restarts += 1
+        self.mta.command("posthorn", "start")
+        self.mta.wait_port(self.mta.smtp_port)
+
+    def flush(self):
+        run_quietly([SBIN + "/postqueue", "-f"], self.plain_env)
+
+    # -- the ledger --------------------------------------------------------
+
+    def new_id(self, label):
+        self.serial += 1
+        name = "id%d" % self.serial
+        self.labels[name] = label
+        return name
+
+    def collect(self):
+        """Take in what has arrived."""
+        for collector in self.collectors:
+            for name in collector():
+                self.found[name] += 1
+                outcome = self.outcomes.get(name)
+                refused = outcome in ("temporary", "permanent")
+                if self.found[name] == 1 and refused and \
+                        name in self.doubtful:
+                    self.report.doubt(self.labels[name])
+                elif self.found[name] == 1 and refused:
+                    self.report.violation(
+                        self.labels[name], "delivered, though the answer "
+                        "was: %s" % outcome)
+                elif self.found[name] == 2 and name not in self.in_flight:
+                    self.report.violation(self.labels[name], "doubled")
+                elif self.found[name] == 2:
+                    self.report.doubled(self.labels[name])
+
+    def await_arrival(self, name):
+        """True when the message has arrived; asks for deliveries."""
+        start = time.monotonic()
+        flush_at, pause = start + 0.3, 0.001
+        while not self.found[name]:
+            self.collect()
+            if self.found[name]:
+                break
+            now = time.monotonic()
+            if now > start + ENDURES:
+                return False
+            if now > flush_at:
+                self.flush()
+                flush_at = now + 0.7
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.02)
+        return True
+
+    # -- what the log says ---------------------------------------------------
+
+    def new_log(self):
+        try:
+            with open(self.mta.log_path, "rb") as handle:
+                handle.seek(self.log_at)
+                text = handle.read()
+        except OSError:
+            return ""
+        end = text.rfind(b"\n") + 1
+        self.log_at += end
+        return text[:end].decode("utf-8", "replace")
+
+    # -- what must not be left behind ----------------------------------------
+
+    def leftovers(self):
+        """Files of messages, when the queue is empty."""
+        found = []
+        for folder in ("deferred", "hold", "corrupt", "maildrop",
+                       "bounce", "defer", "trace"):
+            for path, _, names in os.walk(self.mta.queue + "/" + folder):
+                found += [path + "/" + name for name in names]
+        for path, folders, names in os.walk(self.mta.mail):
+            if os.path.basename(path) == "tmp":
+                found += [path + "/" + name for name in names]
+            found += [path + "/" + name for name in names
+                      if name.endswith(".lock")]
+        return [path for path in found if not is_bookkeeping(path)]
+
+    def orphans(self):
+        """Large content that no message names; qmgr removes it after a day,
+        since the session that writes it may still be there."""
+        try:
+            return os.listdir(self.mta.queue + "/large")
+        except OSError:
+            return []
+
+    def audit(self, label):
+        """The queue drains, nothing is left, all that was promised came."""
+        def drained():
+            self.collect()
+            try:
+                if not self.queue():
+                    return True
+            except Failed:
+                pass
+            self.flush()
+            time.sleep(0.2)
+            return False
+        try:
+            wait_for(drained, "the queue to drain", ENDURES)
+        except Failed:
+            self.report.violation(label, "the queue does not drain: %s" %
+                                  str(self.queue())[:1000])
+        try:
+            wait_for(lambda: not self.leftovers(), "no files left", 5)
+        except Failed:
+            self.report.violation(label, "left behind: %s" %
+                                  self.leftovers()[:5])
+        count = len(self.orphans())
+        if count > self.report.orphans_excused:
+            self.report.violation(label, "%d files in large/, %d excused" % (
+                count, self.report.orphans_excused))
+        self.collect()
+        for name, outcome in self.outcomes.items():
+            if outcome == "acknowledged" and not self.found[name]:
+                self.report.violation(self.labels[name], "LOST %s" % name)
+
+    def queue(self):
+        import json
+        done = subprocess.run([SBIN + "/postqueue", "-j"], env=self.plain_env,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60)
+        if done.returncode:
+            raise Failed("postqueue -j: %r" % done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def is_bookkeeping(path):
+    return os.path.basename(path).startswith(".") or path.endswith("index")
+
+
+def run_quietly(argv, env, **more):
+    return subprocess.run(argv, env=env, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, timeout=120, **more)

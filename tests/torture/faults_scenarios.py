@@ -1,0 +1,341 @@
+"""What is done while calls fail: each scenario is a row of SCENARIOS. It says
+what the client was told: "acknowledged", "temporary", "permanent", or "none"
+when no answer came (then the message may arrive once, or not)."""
+import fcntl
+import os
+import pwd
+import re
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+
+from instance import Instance, is_root, make_certificate, untrusting, SBIN
+
+ANSWER_S = 30.0  # what takes longer hangs
+
+
+class Hang(Exception):
+    """No answer within ANSWER_S."""
+
+
+class Refused(Exception):
+    """A reply that is not the wanted one: its text."""
+
+
+class Gone(Exception):
+    """The connection ended."""
+
+
+class Client:
+    """An SMTP dialogue that tells refusal, end and silence apart."""
+
+    def __init__(self, port):
+        try:
+            self.socket = socket.create_connection(("127.0.0.1", port), 5)
+        except OSError as error:
+            raise Gone(str(error))
+        self.socket.settimeout(ANSWER_S)
+        self.pending = b""
+
+    def line(self):
+        while b"\n" not in self.pending:
+            try:
+                octets = self.socket.recv(65536)
+            except (TimeoutError, socket.timeout):
+                raise Hang("no reply")
+            except OSError as error:
+                raise Gone(str(error))
+            if not octets:
+                raise Gone("end of input")
+            self.pending += octets
+        line, self.pending = self.pending.split(b"\n", 1)
+        return line.rstrip(b"\r").decode("utf-8", "replace")
+
+    def reply(self, wanted):
+        line = self.line()
+        while line[3:4] == "-":
+            line = self.line()
+        if line[:1] != wanted:
+            raise Refused(line)
+        return line
+
+    def send(self, octets):
+        try:
+            self.socket.sendall(octets)
+        except (TimeoutError, socket.timeout):
+            raise Hang("cannot send")
+        except OSError as error:
+            self.last_words(error)
+
+    def last_words(self, error):
+        """What the server said before it hung up."""
+        try:
+            raise Refused(self.line())
+        except (Gone, Hang):
+            raise Gone(str(error))
+
+    def ask(self, text, wanted="2"):
+        self.send(text.encode() + b"\r\n")
+        return self.reply(wanted)
+
+    def start_tls(self):
+        self.ask("STARTTLS")
+        try:
+            self.socket = untrusting().wrap_socket(self.socket)
+        except (TimeoutError, socket.timeout):
+            raise Hang("no handshake")
+        except (OSError, ssl.SSLError) as error:
+            raise Gone(str(error))
+
+    def close(self):
+        self.socket.close()
+
+
+def text(name, octets=600):
+    lines = "line of text, to fill it up, 50 octets or so......\r\n"
+    return ("From: sender@example.org\r\nTo: someone@example.org\r\n"
+            "X-Ledger: %s\r\nSubject: %s\r\n\r\n%s" % (
+                name, name, lines * (octets // len(lines)))).encode()
+
+
+class Sink(socketserver.ThreadingTCPServer):
+    """An SMTP server that keeps the ids of what it accepted."""
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), SinkSession)
+        self.ids, self.lock = [], threading.Lock()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def take(self):
+        with self.lock:
+            ids, self.ids = self.ids, []
+        return ids
+
+
+class SinkSession(socketserver.StreamRequestHandler):
+    def say(self, words):
+        self.wfile.write(words.encode() + b"\r\n")
+
+    def handle(self):
+        try:
+            self.session()
+        except OSError:
+            pass
+
+    def session(self):
+        self.say("220 sink.example.com ESMTP")
+        while True:
+            line = self.rfile.readline().upper()
+            if not line:
+                return
+            if line.startswith(b"EHLO"):
+                self.say("250-sink.example.com\r\n250 PIPELINING")
+            elif line.startswith(b"QUIT"):
+                return self.say("221 Bye")
+            elif line.startswith(b"DATA"):
+                self.say("354 go on")
+                octets = b""
+                while not octets.endswith(b"\r\n.\r\n"):
+                    line = self.rfile.readline()
+                    if not line:
+                        return
+                    octets += line
+                with self.server.lock:
+                    self.server.ids += ids_of(octets)
+                self.say("250 2.0.0 Ok")
+            else:
+                self.say("250 2.0.0 Ok")
+
+
+def ids_of(octets):
+    return [name.decode() for name in
+            re.findall(rb"(?m)^X-Ledger: (\S+)", octets)]
+
+
+class MailSuite:
+    """One instance for all scenarios that send mail."""
+
+    def __init__(self):
+        self.mta = mta = Instance()
+        self.sink = Sink()
+        self.commands = mta.path("commands")
+        os.mkdir(self.commands)
+        os.chmod(self.commands, 0o1777)
+        if is_root():
+            owner = pwd.getpwnam("vmail")
+            os.chown(mta.mail, owner.pw_uid, owner.pw_gid)
+            sys_uid, sys_gid = owner.pw_uid, owner.pw_gid
+        else:
+            sys_uid, sys_gid = os.getuid(), os.getgid()
+        cert, key = make_certificate(mta.conf)
+        port = self.sink.server_address[1]
+        mta.set(
+            mydestination="localhost",
+            virtual_mailbox_domains="example.org",
+            virtual_mailbox_base=mta.mail,
+            virtual_mailbox_maps="inline:{alice@example.org=alice/, "
+            "sender@example.org=sender/, box@example.org=box}",
+            virtual_uid_maps="static:%d" % sys_uid,
+            virtual_gid_maps="static:%d" % sys_gid,
+            virtual_minimum_uid="100",
+            relay_domains="relay.example.com, command.example.com, "
+            "fail.example.com",
+            transport_maps="inline:{{relay.example.com=smtp:[127.0.0.1]:%d}, "
+            "{command.example.com=store:}, "
+            "{fail.example.com=error:5.1.1 there is nobody}}" % port,
+            smtpd_tls_security_level="may", smtpd_tls_cert_file=cert,
+            smtpd_tls_key_file=key,
+            service_throttle_time="1s", transport_retry_time="1s",
+            minimal_backoff_time="1s", maximal_backoff_time="2s",
+            queue_run_delay="1s", smtpd_error_sleep_time="0",
+            smtpd_client_connection_count_limit="0",
+            smtpd_client_connection_rate_limit="0",
+            smtpd_hard_error_limit="1000", maximal_queue_lifetime="100d",
+            bounce_queue_lifetime="100d",
+            authorized_submit_users="static:all")
+        user = pwd.getpwuid(sys_uid).pw_name if is_root() else None
+        mta.master += (
+            "pickup unix n - n 1 1 pickup\n"
+            "store unix - n n - - pipe flags=R%s argv=%s %s\n" % (
+                " user=" + user if user else "",
+                self.write_command(), self.commands))
+        self.mta_port = mta.smtp_port
+
+    def write_command(self):
+        return self.mta.write("store", "#!/bin/sh\n"
+                              "cat >\"$1/tmp.$$\" && "
+                              "mv \"$1/tmp.$$\" \"$1/done.$$\"\n", 0o755)
+
+    def collectors(self):
+        return [lambda: self.take_folder(self.mta.mail + "/alice/new"),
+                lambda: self.take_folder(self.mta.mail + "/sender/new"),
+                self.take_mbox, self.sink.take,
+                lambda: self.take_folder(self.commands, "done.")]
+
+    def take_folder(self, folder, prefix=""):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return
+        for name in names:
+            if not name.startswith(prefix):
+                continue
+            path = folder + "/" + name
+            with open(path, "rb") as handle:
+                octets = handle.read()
+            os.unlink(path)
+            yield from ids_of(octets)
+
+    def take_mbox(self):
+        """Read on where we stopped, under the lock: what is being written
+        may be taken back."""
+        path = self.mta.mail + "/box"
+        at = getattr(self, "mbox_at", 0)
+        try:
+            with open(path, "r+b") as handle:
+                fcntl.lockf(handle, fcntl.LOCK_EX)
+                handle.seek(at)
+                octets = handle.read()
+        except OSError:
+            return []
+        end = octets.rfind(b"\n\n") + 1
+        if end <= 0:
+            return []
+        self.mbox_at = at + end
+        return ids_of(octets[:end])
+
+    # -- what scenarios do ---------------------------------------------------
+
+    def answer(self, dialogue, *args):
+        """What a dialogue over SMTP ends in."""
+        client = None
+        try:
+            client = Client(self.mta_port)
+            client.reply("2")
+            client.ask("EHLO client.example.net")
+            dialogue(client, *args)
+            return "acknowledged", ""
+        except Refused as reply:
+            kind = "temporary" if str(reply)[:1] == "4" else "permanent"
+            return kind, str(reply)
+        except Gone as why:
+            return "none", str(why)
+        finally:
+            if client:
+                client.close()
+
+    def envelope(self, client, recipient):
+        client.ask("MAIL FROM:<sender@example.org>")
+        client.ask("RCPT TO:<%s>" % recipient)
+
+    def data(self, client, name, recipient, octets=600):
+        self.envelope(client, recipient)
+        client.ask("DATA", "3")
+        client.send(text(name, octets) + b".\r\n")
+        client.reply("2")
+
+    def bdat(self, client, name, recipient, octets):
+        self.envelope(client, recipient)
+        whole = text(name, octets)
+        half = len(whole) // 2
+        client.send(b"BDAT %d\r\n" % half + whole[:half])
+        client.reply("2")
+        client.send(b"BDAT %d LAST\r\n" % (len(whole) - half) + whole[half:])
+        client.reply("2")
+
+    def tls(self, client, name, recipient):
+        client.start_tls()
+        client.ask("EHLO client.example.net")
+        self.data(client, name, recipient)
+
+    def sendmail(self, lab, name):
+        try:
+            done = subprocess.run(
+                [SBIN + "/sendmail", "-f", "sender@example.org",
+                 "alice@example.org"], env=self.mta.env, timeout=ANSWER_S,
+                input=text(name).replace(b"\r\n", b"\n"),
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        except subprocess.TimeoutExpired:
+            raise Hang("sendmail")
+        words = "%d %r" % (done.returncode, done.stderr[-200:])
+        if done.returncode < 0:
+            raise Crash("sendmail: signal %d" % -done.returncode)
+        if done.returncode == 0:
+            return "acknowledged", ""
+        # 71 EX_OSERR and 75 EX_TEMPFAIL: try again
+        temporary = done.returncode in (71, 74, 75)
+        return "temporary" if temporary else "permanent", words
+
+
+class Crash(Exception):
+    """A command died by a signal."""
+
+
+def by(method, *args):
+    """A scenario that is an SMTP dialogue."""
+    return lambda suite, lab, name: suite.answer(
+        getattr(suite, method), name, *args)
+
+
+# clang-format off
+ACCEPT = ("smtpd", "cleanup", "qmgr", "rewrite", "master")
+# name, what it does, the programs whose calls fail
+SCENARIOS = (
+    ("plain", by("data", "alice@example.org"), ACCEPT + ("virtual",)),
+    ("large", by("data", "alice@example.org", 150000),
+     ("smtpd", "cleanup", "qmgr", "virtual")),
+    ("bdat", by("bdat", "alice@example.org", 150000), ("smtpd", "cleanup")),
+    ("tls", by("tls", "alice@example.org"), ("smtpd",)),
+    ("sendmail", lambda suite, lab, name: suite.sendmail(lab, name),
+     ("sendmail", "pickup", "cleanup", "qmgr", "master")),
+    ("mbox", by("data", "box@example.org"), ("virtual", "qmgr")),
+    ("remote", by("data", "a@relay.example.com"),
+     ("smtp", "dialer", "resolver", "qmgr", "rewrite")),
+    ("command", by("data", "a@command.example.com"), ("pipe", "qmgr")),
+    ("bounce", by("data", "a@fail.example.com"),
+     ("error", "bounce", "qmgr", "cleanup", "virtual")),
+)
