@@ -164,10 +164,10 @@ void introduce_ask(struct child *asker, const struct msg_introduce *m)
 		return;
 	}
 	/* of some there is one at a time: its successor will come */
-	coming = coming || (!have_count && row->path && row->program &&
+	coming = state.stage < STAGE_ROOMS && (coming || (!have_count && row->path && row->program &&
 		row->program->flags & PROGRAM_SOLE &&
 		state.stage <= STAGE_RUNNING &&
-		moment_left(row->throttled_until).us == 0);
+		moment_left(row->throttled_until).us == 0));
 	if (!child_start(row) && !coming) {
 		refuse(asker, m->service, have_count ? EBUSY : EAGAIN);
 		return;
@@ -203,6 +203,13 @@ void introduce_fail(struct row *row)
 {
 	for (size_t i = 0; i < WAITING_MOST; i++)
 		if (state.waiting[i].asker && state.waiting[i].row == row)
+			give_up(&state.waiting[i]);
+}
+
+void introduce_fail_all(void)
+{
+	for (size_t i = 0; i < WAITING_MOST; i++)
+		if (state.waiting[i].asker)
 			give_up(&state.waiting[i]);
 }
 

@@ -184,6 +184,8 @@ void introduce_ask(struct child *asker, const struct msg_introduce *m);
 /* A process of that row is ready, or it will not be. */
 void introduce_ready(struct row *row);
 void introduce_fail(struct row *row);
+/* The last stage of a stop: whoever still waits for a process waits in vain. */
+void introduce_fail_all(void);
 void introduce_forget(struct child *asker);
 void introduce_tick(void);
 bool introduce_is_wanted(const struct row *row);

@@ -64,6 +64,8 @@ static void enter_stage(enum stage stage, struct span patience)
 					       moment_after(patience);
 	state.stage_terminated = false;
 	signal_due(0);
+	if (stage == STAGE_ROOMS)
+		introduce_fail_all(); /* nobody starts any more */
 }
 
 static _Noreturn void leave(void)

@@ -109,7 +109,7 @@ static bool has_room(void)
 {
 	int64_t most = qmgr.conf->qmgr_message_active_limit;
 
-	return !qmgr.is_stopping &&
+	return !service_is_retiring() &&
 		(most <= 0 || (int64_t)qmgr.active < most);
 }
 

@@ -275,7 +275,9 @@ static void run(void *context)
 	struct result result = { .left = dispatch->count, .why = STR("") };
 
 	if (!converse(dispatch, &result)) {
-		defer_rest(dispatch, result.why);
+		/* At a stop they are as new at the next start. */
+		if (!service_is_retiring())
+			defer_rest(dispatch, result.why);
 		result.site = DELIVER_SITE_SICK;
 	}
 	give_turn_back(dispatch, &result);

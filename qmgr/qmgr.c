@@ -226,7 +226,6 @@ static void finish(const struct conf *conf)
 	struct moment end = moment_after(span_s(LAST_DELIVERIES_S));
 
 	(void)conf;
-	qmgr.is_stopping = true;
 	while (qmgr.deliveries > 0 && moment_left(end).us > 0)
 		if (!io_sleep(span_ms(20)))
 			break;

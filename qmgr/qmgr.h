@@ -94,7 +94,6 @@ struct qmgr {
 	size_t incoming_count;
 	size_t active;
 	bool is_ready;         /* the queue is ours, the journal was read */
-	bool is_stopping;
 	size_t deliveries;     /* under way */
 	struct io_event news;  /* something may become active */
 };

@@ -124,7 +124,7 @@ static void rescan(void *context)
 
 	(void)context;
 	for (size_t i = 0; i < COUNT(after_ms); i++) {
-		if (!io_sleep(span_ms(after_ms[i])) || qmgr.is_stopping)
+		if (!io_sleep(span_ms(after_ms[i])) || service_is_retiring())
 			return;
 		recover_journal();
 	}

@@ -370,7 +370,7 @@ static void run_transport(struct transport *t)
 
 void schedule(void)
 {
-	if (!scheduler.is_made || qmgr.is_stopping)
+	if (!scheduler.is_made || service_is_retiring())
 		return;
 	list_each(at, &scheduler.transports)
 		run_transport(CONTAINER(at, struct transport, link));

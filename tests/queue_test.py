@@ -218,5 +218,21 @@ def done(mta):
                           mta.log()))
 
 
+def test_stop_at_once():
+    """A stop when deliveries have just begun: nobody waits for a process that
+    master does not start any more, nothing is lost or counted as failed."""
+    with Instance(debug_peer_list="") as mta:
+        mta.virtual_mailboxes()
+        mta.write_configuration()
+        for n in range(8):
+            mta.start()
+            send(mta, "stop %d" % n, to="alice@example.org")
+            mta.stop()
+        check("status=deferred" not in mta.log(), "a delivery was put off")
+        check("killed by signal" not in mta.log(), "somebody had to be killed")
+        mta.start()
+        mta.wait_mail("alice", 8)
+
+
 if __name__ == "__main__":
     main(globals())
