@@ -115,6 +115,16 @@ static bool look_at(int fd, struct stat *st)
 	return syscall(SYS_fstat, fd, st) == 0;
 }
 
+/* A memfd that nobody can change any more is as good as a read-only file. */
+static bool is_sealed(int fd)
+{
+	const int all = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW |
+		F_SEAL_SEAL;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & all) == all;
+}
+
 bool msg_file_is(int fd, enum msg_file type)
 {
 	struct stat st;
@@ -129,7 +139,8 @@ bool msg_file_is(int fd, enum msg_file type)
 	case MSG_FILE_SOCKET:
 		return S_ISSOCK(st.st_mode);
 	case MSG_FILE_READ:
-		return S_ISREG(st.st_mode) && mode == O_RDONLY;
+		return S_ISREG(st.st_mode) &&
+			(mode == O_RDONLY || is_sealed(fd));
 	case MSG_FILE_WRITE:
 		return S_ISREG(st.st_mode) && mode == O_WRONLY;
 	case MSG_FILE_PIPE:

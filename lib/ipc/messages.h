@@ -43,7 +43,7 @@ must_check bool msg_list_take(struct msg_list *list, struct str *item);
 enum msg_file {
 	MSG_FILE_ANY,
 	MSG_FILE_SOCKET,
-	MSG_FILE_READ,  /* regular file, opened read-only */
+	MSG_FILE_READ,  /* regular file, opened read-only or sealed */
 	MSG_FILE_WRITE, /* regular file, opened write-only */
 	MSG_FILE_PIPE,
 };
