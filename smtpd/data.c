@@ -126,7 +126,7 @@ static struct status judge(struct session *s)
 	if (m->decoder.bare_lf && m->decoder.newline == SMTP_NEWLINE_REJECT)
 		return refuse_bare_lf(s);
 	s->saw_bare_lf |= m->decoder.bare_lf && server.note_bare_newline;
-	if (m->has_bad_chunk || m->is_too_big) {
+	if (m->is_too_big) {
 		log_warning("%.*s: queue file size limit exceeded",
 			STR_ARG(m->queue_id));
 		return REPLY_TOO_BIG_DATA;
@@ -170,6 +170,8 @@ struct status data(struct session *s, struct str arguments)
 
 	if (!s->mail || s->mail->recipients == 0)
 		return need_recipients(s);
+	if (s->mail->is_spoiled)
+		return REPLY_AFTER_BAD_CHUNK;
 	if (arguments.len > 0)
 		return REPLY_DATA_SYNTAX;
 	status = check_data(s);
@@ -184,10 +186,10 @@ struct status data(struct session *s, struct str arguments)
 
 /* ---- BDAT ---- */
 
-/* The chunk is read in any case: what follows is the next command. */
-static bool read_chunk(struct session *s, uint64_t len)
+/* The chunk is read in any case: what follows is the next command. m: the
+ * message that it belongs to, NULL: it is dropped. */
+static bool read_chunk(struct session *s, uint64_t len, struct mail *m)
 {
-	struct mail *m = s->mail;
 	auto_buf struct buf text = { 0 };
 	struct moment start = moment_now();
 	struct str octets;
@@ -211,16 +213,14 @@ static bool read_chunk(struct session *s, uint64_t len)
 	return true;
 }
 
+/* A refused one: without it the message would be another one, so that only
+ * RSET helps (RFC 3030 2), even if the next chunk is on its way already. */
 static struct status skip_chunk(struct session *s, uint64_t len,
 	struct status status)
 {
-	struct mail *kept = s->mail;
-	bool got;
-
-	s->mail = NULL;
-	got = read_chunk(s, len);
-	s->mail = kept;
-	return got ? status : REPLIED;
+	if (s->mail)
+		s->mail->is_spoiled = true;
+	return read_chunk(s, len, NULL) ? status : REPLIED;
 }
 
 static struct status last_chunk(struct session *s)
@@ -249,6 +249,8 @@ struct status bdat(struct session *s, struct str arguments)
 		return skip_chunk(s, chunk.octets, REPLY_NOT_IMPLEMENTED);
 	if (!s->mail || s->mail->recipients == 0)
 		return skip_chunk(s, chunk.octets, need_recipients(s));
+	if (s->mail->is_spoiled)
+		return skip_chunk(s, chunk.octets, REPLY_AFTER_BAD_CHUNK);
 	if (s->stage != AT_BDAT) {
 		status = check_data(s);
 		if (!status_is_ok(status))
@@ -256,7 +258,7 @@ struct status bdat(struct session *s, struct str arguments)
 		start_content(s, true);
 		s->stage = AT_BDAT;
 	}
-	if (!read_chunk(s, chunk.octets))
+	if (!read_chunk(s, chunk.octets, s->mail))
 		return REPLIED;
 	if (chunk.is_last)
 		return last_chunk(s);

@@ -65,7 +65,8 @@ struct mail {
 	struct actions actions;
 	/* While a chunked message arrives. */
 	struct smtp_decoder decoder;
-	bool is_chunked, is_too_big, has_bad_chunk;
+	bool is_chunked, is_too_big;
+	bool is_spoiled; /* a chunk was refused */
 	uint64_t octets; /* of content as sent, for log lines */
 };
 

@@ -244,6 +244,36 @@ static void play(struct player *p, struct str script)
 	take_input(p);
 }
 
+/* ---- events at every offset ---- */
+
+static const struct {
+	struct str octets;
+	size_t stride; /* a handshake that nobody answers takes its time */
+} events[] = {
+	{ { "\1e", 2 }, 1 },
+	{ { "\1c", 2 }, 1 },
+	{ { "\1p\0\r\n\377x\1w", 8 }, 1 },
+	{ { "\1s", 2 }, 1 },
+	{ { "\1t", 2 }, 7 },
+};
+
+void stand_disturb(int (*one)(const uint8_t *octets, size_t len),
+	struct str script, size_t head)
+{
+	for (size_t i = 0; i < COUNT(events); i++)
+		for (size_t at = head; at <= script.len;
+			at += events[i].stride) {
+			auto_buf struct buf out = { 0 };
+
+			if (at > 0 && script.p[at - 1] == STAND_ESCAPE)
+				continue;
+			buf_add(&out, str_first(script, at));
+			buf_add(&out, events[i].octets);
+			buf_add(&out, str_skip(script, at));
+			one((const uint8_t *)out.p, out.len);
+		}
+}
+
 void stand_play(int fd, struct str script, bool is_server, struct buf *plain,
 	struct buf *inside)
 {

@@ -66,4 +66,12 @@ enum {
 void stand_play(int fd, struct str script, bool is_server, struct buf *plain,
 	struct buf *inside);
 
+/*
+ * Call one() with this script cut by each event at each of its offsets from
+ * `head` on, as a fuzz target would: half-close, close, plaintext, the end of
+ * TLS; and a handshake at some of them. Afterwards the script goes on.
+ */
+void stand_disturb(int (*one)(const uint8_t *octets, size_t len),
+	struct str script, size_t head);
+
 #endif
