@@ -155,7 +155,7 @@ static void start(const struct conf *conf)
 	recover_journal();
 	activate_start();
 	io_spawn("index", index_files, NULL);
-	io_spawn("large", recover_large, NULL);
+	io_spawn("large", tidy_large, NULL);
 }
 
 /* ---- work ---- */

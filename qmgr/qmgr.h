@@ -113,9 +113,11 @@ void recover_journal(void); /* slots whose writer is gone */
 void recover_files(void);   /* deferred/, hold/: the index */
 /* A slot was announced. */
 void recover_place(const struct place *place, bool again);
-/* Fibers: rescans after a cleanup has ended; forgotten large files. */
+/* Rescans, in a fiber, after a cleanup has ended. */
 void recover_later(void);
-void recover_large(void *context);
+
+/* large.c */
+void tidy_large(void *context); /* a fiber */
 
 /* activate.c: from waiting to active. */
 void activate_start(void);

@@ -5,14 +5,8 @@
 #include "qmgr/qmgr.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/log.h"
-#include "queue/large.h"
-
-enum {
-	LARGE_KEPT_S = 24 * 3600, /* of submissions that came to nothing */
-};
 
 /* A slot with a message that has a file as well, or is done with. */
 static void settle_slot(const struct place *place)
@@ -133,44 +127,4 @@ static void rescan(void *context)
 void recover_later(void)
 {
 	io_spawn("rescan", rescan, NULL);
-}
-
-static bool parse_large(const char *name, uint64_t *serial)
-{
-	char *end;
-
-	errno = 0;
-	*serial = strtoull(name, &end, 16);
-	return errno == 0 && *name && *end == '\0' && strlen(name) == 16;
-}
-
-/* Content that was in large/ a day ago, and that no message names: a session
- * has died over it. */
-static bool tidy_large(void)
-{
-	auto_arena struct arena *arena = arena_new(0);
-	struct disk_names names;
-
-	if (!disk_list(qmgr.disk, arena, "large", &names))
-		names.count = 0; /* tomorrow is another day */
-	if (!io_sleep(span_s(LARGE_KEPT_S)))
-		return false;
-	for (size_t i = 0; i < names.count; i++) {
-		uint64_t serial;
-
-		if (!parse_large(names.names[i], &serial) ||
-			entry_find(serial))
-			continue;
-		log_info("large/%s: belongs to no message: removed",
-			names.names[i]);
-		large_drop(qmgr.disk, serial);
-	}
-	return true;
-}
-
-void recover_large(void *context)
-{
-	(void)context;
-	while (tidy_large())
-		;
 }

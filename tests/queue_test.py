@@ -3,6 +3,7 @@ while the suite is down, large content, header and body checks, copies and
 aliases, and the death of cleanup and qmgr."""
 import os
 import re
+import shutil
 import signal
 
 from instance import SBIN, Failed, Instance, is_root, main, run, wait_for
@@ -93,6 +94,32 @@ def test_expiry_and_bounce():
                      ": sender non-delivery notification: ")
         mta.wait_log(match.group(1) + ": removed")
         mta.wait_empty()
+
+
+def test_forgotten_large_content():
+    """What no message names goes when it is a day old, and nothing else."""
+    body = "0123456789" * 7 + "\r\n"
+    with new(minimal_backoff_time="1000s", maximal_backoff_time="1000s") as mta:
+        mta.start()
+        send(mta, "large", body * 1500)
+        wait_queue(mta, "deferred", 1)
+        folder = mta.queue + "/large/"
+        named = os.listdir(folder)
+        check(len(named) == 1, "a file in large/")
+        old = 1000000000
+        for name, when in (("00000000000000AA", old),
+                           ("00000000000000AB", None)):
+            shutil.copyfile(folder + named[0], folder + name)
+            if is_root():
+                shutil.copystat(folder + named[0], folder + name)
+                shutil.chown(folder + name, "posthorn-intake")
+            os.utime(folder + name, (when, when) if when else None)
+        os.utime(folder + named[0], (old, old))
+        mta.stop()
+        mta.start()
+        mta.wait_log("large/00000000000000AA: belongs to no message")
+        check(sorted(os.listdir(folder)) ==
+              sorted(["00000000000000AB"] + named), "large/")
 
 
 def test_large_content():
