@@ -89,8 +89,11 @@ def is_root():
 class Instance:
     """See the module. Parameters given as keywords go into main.cf."""
 
-    def __init__(self, master="", **parameters):
-        self.folder = tempfile.mkdtemp(prefix="posthorn-test-")
+    def __init__(self, master="", folder=None, **parameters):
+        """`folder`: one that stays when the instance is closed; what is in
+        there already is used again."""
+        self.keep = bool(folder or os.environ.get("POSTHORN_KEEP"))
+        self.folder = folder or tempfile.mkdtemp(prefix="posthorn-test-")
         os.chmod(self.folder, 0o755)
         self.conf = self.folder + "/conf"
         self.queue = self.folder + "/queue"
@@ -99,7 +102,7 @@ class Instance:
         self.log_path = self.folder + "/log/mail.log"
         for path in (self.conf, self.queue, self.data, self.mail,
                      os.path.dirname(self.log_path)):
-            os.makedirs(path)
+            os.makedirs(path, exist_ok=True)
         self.ports = {}
         self.inside = ()  # what commands are run with: a namespace
         self.env = dict(os.environ, MAIL_CONFIG=self.conf,
@@ -260,7 +263,7 @@ class Instance:
             self.stop()
         finally:
             self.kill()
-            if not os.environ.get("POSTHORN_KEEP"):
+            if not self.keep:
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
