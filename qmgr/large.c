@@ -154,7 +154,7 @@ void tidy_large(void *context)
 	int pause_s = FIRST_S;
 
 	(void)context;
-	while (io_sleep(span_s(pause_s)) && !qmgr.is_stopping) {
+	while (io_sleep(span_s(pause_s)) && !service_is_retiring()) {
 		tidy();
 		pause_s = EVERY_S;
 	}
