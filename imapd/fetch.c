@@ -33,7 +33,9 @@ struct one {
 
 static void begin_item(struct one *one, const char *name)
 {
-	buf_fmt(&one->out, "%s%s ", one->gap, name);
+	buf_text(&one->out, one->gap);
+	buf_text(&one->out, name);
+	buf_char(&one->out, ' ');
 	one->gap = " ";
 }
 
@@ -250,7 +252,9 @@ static enum mailbox_result fetch_one(struct one *one, bool seen_now)
 	if (one->fetch->has_changed_since &&
 		one->is.modseq <= one->fetch->changed_since)
 		return MAILBOX_OK;
-	buf_fmt(&one->out, "* %u FETCH (", one->seq);
+	buf_text(&one->out, "* ");
+	buf_u64(&one->out, one->seq);
+	buf_text(&one->out, " FETCH (");
 	add_fields(one, seen_now);
 	result = add_facts(one);
 	if (result == MAILBOX_OK && one->fetch->count)

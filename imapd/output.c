@@ -59,13 +59,15 @@ void flags_format(struct session *s, struct buf *out,
 		if (bit == IMAP_RECENT ? !recent || s->rev2 :
 					 !(message->flags & bit))
 			continue;
-		buf_fmt(out, "%s%s", gap, imap_flag_name(bit));
+		buf_text(out, gap);
+		buf_text(out, imap_flag_name(bit));
 		gap = " ";
 	}
-	for (size_t i = 0; i < m->keyword_count; i++) {
+	for (size_t i = 0; message->keywords && i < m->keyword_count; i++) {
 		if (!(message->keywords >> i & 1) || !m->keywords[i])
 			continue;
-		buf_fmt(out, "%s%s", gap, m->keywords[i]);
+		buf_text(out, gap);
+		buf_text(out, m->keywords[i]);
 		gap = " ";
 	}
 	buf_char(out, ')');

@@ -2,9 +2,10 @@
 """imapd -s: one user's mail over IMAP, with other programs at the same mail."""
 import os
 import re
+import subprocess
 
 from imap import LETTER, Mail
-from instance import check, equal, main, matches, wait_for
+from instance import LIBEXEC, check, equal, main, matches, wait_for
 
 
 def test_append_fetch_and_parts():
@@ -430,6 +431,53 @@ def test_a_large_message_goes_through():
         text = b"Subject: large\r\n\r\n" + b"0123456789\r\n" * 500000
         equal(c.append("INBOX", "", None, text)[0], "OK")
         check(c.fetch("1", "(BODY.PEEK[])")[1][0][1] == text, "it differs")
+        mail.end(c)
+
+
+def mailbox(mail, verb):
+    """Exit status and output of posthorn-mailbox."""
+    done = subprocess.run(
+        [LIBEXEC + "/posthorn-mailbox", verb, mail.path], timeout=120,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode()
+
+
+def test_verify_and_rebuild():
+    with Mail() as mail:
+        c = mail.connect()
+        c.create("box.deep")
+        for i in range(5):
+            c.append("INBOX", r"(\Seen)", None, LETTER)
+        c.select()
+        c.copy("1:2", "box.deep")
+        c.fetch("1:*", "(ENVELOPE BODYSTRUCTURE)")
+        before = c.uid("fetch", "1:*", "(FLAGS RFC822.SIZE)")[1]
+        matches("in use", mailbox(mail, "rebuild")[1])
+        mail.end(c)
+        equal(mailbox(mail, "verify"), (
+            0, mail.path + ": 2 mailboxes, 0 inconsistencies\n"))
+        name = mail.files()[0]
+        os.rename(mail.path + "/cur/" + name, mail.path + "/cur/other:2,")
+        with open(mail.path + "/cur/" + mail.files()[1], "ab") as f:
+            f.write(b"more\n")
+        status, text = mailbox(mail, "verify")
+        equal(status, 1)
+        matches(r"INBOX: UID \d: its file .* is gone", text)
+        matches(r"INBOX: 1 files are not in the index", text)
+        matches(r"INBOX: UID \d: its size is", text)
+        os.rename(mail.path + "/cur/other:2,", mail.path + "/cur/" + name)
+        os.unlink(mail.path + "/.box.deep/dovecot-uidlist")
+        matches("box.deep: dovecot-uidlist is missing",
+                mailbox(mail, "quick-verify")[1])
+        equal(mailbox(mail, "rebuild"), (
+            0, mail.path + ": 2 mailboxes, 7 messages\n"))
+        equal(mailbox(mail, "verify")[0], 0)
+        c = mail.connect()
+        c.select()
+        equal([re.sub(rb"RFC822.SIZE \d+|\\Recent| ", b"", line)
+               for line in c.uid("fetch", "1:*", "(FLAGS RFC822.SIZE)")[1]],
+              [re.sub(rb"RFC822.SIZE \d+|\\Recent| ", b"", line)
+               for line in before])
         mail.end(c)
 
 

@@ -96,7 +96,7 @@ enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 	return MAILBOX_OK;
 }
 
-static bool parse_facts(struct str in, struct mailbox_facts *facts)
+bool mailbox_facts_parse(struct str in, struct mailbox_facts *facts)
 {
 	struct facts_header h;
 	struct str *texts[TEXTS] = { &facts->envelope, &facts->body,
@@ -129,7 +129,7 @@ static bool find_learned(struct mailbox *mailbox, uint32_t uid,
 		memcpy(&h, in.p, sizeof(h));
 		len = sizeof(h) + texts_octets(&h);
 		if (h.uid == uid)
-			return parse_facts(str_first(in, len), facts);
+			return mailbox_facts_parse(str_first(in, len), facts);
 		in = str_skip(in, len);
 	}
 	return false;
@@ -141,7 +141,7 @@ static bool find_kept(struct mailbox *mailbox, uint32_t uid,
 	struct index_txn *txn = index_begin(mailbox->store->index, false);
 	struct str found;
 	bool ok = txn && index_facts_find(txn, mailbox->row.id, uid, &found) &&
-		parse_facts(arena_copy(arena, found), facts);
+		mailbox_facts_parse(arena_copy(arena, found), facts);
 
 	index_abort(txn);
 	return ok;
@@ -254,7 +254,7 @@ static struct str email_id(struct arena *arena, struct str message)
 	return buf_str(&out);
 }
 
-static void parse_message(struct arena *arena, struct str message,
+void mailbox_facts_make(struct arena *arena, struct str message,
 	struct mailbox_facts *facts)
 {
 	struct mime_part *root = mime_parse(arena, message);
@@ -302,7 +302,7 @@ static enum mailbox_result read_facts(struct mailbox *mailbox, uint32_t uid,
 
 	if (result != MAILBOX_OK)
 		return result;
-	parse_message(scratch, message, &parsed);
+	mailbox_facts_make(scratch, message, &parsed);
 	copy_facts(arena, &parsed, facts);
 	learn(mailbox, uid, facts);
 	m = mailbox_find(mailbox, uid);

@@ -184,6 +184,12 @@ must_check enum mailbox_result mailbox_save_end(struct mailbox_save *save,
 
 /* ---- inside lib/mailbox ---- */
 
+/* Parse a message; and a row of the index. False: it is damaged. */
+void mailbox_facts_make(struct arena *arena, struct str message,
+	struct mailbox_facts *facts);
+must_check bool mailbox_facts_parse(struct str in,
+	struct mailbox_facts *facts);
+
 /* Everybody who watches hears it. */
 void mailbox_changed(struct mailbox *mailbox);
 /* The row and the messages as the index has them now; in a write
