@@ -34,6 +34,8 @@ struct mailbox_driver {
 	const char *scheme;
 
 	enum mailbox_result (*prepare)(int store);
+	/* What processes that died long ago left in the mailbox goes. */
+	void (*tidy)(int store, const char *mailbox);
 	enum mailbox_result (*list)(int store, struct arena *arena,
 		struct str **names, size_t *count);
 	bool (*exists)(int store, const char *mailbox);

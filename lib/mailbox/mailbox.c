@@ -505,6 +505,7 @@ static enum mailbox_result read_mailbox(struct mailbox *mailbox)
 	}
 	if (!index_commit(txn))
 		return MAILBOX_TRY_LATER;
+	mailbox->store->driver->tidy(mailbox->store->dir, mailbox->name);
 	return mailbox_refresh(mailbox, false);
 }
 

@@ -430,6 +430,37 @@ static void names_of_mailboxes(void **state)
 	mailbox_store_close(store);
 }
 
+static void make_old(const char *name)
+{
+	struct timespec old[2] = { { .tv_sec = 1000000000 },
+		{ .tv_sec = 1000000000 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path_in(name), old, 0), 0);
+}
+
+/* Dates of a change cannot be set: what is old in one way only stays. */
+static void finishes_what_others_died_over(void **state)
+{
+	struct mailbox_store *store = open_store();
+
+	(void)state;
+	mailbox_close(open_inbox(store));
+	mailbox_store_close(store);
+	put_file("tmp/1.young", "x");
+	put_file("tmp/1.dated", "x");
+	make_old("tmp/1.dated");
+	assert_int_equal(mkdir(path_in("posthorn-removed-1"), 0700), 0);
+	assert_int_equal(mkdir(path_in("posthorn-removed-1/cur"), 0700), 0);
+	put_file("posthorn-removed-1/cur/1.a", "x");
+	put_file("posthorn-removed-1/dovecot-uidlist", "x");
+	store = open_store();
+	mailbox_close(open_inbox(store));
+	assert_true(is_file("tmp/1.young"));
+	assert_true(is_file("tmp/1.dated"));
+	assert_false(is_file("posthorn-removed-1"));
+	mailbox_store_close(store);
+}
+
 static void parses_uidlists(void **state)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -464,6 +495,7 @@ int main(void)
 		IN_DIR(index_may_be_lost),
 		IN_DIR(power_cut_rebuilds),
 		IN_DIR(names_of_mailboxes),
+		IN_DIR(finishes_what_others_died_over),
 		cmocka_unit_test(parses_uidlists),
 	};
 

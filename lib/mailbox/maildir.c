@@ -4,6 +4,7 @@
  * use: unique,S=octets,W=crlf-octets:2,FLAGS.
  */
 #include "mailbox/driver.h"
+#include "mailbox/tidy.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -103,7 +104,15 @@ static enum mailbox_result prepare(int store)
 {
 	if (!make_folders(store, "INBOX"))
 		return mailbox_failed("make maildir", "INBOX");
+	maildir_tidy_removed(store);
 	return MAILBOX_OK;
+}
+
+static void tidy(int store, const char *mailbox)
+{
+	char path[PATH_MOST];
+
+	maildir_tidy(store, path_to(path, mailbox, NULL, NULL));
 }
 
 static bool exists(int store, const char *mailbox)
@@ -211,7 +220,7 @@ static enum mailbox_result remove_mailbox(int store, const char *mailbox)
 {
 	char from[PATH_MOST], path[PATH_MOST], away[64];
 
-	snprintf(away, sizeof(away), "posthorn-removed-%08x",
+	snprintf(away, sizeof(away), MAILDIR_REMOVED "%08x",
 		(unsigned)random_below(UINT32_MAX));
 	if (renameat(store, path_to(from, mailbox, NULL, NULL), store, away) <
 		0)
@@ -570,6 +579,7 @@ static bool flush(int store, const char *mailbox)
 const struct mailbox_driver mailbox_maildir = {
 	.scheme = "maildir",
 	.prepare = prepare,
+	.tidy = tidy,
 	.list = list,
 	.exists = exists,
 	.create = create,
