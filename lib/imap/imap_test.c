@@ -134,6 +134,18 @@ static void sets_are_joined(void **state)
 	assert_true(imap_set_take(arena, &in, &set));
 	imap_set_resolve(&set, 12);
 	assert_true(imap_set_has(&set, 12));
+	in = STR("$ x");
+	assert_true(imap_set_take(arena, &in, &set));
+	assert_true(set.is_saved);
+	assert_str(in, " x");
+	set = (struct imap_set){ 0 };
+	imap_set_add_range(arena, &set, 1, 3);
+	imap_set_add_range(arena, &set, 4, 5);
+	imap_set_add_range(arena, &set, 7, 6);
+	imap_set_add(arena, &set, 9);
+	buf_clear(&out);
+	imap_set_format(&out, &set);
+	assert_str(buf_str(&out), "1:5,9");
 }
 
 static void dates_there_and_back(void **state)

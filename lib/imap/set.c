@@ -93,18 +93,26 @@ bool imap_set_has(const struct imap_set *set, uint32_t number)
 	return false;
 }
 
-void imap_set_add(struct arena *arena, struct imap_set *set, uint32_t number)
+void imap_set_add_range(struct arena *arena, struct imap_set *set,
+	uint32_t from, uint32_t to)
 {
 	struct imap_range *last =
 		set->count ? &set->ranges[set->count - 1] : NULL;
 
-	if (last && last->to + 1 == number) {
-		last->to = number;
+	if (from > to)
+		return;
+	if (last && last->to + 1 == from) {
+		last->to = to;
 		return;
 	}
 	arena_grow(arena, &set->ranges, &set->capacity, set->count + 1,
 		sizeof(*set->ranges));
-	set->ranges[set->count++] = (struct imap_range){ number, number };
+	set->ranges[set->count++] = (struct imap_range){ from, to };
+}
+
+void imap_set_add(struct arena *arena, struct imap_set *set, uint32_t number)
+{
+	imap_set_add_range(arena, set, number, number);
 }
 
 void imap_set_format(struct buf *out, const struct imap_set *set)

@@ -35,6 +35,9 @@ void imap_set_resolve(struct imap_set *set, uint32_t largest);
 bool imap_set_has(const struct imap_set *set, uint32_t number);
 /* Add a number that is larger than all before (resolved sets only). */
 void imap_set_add(struct arena *arena, struct imap_set *set, uint32_t number);
+/* The same for from to to (nothing if from > to). */
+void imap_set_add_range(struct arena *arena, struct imap_set *set,
+	uint32_t from, uint32_t to);
 /* "1,3:5". */
 void imap_set_format(struct buf *out, const struct imap_set *set);
 

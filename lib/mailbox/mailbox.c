@@ -181,24 +181,28 @@ static void take_vanished(void *context, uint32_t uid)
 	v->uids[v->count++] = uid;
 }
 
-/* All uids of the set that are not there now. */
+/* All uids of the set that are not there now: the gaps between messages. */
 static void add_missing(struct mailbox *mailbox, struct arena *arena,
 	const struct imap_set *wanted, uint32_t from, struct imap_set *vanished)
 {
+	uint32_t last = mailbox->row.uidnext - 1;
 	size_t at = 0;
 
 	for (size_t i = 0; i < wanted->count; i++) {
 		struct imap_range r = wanted->ranges[i];
 		uint32_t uid = r.from > from ? r.from : from;
+		uint32_t to = r.to < last ? r.to : last;
 
-		for (; uid <= r.to && uid < mailbox->row.uidnext; uid++) {
-			while (at < mailbox->count &&
-				mailbox->messages[at].is.uid < uid)
-				at++;
-			if (at == mailbox->count ||
-				mailbox->messages[at].is.uid != uid)
-				imap_set_add(arena, vanished, uid);
+		while (at < mailbox->count &&
+			mailbox->messages[at].is.uid < uid)
+			at++;
+		for (; at < mailbox->count &&
+			mailbox->messages[at].is.uid <= to; at++) {
+			imap_set_add_range(arena, vanished, uid,
+				mailbox->messages[at].is.uid - 1);
+			uid = mailbox->messages[at].is.uid + 1;
 		}
+		imap_set_add_range(arena, vanished, uid, to);
 	}
 }
 
@@ -495,8 +499,16 @@ static bool first_load(struct mailbox *mailbox, struct index_txn *txn)
 
 static enum mailbox_result read_mailbox(struct mailbox *mailbox)
 {
-	struct index_txn *txn = index_begin(mailbox->store->index, true);
+	struct index_txn *txn = index_begin(mailbox->store->index, false);
+	bool known;
 
+	if (!txn)
+		return MAILBOX_TRY_LATER;
+	known = mailbox_load(mailbox, txn) && !is_another(mailbox);
+	index_abort(txn);
+	if (known)
+		return mailbox_refresh(mailbox, false);
+	txn = index_begin(mailbox->store->index, true);
 	if (!txn)
 		return MAILBOX_TRY_LATER;
 	if (!first_load(mailbox, txn)) {
