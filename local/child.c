@@ -21,6 +21,7 @@ enum {
 	RECEIVE_S = 300,
 	PASSWD_OCTETS = 64 * 1024,
 	HEADER_MOST = 100 * 1024,
+	LOGIN_MOST = 256, /* LOGIN_NAME_MAX: a longer name is no user's */
 };
 
 /* ---- who is this? ---- */
@@ -61,8 +62,11 @@ static void serve_user(struct call *call)
 
 	if (!msg_local_user_recv(call, &m, span_s(RECEIVE_S)))
 		return;
-	lookup.name = arena_cstr(arena, m.name);
-	io_help(find_passwd, &lookup);
+	/* The C library takes space for a name from the stack. */
+	if (m.name.len < LOGIN_MOST) {
+		lookup.name = arena_cstr(arena, m.name);
+		io_help(find_passwd, &lookup);
+	}
 	if (lookup.found) {
 		is = (struct msg_local_user_is){
 			.result = 1,

@@ -131,6 +131,18 @@ def test_forward_files():
               pwd.getpwnam("alice").pw_uid)
 
 
+def test_a_destination_as_long_as_a_file():
+    """It is nobody, and no process dies of it."""
+    with Local() as mta:
+        mta.start()
+        mta.put("alice", ".forward", "x" * 100000)
+        mta.send("s@example.net", ["alice@example.org"], text())
+        mta.wait_log("to=<alice@example.org>.*status=bounced")
+        mta.send("s@example.net", ["bob@example.org"], text())
+        mta.wait_messages("bob")
+        check("killed by signal" not in mta.log(), "a child died")
+
+
 def test_commands_of_aliases():
     with Local("ok: |\"/bin/cat >/dev/null; id -un\"\n"
                "fails: \"|exit 1\"\nwaits: \"|echo 4.2.2 full; exit 75\"\n"
