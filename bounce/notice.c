@@ -138,6 +138,7 @@ static struct status write_letter(const struct letter *letter,
 		.envid = notice->m.dsn_envid,
 		.is_8bit = str_is(notice->m.encoding, "8bit"),
 		.is_utf8 = (notice->m.flags & SUBMIT_SMTPUTF8) != 0,
+		.is_probe = (notice->m.flags & SUBMIT_VERIFY_ONLY) != 0,
 		.is_copy = letter->is_copy,
 		.headers_only = headers_only(letter),
 		.arrival_us = (int64_t)notice->m.arrival_us,
@@ -206,9 +207,7 @@ static struct status tell_sender(struct notice *notice)
 		.from = STR(""),
 		.to = notice->m.sender,
 		.what = what(notice, "sender"),
-		.wanted = notice->m.flags & SUBMIT_TRACE ?
-			0 :
-			wanted[notice->m.kind],
+		.wanted = wanted[notice->m.kind],
 	});
 }
 

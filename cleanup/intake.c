@@ -256,6 +256,7 @@ static void fill_envelope(const struct intake *in, struct envelope *envelope)
 		.sasl_sender = f->sasl_sender,
 		.content_filter = some(f->content_filter),
 		.message_id = some(in->message_id),
+		.verp = some(f->verp),
 		.skip = in->skip,
 		.recipient_count = in->recipient_count,
 	};

@@ -24,7 +24,8 @@
 static const struct command command = { "postconf",
 	"[-dfhHjnopqvx] [-C class,...] [-c config_dir] [-o name=value]... "
 	"[name...] | -e name=value... | -X name... | -# name... | "
-	"-M|-F|-P [-efjx] [pattern...] | -a | -A | -l | -m | -T mode" };
+	"-M|-F|-P [-efjx] [pattern...] | -b|-t [file] | -a | -A | -l | -m | "
+	"-T mode" };
 
 /* ---- modes that only list ---- */
 
@@ -162,10 +163,6 @@ static int run_list(int option, const char *argument)
 		return list_types();
 	case 'T':
 		return list_tls(argument);
-	case 'b':
-	case 't':
-		log_fatal("-%c: bounce templates are not supported yet",
-			option);
 	default:
 		return -1;
 	}
@@ -205,6 +202,10 @@ static void set_option(struct postconf *p, int option)
 		break;
 	case 'p': /* main.cf: the default */
 		break;
+	case 'b':
+	case 't':
+		p->bounces = option;
+		break;
 	case 'v':
 		log_verbose(true);
 		break;
@@ -234,6 +235,10 @@ int main(int argc, char **argv)
 	note_directory(&p);
 	p.conf = command_conf_with(p.arena, p.directory, p.overrides,
 		p.override_count);
+	if (p.bounces) {
+		show_bounces(&p, argv);
+		return fflush(stdout) == 0 ? 0 : 1;
+	}
 	/* "name=value" alone means -e */
 	if (p.edit == EDIT_NONE && *argv && strchr(*argv, '='))
 		p.edit = EDIT_SET;

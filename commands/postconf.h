@@ -32,6 +32,7 @@ struct postconf {
 		no_builtin, no_service, no_user;
 	int master; /* 'M', 'F', 'P' or 0 */
 	bool all_params; /* -PP */
+	int bounces; /* 'b', 't' or 0 */
 };
 
 /* postconf_show.c: names, or all of them. */
@@ -40,6 +41,9 @@ void show_parameters(struct postconf *p, char **names);
 void show_one(struct postconf *p, struct str name, struct str value);
 /* What stands in main.cf and nobody reads. */
 void warn_of_unused(struct postconf *p);
+
+/* postconf_bounce.c: -b, -t. */
+void show_bounces(struct postconf *p, char **arguments);
 
 /* postconf_edit.c: -e, -X, -#. */
 void edit_parameters(struct postconf *p, char **arguments);

@@ -41,25 +41,13 @@ static enum log_level find_level(const char *word)
 	log_fatal("unrecognized priority: %s", word);
 }
 
+/* Severe lines wait a second, so that a loop of them does no harm. */
 static void write_line(enum log_level level, struct str text)
 {
 	text = str_first(text, LINE_MOST);
-	switch (level) {
-	case LOG_LEVEL_WARNING:
-		log_warning("%.*s", STR_ARG(text));
-		break;
-	case LOG_LEVEL_ERROR:
-		log_error("%.*s", STR_ARG(text));
-		break;
-	case LOG_LEVEL_FATAL:
-	case LOG_LEVEL_PANIC:
+	if (level == LOG_LEVEL_FATAL || level == LOG_LEVEL_PANIC)
 		sleep(1);
-		log_error("%.*s", STR_ARG(text));
-		break;
-	default:
-		log_info("%.*s", STR_ARG(text));
-		break;
-	}
+	log_at(level, "%.*s", STR_ARG(text));
 }
 
 static void write_words(enum log_level level, char **words)

@@ -4,6 +4,7 @@
  * Needs no privilege: showq and qmgr know who asks by the socket.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "queue/ask.h"
 #include "queue/listing.h"
+#include "queue/maildrop_file.h"
 #include "queue/store.h"
 #include "service/command.h"
 
@@ -42,6 +44,7 @@ struct offline {
 	struct store store;
 	struct listing list;
 	struct buf out;
+	int maildrop; /* the folder */
 };
 
 static void flush_out(struct offline *offline)
@@ -105,6 +108,40 @@ static void show_files(struct offline *offline, struct disk *disk,
 	}
 }
 
+static void show_dropped(void *context, const char *name)
+{
+	struct offline *offline = context;
+	auto_arena struct arena *arena = arena_new(0);
+	struct maildrop_file file;
+	struct listed listed = { .queue_name = STR("maildrop"),
+		.queue_id = str_from(name) };
+
+	if (!maildrop_read(arena, offline->maildrop, name, &file))
+		return;
+	listed.sender = file.sender;
+	listed.arrival_us = file.arrival_us;
+	listed.size = file.octets;
+	listing_begin(&offline->list, &listed);
+	for (size_t i = 0; i < file.recipient_count; i++)
+		listing_recipient(&offline->list, file.recipients[i],
+			file.recipients[i], STR(""));
+	listing_end_message(&offline->list);
+	flush_out(offline);
+}
+
+static void show_maildrop(struct offline *offline, const struct conf *conf)
+{
+	char path[4096];
+	auto_close int folder = -1;
+
+	snprintf(path, sizeof(path), "%.*s/maildrop",
+		STR_ARG(conf->queue_directory));
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	offline->maildrop = folder;
+	if (folder < 0 || !maildrop_each(folder, show_dropped, offline))
+		log_warning("%s: %m", path);
+}
+
 static void nobody(void *context, const struct place *place)
 {
 	(void)context;
@@ -123,6 +160,7 @@ static void list_offline(const struct conf *conf, bool is_json)
 	log_warning("Mail system is down -- accessing queue directly");
 	offline.list = (struct listing){ .out = &offline.out,
 		.is_json = is_json, .long_ids = conf->enable_long_queue_ids };
+	show_maildrop(&offline, conf);
 	if (!store_scan(&offline.store, true, show_place, &offline))
 		log_warning("journal: %m");
 	show_files(&offline, disk, QUEUE_DEFERRED);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "commands/postsuper.h"
 #include "queue/ask.h"
 #include "queue/store.h"
 #include "service/command.h"
@@ -66,10 +67,7 @@ static bool run_release(struct super *super, struct stored *stored)
 
 static bool run_requeue(struct super *super, struct stored *stored)
 {
-	(void)super;
-	log_warning("%.*s: can only be requeued while the mail system runs",
-		STR_ARG(stored->envelope.queue_id));
-	return false;
+	return requeue_offline(super->conf, &super->store, stored);
 }
 
 static bool run_expire(struct super *super, struct stored *stored)
@@ -265,12 +263,38 @@ static void tidy(struct super *super)
 
 /* ---- */
 
+struct removal {
+	struct super *super;
+	const struct act *act;
+};
+
+static void dropped(void *context, struct str name)
+{
+	const struct removal *removal = context;
+
+	done(removal->super, removal->act, name);
+}
+
+/* Nobody but pickup knows what is in there; it can only be removed. */
+static void alter_maildrop(struct super *super, const struct act *act,
+	struct str name)
+{
+	struct removal removal = { super, act };
+
+	if (act->run == run_delete)
+		maildrop_delete(super->conf, name, dropped, &removal);
+}
+
 static void run_id(struct super *super, const struct act *act, struct str id)
 {
 	uint64_t serial;
 
+	if (is_in_list(super->queues, "maildrop"))
+		alter_maildrop(super, act, id);
 	if (!str_is(id, "ALL") && !queue_id_parse(id, &serial)) {
-		log_warning("bad mail queue id: %.*s", STR_ARG(id));
+		if (!is_in_list(super->queues, "maildrop"))
+			log_warning("invalid mail queue id: %.*s",
+				STR_ARG(id));
 		return;
 	}
 	if (super->ask)

@@ -7,16 +7,19 @@
  *            postqueue, postalias and posthorn for other modes
  */
 #include "base/log.h"
-#include "commands/sendmail_drop.h"
+#include "commands/drop.h"
 #include "commands/sendmail_headers.h"
 #include "commands/sendmail_input.h"
+#include "commands/sendmail_smtp.h"
 #include "mail/address.h"
+#include "mail/verp.h"
 #include "queue/maildrop.h"
 #include "queue/submission.h"
 #include "service/command.h"
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -28,6 +31,7 @@ enum {
 
 enum mode {
 	MODE_DELIVER,
+	MODE_VERIFY, /* as DELIVER, but nothing is delivered */
 	MODE_LIST,
 	MODE_ALIASES,
 	MODE_DAEMON,
@@ -47,6 +51,7 @@ struct request {
 	struct str name;
 	struct str envid;
 	struct str encoding;
+	struct str verp; /* NONE: no VERP; empty: default_verp_delimiters */
 	uint64_t ret, notify, flags;
 	bool extract, dot_is_text;
 	struct buf recipients; /* lines for the drop */
@@ -55,14 +60,22 @@ struct request {
 
 static const struct command command = {
 	"sendmail",
-	"[-bm|-bp|-bi|-bd|-q] [-f sender] [-F name] [-t] [-i] "
-	"[-N dsn] [-R full|hdrs] [-V envid] [recipient]...",
+	"[-bm|-bs|-bv|-bp|-bi|-bd|-q] [-f sender] [-F name] [-t] [-i] "
+	"[-N dsn] [-R full|hdrs] [-V envid] [-XV[xy]] [recipient]...",
 };
 
-static _Noreturn void usage(const char *what)
+/* As Postfix: whatever it was, the caller may try again. */
+static _Noreturn void fatal(const char *format, ...) printf_like(1, 2);
+static _Noreturn void fatal(const char *format, ...)
 {
-	log_error("%s; usage: sendmail %s", what, command.usage);
-	exit(EX_USAGE);
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_at(LOG_LEVEL_FATAL, "%s", text);
+	exit(EX_TEMPFAIL);
 }
 
 static void add_recipient(void *context, struct str address)
@@ -70,7 +83,7 @@ static void add_recipient(void *context, struct str address)
 	struct request *request = context;
 
 	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST)
-		usage("too many recipients");
+		fatal("too many recipients");
 	maildrop_text_format(&request->recipients, MAILDROP_RECIPIENT,
 		mail_address_internal(request->arena, address));
 }
@@ -80,7 +93,7 @@ static void add_found(void *context, struct str address)
 	struct request *request = context;
 
 	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST)
-		usage("too many recipients in the header");
+		fatal("too many recipients in the header");
 	maildrop_text_format(&request->recipients, MAILDROP_RECIPIENT,
 		address);
 }
@@ -109,7 +122,7 @@ static void set_mode(struct request *request, const char *text)
 		{ 's', MODE_SMTP },
 		{ 'd', MODE_DAEMON },
 		{ 'l', MODE_DAEMON },
-		{ 'v', MODE_DELIVER, MAILDROP_FLAG_VERIFY },
+		{ 'v', MODE_VERIFY, MAILDROP_FLAG_VERIFY },
 		{ 'h', MODE_DELIVER }, /* persistent status: ignored */
 		{ 'H', MODE_DELIVER },
 	};
@@ -121,10 +134,10 @@ static void set_mode(struct request *request, const char *text)
 		request->flags |= modes[i].flags;
 		return;
 	}
-	usage("unsupported: -b with that letter");
+	fatal("unsupported: -b%s", text);
 }
 
-static void set_notify(struct request *request, const char *text)
+static uint64_t find_notify(struct str item)
 {
 	static const struct {
 		const char *word;
@@ -135,23 +148,35 @@ static void set_notify(struct request *request, const char *text)
 		{ "failure", DSN_NOTIFY_FAILURE },
 		{ "delay", DSN_NOTIFY_DELAY },
 	};
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_is_nocase(item, words[i].word))
+			return words[i].bit;
+	return 0;
+}
+
+/* What is not understood is left out, with a warning: as Postfix. */
+static void set_notify(struct request *request, const char *text)
+{
 	struct str rest = str_from(text), item;
+	uint64_t notify = 0;
 
-	request->notify = 0;
 	while (str_take_item(&rest, ", ", &item)) {
-		uint64_t bit = 0;
+		uint64_t bit = find_notify(item);
 
-		for (size_t i = 0; i < COUNT(words); i++)
-			if (str_is_nocase(item, words[i].word))
-				bit = words[i].bit;
-		if (!bit)
-			usage("-N takes never, or a list of success, failure, "
-			      "delay");
-		request->notify |= bit;
+		if (!bit) {
+			log_warning("unknown DSN NOTIFY command value "
+				"\"%.*s\" in \"%s\"", STR_ARG(item), text);
+			notify = 0;
+			break;
+		}
+		notify |= bit;
 	}
-	if ((request->notify & DSN_NOTIFY_NEVER) &&
-		request->notify != DSN_NOTIFY_NEVER)
-		usage("-N never stands alone");
+	if (notify == 0 || ((notify & DSN_NOTIFY_NEVER) &&
+				   notify != DSN_NOTIFY_NEVER))
+		log_warning("bad -N option value -- ignored");
+	else
+		request->notify = notify;
 }
 
 static void set_ret(struct request *request, const char *text)
@@ -161,7 +186,7 @@ static void set_ret(struct request *request, const char *text)
 	else if (str_is_nocase(str_from(text), "hdrs"))
 		request->ret = DSN_RET_HDRS;
 	else
-		usage("-R takes full or hdrs");
+		log_warning("bad -R option value -- ignored");
 }
 
 static void set_encoding(struct request *request, const char *text)
@@ -171,7 +196,7 @@ static void set_encoding(struct request *request, const char *text)
 	else if (str_is_nocase(str_from(text), "7bit"))
 		request->encoding = STR("7bit");
 	else
-		usage("-B takes 7BIT or 8BITMIME");
+		fatal("-B option needs 8BITMIME or 7BIT");
 }
 
 /* -O name=value: most of sendmail's options mean nothing here. */
@@ -198,24 +223,37 @@ static void set_old_option(struct request *request, const char *text)
 		request->alias_file = text + 1;
 }
 
+/* -qI and -qR; -q with a time means what master does anyway. */
 static void set_queue_run(struct request *request, const char *text)
 {
-	if (text[0] == 'I' && text[1]) {
-		request->mode = MODE_FLUSH_ID;
+	static const struct {
+		char letter;
+		enum mode mode;
+		const char *what;
+	} modes[] = {
+		{ 'I', MODE_FLUSH_ID, "queueid" },
+		{ 'R', MODE_FLUSH_SITE, "sitename" },
+	};
+
+	if (text[0] == 'S')
+		fatal("-qS is not implemented");
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		if (text[0] != modes[i].letter)
+			continue;
+		if (!text[1])
+			fatal("specify: -q%c%s", modes[i].letter,
+				modes[i].what);
+		request->mode = modes[i].mode;
 		request->flush = text + 1;
-	} else if (text[0] == 'R' && text[1]) {
-		request->mode = MODE_FLUSH_SITE;
-		request->flush = text + 1;
-	} else if (text[0] == 'S') {
-		usage("-qS is not supported");
 	}
 }
 
-static void set_envid(struct request *request, const char *text)
+/* -XV or -XVxy: VERP; other -X name a log file of old. */
+static void set_verp(struct request *request, const char *text)
 {
-	if (text[0] == 'X' && text[1] == 'V')
-		usage("-XV (VERP) is not supported yet");
-	request->envid = str_from(text);
+	if (text[0] != 'V')
+		return;
+	request->verp = str_from(text + 1);
 }
 
 static void set_option(struct request *request, int letter, const char *text)
@@ -265,10 +303,13 @@ static void set_option(struct request *request, int letter, const char *text)
 		request->flags |= MAILDROP_FLAG_TRACE;
 		break;
 	case 'V':
-		set_envid(request, text);
+		request->envid = str_from(text);
+		break;
+	case 'X':
+		set_verp(request, text);
 		break;
 	case '?':
-		usage("unknown option");
+		fatal("usage: sendmail [options]");
 	default:
 		break; /* accepted and ignored, as Postfix does */
 	}
@@ -287,9 +328,9 @@ static const char *read_options(struct request *request, int argc, char **argv)
 	const char *directory = NULL;
 	int letter;
 
-	opterr = 0;
-	while (optind < argc) {
-		if (is_bare_flush(argv[optind])) {
+	/* The last call of getopt puts the recipients behind the options. */
+	for (;;) {
+		if (optind < argc && is_bare_flush(argv[optind])) {
 			request->mode = MODE_FLUSH;
 			optind++;
 			continue;
@@ -305,6 +346,13 @@ static const char *read_options(struct request *request, int argc, char **argv)
 	return directory;
 }
 
+static const char *user_name(void)
+{
+	const struct passwd *user = getpwuid(getuid());
+
+	return user ? user->pw_name : "unknown";
+}
+
 static struct str own_address(struct request *request)
 {
 	const struct passwd *user;
@@ -314,9 +362,7 @@ static struct str own_address(struct request *request)
 	if (!user && errno != 0 && errno != ENOENT)
 		log_fatal("user name of uid %u: %m", getuid());
 	if (!user) {
-		log_error("no user name for uid %u; say -f ADDRESS",
-			getuid());
-		exit(EX_NOUSER);
+		fatal("no user name for uid %u; say -f ADDRESS", getuid());
 	}
 	if (str_is_none(request->name) && user->pw_gecos &&
 		user->pw_gecos[0]) {
@@ -347,6 +393,8 @@ static void add_envelope(struct request *request, struct drop *drop)
 	if (!str_is_none(request->encoding))
 		maildrop_text_format(&lines, MAILDROP_ENCODING,
 			request->encoding);
+	if (!str_is_none(request->verp))
+		maildrop_text_format(&lines, MAILDROP_VERP, request->verp);
 	if (request->ret)
 		maildrop_number_format(&lines, MAILDROP_RET, request->ret);
 	if (request->notify)
@@ -378,9 +426,8 @@ static struct str read_header(struct request *request, struct input *input,
 			continue;
 		buf_add(&header, *piece);
 		if (header.failed) {
-			log_error("the header is larger than %d octets",
+			fatal("the header is larger than %d octets",
 				HEADER_MOST);
-			exit(EX_DATAERR);
 		}
 		if (starts && str_is(*piece, "\n"))
 			return buf_str(&header);
@@ -409,34 +456,85 @@ static void send_body(const struct conf *conf, struct input *input,
 	while (input_next(input, &piece, &starts)) {
 		octets += piece.len;
 		if (octets > limit) {
-			log_error("message file too big");
 			drop_cancel(drop);
-			exit(EX_UNAVAILABLE);
+			fatal("%s(%u): message file too big", user_name(),
+				getuid());
 		}
 		drop_content(drop, piece);
 	}
 }
 
-static int deliver(struct request *request)
+static void check_verp(struct request *request)
 {
-	struct input *input = mem_new(1, sizeof(*input));
-	struct drop drop;
-	struct str header, piece;
+	const struct conf *conf = request->conf;
 
-	input_open(input, STDIN_FILENO, line_ends_of(request->conf),
-		!request->dot_is_text);
-	header = read_header(request, input, &piece);
-	if (request->extract)
-		headers_recipients(request->arena, header, add_found, request);
-	if (request->recipient_count == 0)
-		usage("no recipient was named");
+	if (str_is_none(request->verp))
+		return;
+	if (!str_is_none(request->sender) && request->sender.len == 0)
+		fatal("%s(%u): -V option requires non-null sender address",
+			user_name(), getuid());
+	if (request->verp.len && !mail_verp_is_valid(request->verp,
+					 conf->verp_delimiter_filter))
+		fatal("-V requires two characters from %.*s",
+			STR_ARG(conf->verp_delimiter_filter));
+}
+
+/* Reports of -bv and -v come by mail. */
+static void say_report(const struct request *request)
+{
+	struct str sender = str_is_none(request->sender) ?
+		str_from(user_name()) :
+		request->sender;
+
+	if (request->flags & (MAILDROP_FLAG_VERIFY | MAILDROP_FLAG_TRACE))
+		printf("Mail Delivery Status Report will be mailed to "
+		       "<%.*s>.\n", STR_ARG(sender));
+}
+
+static int submit(struct request *request, struct input *input,
+	struct str header)
+{
+	struct drop drop;
+
 	drop_open(&drop, request->conf);
 	add_envelope(request, &drop);
 	drop_content(&drop, header);
 	send_body(request->conf, input, &drop, header.len);
-	drop_commit(&drop);
-	free(input);
+	if (!drop_commit(&drop, 0)) {
+		log_at(LOG_LEVEL_FATAL, "%s(%u): %s", user_name(), getuid(),
+			drop.answer);
+		return drop.failure;
+	}
+	say_report(request);
 	return EX_OK;
+}
+
+static int deliver(struct request *request)
+{
+	struct input *input = mem_new(1, sizeof(*input));
+	struct str header = STR(""), piece;
+	int status;
+
+	check_verp(request);
+	input_open(input, STDIN_FILENO, line_ends_of(request->conf),
+		!request->dot_is_text);
+	if (!request->extract && request->recipient_count == 0)
+		fatal("%s(%u): Recipient addresses must be specified on the "
+		      "command line or via the -t option", user_name(),
+			getuid());
+	/* -bv is about addresses: no message is read, unless they are in it. */
+	if (request->mode != MODE_VERIFY || request->extract)
+		header = read_header(request, input, &piece);
+	else
+		input_end(input);
+	if (request->extract)
+		headers_recipients(request->arena, header, add_found, request);
+	if (request->recipient_count == 0)
+		fatal("%s(%u): No recipient addresses found in message header",
+			user_name(), getuid());
+	status = submit(request, input, header);
+	free(input);
+	return status;
 }
 
 static int become(const struct request *request, const char *program,
@@ -463,7 +561,7 @@ static int build_aliases(const struct request *request, struct str directory,
 
 	while (str_take_item(&tables, ", \t\n", &item)) {
 		if (count == COUNT(words) - 2)
-			usage("too many tables in alias_database");
+			fatal("too many tables in alias_database");
 		words[count++] = arena_cstr(request->arena, item);
 	}
 	return count == 2 ? EX_OK : become(request, "postalias", words);
@@ -498,9 +596,9 @@ static int run(struct request *request)
 		return become(request, "posthorn",
 			(const char *[]){ "-c", directory.p, "start", NULL });
 	case MODE_SMTP:
-		log_error("-bs is not supported; connect to port 25 instead");
-		return EX_UNAVAILABLE;
+		return smtp_session(request->conf, directory);
 	case MODE_DELIVER:
+	case MODE_VERIFY:
 		break;
 	}
 	return deliver(request);
@@ -519,12 +617,25 @@ static void set_name(struct request *request, const char *argv0)
 		request->mode = MODE_DAEMON;
 }
 
+/* What does not go together. */
+static void check_mode(const struct request *request, int arguments)
+{
+	bool is_delivery = request->mode == MODE_DELIVER ||
+		request->mode == MODE_VERIFY;
+
+	if (request->extract && !is_delivery)
+		fatal("-t can be used only in delivery mode");
+	if (request->mode == MODE_LIST && arguments > 0)
+		fatal("display queue mode requires no recipient");
+}
+
 int main(int argc, char **argv)
 {
 	struct arena *arena = arena_new(0);
 	struct request request = {
 		.arena = arena,
 		.sender = STR_NONE,
+		.verp = STR_NONE,
 		.recipients = BUF_IN(arena),
 	};
 	const char *directory;
@@ -534,6 +645,7 @@ int main(int argc, char **argv)
 	set_name(&request, argv[0]);
 	directory = read_options(&request, argc, argv);
 	request.conf = command_conf(arena, directory);
+	check_mode(&request, argc - optind);
 	for (int i = optind; i < argc; i++)
 		add_recipient(&request, command_line_address(argv[i]));
 	return run(&request);

@@ -102,3 +102,8 @@ bool input_next(struct input *input, struct str *piece, bool *starts)
 	}
 	return true;
 }
+
+void input_end(struct input *input)
+{
+	input->over = true;
+}

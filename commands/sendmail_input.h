@@ -34,5 +34,7 @@ void input_open(struct input *input, int fd, enum line_ends ends,
  * gets one.
  */
 bool input_next(struct input *input, struct str *piece, bool *starts);
+/* Read no more. */
+void input_end(struct input *input);
 
 #endif

@@ -5,13 +5,21 @@
 
 #include "base/log.h"
 #include "mail/date.h"
+#include "mail/verp.h"
 #include "queue/maildrop.h"
 #include "queue/submit.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 enum {
 	READ_TIMEOUT_S = 300,
+};
+
+struct recipient {
+	struct list link;
+	struct str address, orcpt;
+	uint64_t notify;
 };
 
 /* What was read so far. */
@@ -22,12 +30,9 @@ struct draft {
 	uint64_t notify, flags, octets;
 	struct list recipients;
 	size_t recipient_count;
+	struct recipient *last; /* what orcpt and only are about */
+	struct str orig_id;
 	bool content_seen;
-};
-
-struct recipient {
-	struct list link;
-	struct str address;
 };
 
 #define MALFORMED STATUS(501, 5, 2, "malformed submission")
@@ -43,11 +48,59 @@ static struct status line_failure(const struct intake *intake)
 	return STATUS(451, 4, 2, "the submission could not be read");
 }
 
+static struct status add_recipient(struct draft *draft, struct str address)
+{
+	if (++draft->recipient_count > MAILDROP_RECIPIENTS_MOST)
+		return STATUS(452, 5, 3, "too many recipients");
+	draft->last = arena_new_of(draft->intake->arena, struct recipient);
+	draft->last->address = address;
+	draft->last->orcpt = STR_NONE;
+	list_append(&draft->recipients, &draft->last->link);
+	return GO_ON;
+}
+
+static struct status set_verp(struct draft *draft, struct str delimiters)
+{
+	const struct conf *conf = draft->intake->conf;
+
+	draft->facts.verp = delimiters.len ? delimiters :
+		conf->default_verp_delimiters;
+	return mail_verp_is_valid(draft->facts.verp,
+		conf->verp_delimiter_filter) ? GO_ON :
+		STATUS(501, 5, 4, "bad VERP delimiters");
+}
+
+static struct status set_orcpt(struct draft *draft, struct str orcpt)
+{
+	if (!draft->last)
+		return MALFORMED;
+	draft->last->orcpt = orcpt;
+	return GO_ON;
+}
+
+static struct status set_only(struct draft *draft, uint64_t notify)
+{
+	if (!draft->last || draft->content_seen)
+		return MALFORMED;
+	draft->last->notify = notify;
+	return GO_ON;
+}
+
+/* Only root and our own user know of IDs that were. */
+static struct status set_orig_id(struct draft *draft, struct str id)
+{
+	uint32_t sys_uid = draft->intake->sys_uid;
+
+	if (sys_uid != 0 && sys_uid != geteuid())
+		return MALFORMED;
+	draft->orig_id = id;
+	return GO_ON;
+}
+
 static struct status set_text(struct draft *draft,
 	const struct maildrop_line *line)
 {
 	struct msg_submission *facts = &draft->facts;
-	struct recipient *recipient;
 
 	if (draft->content_seen)
 		return MALFORMED;
@@ -65,13 +118,13 @@ static struct status set_text(struct draft *draft,
 		facts->encoding = line->text;
 		return GO_ON;
 	case MAILDROP_RECIPIENT:
-		if (++draft->recipient_count > MAILDROP_RECIPIENTS_MOST)
-			return STATUS(452, 5, 3, "too many recipients");
-		recipient = arena_new_of(draft->intake->arena,
-			struct recipient);
-		recipient->address = line->text;
-		list_append(&draft->recipients, &recipient->link);
-		return GO_ON;
+		return add_recipient(draft, line->text);
+	case MAILDROP_VERP:
+		return set_verp(draft, line->text);
+	case MAILDROP_ORCPT:
+		return set_orcpt(draft, line->text);
+	case MAILDROP_ORIG_ID:
+		return set_orig_id(draft, line->text);
 	default:
 		return MALFORMED;
 	}
@@ -103,7 +156,9 @@ static void add_recipients(struct draft *draft)
 			CONTAINER(link, struct recipient, link);
 		const struct msg_recipient m = {
 			.address = recipient->address,
-			.notify = draft->notify,
+			.orcpt = recipient->orcpt,
+			.notify = recipient->notify ? recipient->notify :
+						      draft->notify,
 		};
 
 		submission_recipient(draft->submission, &m);
@@ -150,6 +205,8 @@ static struct status begin_content(struct draft *draft)
 		return MALFORMED;
 	if (draft->recipient_count == 0)
 		return STATUS(554, 5, 1, "no recipients");
+	if (facts->sender.len == 0)
+		facts->verp = STR_NONE; /* nobody to come back to */
 	draft->content_seen = true;
 	status = check_user(intake);
 	if (status_is_ok(status))
@@ -164,8 +221,10 @@ static struct status begin_content(struct draft *draft)
 			intake->arrival_us :
 			wall_us());
 	facts->flags = submit_flags(draft->flags);
-	log_info("%.*s: uid=%u from=<%.*s>", STR_ARG(facts->queue_id),
-		intake->sys_uid, STR_ARG(facts->sender));
+	log_info("%.*s: uid=%u from=<%.*s>%s%.*s", STR_ARG(facts->queue_id),
+		intake->sys_uid, STR_ARG(facts->sender),
+		draft->orig_id.len ? " orig_id=" : "",
+		STR_ARG(draft->orig_id));
 	draft->submission = submission_open(intake->arena, facts);
 	add_recipients(draft);
 	add_received(draft);
@@ -206,6 +265,8 @@ static struct status run_line(struct draft *draft,
 	case MAILDROP_NOTIFY:
 		draft->notify = line->number;
 		return GO_ON;
+	case MAILDROP_ONLY:
+		return set_only(draft, line->number);
 	case MAILDROP_FLAGS:
 		draft->flags = line->number;
 		return GO_ON;
@@ -228,7 +289,7 @@ struct status intake_run(struct intake *intake)
 		.intake = intake,
 		.facts = { .client_name = STR("localhost"),
 			.client_address = STR("127.0.0.1"),
-			.sender = STR_NONE },
+			.sender = STR_NONE, .verp = STR_NONE },
 	};
 	struct status status = GO_ON;
 	struct maildrop_line line;

@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "base/table.h"
+#include "ipc/messages.h"
+#include "queue/maildrop_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,21 +37,6 @@ void maildrop_open(const struct conf *conf)
 	if (maildrop.fd < 0)
 		log_fatal("open directory %s: %m", path);
 	maildrop.taken = table_new();
-}
-
-/* -1: not a submission: a link, a device, or still being written. */
-static int open_file(const char *name, struct stat *st)
-{
-	auto_close int fd = openat(maildrop.fd, name,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0 || fstat(fd, st) < 0)
-		return -1;
-	if (!S_ISREG(st->st_mode) || st->st_nlink != 1) {
-		log_warning("maildrop/%s: not a plain file: ignored", name);
-		return -1;
-	}
-	return fd_keep(&fd);
 }
 
 static void set_aside(const char *name, struct status why)
@@ -89,9 +75,11 @@ static void take_file(const struct conf *conf, const struct users *users,
 		remove_taken(name);
 		return;
 	}
-	fd = open_file(name, &st);
-	if (fd < 0)
+	fd = maildrop_open_file(maildrop.fd, name, &st);
+	if (fd < 0) {
+		log_warning("maildrop/%s: %m: ignored", name);
 		return;
+	}
 	intake.io = stream_open(arena, fd);
 	intake.sys_uid = st.st_uid;
 	intake.arrival_us = (int64_t)st.st_mtim.tv_sec * 1000000;
@@ -106,31 +94,78 @@ static void take_file(const struct conf *conf, const struct users *users,
 	}
 }
 
-static bool is_submission(const char *name)
+/* Who scans, for take_each. */
+struct scan {
+	const struct conf *conf;
+	const struct users *users;
+};
+
+static void take_each(void *context, const char *name)
 {
-	return name[0] != '.' && strncmp(name, "tmp-", 4) != 0 &&
-		strncmp(name, "corrupt-", 8) != 0 && strlen(name) < 200;
+	const struct scan *scan = context;
+
+	take_file(scan->conf, scan->users, name);
 }
 
 void maildrop_scan(const struct conf *conf, const struct users *users)
 {
-	struct dirent *entry;
-	DIR *folder;
-	int fd;
+	struct scan scan = { conf, users };
 
 	if (maildrop.scanning)
 		return;
-	fd = openat(maildrop.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	folder = fd < 0 ? NULL : fdopendir(fd);
-	if (!folder) {
-		log_warning("scan maildrop: %m");
-		base_close(&fd);
-		return;
-	}
 	maildrop.scanning = true;
-	while ((entry = readdir(folder)) != NULL)
-		if (is_submission(entry->d_name))
-			take_file(conf, users, entry->d_name);
+	if (!maildrop_each(maildrop.fd, take_each, &scan))
+		log_warning("scan maildrop: %m");
 	maildrop.scanning = false;
-	closedir(folder);
+}
+
+/* ---- for showq ---- */
+
+static bool send_entry(struct call *call, const char *name,
+	const struct maildrop_file *file)
+{
+	const struct msg_queue_entry entry = {
+		.queue_name = STR("maildrop"),
+		.queue_id = str_from(name),
+		.arrival_us = (uint64_t)file->arrival_us,
+		.size = file->octets,
+		.sender = file->sender,
+	};
+
+	if (!msg_queue_entry_send(call, &entry))
+		return false;
+	for (size_t i = 0; i < file->recipient_count; i++) {
+		const struct msg_queue_recipient m = {
+			.address = file->recipients[i],
+			.orig = file->recipients[i],
+			.reason = STR(""),
+		};
+
+		if (!msg_queue_recipient_send(call, &m))
+			return false;
+	}
+	return true;
+}
+
+static void list_each_file(void *context, const char *name)
+{
+	struct call *call = context;
+	auto_arena struct arena *arena = arena_new(0);
+	struct maildrop_file file;
+
+	/* What just came or went, and what is not ours, is not listed. */
+	if (call_is_alive(call) &&
+		maildrop_read(arena, maildrop.fd, name, &file))
+		(void)!send_entry(call, name, &file);
+}
+
+void maildrop_list(struct call *call)
+{
+	struct msg_queue_list question;
+	struct msg_queue_end end = { 0 };
+
+	if (!msg_queue_list_recv(call, &question, span_s(10)))
+		return;
+	if (maildrop_each(maildrop.fd, list_each_file, call))
+		(void)!msg_queue_end_send(call, &end);
 }

@@ -20,8 +20,10 @@ enum {
 };
 
 static const enum param params[] = { authorized_submit_users,
+	default_verp_delimiters,
 	enable_long_queue_ids, local_login_sender_maps, mail_name,
-	message_size_limit, myhostname, queue_directory, PARAMS_END };
+	message_size_limit, myhostname, queue_directory,
+	verp_delimiter_filter, PARAMS_END };
 
 /* Sessions by uid; the key is its decimal text. */
 struct user {
@@ -93,6 +95,12 @@ static void wakeup(const struct conf *conf, struct str request)
 	maildrop_scan(conf, &submitters);
 }
 
+static void serve(const struct conf *conf, struct call *call)
+{
+	(void)conf;
+	maildrop_list(call);
+}
+
 static const struct service pickup = {
 	.name = "pickup",
 	.fibers = 100,
@@ -102,6 +110,7 @@ static const struct service pickup = {
 	.prepare = prepare,
 	.start = start,
 	.session = session,
+	.serve = serve,
 	.wakeup = wakeup,
 };
 

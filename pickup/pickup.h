@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "config/config.h"
 #include "io/stream.h"
+#include "ipc/peer.h"
 #include "queue/users.h"
 
 /* One submission in the form of queue/maildrop.h. */
@@ -30,5 +31,7 @@ void maildrop_open(const struct conf *conf);
  * is malformed is renamed to corrupt-NAME with a warning, the rest stays for
  * the next time. Waits. */
 void maildrop_scan(const struct conf *conf, const struct users *users);
+/* What is in it, for showq. Waits. */
+void maildrop_list(struct call *call);
 
 #endif

@@ -151,7 +151,7 @@ static bool do_requeue(struct wish *wish)
 		.client_port = text(e->client_port), .helo = text(e->helo),
 		.protocol = text(e->protocol), .sasl_method = e->sasl_method,
 		.sasl_username = e->sasl_username,
-		.sasl_sender = e->sasl_sender,
+		.sasl_sender = e->sasl_sender, .verp = e->verp,
 	};
 	struct submission *s;
 	struct status status = submit_id(wish->arena,

@@ -10,6 +10,7 @@
 #include "agent/deliver.h"
 #include "base/log.h"
 #include "io/helper.h"
+#include "mail/verp.h"
 
 enum {
 	CONNECT_S = 60,
@@ -54,14 +55,27 @@ static struct str text(struct str value)
 	return str_is_none(value) ? STR("") : value;
 }
 
-static bool send_message(struct call *call, struct dispatch *dispatch,
-	struct stored *stored, int large)
+/* With VERP a delivery has one recipient. */
+static struct str sender_of(struct arena *arena,
+	const struct dispatch *dispatch)
+{
+	const struct message *message = dispatch->message;
+	const struct envelope *e = &message->stored->envelope;
+
+	if (str_is_none(e->verp))
+		return e->sender;
+	return mail_verp_sender(arena, e->verp, e->sender,
+		message->rcpts[dispatch->recipients[0]].address);
+}
+
+static bool send_message(struct arena *arena, struct call *call,
+	struct dispatch *dispatch, struct stored *stored, int large)
 {
 	const struct envelope *e = &stored->envelope;
 	struct msg_deliver m = {
 		.queue_id = e->queue_id,
 		.nexthop = dest_nexthop(dispatch->dest),
-		.sender = e->sender,
+		.sender = sender_of(arena, dispatch),
 		.encoding = text(e->encoding),
 		.flags = flags_of(dispatch),
 		.arrival_us = e->arrival_us,
@@ -254,7 +268,7 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 		result->why = STR("mail transport unavailable");
 		return false;
 	}
-	if (!send_message(call, dispatch, &stored, large) ||
+	if (!send_message(arena, call, dispatch, &stored, large) ||
 		!send_recipients(call, dispatch) ||
 		!receive(call, dispatch, result)) {
 		log_warning("transport %.*s: conversation failed: %m",

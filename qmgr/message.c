@@ -15,6 +15,7 @@ enum {
 	REPORT_FAILURE,
 	REPORT_DELAY,
 	REPORT_SUCCESS,
+	REPORT_FINDINGS, /* sendmail -bv and -v */
 };
 
 static void finish(void *context);
@@ -44,9 +45,8 @@ void message_result(struct message *message, uint32_t recipient,
 		panic("%s: two results for a recipient", message->entry->id);
 	rcpt->state = state;
 	rcpt->report = state == RCPT_DONE &&
-		((r->notify & DSN_NOTIFY_SUCCESS) ||
-			(message->stored->envelope.flags &
-				(SUBMIT_TRACE | SUBMIT_VERIFY_ONLY)));
+		(r->notify & DSN_NOTIFY_SUCCESS);
+	rcpt->is_tried = true;
 	message->open--;
 }
 
@@ -184,6 +184,52 @@ static void report_successes(struct message *message)
 		(void)!report_send(message, REPORT_SUCCESS, wants_success);
 }
 
+static bool is_tried(const struct message *message, uint32_t i)
+{
+	return message->rcpts[i].is_tried;
+}
+
+static bool is_tried_in_vain(const struct message *message, uint32_t i)
+{
+	return message->rcpts[i].is_tried &&
+		message->rcpts[i].state != RCPT_DONE;
+}
+
+static bool has_flag(const struct message *message, uint64_t flag)
+{
+	return (message->stored->envelope.flags & flag) != 0;
+}
+
+/* sendmail -bv: what was found is told once, and that is all. */
+static void report_probe(struct message *message)
+{
+	if (has_any(message, is_tried) &&
+		report_send(message, REPORT_FINDINGS, is_tried))
+		end_all(message, is_tried_in_vain);
+}
+
+/* sendmail -v: what became of the first attempt, whatever follows. */
+static void report_attempt(struct message *message)
+{
+	if (has_flag(message, SUBMIT_TRACE) &&
+		message->stored->attempts == 0 && has_any(message, is_tried))
+		(void)!report_send(message, REPORT_FINDINGS, is_tried);
+}
+
+static void report_all(struct message *message)
+{
+	if (has_flag(message, SUBMIT_VERIFY_ONLY)) {
+		report_probe(message);
+		return;
+	}
+	report_attempt(message);
+	report_failures(message);
+	if (message->stop == STOP_NOT || message->stop == STOP_EXPIRE)
+		expire(message);
+	report_successes(message);
+	warn_of_delay(message);
+}
+
 /* ---- and then ---- */
 
 /* Not active any more. */
@@ -257,11 +303,7 @@ static void finish(void *context)
 {
 	struct message *message = context;
 
-	report_failures(message);
-	if (message->stop == STOP_NOT || message->stop == STOP_EXPIRE)
-		expire(message);
-	report_successes(message);
-	warn_of_delay(message);
+	report_all(message);
 	if (message->stored->left == 0 || message->stop == STOP_DELETE)
 		remove_message(message);
 	else

@@ -38,7 +38,7 @@ static const enum param params[] = {
 	double_bounce_sender, myorigin, soft_bounce,
 	sender_dependent_relayhost_maps,
 	sender_dependent_default_transport_maps, authorized_flush_users,
-	enable_long_queue_ids, PARAMS_END
+	enable_long_queue_ids, disable_verp_bounces, PARAMS_END
 };
 /* clang-format on */
 

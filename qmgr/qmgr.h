@@ -48,6 +48,7 @@ struct rcpt {
 	struct str transport, nexthop;
 	uint64_t action;    /* of delivered */
 	bool report;        /* success: the sender wants to know */
+	bool is_tried; /* has a result of this attempt */
 };
 
 enum stop {

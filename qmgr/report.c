@@ -7,14 +7,17 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "dsn/report.h"
+#include "mail/verp.h"
 
 enum {
 	CONNECT_S = 60,
 	ANSWER_S = 600,
 };
 
-static bool send_facts(struct call *call, const struct message *message,
-	const struct stored *stored, unsigned kind, int large)
+/* `sender` is the message's, or with VERP one recipient's. */
+static bool send_facts(struct call *call, const struct stored *stored,
+	struct str sender, unsigned kind, int large)
 {
 	const struct envelope *e = &stored->envelope;
 	struct span life = e->sender.len ? qmgr.conf->maximal_queue_lifetime
@@ -22,7 +25,7 @@ static bool send_facts(struct call *call, const struct message *message,
 	struct msg_bounce m = {
 		.kind = kind,
 		.queue_id = e->queue_id,
-		.sender = e->sender,
+		.sender = sender,
 		.encoding = str_is_none(e->encoding) ? STR("") : e->encoding,
 		.flags = e->flags,
 		.arrival_us = e->arrival_us,
@@ -35,7 +38,6 @@ static bool send_facts(struct call *call, const struct message *message,
 		.large = large,
 	};
 
-	(void)message;
 	return msg_bounce_send(call, &m);
 }
 
@@ -65,26 +67,66 @@ static bool send_recipient(struct call *call, const struct message *message,
 	return msg_bounce_recipient_send(call, &m);
 }
 
-static bool converse(struct call *call, struct message *message,
-	const struct stored *stored, unsigned kind, int large,
-	bool (*is_chosen)(const struct message *message, uint32_t recipient))
+/* One notification. */
+struct notice {
+	struct message *message;
+	const struct stored *stored;
+	unsigned kind;
+	int large;
+	bool (*is_chosen)(const struct message *message, uint32_t recipient);
+};
+
+static bool send_chosen(struct call *call, const struct notice *notice,
+	struct str sender, uint32_t from, uint32_t to)
 {
 	struct msg_bounce_go go = { 0 };
+
+	if (!send_facts(call, notice->stored, sender, notice->kind,
+		    notice->large))
+		return false;
+	for (uint32_t i = from; i < to; i++)
+		if (notice->is_chosen(notice->message, i) &&
+			!send_recipient(call, notice->message, i))
+			return false;
+	return msg_bounce_go_send(call, &go);
+}
+
+/* About the chosen ones among these recipients. */
+static bool converse(struct arena *arena, const struct notice *notice,
+	struct str sender, uint32_t from, uint32_t to)
+{
+	struct call *call = service_call(arena, "bounce", span_s(CONNECT_S));
 	struct msg_bounced answer;
 
-	if (!send_facts(call, message, stored, kind, large))
+	if (!call || !send_chosen(call, notice, sender, from, to) ||
+		!msg_bounced_recv(call, &answer, span_s(ANSWER_S))) {
+		log_warning("%s: no notification: bounce: %m",
+			notice->message->entry->id);
 		return false;
-	for (uint32_t i = 0; i < stored->envelope.recipient_count; i++)
-		if (is_chosen(message, i) &&
-			!send_recipient(call, message, i))
-			return false;
-	if (!msg_bounce_go_send(call, &go) ||
-		!msg_bounced_recv(call, &answer, span_s(ANSWER_S)))
-		return false;
+	}
+	call_close(call);
 	if (answer.code / 100 != 2)
-		log_warning("%s: bounce: %.*s", message->entry->id,
+		log_warning("%s: bounce: %.*s", notice->message->entry->id,
 			STR_ARG(answer.text));
 	return answer.code / 100 == 2;
+}
+
+/* Each recipient's bounce goes to the sender that the delivery had. */
+static bool converse_verp(struct arena *arena, const struct notice *notice)
+{
+	const struct envelope *e = &notice->stored->envelope;
+
+	for (uint32_t i = 0; i < e->recipient_count; i++) {
+		struct str sender;
+
+		if (!notice->is_chosen(notice->message, i))
+			continue;
+		sender = mail_verp_sender(arena, e->verp, e->sender,
+			notice->message->rcpts[i].address);
+		if (!converse(arena, notice, sender, i, i + 1))
+			return false;
+	}
+	return true;
 }
 
 bool report_send(struct message *message, unsigned kind,
@@ -92,7 +134,7 @@ bool report_send(struct message *message, unsigned kind,
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct stored stored = *message->stored;
-	struct call *call;
+	struct notice notice = { message, &stored, kind, -1, is_chosen };
 	auto_close int large = -1;
 
 	if (str_is_none(stored.content) &&
@@ -106,9 +148,10 @@ bool report_send(struct message *message, unsigned kind,
 			log_warning("%s: large content: %m",
 				message->entry->id);
 	}
-	call = service_call(arena, "bounce", span_s(CONNECT_S));
-	if (call && converse(call, message, &stored, kind, large, is_chosen))
-		return true;
-	log_warning("%s: no notification: bounce: %m", message->entry->id);
-	return false;
+	notice.large = large;
+	if (kind == DSN_FAILURE && !str_is_none(stored.envelope.verp) &&
+		!qmgr.conf->disable_verp_bounces)
+		return converse_verp(arena, &notice);
+	return converse(arena, &notice, stored.envelope.sender, 0,
+		(uint32_t)stored.envelope.recipient_count);
 }

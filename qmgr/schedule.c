@@ -333,6 +333,8 @@ static void start_one(struct dest *dest)
 
 	if (limit > 0 && (int64_t)most > limit)
 		most = (size_t)limit;
+	if (!str_is_none(job->message->stored->envelope.verp))
+		most = 1; /* each has a sender of its own */
 	dispatch->message = job->message;
 	dispatch->dest = dest;
 	dispatch->count = most;

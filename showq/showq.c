@@ -4,7 +4,7 @@
  * Room       a fiber per client; user posthorn, empty root; opens nothing
  * Gets       clients on public/showq: a line `text` or `json`; answers "+" or
  *            "-denied", then the listing, ended by a NUL octet
- * Calls      qmgr
+ * Calls      qmgr; pickup, for maildrop/
  */
 #include "base/log.h"
 #include "ipc/messages.h"
@@ -72,7 +72,7 @@ static bool send_some(struct stream *io, struct buf *out, bool all)
 	return sent;
 }
 
-/* True: qmgr said that this was all, and the client has it. */
+/* Up to the end of what one of them has. False: it, or the client, is gone. */
 static bool relay(struct call *call, struct stream *io, struct listing *list)
 {
 	struct msg_queue_list question = { .queue_id = STR_NONE };
@@ -93,12 +93,27 @@ static bool relay(struct call *call, struct stream *io, struct listing *list)
 		if (!send_some(io, list->out, false))
 			return false;
 	}
-	if (!msg_queue_end_recv(call, &end, span_s(1)))
-		return false;
 	if (is_open)
 		listing_end_message(list);
+	return msg_queue_end_recv(call, &end, span_s(1));
+}
+
+/* In Postfix's order. True: it is all, and the client has it. */
+static bool list_all(struct client *client, struct listing *list)
+{
+	static const char *const sources[] = { "pickup", "qmgr" };
+
+	for (size_t i = 0; i < COUNT(sources); i++) {
+		struct call *call = service_call(client->arena, sources[i],
+			span_s(CONNECT_S));
+
+		if (!call)
+			log_warning("connect to %s: %m", sources[i]);
+		if (!call || !relay(call, client->io, list))
+			return false;
+	}
 	listing_end(list);
-	return send_some(io, list->out, true);
+	return send_some(client->io, list->out, true);
 }
 
 static void session(const struct conf *conf, struct client *client)
@@ -106,7 +121,6 @@ static void session(const struct conf *conf, struct client *client)
 	auto_buf struct buf out = { 0 };
 	struct listing list = { .out = &out,
 		.long_ids = conf->enable_long_queue_ids };
-	struct call *call;
 	struct str line;
 
 	if (!io_line(client->io, &line, span_s(LINE_S)))
@@ -116,21 +130,16 @@ static void session(const struct conf *conf, struct client *client)
 		io_text(client->io, "-denied\n");
 		return;
 	}
-	call = service_call(client->arena, "qmgr", span_s(CONNECT_S));
-	if (!call) {
-		log_warning("connect to qmgr: %m");
-		return;
-	}
 	io_text(client->io, "+\n");
 	/* Without the NUL the client knows that something is missing. */
-	if (relay(call, client->io, &list))
+	if (list_all(client, &list))
 		io_write(client->io, str_of("", 1));
 	io_flush(client->io, span_s(LINE_S));
 }
 
 static const struct service service = {
 	.name = "showq", .fibers = 20, .profile = PROFILE_WORKER,
-	.calls = "qmgr", .params = params, .prepare = prepare,
+	.calls = "qmgr pickup", .params = params, .prepare = prepare,
 	.session = session,
 };
 

@@ -252,7 +252,7 @@ struct status check_rcpt(struct session *s)
 	enum check_stage stages[CHECK_STAGES + 1];
 	struct status status = STATUS_OK;
 
-	if (is_postmaster(s))
+	if (server.is_local || is_postmaster(s))
 		return STATUS_OK;
 	order(s, stages);
 	for (size_t i = 0; stages[i] != CHECK_STAGES; i++) {

@@ -76,6 +76,7 @@ void client_identify(struct session *s)
 	if (s->conf->smtpd_client_port_logging)
 		s->label = arena_fmt(s->arena, "%.*s:%.*s", STR_ARG(s->label),
 			STR_ARG(s->port));
+	s->may_verp = client_is_in(s, server.verp);
 	log_info("connect from %.*s", STR_ARG(s->label));
 }
 

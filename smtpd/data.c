@@ -146,6 +146,8 @@ static struct status finish(struct session *s)
 		apply_actions(s, &m->actions);
 		status = submission_commit(m->submission);
 	}
+	if (status_is_ok(status) && server.is_local)
+		m->queue_id = arena_copy(m->arena, status.text);
 	if (status_is_ok(status)) {
 		s->errors = s->junk = 0;
 		status = m->is_chunked ? status_f(s->arena, 250, 0, 0,

@@ -34,6 +34,12 @@ static void offer_auth(struct session *s, struct buf *out)
 		buf_fmt(out, "\nAUTH=%.*s", STR_ARG(mechanisms));
 }
 
+static void offer_verp(struct session *s, struct buf *out)
+{
+	if (s->may_verp)
+		buf_text(out, "XVERP");
+}
+
 static void offer_smtputf8(struct session *s, struct buf *out)
 {
 	if (s->conf->smtputf8_enable)
@@ -53,6 +59,7 @@ static const struct keyword {
 	{ "vrfy", HIDE_VRFY, NULL, offer_vrfy },
 	{ "starttls", HIDE_STARTTLS, NULL, offer_starttls },
 	{ "auth", HIDE_AUTH, NULL, offer_auth },
+	{ "verp", HIDE_VERP, NULL, offer_verp },
 	{ "enhancedstatuscodes", HIDE_ENHANCED, "ENHANCEDSTATUSCODES", NULL },
 	{ "8bitmime", HIDE_8BITMIME, "8BITMIME", NULL },
 	{ "dsn", HIDE_DSN, "DSN", NULL },
@@ -62,7 +69,7 @@ static const struct keyword {
 
 /* "silent-discard" only means: do not log. Others have nothing to hide. */
 static const char *const ignored[] = {
-	"silent-discard", "etrn", "verp", "xclient", "xforward", "requiretls",
+	"silent-discard", "etrn", "xclient", "xforward", "requiretls",
 };
 
 static unsigned find_bit(struct str name)

@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "mail/verp.h"
 #include "smtp/command.h"
 #include "smtp/param.h"
 #include "smtp/path.h"
@@ -123,6 +124,36 @@ static struct status take_auth(struct session *s, struct mail *m,
 	return STATUS_OK;
 }
 
+/* XVERP or XVERP=+= ; "=" is a delimiter, so it is no esmtp-param. */
+static struct status take_verp(struct session *s, struct mail *m,
+	struct str value)
+{
+	m->verp = str_is_none(value) ? s->conf->default_verp_delimiters :
+		arena_copy(m->arena, value);
+	if (!s->may_verp || (s->hidden & HIDE_VERP))
+		return status_f(s->arena, 501, 5, 4,
+			"Error: unauthorized XVERP");
+	if (m->sender.len == 0)
+		return status_f(s->arena, 503, 5, 4,
+			"Error: XVERP requires non-null sender");
+	if (!mail_verp_is_valid(m->verp, s->conf->verp_delimiter_filter))
+		return status_f(s->arena, 501, 5, 4,
+			"Error: XVERP needs two characters from %.*s",
+			STR_ARG(s->conf->verp_delimiter_filter));
+	return STATUS_OK;
+}
+
+static bool is_verp(struct str in, struct str *value)
+{
+	struct str word = str_take_word(&in);
+
+	if (!str_is_nocase(str_first(word, 5), "XVERP"))
+		return false;
+	word = str_skip(word, 5);
+	*value = str_take_char(&word, '=') ? word : STR_NONE;
+	return word.len == 0 || !str_is_none(*value);
+}
+
 static const struct {
 	const char *keyword;
 	struct status (*take)(struct session *s, struct mail *m,
@@ -148,14 +179,22 @@ static struct status take_param(struct session *s, struct mail *m,
 static struct status take_params(struct session *s, struct mail *m,
 	struct str in)
 {
+	struct status status = STATUS_OK;
 	struct smtp_param param;
+	struct str value;
 
-	while (smtp_param_take(&in, &param)) {
-		struct status status = take_param(s, m, &param);
-
-		if (!status_is_ok(status))
-			return status;
+	while (status_is_ok(status)) {
+		if (is_verp(in, &value)) {
+			(void)str_take_word(&in);
+			status = take_verp(s, m, value);
+		} else if (smtp_param_take(&in, &param)) {
+			status = take_param(s, m, &param);
+		} else {
+			break;
+		}
 	}
+	if (!status_is_ok(status))
+		return status;
 	if (in.len == 0)
 		return STATUS_OK;
 	return status_f(s->arena, 555, 5, 4, "Unsupported option: %.*s",
@@ -202,7 +241,7 @@ static struct mail *new_mail(struct session *s)
 	*m = (struct mail){
 		.arena = arena, .encoding = STR(""), .envid = STR_NONE,
 		.sender_auth = STR_NONE, .queue_id = STR_NONE,
-		.arrival_us = wall_us(),
+		.verp = STR_NONE, .arrival_us = wall_us(),
 	};
 	return m;
 }
@@ -329,9 +368,9 @@ struct status mail_open(struct session *s)
 		.sasl_username = s->sasl_username,
 		.sasl_sender = m->sender_auth,
 		.content_filter = STR_NONE, .full_name = STR_NONE,
-		.redirect = STR_NONE,
+		.redirect = STR_NONE, .verp = m->verp,
 	};
-	if (s->conf->content_filter.len > 0)
+	if (s->conf->content_filter.len > 0 && !server.is_local)
 		facts.content_filter = s->conf->content_filter;
 	m->submission = submission_open(m->arena, &facts);
 	log_client(s);

@@ -80,7 +80,7 @@ static bool ask(struct session *s, enum rate_event event,
 
 static bool is_counted(struct session *s, enum rate_event event)
 {
-	if (!s->has_address || client_is_in(s, server.exempt))
+	if (server.is_local || !s->has_address || client_is_in(s, server.exempt))
 		return false;
 	if (event == RATE_CONNECT)
 		return limit_of(s, event) > 0 ||

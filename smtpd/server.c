@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "mail/date.h"
+#include "service/service.h"
 
 struct server server;
 
@@ -53,12 +54,15 @@ static void open_lists(void)
 		struct str text = *(const struct str *)(const void *)
 			((const char *)server.conf + lists[i].text);
 
+		if (server.is_local)
+			text = STR("");
 		server.lists[i] = restrictions_parse(server.arena,
 			server.conf, str_from(lists[i].name), text,
 			lists[i].about);
 		open_tables(server.lists[i]);
 	}
-	if (!restrictions_protect(server.lists[CHECK_RELAY]) &&
+	if (!server.is_local &&
+		!restrictions_protect(server.lists[CHECK_RELAY]) &&
 		!restrictions_protect(server.lists[CHECK_RECIPIENT]))
 		log_fatal("in parameter smtpd_relay_restrictions or "
 			"smtpd_recipient_restrictions, specify at least one "
@@ -205,7 +209,6 @@ static void consider_guards(void)
 			conf->smtpd_upstream_proxy_protocol },
 	};
 
-	server.guard = STR_NONE;
 	for (size_t i = 0; i < COUNT(guards); i++)
 		if (guards[i].value.len > 0)
 			server.guard = str_from(guards[i].name);
@@ -251,6 +254,8 @@ static void open_matches(void)
 		conf->smtpd_forbidden_commands);
 	server.mechanisms = open_match("smtpd_sasl_mechanism_filter",
 		conf->smtpd_sasl_mechanism_filter);
+	server.verp = open_match("smtpd_authorized_verp_clients",
+		conf->smtpd_authorized_verp_clients);
 	server.command_filter = open_maps("smtpd_command_filter",
 		conf->smtpd_command_filter);
 	server.discard_ehlo =
@@ -268,7 +273,8 @@ void server_open(const struct conf *conf)
 	unsigned protocols = protocols_parse(conf->inet_protocols);
 	struct str bad;
 
-	server = (struct server){ .conf = conf, .arena = arena_new(0) };
+	server = (struct server){ .conf = conf, .arena = arena_new(0),
+		.is_local = service_is_local() };
 	mail_date_ready();
 	open_lists();
 	open_matches();
@@ -278,7 +284,10 @@ void server_open(const struct conf *conf)
 		&server.interfaces, &bad))
 		log_fatal("parameter inet_interfaces: no local interface "
 			"found for %.*s", STR_ARG(bad));
-	consider_tls();
-	consider_guards();
+	server.tls_problem = server.guard = STR_NONE;
+	if (!server.is_local) {
+		consider_tls();
+		consider_guards();
+	}
 	consider_newlines();
 }

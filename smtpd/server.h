@@ -50,6 +50,10 @@ struct server {
 	/* A parameter that filters or restricts, is set, and is not honoured:
 	 * no mail is taken. NONE: there is none. */
 	struct str guard;
+	struct match *verp;    /* who may say XVERP */
+	/* sendmail -bs: no restrictions, TLS or counting; pickup and cleanup
+	 * have their own. */
+	bool is_local;
 };
 
 extern struct server server;

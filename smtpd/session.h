@@ -57,6 +57,7 @@ struct mail {
 	struct str envid;
 	struct str queue_id;           /* NONE until the first recipient */
 	struct str encoding;
+	struct str verp;               /* delimiters, NONE: no VERP */
 	struct str first_recipient;
 	unsigned ret, flags;
 	uint64_t size;                 /* SIZE=, 0 if not given */
@@ -88,6 +89,7 @@ struct session {
 
 	struct str helo;       /* NONE: not yet */
 	bool is_esmtp;
+	bool may_verp;         /* by its address */
 	unsigned hidden;       /* EHLO keywords that are not offered: bits */
 	struct tls_session tls;
 	bool has_tls;
@@ -186,6 +188,7 @@ enum {
 	HIDE_DSN = 1 << 8,
 	HIDE_SMTPUTF8 = 1 << 9,
 	HIDE_CHUNKING = 1 << 10,
+	HIDE_VERP = 1 << 11,
 };
 
 /* ---- starttls.c ---- */

@@ -365,7 +365,8 @@ static const enum param params[] = {
 	invalid_hostname_reject_code, non_fqdn_reject_code,
 	plaintext_reject_code, multi_recipient_bounce_reject_code,
 	unknown_address_reject_code, unknown_client_reject_code,
-	unknown_hostname_reject_code, PARAMS_END
+	unknown_hostname_reject_code, smtpd_authorized_verp_clients,
+	default_verp_delimiters, verp_delimiter_filter, PARAMS_END
 };
 
 static const struct service smtpd = {

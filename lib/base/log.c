@@ -94,6 +94,11 @@ void log_error(const char *format, ...)
 	WRITE(LOG_LEVEL_ERROR);
 }
 
+void log_at(enum log_level level, const char *format, ...)
+{
+	WRITE(level);
+}
+
 void log_debug(const char *format, ...)
 {
 	if (verbose)

@@ -27,6 +27,8 @@ enum log_level {
 void log_info(const char *format, ...) printf_like(1, 2);
 void log_warning(const char *format, ...) printf_like(1, 2);
 void log_error(const char *format, ...) printf_like(1, 2);
+/* At a level that is a value; nothing ends, whatever it is. */
+void log_at(enum log_level level, const char *format, ...) printf_like(2, 3);
 /* Only written after log_verbose(true). */
 void log_debug(const char *format, ...) printf_like(1, 2);
 /* Logs and ends the process with exit status 1, or what was set. */

@@ -28,7 +28,7 @@ static const struct {
 	[DSN_FAILURE] = { "failed", "Undelivered Message" },
 	[DSN_DELAY] = { "delayed", "Delayed Message" },
 	[DSN_SUCCESS] = { "delivered", "Message" },
-	[DSN_VERIFY] = { "deliverable", "Message" },
+	[DSN_VERIFY] = { "delivered", "Message" },
 };
 
 static void add_date(struct buf *out, const char *name, int64_t us)
@@ -257,10 +257,26 @@ static void add_address(struct writer *w, const char *name, struct str address)
 	buf_char(&w->out, '\n');
 }
 
+/* What was found when nothing, or the first attempt, was to be done. */
+static const char *verify_word(const struct dsn_report *report,
+	const struct dsn_recipient *recipient)
+{
+	int class = recipient->status.code / 100;
+
+	if (report->is_probe)
+		return class == 2 ? "deliverable" : "undeliverable";
+	return class == 2 ? "delivered" : class == 4 ? "delayed" : "failed";
+}
+
 static const char *action_word(const struct dsn_report *report,
 	const struct dsn_recipient *recipient)
 {
-	if (report->kind != DSN_SUCCESS)
+	bool is_found = report->kind == DSN_VERIFY &&
+		(report->is_probe || recipient->status.code / 100 != 2);
+
+	if (is_found)
+		return verify_word(report, recipient);
+	if (report->kind != DSN_SUCCESS && report->kind != DSN_VERIFY)
 		return kinds[report->kind].action;
 	switch (recipient->action) {
 	case DSN_ACTION_RELAYED:

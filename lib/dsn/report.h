@@ -43,6 +43,7 @@ struct dsn_report {
 	struct str to;              /* of the notification */
 	struct str envid;           /* may be NONE */
 	bool is_8bit, is_utf8;      /* the message */
+	bool is_probe;              /* sendmail -bv: nothing was delivered */
 	bool is_copy;               /* to postmaster: about somebody's mail */
 	bool headers_only;
 	int64_t arrival_us, retry_until_us, now_us;

@@ -12,8 +12,12 @@
  *
  * Values are xtext (RFC 3461 4): no value can hold a line end. `sender`,
  * `name` (sendmail -F), `envid`, `ret` (full, hdrs), `notify`, `encoding`
- * (7bit, 8bit) and `flags` stand at most once, `recipient` once or more. A
- * file without `end` is incomplete. Nothing here waits.
+ * (7bit, 8bit), `verp` (delimiters) and `flags` stand at most once,
+ * `recipient` once or more. A file without `end` is incomplete. Nothing here
+ * waits.
+ *
+ * Of root and our own user only (postsuper -r): `orig-id`, and after the
+ * recipient that they are about, `orcpt` and `only` (its own notify).
  */
 #ifndef QUEUE_MAILDROP_H
 #define QUEUE_MAILDROP_H
@@ -34,6 +38,10 @@ enum maildrop_kind {
 	MAILDROP_RET,    /* number: DSN_RET_* */
 	MAILDROP_NOTIFY, /* number: DSN_NOTIFY_* bits */
 	MAILDROP_ENCODING,
+	MAILDROP_VERP,     /* two delimiters, or none: default_verp_... */
+	MAILDROP_ORIG_ID,  /* the queue ID it had before */
+	MAILDROP_ORCPT,
+	MAILDROP_ONLY,     /* number: DSN_NOTIFY_* of the recipient above */
 	MAILDROP_FLAGS, /* number: MAILDROP_FLAG_* bits */
 	MAILDROP_RECIPIENT,
 	MAILDROP_CONTENT,

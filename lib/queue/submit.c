@@ -124,7 +124,7 @@ static void keep_facts(struct arena *arena, struct msg_submission *m)
 		&m->encoding, &m->client_name, &m->client_address,
 		&m->client_port, &m->helo, &m->protocol, &m->sasl_method,
 		&m->sasl_username, &m->sasl_sender, &m->content_filter,
-		&m->full_name, &m->redirect };
+		&m->full_name, &m->redirect, &m->verp };
 
 	for (size_t i = 0; i < COUNT(texts); i++)
 		*texts[i] = arena_copy(arena, *texts[i]);

@@ -17,6 +17,7 @@ struct self {
 	unsigned most;        /* clients and calls at once */
 	uint64_t uses_most;   /* clients and calls, then a successor; 0: any */
 	bool alone, has_master, is_retiring, is_replacing, is_ending;
+	bool is_local; /* -S */
 	size_t listener_count;
 	struct load *load;    /* master's page, or one of our own */
 	enum load_level level;

@@ -10,7 +10,7 @@ enum { OVERRIDES_MOST = 256 };
 
 static _Noreturn void say_usage(FILE *to, int status)
 {
-	fprintf(to, "usage: %s [-s] [-v] [-c DIRECTORY] [-o NAME=VALUE] ...\n"
+	fprintf(to, "usage: %s [-sS] [-v] [-c DIRECTORY] [-o NAME=VALUE] ...\n"
 		"%s is started by master(8); -s runs one session on standard "
 		"input and output.\n",
 		self.service->name, self.service->name);
@@ -49,7 +49,7 @@ void options_read(int argc, char **argv)
 	int option;
 
 	look_at_long(argc, argv);
-	while ((option = getopt(argc, argv, "+c:Dm:n:o:st:v")) != -1) {
+	while ((option = getopt(argc, argv, "+c:Dm:n:o:sSt:v")) != -1) {
 		switch (option) {
 		case 'c':
 			directory = optarg;
@@ -66,6 +66,10 @@ void options_read(int argc, char **argv)
 			if (count >= OVERRIDES_MOST)
 				log_fatal("too many -o options");
 			overrides[count++] = optarg;
+			break;
+		case 'S': /* sendmail -bs */
+			self.is_local = true;
+			self.alone = true;
 			break;
 		case 's':
 			self.alone = true;

@@ -226,6 +226,8 @@ static int open_alone(struct str name)
 	snprintf(variable, sizeof(variable), "POSTHORN_PEER_%.*s",
 		STR_ARG(name));
 	path = getenv(variable);
+	if (path && sscanf(path, "fd:%d", &fd) == 1) /* sendmail -bs */
+		return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd_keep(&fd);
 	if (!path || strlen(path) >= sizeof(address.sun_path))
 		return -1;
 	memcpy(address.sun_path, path, strlen(path));

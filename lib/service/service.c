@@ -34,6 +34,11 @@ bool service_is_alone(void)
 	return self.alone;
 }
 
+bool service_is_local(void)
+{
+	return self.is_local;
+}
+
 bool service_is_retiring(void)
 {
 	return self.is_retiring;
@@ -238,6 +243,17 @@ static void open_log(void)
 
 	if (self.has_master && is_open(BIRTH_RING))
 		log_to_ring(BIRTH_RING, BIRTH_WAKE, tag);
+	if (!self.is_local)
+		return;
+	/* Standard error is the mail program's, which expects nothing. */
+	log_to_system(&(struct log_system){
+		.tag = tag,
+		.facility = self.conf->syslog_facility,
+		.maillog_file = self.conf->maillog_file,
+		.postlog_socket = arena_fmt(self.arena, "%.*s/public/postlog",
+			STR_ARG(self.conf->queue_directory)),
+		.quiet = true,
+	});
 }
 
 static void set_limits(void)

@@ -16,6 +16,9 @@
  *	-s              stand-alone: one session on stdin and stdout, for tests;
  *	                no master; peers are UNIX sockets named by
  *	                POSTHORN_PEER_<service> or refused
+ *	                (a path, or fd:N)
+ *	-S              the same for a local user (sendmail -bs): lines go to
+ *	                the mail log only
  *	-n NAME         service name (row of master.cf), set by master
  *	-t TYPE         type of the row; -m NUMBER: clients and calls at most
  *	-o NAME=VALUE   overrides a parameter
@@ -80,6 +83,8 @@ int service_main(const struct service *service, int argc, char **argv);
 struct str service_row(void);
 /* True when started with -s. */
 bool service_is_alone(void);
+/* True when started with -S: by and for the user who runs this process. */
+bool service_is_local(void);
 /* Finish what is under way, take nothing new, end. */
 void service_retire(void);
 /*

@@ -1,7 +1,6 @@
-#include "commands/sendmail_drop.h"
+#include "commands/drop.h"
 
 #include "base/encode.h"
-#include "base/log.h"
 #include "base/random.h"
 #include "base/span.h"
 #include "queue/maildrop.h"
@@ -9,8 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,9 +21,19 @@ enum {
 	SEND_MOST = 32 * 1024,
 };
 
-static _Noreturn void give_up(void)
+/* The first failure counts. */
+static void fail(struct drop *drop, int status, const char *format, ...)
+	printf_like(3, 4);
+static void fail(struct drop *drop, int status, const char *format, ...)
 {
-	exit(EX_TEMPFAIL);
+	va_list args;
+
+	if (drop->failure)
+		return;
+	drop->failure = status;
+	va_start(args, format);
+	vsnprintf(drop->answer, sizeof(drop->answer), format, args);
+	va_end(args);
 }
 
 static int connect_pickup(const struct conf *conf)
@@ -65,19 +74,30 @@ static void open_file(struct drop *drop, const struct conf *conf)
 	if (drop->folder >= 0)
 		drop->fd = openat(drop->folder, drop->temporary,
 			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (drop->fd < 0) {
-		log_error("the mail system is down, and %s: %m", path);
-		give_up();
-	}
-	fchmod(drop->fd, 0644);
+	if (drop->fd < 0)
+		fail(drop, EX_TEMPFAIL, "the mail system is down, and %s: %m",
+			path);
+	else
+		fchmod(drop->fd, 0644);
+}
+
+static void begin(struct drop *drop, int fd)
+{
+	*drop = (struct drop){ .fd = fd, .folder = -1 };
+	maildrop_word_format(&drop->pending, MAILDROP_BEGIN);
 }
 
 void drop_open(struct drop *drop, const struct conf *conf)
 {
-	*drop = (struct drop){ .fd = connect_pickup(conf), .folder = -1 };
+	begin(drop, connect_pickup(conf));
 	if (drop->fd < 0)
 		open_file(drop, conf);
-	maildrop_word_format(&drop->pending, MAILDROP_BEGIN);
+}
+
+void drop_open_file(struct drop *drop, const struct conf *conf)
+{
+	begin(drop, -1);
+	open_file(drop, conf);
 }
 
 static void remove_temporary(const struct drop *drop)
@@ -86,17 +106,24 @@ static void remove_temporary(const struct drop *drop)
 		unlinkat(drop->folder, drop->temporary, 0);
 }
 
+static void close_all(struct drop *drop)
+{
+	base_close(&drop->fd);
+	base_close(&drop->folder);
+	buf_free(&drop->pending);
+}
+
 void drop_cancel(struct drop *drop)
 {
 	remove_temporary(drop);
-	close(drop->fd);
+	close_all(drop);
 }
 
 static void send_pending(struct drop *drop)
 {
 	struct str left = buf_str(&drop->pending);
 
-	while (left.len > 0 && !drop->refused) {
+	while (left.len > 0 && !drop->refused && !drop->failure) {
 		ssize_t len = write(drop->fd, left.p, left.len);
 
 		if (len < 0 && errno == EINTR)
@@ -105,9 +132,8 @@ static void send_pending(struct drop *drop)
 			drop->refused = true; /* it has answered, or does */
 			shutdown(drop->fd, SHUT_WR);
 		} else if (len < 0) {
-			log_error("write maildrop/%s: %m", drop->temporary);
-			remove_temporary(drop);
-			give_up();
+			fail(drop, EX_TEMPFAIL, "write maildrop/%s: %m",
+				drop->temporary);
 		} else {
 			left = str_skip(left, (size_t)len);
 		}
@@ -136,71 +162,99 @@ void drop_content(struct drop *drop, struct str octets)
 	}
 }
 
-static void commit_file(struct drop *drop)
+/* pickup takes the time of arrival from the file. */
+static bool set_time(const struct drop *drop, int64_t arrival_us)
 {
-	if (fsync(drop->fd) < 0 ||
+	const struct timespec at = { .tv_sec = arrival_us / 1000000 };
+	const struct timespec times[2] = { at, at };
+
+	return arrival_us == 0 || futimens(drop->fd, times) == 0;
+}
+
+static void commit_file(struct drop *drop, int64_t arrival_us)
+{
+	if (!set_time(drop, arrival_us) || fsync(drop->fd) < 0 ||
 		renameat(drop->folder, drop->temporary, drop->folder,
 			drop->final) < 0) {
-		log_error("maildrop/%s: %m", drop->temporary);
+		fail(drop, EX_TEMPFAIL, "maildrop/%s: %m", drop->temporary);
 		remove_temporary(drop);
-		give_up();
+		return;
 	}
+	snprintf(drop->answer, sizeof(drop->answer), "%s", drop->final);
 	/*
 	 * The directory cannot be opened by us to flush its new entry. When
 	 * that fails the message must not go out as well as be reported as
 	 * failed: it is withdrawn, unless pickup has it already.
 	 */
 	if (syncfs(drop->fd) < 0) {
-		log_error("flush maildrop/%s: %m", drop->final);
-		if (unlinkat(drop->folder, drop->final, 0) == 0 ||
-			errno != ENOENT)
-			give_up();
+		int error = errno;
+
+		if (unlinkat(drop->folder, drop->final, 0) < 0 &&
+			errno == ENOENT)
+			return;
+		errno = error;
+		fail(drop, EX_TEMPFAIL, "flush maildrop/%s: %m", drop->final);
 	}
 }
 
-/* pickup's one line: "250 2.0.0 4A5F2100B". */
-static void read_answer(struct drop *drop)
+/* One line without its end. False: there was none. */
+static bool read_line(struct drop *drop, char *line, size_t size)
 {
 	struct moment end = moment_after(span_ms(ANSWER_TIMEOUT_MS));
 	struct pollfd ready = { .fd = drop->fd, .events = POLLIN };
-	char answer[1024];
 	size_t len = 0;
 
-	while (len == 0 || answer[len - 1] != '\n') {
+	while (len + 1 < size) {
 		ssize_t got = -1;
 
-		if (len == sizeof(answer))
-			break;
 		errno = ETIMEDOUT;
 		if (poll(&ready, 1, (int)span_to_ms(moment_left(end))) > 0)
-			got = read(drop->fd, answer + len,
-				sizeof(answer) - len);
+			got = read(drop->fd, line + len, size - 1 - len);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0) {
-			log_error("no answer from pickup: %s",
+			fail(drop, EX_TEMPFAIL, "no answer from pickup: %s",
 				got == 0 ? "connection closed" :
 					   "timed out or broken");
-			give_up();
+			return false;
 		}
 		len += (size_t)got;
+		if (line[len - 1] == '\n')
+			break;
 	}
-	if (answer[0] != '2') {
-		log_error("%.*s", (int)len - 1, answer);
-		if (answer[0] == '5')
-			exit(EX_UNAVAILABLE);
-		give_up();
-	}
+	line[len - 1] = '\0';
+	return true;
 }
 
-void drop_commit(struct drop *drop)
+/* "250 2.0.0 4A5F2100B" */
+static void read_answer(struct drop *drop)
+{
+	char line[sizeof(drop->answer)];
+	struct str rest;
+
+	if (!read_line(drop, line, sizeof(line)))
+		return;
+	if (line[0] != '2') {
+		fail(drop, line[0] == '5' ? EX_UNAVAILABLE : EX_TEMPFAIL,
+			"%s", line);
+		return;
+	}
+	rest = str_from(line);
+	(void)str_take_word(&rest);
+	(void)str_take_word(&rest);
+	snprintf(drop->answer, sizeof(drop->answer), "%.*s", STR_ARG(rest));
+}
+
+bool drop_commit(struct drop *drop, int64_t arrival_us)
 {
 	maildrop_word_format(&drop->pending, MAILDROP_END);
 	send_pending(drop);
-	if (drop->is_file)
-		commit_file(drop);
+	if (drop->failure)
+		remove_temporary(drop);
+	else if (drop->is_file)
+		commit_file(drop, arrival_us);
 	else
 		read_answer(drop);
-	close(drop->fd);
-	buf_free(&drop->pending);
+	close_all(drop);
+	return !drop->failure;
 }
