@@ -210,7 +210,8 @@ def test_requeue_and_list_while_down():
                        for m in mta.queue_list())
         matches("ID7", text)
         stop(mta)
-        feed(mta, MESSAGE % "three", "sendmail", "bob@example.org")
+        feed(mta, MESSAGE % "three", "sendmail", "-f", "bob@example.org",
+             "bob@example.org")
         done = mta.command("postsuper", "-d", "ALL", "maildrop")
         matches("Deleted: 1 message", done.stderr)
         equal(len(mta.queue_list()), 2)
