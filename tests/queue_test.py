@@ -118,8 +118,8 @@ def test_forgotten_large_content():
         mta.stop()
         mta.start()
         mta.wait_log("large/00000000000000AA: belongs to no message")
-        check(sorted(os.listdir(folder)) ==
-              sorted(["00000000000000AB"] + named), "large/")
+        wait_for(lambda: sorted(os.listdir(folder)) ==
+                 sorted(["00000000000000AB"] + named), "what is left in large/")
 
 
 def test_large_content():
