@@ -471,5 +471,6 @@ void recipient_deliver(struct task *task)
 		&(struct deliver_report){
 			.status = task->status,
 			.action = task->action,
+			.unsettled = !list_is_empty(&task->unsettled),
 		});
 }

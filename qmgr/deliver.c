@@ -22,6 +22,8 @@ struct result {
 	struct str why;
 	bool is_settled, has_ended; /* ended: the turn was given back */
 	size_t left; /* recipients without an answer */
+	uint32_t *unsettled; /* delivered, but a power cut may undo it */
+	size_t unsettled_count;
 };
 
 static uint64_t flags_of(const struct dispatch *dispatch)
@@ -134,8 +136,20 @@ static bool is_ours(const struct dispatch *dispatch, uint64_t number)
 	return false;
 }
 
+/* A recipient is marked as done only when its delivery is durable: else the
+ * mark might survive a power cut that the delivery does not. */
+static void note_delivered(struct message *message, uint32_t at,
+	bool unsettled, struct result *result)
+{
+	if (unsettled)
+		result->unsettled[result->unsettled_count++] = at;
+	else
+		message_done(message, at);
+	message_result(message, at, RCPT_DONE);
+}
+
 static void note_result(struct message *message, uint32_t at,
-	const struct msg_delivered *m)
+	const struct msg_delivered *m, struct result *result)
 {
 	struct reason *reason = &message->stored->reasons[at];
 	uint64_t class = m->code / 100;
@@ -152,8 +166,7 @@ static void note_result(struct message *message, uint32_t at,
 	};
 	message->rcpts[at].action = m->action;
 	if (class == 2) {
-		message_done(message, at);
-		message_result(message, at, RCPT_DONE);
+		note_delivered(message, at, m->unsettled, result);
 	} else {
 		message_result(message, at, class == 5 ? RCPT_BOUNCED
 						       : RCPT_DEFERRED);
@@ -173,7 +186,7 @@ static bool receive(struct call *call, struct dispatch *dispatch,
 			!is_ours(dispatch, m.number) || m.code < 200 ||
 			m.code > 599)
 			return false;
-		note_result(dispatch->message, (uint32_t)m.number, &m);
+		note_result(dispatch->message, (uint32_t)m.number, &m, result);
 		result->left--;
 	}
 	if (result->left == 0) {
@@ -225,7 +238,7 @@ static int sync_all(void *context)
 }
 
 /* What an agent that is gone delivered may not be on the disk yet. */
-static void settle(struct call *call, const struct result *result)
+static void wait_settled(struct call *call, const struct result *result)
 {
 	struct msg_settled settled;
 
@@ -235,6 +248,14 @@ static void settle(struct call *call, const struct result *result)
 		msg_settled_recv(call, &settled, SPAN_FOREVER))
 		return;
 	io_help(sync_all, NULL);
+}
+
+static void settle(struct call *call, struct message *message,
+	const struct result *result)
+{
+	wait_settled(call, result);
+	for (size_t i = 0; i < result->unsettled_count; i++)
+		message_done(message, result->unsettled[i]);
 }
 
 static bool converse(struct dispatch *dispatch, struct result *result)
@@ -274,11 +295,11 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 		log_warning("transport %.*s: conversation failed: %m",
 			STR_ARG(transport));
 		result->why = STR("unknown mail transport error");
-		settle(call, result);
+		settle(call, message, result);
 		return false;
 	}
 	give_turn_back(dispatch, result);
-	settle(call, result);
+	settle(call, message, result);
 	return true;
 }
 
@@ -286,7 +307,9 @@ static void run(void *context)
 {
 	struct dispatch *dispatch = context;
 	struct message *message = dispatch->message;
-	struct result result = { .left = dispatch->count, .why = STR("") };
+	struct result result = { .left = dispatch->count, .why = STR(""),
+		.unsettled = arena_array(message->arena, dispatch->count,
+			sizeof(uint32_t)) };
 
 	if (!converse(dispatch, &result)) {
 		/* At a stop they are as new at the next start. */

@@ -35,14 +35,22 @@ void here_open(const struct room *room)
 	maildir_store_open(&here.store, room->base, NULL);
 }
 
-static void report(struct delivery *delivery,
-	struct deliver_recipient *recipient, struct status status)
+static void report_as(struct delivery *delivery,
+	struct deliver_recipient *recipient, struct status status,
+	bool unsettled)
 {
 	deliver_report(delivery, recipient,
 		&(struct deliver_report){
 			.status = status,
 			.relay = service_row(),
+			.unsettled = unsettled,
 		});
+}
+
+static void report(struct delivery *delivery,
+	struct deliver_recipient *recipient, struct status status)
+{
+	report_as(delivery, recipient, status, false);
 }
 
 static struct status check_place(struct arena *arena,
@@ -134,8 +142,8 @@ static void deliver_batch(struct delivery *delivery, struct batch *batch)
 		maildir_write(&here.store, arena, &batch->items[i]);
 	maildir_publish(&here.store, arena, batch->items, batch->count);
 	for (size_t i = 0; i < batch->count; i++)
-		report(delivery, batch->recipients[i],
-			batch->items[i].status);
+		report_as(delivery, batch->recipients[i],
+			batch->items[i].status, true);
 	deliver_done(delivery, batch->count == 0, DELIVER_SITE_REACHED,
 		STR(""));
 	if (batch->count > 0 &&

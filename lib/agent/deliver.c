@@ -262,6 +262,7 @@ void deliver_report(struct delivery *delivery,
 		.action = report->action,
 		.mta = report->mta,
 		.diagnostic = report->diagnostic,
+		.unsettled = report->unsettled,
 	};
 
 	if (recipient->reported)

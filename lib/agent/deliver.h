@@ -75,6 +75,8 @@ struct deliver_report {
 				      the delivery was received */
 	unsigned conn_use;         /* > 1: logged */
 	struct str tls;            /* of the log line, may be NONE */
+	bool unsettled; /* a power cut may still undo it: deliver_settled or
+			   deliver_done(settled) follows when not any more */
 };
 
 /*
