@@ -146,6 +146,8 @@ static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
 		mailbox->row.cur_ns = 0;
 		return false;
 	}
+	mailbox_store_unflushed(mailbox->store, mailbox->name,
+		entry.is_new ? MAILBOX_NEW : MAILBOX_CUR);
 	if (!mailbox_forget(mailbox, txn, m->is.uid, mailbox->row.modseq + 1))
 		*ok = false;
 	free(m->name);
@@ -240,6 +242,11 @@ static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
 			mailbox_failed("copy to", to->name);
 	copy->made[copy->made_count++] = (struct mailbox_entry){
 		.name = name };
+	mailbox_store_unflushed(to->store, to->name, MAILBOX_CUR);
+	/* A session may have moved it out of new/ a moment ago. */
+	if (copy->move)
+		mailbox_store_unflushed(from->store, from->name,
+			MAILBOX_CUR | (entry.is_new ? MAILBOX_NEW : 0));
 	is.uid = new_uid;
 	is.modseq = to->row.modseq + 1;
 	is.saved_s = wall_us() / 1000000;
@@ -304,15 +311,15 @@ static enum mailbox_result copy_all(struct copy *copy, const uint32_t *uids,
 	return MAILBOX_OK;
 }
 
+/* Where they are now first: never neither. */
 static enum mailbox_result make_durable(struct copy *copy)
 {
 	struct mailbox_store *store = copy->to->store;
+	enum mailbox_result result =
+		mailbox_store_flush(store, copy->to->name);
 
-	if (!store->driver->flush(store->dir, copy->to->name) ||
-		(copy->move && !store->driver->flush(store->dir,
-			copy->from->name)))
-		return mailbox_failed("flush", copy->to->name);
-	return mailbox_store_flush(store);
+	return result == MAILBOX_OK && copy->move ?
+		mailbox_store_flush(store, copy->from->name) : result;
 }
 
 enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,

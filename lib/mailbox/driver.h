@@ -88,12 +88,13 @@ struct mailbox_driver {
 	/* A file to write a new message to, and its temporary name. */
 	int (*save)(int store, const char *mailbox, struct arena *arena,
 		const char **temporary);
-	/* Give it its name and its date. It is not durable before flush. */
+	/* Give it its name. It is not durable before flush. */
 	bool (*publish)(int store, const char *mailbox, const char *temporary,
-		const char *name, int64_t internal_s);
+		const char *name);
 	void (*cancel)(int store, const char *mailbox, const char *temporary);
-	/* The names in a mailbox survive a power cut from here on. */
-	bool (*flush)(int store, const char *mailbox);
+	/* The names in a mailbox survive a power cut from here on; `new`:
+	 * also those of messages that no session has seen. Waits. */
+	bool (*flush)(int store, const char *mailbox, bool new);
 };
 
 extern const struct mailbox_driver mailbox_maildir;

@@ -498,9 +498,13 @@ static void boot_id(char id[64])
 static bool open_boot(struct index *index, int store)
 {
 	char now[64], then[64] = "";
+	bool is_new;
 
-	index->boot = openat(store, INDEX_BOOT, O_RDWR | O_CREAT | O_CLOEXEC,
-		0600);
+	index->boot = openat(store, INDEX_BOOT, O_RDWR | O_CLOEXEC);
+	is_new = index->boot < 0 && errno == ENOENT;
+	if (is_new)
+		index->boot = openat(store, INDEX_BOOT,
+			O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (index->boot < 0)
 		return false;
 	if (flock(index->boot, LOCK_EX | LOCK_NB) == 0) {
@@ -516,6 +520,9 @@ static bool open_boot(struct index *index, int store)
 		if (ftruncate(index->boot, 0) < 0 ||
 			pwrite(index->boot, now, strlen(now), 0) < 0 ||
 			fdatasync(index->boot) < 0)
+			return false;
+		/* Its name, and whatever was just made on the way to it. */
+		if (is_new && (syncfs(store) < 0 || fsync(store) < 0))
 			return false;
 	}
 	return flock(index->boot, LOCK_SH) == 0;
@@ -613,12 +620,4 @@ void index_close(struct index *index)
 		close(index->boot);
 	free(index->path);
 	free(index);
-}
-
-int index_fd(const struct index *index)
-{
-	int fd = -1;
-
-	mdb_env_get_fd(index->env, &fd);
-	return fd;
 }

@@ -16,9 +16,9 @@
  * also the lock under which they change the mail's files. A transaction must
  * not be held across a wait.
  *
- * Durability  commits go to the page cache: they survive a kill. index_fd is
- *             what io_fdatasync makes durable. After a power cut while it was
- *             open (boot id in posthorn-index-boot) it is built again.
+ * Durability  commits go to the page cache: they survive a kill. After a power
+ *             cut while it was open (boot id in posthorn-index-boot) it is
+ *             built again: what must survive that is in the mail's own files.
  * Memory      slices are borrowed until the end of the transaction
  * Waits       no
  */
@@ -57,7 +57,6 @@ struct index_message {
  * NULL: said in the log. */
 struct index *index_open(int store, const char *path);
 void index_close(struct index *index);
-int index_fd(const struct index *index);
 
 /* NULL: said in the log. */
 struct index_txn *index_begin(struct index *index, bool write);

@@ -304,7 +304,7 @@ static bool keep_keywords(struct mailbox *mailbox, struct index_txn *txn)
 			mailbox->keyword_count : MAILBOX_LETTERS);
 	if (!mailbox_store_write(mailbox->store,
 		file_of(mailbox, "dovecot-keywords", path), buf_str(&text),
-		false))
+		true))
 		log_warning("%s: write %s: %m", mailbox->store->path, path);
 	return index_keywords_put(txn, mailbox->row.id, buf_str(&rows));
 }
@@ -413,6 +413,7 @@ void mailbox_list_uids(struct mailbox *mailbox, size_t from)
 		write_uidlist(mailbox);
 		return;
 	}
+	mailbox_store_unflushed(mailbox->store, mailbox->name, MAILBOX_UIDS);
 	if (is_ours)
 		mailbox->row.uidlist_ns = uidlist_stamp(mailbox);
 }
@@ -443,13 +444,16 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 	struct mailbox_uidlist list;
 	char path[UIDLIST_PATH_MOST];
 	struct index_mailbox row = { .uidnext = 1, .recent_from = 1 };
+	bool is_listed;
 
 	if (!index_mailbox_new(txn, &row))
 		return false;
 	row.modseq = row.expunged_from = (uint64_t)wall_us();
 	random_octets(row.guid, sizeof(row.guid));
-	if (mailbox_uidlist_parse(arena, mailbox_store_read(mailbox->store,
-		arena, file_of(mailbox, "dovecot-uidlist", path)), &list)) {
+	is_listed = mailbox_uidlist_parse(arena,
+		mailbox_store_read(mailbox->store, arena,
+			file_of(mailbox, "dovecot-uidlist", path)), &list);
+	if (is_listed) {
 		row.uidvalidity = list.uidvalidity;
 		row.uidnext = list.uidnext;
 		row.uid_reserved = list.uidnext;
@@ -459,7 +463,13 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 	}
 	mailbox->row = row;
 	take_over_keywords(mailbox, txn);
-	return index_mailbox_put(txn, str_from(mailbox->name), &row);
+	/* Its UIDVALIDITY is on disk before it is told. */
+	if (!is_listed) {
+		mailbox->row.uid_reserved = row.uidnext + RESERVED;
+		if (!write_uidlist(mailbox))
+			return false;
+	}
+	return index_mailbox_put(txn, str_from(mailbox->name), &mailbox->row);
 }
 
 /* Made anew by another program, with another UIDVALIDITY? */
@@ -643,6 +653,8 @@ static bool rename_message(struct mailbox *mailbox, struct index_txn *txn,
 		return index_message_put(txn, mailbox->row.id, &message->is,
 			str_from(message->name));
 	}
+	mailbox_store_unflushed(mailbox->store, mailbox->name,
+		MAILBOX_CUR | (entry.is_new ? MAILBOX_NEW : 0));
 	free(message->name);
 	message->name = strdup(name);
 	if (!message->name)

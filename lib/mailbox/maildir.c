@@ -550,16 +550,13 @@ static int save(int store, const char *mailbox, struct arena *arena,
 }
 
 static bool publish(int store, const char *mailbox, const char *temporary,
-	const char *name, int64_t internal_s)
+	const char *name)
 {
 	char old[PATH_MOST], new[PATH_MOST];
-	struct timespec dates[2] = { { .tv_sec = internal_s },
-		{ .tv_sec = internal_s } };
 
 	path_to(old, mailbox, "tmp", temporary);
 	path_to(new, mailbox, "cur", name);
-	return utimensat(store, old, dates, 0) == 0 &&
-		rename_fresh(store, old, new);
+	return rename_fresh(store, old, new);
 }
 
 static void cancel(int store, const char *mailbox, const char *temporary)
@@ -569,11 +566,15 @@ static void cancel(int store, const char *mailbox, const char *temporary)
 	unlinkat(store, path_to(path, mailbox, "tmp", temporary), 0);
 }
 
-static bool flush(int store, const char *mailbox)
+/* cur/ first: what moved there must not be missing in both. */
+static bool flush(int store, const char *mailbox, bool new)
 {
 	char path[PATH_MOST];
 
-	return flush_path(store, path_to(path, mailbox, "cur", NULL));
+	return flush_path(store, path_to(path, mailbox, "cur", NULL)) &&
+		(!new ||
+			flush_path(store,
+				path_to(path, mailbox, "new", NULL)));
 }
 
 const struct mailbox_driver mailbox_maildir = {

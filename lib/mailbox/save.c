@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -129,11 +130,11 @@ static enum mailbox_result publish(struct mailbox_save *save,
 	is->modseq = m->row.modseq + 1;
 	if (!mailbox_add(m, txn, is, name))
 		return MAILBOX_TRY_LATER;
-	if (!driver->publish(m->store->dir, m->name, save->temporary, name,
-		is->internal_s))
+	if (!driver->publish(m->store->dir, m->name, save->temporary, name))
 		return mailbox_failed("write to", m->name);
 	save->temporary = NULL;
 	save->name = name;
+	mailbox_store_unflushed(m->store, m->name, MAILBOX_CUR);
 	return MAILBOX_OK;
 }
 
@@ -203,10 +204,14 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	const struct imap_flags *flags, int64_t internal_s)
 {
 	struct mailbox *m = save->mailbox;
+	struct timespec dates[2] = { { .tv_sec = internal_s },
+		{ .tv_sec = internal_s } };
 
 	if (save->held_cr && !put(save, '\r'))
 		return mailbox_failed("write to", m->name);
-	if (!flush_piece(save) || io_fsync(save->fd) < 0)
+	/* The date is in the file: before the flush, it is flushed too. */
+	if (!flush_piece(save) || futimens(save->fd, dates) < 0 ||
+		io_fsync(save->fd) < 0)
 		return mailbox_failed("write to", m->name);
 	close(save->fd);
 	save->fd = -1;
@@ -232,9 +237,7 @@ enum mailbox_result mailbox_save_publish(struct mailbox_save **saves,
 	if (result != MAILBOX_OK)
 		return result;
 	*uid = saves[0]->is.uid;
-	if (!m->store->driver->flush(m->store->dir, m->name))
-		return mailbox_failed("flush", m->name);
-	return mailbox_store_flush(m->store);
+	return mailbox_store_flush(m->store, m->name);
 }
 
 enum mailbox_result mailbox_save_end(struct mailbox_save *save,

@@ -122,6 +122,8 @@ static void claim(struct scan *scan, struct mailbox_message *m)
 			m->name);
 		return;
 	}
+	mailbox_store_unflushed(mailbox->store, mailbox->name,
+		MAILBOX_CUR | MAILBOX_NEW);
 	free(m->name);
 	m->name = strdup(name);
 	m->is.flags &= ~(unsigned)(MAILBOX_IN_NEW | MAILBOX_PENDING);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "base/table.h"
 #include "imap/mutf7.h"
 #include "io/fiber.h"
 #include "io/helper.h"
@@ -85,6 +86,21 @@ static bool write_all(int fd, struct str text)
 	return true;
 }
 
+/* The directory that a path of the store lies in. */
+static bool flush_dir_of(struct mailbox_store *store, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[1200];
+
+	if (!slash)
+		return fsync(store->dir) == 0;
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	auto_close int fd = openat(store->dir, dir,
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && fsync(fd) == 0;
+}
+
 bool mailbox_store_write(struct mailbox_store *store, const char *path,
 	struct str text, bool durable)
 {
@@ -102,7 +118,7 @@ bool mailbox_store_write(struct mailbox_store *store, const char *path,
 		renameat(store->dir, temporary, store->dir, path) == 0;
 	if (!ok)
 		unlinkat(store->dir, temporary, 0);
-	return ok;
+	return ok && (!durable || flush_dir_of(store, path));
 }
 
 static int by_name(const void *a, const void *b)
@@ -164,11 +180,6 @@ static void subscription_format(struct buf *out, struct str name,
 	buf_char(out, '\n');
 }
 
-static bool flush_dir(struct mailbox_store *store)
-{
-	return io_fsync(store->dir) == 0;
-}
-
 enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 	struct str name, bool on)
 {
@@ -193,7 +204,7 @@ enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 	if (on)
 		subscription_format(&out, name, is_version_2);
 	if (!mailbox_store_write(store, "subscriptions", buf_str(&out),
-		true) || !flush_dir(store))
+		true))
 		return mailbox_failed("write", "subscriptions");
 	return MAILBOX_OK;
 }
@@ -224,7 +235,7 @@ static enum mailbox_result open_once(struct mailbox_store *store,
 
 	if (result == MAILBOX_OK)
 		mailbox_close(mailbox);
-	return result == MAILBOX_OK ? mailbox_store_flush(store) : result;
+	return result;
 }
 
 enum mailbox_result mailbox_store_create(struct mailbox_store *store,
@@ -282,7 +293,7 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 		index_abort(txn);
 	else
 		ok = index_commit(txn);
-	return ok ? mailbox_store_flush(store) : MAILBOX_TRY_LATER;
+	return ok ? MAILBOX_OK : MAILBOX_TRY_LATER;
 }
 
 static enum mailbox_result rename_one(struct mailbox_store *store,
@@ -295,6 +306,9 @@ static enum mailbox_result rename_one(struct mailbox_store *store,
 
 	if (to.len > NAME_MOST)
 		return MAILBOX_LIMIT;
+	result = mailbox_store_flush(store, text_of(from, old));
+	if (result != MAILBOX_OK)
+		return result;
 	result = store->driver->rename(store->dir, text_of(from, old),
 		text_of(to, new));
 	if (result != MAILBOX_OK)
@@ -374,15 +388,110 @@ enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
 	}
 	if (result == MAILBOX_OK && renamed == 0)
 		return MAILBOX_NONEXISTENT;
-	return result == MAILBOX_OK ? mailbox_store_flush(store) : result;
+	return result;
 }
 
-enum mailbox_result mailbox_store_flush(struct mailbox_store *store)
+/* ---- flushes ---- */
+
+struct mailbox_unflushed {
+	unsigned what;
+	uint64_t begun, done, failed; /* flushes, by number */
+	bool is_running;
+	struct io_event event;
+};
+
+static struct mailbox_unflushed *unflushed_of(struct mailbox_store *store,
+	const char *mailbox)
 {
+	struct mailbox_unflushed *u = table_find(store->unflushed,
+		str_from(mailbox));
+
+	if (!u) {
+		u = mem_new(1, sizeof(*u));
+		io_event_init(&u->event);
+		table_put(store->unflushed, str_from(mailbox), u);
+	}
+	return u;
+}
+
+void mailbox_store_unflushed(struct mailbox_store *store,
+	const char *mailbox, unsigned what)
+{
+	unflushed_of(store, mailbox)->what |= what;
+	mailbox_store_soon(store);
+}
+
+static bool flush_uids(struct mailbox_store *store, const char *mailbox)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	auto_close int fd = openat(store->dir,
+		arena_fmt(arena, "%sdovecot-uidlist",
+			store->driver->path(arena, mailbox)).p,
+		O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && io_fdatasync(fd) == 0;
+}
+
+static void flush_now(struct mailbox_store *store, const char *mailbox,
+	struct mailbox_unflushed *u)
+{
+	unsigned what = u->what;
+	uint64_t number = ++u->begun;
+
+	u->is_running = true;
+	u->what = 0;
+	if ((!(what & (MAILBOX_CUR | MAILBOX_NEW)) ||
+		    store->driver->flush(store->dir, mailbox,
+			    what & MAILBOX_NEW)) &&
+		(!(what & MAILBOX_UIDS) || flush_uids(store, mailbox)))
+		what = 0;
+	/* A mailbox that was removed meanwhile needs nothing. */
+	if (what && store->driver->exists(store->dir, mailbox)) {
+		u->what |= what;
+		u->failed = number;
+	}
+	u->done = number;
+	u->is_running = false;
+	io_event_wake_all(&u->event);
+}
+
+enum mailbox_result mailbox_store_flush(struct mailbox_store *store,
+	const char *mailbox)
+{
+	struct mailbox_unflushed *u = unflushed_of(store, mailbox);
+	uint64_t wanted = u->begun + (u->what != 0);
+
+	while (u->done < wanted)
+		if (!u->is_running)
+			flush_now(store, mailbox, u);
+		else if (!io_event_wait(&u->event, SPAN_FOREVER))
+			io_uncancel(); /* it must know */
+	return u->failed < wanted || wanted == 0 ? MAILBOX_OK :
+		mailbox_failed("flush", mailbox);
+}
+
+/* Whatever waits for a flush. */
+static enum mailbox_result flush_all(struct mailbox_store *store)
+{
+	enum mailbox_result result = MAILBOX_OK;
+	bool found;
+
 	store->is_dirty = false;
-	if (io_fdatasync(index_fd(store->index)) == 0)
-		return MAILBOX_OK;
-	return mailbox_failed("flush the index of", store->path);
+	do {
+		struct table_walk walk = { 0 };
+		char name[NAME_MOST + 1];
+
+		found = false;
+		while (!found && table_next(store->unflushed, &walk)) {
+			struct mailbox_unflushed *u = walk.value;
+
+			found = u->what != 0;
+		}
+		if (found)
+			result = mailbox_store_flush(store,
+				text_of(walk.key, name));
+	} while (found && result == MAILBOX_OK);
+	return result;
 }
 
 static bool rename_all(struct mailbox_store *store)
@@ -403,9 +512,9 @@ void mailbox_store_settle(struct mailbox_store *store)
 {
 	while (!rename_all(store))
 		;
-	if (store->is_dirty &&
-		mailbox_store_flush(store) != MAILBOX_OK)
-		log_warning("%s: the index may be behind", store->path);
+	if (store->is_dirty && flush_all(store) != MAILBOX_OK)
+		log_warning("%s: the last changes may not be on the disk",
+			store->path);
 }
 
 /* Fiber: until nothing is to be done. */
@@ -418,7 +527,7 @@ static void follow(void *context)
 			io_yield();
 		if (!store->is_dirty)
 			break;
-		if (mailbox_store_flush(store) != MAILBOX_OK)
+		if (flush_all(store) != MAILBOX_OK)
 			break;
 	}
 	store->is_flushing = false;
@@ -490,6 +599,7 @@ struct mailbox_store *mailbox_store_open(const char *location)
 
 	str_take_prefix(&path, STR("maildir:"));
 	list_init(&store->open);
+	store->unflushed = table_new();
 	store->driver = &mailbox_maildir;
 	store->inotify = -1;
 	store->path = strndup(path.p, path.len);
@@ -509,6 +619,7 @@ struct mailbox_store *mailbox_store_open(const char *location)
 		return store;
 	if (store->dir >= 0)
 		close(store->dir);
+	table_free(store->unflushed);
 	free(store->path);
 	free(store);
 	return NULL;
@@ -529,6 +640,9 @@ void mailbox_store_close(struct mailbox_store *store)
 	if (store->inotify >= 0)
 		io_close(store->inotify);
 	close(store->dir);
+	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
+		free(w.value);
+	table_free(store->unflushed);
 	free(store->path);
 	free(store);
 }

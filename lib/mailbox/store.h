@@ -19,7 +19,15 @@ struct mailbox_store {
 	struct fiber *flusher, *listener;
 	bool is_flushing; /* the fiber that renames files runs */
 	bool is_watching; /* the fiber that reads inotify runs */
-	bool is_dirty;    /* commits that are not on disk */
+	bool is_dirty;    /* something is to be done soon */
+	struct table *unflushed; /* mailbox -> struct mailbox_unflushed */
+};
+
+/* What of a mailbox a power cut could still undo. */
+enum {
+	MAILBOX_CUR = 1 << 0,  /* names in cur/ */
+	MAILBOX_NEW = 1 << 1,  /* names in new/ */
+	MAILBOX_UIDS = 1 << 2, /* lines at the end of the uidlist */
 };
 
 /* location: "maildir:PATH" or PATH; it is made if it is not there. NULL: said
@@ -54,9 +62,13 @@ must_check enum mailbox_result mailbox_store_remove(
 must_check enum mailbox_result mailbox_store_rename(
 	struct mailbox_store *store, struct str from, struct str to);
 
-/* What is committed survives a power cut when this returns. Waits. */
+/* These of a mailbox are to be flushed, within a second at the latest. */
+void mailbox_store_unflushed(struct mailbox_store *store, const char *mailbox,
+	unsigned what);
+/* What was done to the mailbox survives a power cut when this returns. Those
+ * who come while a flush runs share the next one. Waits. */
 must_check enum mailbox_result mailbox_store_flush(
-	struct mailbox_store *store);
+	struct mailbox_store *store, const char *mailbox);
 /* Something is to be done within a second: names of files, a flush. */
 void mailbox_store_soon(struct mailbox_store *store);
 /* Hear of what other programs do to the mailboxes that are open. */
