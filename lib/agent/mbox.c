@@ -247,6 +247,20 @@ static struct str hold_back(struct str *octets, bool at_start)
 	return tail;
 }
 
+/* A power cut may have left a part of a message at the end: what follows is a
+ * message of its own all the same. */
+static struct str gap_before(const struct writer *w)
+{
+	char last[2];
+	ssize_t len = w->size < 2 ? w->size : 2;
+
+	if (pread(w->fd, last, (size_t)len, w->size - len) != len || len == 0)
+		return STR("");
+	if (last[len - 1] != '\n')
+		return STR("\n\n");
+	return len == 2 && last[0] != '\n' ? STR("\n") : STR("");
+}
+
 static bool write_message(struct writer *w)
 {
 	struct buf out = BUF_IN(w->arena), held = BUF_IN(w->arena);
@@ -254,6 +268,7 @@ static bool write_message(struct writer *w)
 	struct str octets;
 	bool at_start = true;
 
+	buf_add(&out, gap_before(w));
 	format_from_line(&out, w);
 	mbox_quote(&out, w->mbox->head, &at_start);
 	content_open(&reader, w->arena, &w->delivery->content);
@@ -274,6 +289,20 @@ static bool write_message(struct writer *w)
 	return write_all(w->fd, at_start ? STR("\n") : STR("\n\n"));
 }
 
+/* A new file's name is in its folder. Where that may not be opened, all of
+ * the file system is flushed. */
+static bool flush_name(const struct writer *w)
+{
+	const char *slash = strrchr(w->path, '/');
+	const char *folder = !slash ? "." : slash == w->path ? "/" :
+		arena_cstr(w->arena,
+			str_of(w->path, (size_t)(slash - w->path)));
+	auto_close int fd = openat(w->mbox->base, folder,
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 ? io_fsync(fd) == 0 : io_syncfs(w->fd) == 0;
+}
+
 static struct status append(struct writer *w)
 {
 	struct status status = check_file(w);
@@ -282,7 +311,8 @@ static struct status append(struct writer *w)
 		return status;
 	if (lseek(w->fd, w->size, SEEK_SET) < 0)
 		return cannot(w, "seek");
-	if (!write_message(w) || io_fsync(w->fd) < 0) {
+	if (!write_message(w) || io_fsync(w->fd) < 0 ||
+		(w->size == 0 && !flush_name(w))) {
 		status = cannot(w, "write");
 		if (ftruncate(w->fd, w->size) < 0)
 			log_warning("%s: cannot cut off a part of a message: "

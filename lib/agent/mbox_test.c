@@ -99,6 +99,22 @@ static void messages_follow_each_other(void **state)
 	assert_true(str_ends(text, STR("\nlast\n\n")));
 }
 
+/* A power cut left a part of a message. */
+static void a_torn_end_harms_nothing(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery = make_delivery(arena, STR("S: x\n\ny\n"));
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	(void)state;
+	assert_int_equal(write(fd, "From b\nS: half", 13), 13);
+	close(fd);
+	assert_int_equal(append(&delivery, path, 0).code, 250);
+	assert_true(str_starts(contents(arena),
+		STR("From b\nS: hal\n\nFrom a@example.org ")));
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_full_mailbox_is_left_as_it_was(void **state)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -164,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_lines_are_quoted),
+		cmocka_unit_test(a_torn_end_harms_nothing),
 		cmocka_unit_test(messages_follow_each_other),
 		cmocka_unit_test(a_full_mailbox_is_left_as_it_was),
 		cmocka_unit_test(a_lock_that_is_held_defers),

@@ -140,6 +140,35 @@ static void saves_and_reads(void **state)
 	mailbox_store_close(store);
 }
 
+/* The index is lost in a power cut: UIDVALIDITY stands in the uidlist before
+ * a client hears it, and no UID is given twice or jumped over. */
+static void uids_outlive_the_index(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	uint32_t uidvalidity = m->row.uidvalidity;
+
+	(void)state;
+	assert_true(is_file("dovecot-uidlist"));
+	put_file("cur/100.a.host:2,", "Subject: one\n\n1\n");
+	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
+	put_file("cur/200.b.host:2,", "Subject: two\n\n2\n");
+	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
+	assert_int_equal(m->row.uidnext, 3);
+	mailbox_close(m);
+	mailbox_store_close(store);
+	assert_int_equal(unlink(path_in("posthorn-index")), 0);
+	store = open_store();
+	m = open_inbox(store);
+	assert_int_equal(m->row.uidvalidity, uidvalidity);
+	assert_int_equal(m->count, 2);
+	assert_int_equal(m->messages[0].is.uid, 1);
+	assert_int_equal(m->messages[1].is.uid, 2);
+	assert_true(m->row.uidnext > 2);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 static void sees_other_programs(void **state)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -486,6 +515,7 @@ int main(void)
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
 		IN_DIR(saves_and_reads),
+		IN_DIR(uids_outlive_the_index),
 		IN_DIR(sees_other_programs),
 		IN_DIR(names_follow_flags),
 		IN_DIR(flags_survive),

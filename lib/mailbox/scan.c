@@ -238,7 +238,8 @@ static void take_uids(struct scan *scan, struct table *uids)
 		if (is_free)
 			table_put(uids, item->key, item);
 	}
-	if (list.uidnext > m->row.uidnext)
+	/* Up to there it is our own reservation. */
+	if (list.uidnext > m->row.uid_reserved)
 		m->row.uidnext = list.uidnext;
 }
 
