@@ -23,7 +23,7 @@ static const struct {
 } words[] = {
 	{ "mail", PROMISE_MAIL, 5 },   { "hold", PROMISE_HOLD, 2 },
 	{ "drop", PROMISE_DROP, 2 },   { "gone", PROMISE_GONE, 2 },
-	{ "box", PROMISE_BOX, 3 },     { "there", PROMISE_THERE, 4 },
+	{ "box", PROMISE_BOX, 3 },     { "there", PROMISE_THERE, 5 },
 	{ "leave", PROMISE_LEAVE, 3 }, { "left", PROMISE_LEFT, 4 },
 	{ "nobox", PROMISE_NOBOX, 2 },
 };
@@ -586,6 +586,8 @@ static const char *check_there(const struct now *now, struct mailbox *box,
 	if (uid >= box->row.uidnext)
 		return wrong(now, "%s: UID %u would be given again", box->name,
 			uid);
+	if (!m && now->when_us < p->when_us + number_of(p->fields[3]) * 1000)
+		return NULL;
 	if (!m)
 		return is_leaving(now, p) ? NULL :
 			wrong(now, "%s: UID %u, message %.*s, is not there",

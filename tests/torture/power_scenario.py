@@ -18,7 +18,8 @@ it, or "start PID", "exit PID". Lines of the ledger, fields parted by tabs:
     store PATH                            a user's mail; the lines below
                                           are about it
     box NAME UIDVALIDITY MOMENT           told to a client
-    there NAME UID ID MOMENT              is there, with that UID
+    there NAME UID ID MILLISECONDS MOMENT is there, with that UID, so long
+                                          after
     leave NAME UID MOMENT                 somebody asks to expunge it
     left NAME UID MILLISECONDS MOMENT     is gone so long after
     nobox NAME MOMENT                     asked to delete or rename it
@@ -138,7 +139,7 @@ class Imap:
         told = re.search(r"APPENDUID (\d+) (\d+)", lines[-1])
         ok = "imapd %s OK" % tag
         self.ledger.add("box", name, told.group(1), ok)
-        self.ledger.add("there", name, told.group(2), message, ok)
+        self.ledger.add("there", name, told.group(2), message, 0, ok)
         return int(told.group(2))
 
     def take(self, verb, uid, message, source, target):
@@ -149,7 +150,7 @@ class Imap:
             self.ledger.add("leave", source, uid, asked)
             self.ledger.add("left", source, uid, 0, ok)
         self.ledger.add("box", target, told.group(1), ok)
-        self.ledger.add("there", target, told.group(3), message, ok)
+        self.ledger.add("there", target, told.group(3), message, 0, ok)
         return int(told.group(3))
 
     def expunge(self, name, uid):
@@ -386,7 +387,7 @@ def imap_of_delivered(play, mta):
     lines, _, ok = client.ask(
         "UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (X-POWER)])")
     uid = int(re.search(r"UID (\d+)", "\n".join(lines)).group(1))
-    play.ledger.add("there", "INBOX", uid, "dave-1", ok)
+    play.ledger.add("there", "INBOX", uid, "dave-1", 1000, ok)
     client.ask("CREATE Kept")
     client.take("MOVE", uid, "dave-1", "INBOX", "Kept")
     time.sleep(1.5)

@@ -46,6 +46,7 @@ struct replay {
 	size_t item_count;
 	uint8_t choice[MODEL_ITEMS_MOST];
 	struct table *seen; /* mail stores that were checked */
+	struct table *troubles; /* that were shown: each once */
 	uint64_t most, states, moments, stores, random, mark;
 	uint64_t wrong;
 	bool quick;
@@ -64,7 +65,9 @@ static void show(struct replay *r, const char *trouble)
 	auto_buf struct buf out = { 0 };
 	unsigned shown = 0;
 
-	if (r->wrong++ >= SHOWN_MOST)
+	r->wrong++;
+	if (table_put(r->troubles, str_from(trouble), r) ||
+		table_count(r->troubles) > SHOWN_MOST)
 		return;
 	for (size_t i = 0; i < r->item_count; i++) {
 		if (!r->choice[i] || shown++ > 8)
@@ -353,6 +356,7 @@ int main(int argc, char **argv)
 	r->most = 200;
 	r->random = 1;
 	r->seen = table_new();
+	r->troubles = table_new();
 	if (!take_options(r, argc, argv)) {
 		fprintf(stderr, "usage: replay [-m MOST] [-s SITES] [-i SITE] "
 				"[-q] FOLDER SCRATCH\n");
