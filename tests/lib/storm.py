@@ -297,6 +297,9 @@ class SmallDisk:
             run("mkfs.ext4", "-q", "-m", "0", "-E",
                 "lazy_itable_init=0,nodiscard", image)
         os.makedirs(folder, exist_ok=True)
+        # another mount of it, in a namespace that is ending, must go first
+        instance.wait_for(lambda: not run("losetup", "-j", image).stdout,
+                          "the end of another mount of " + image)
         run("mount", "-o", "loop", image, folder)
         lost = folder + "/lost+found"
         if os.path.isdir(lost):
