@@ -236,6 +236,12 @@ static bool is_word(const char *text)
 	return text[0] != '\0';
 }
 
+static _Noreturn void usage(void)
+{
+	log_at(LOG_LEVEL_FATAL, "usage: postqueue %s", command.usage);
+	exit(EX_UNAVAILABLE);
+}
+
 struct request {
 	int operation; /* 0: none yet */
 	const char *argument;
@@ -244,7 +250,7 @@ struct request {
 static void set(struct request *request, int operation, const char *argument)
 {
 	if (request->operation)
-		command_usage(&command);
+		usage();
 	if (argument && !is_word(argument))
 		unavailable("bad argument");
 	request->operation = operation;
@@ -268,7 +274,7 @@ static void run(const struct conf *conf, const struct request *request)
 		flush(conf, "site", request->argument);
 		break;
 	default:
-		command_usage(&command);
+		usage();
 	}
 }
 
@@ -288,13 +294,13 @@ int main(int argc, char **argv)
 			log_verbose(true);
 			break;
 		case '?':
-			command_usage(&command);
+			usage();
 		default:
 			set(&request, option, option == 'i' || option == 's'
 				? optarg : NULL);
 		}
 	if (optind < argc)
-		command_usage(&command);
+		usage();
 	run(command_conf(arena_new(0), directory), &request);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		log_error("write: %m");

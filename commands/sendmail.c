@@ -54,6 +54,7 @@ struct request {
 	struct str verp; /* NONE: no VERP; empty: default_verp_delimiters */
 	uint64_t ret, notify, flags;
 	bool extract, dot_is_text;
+	bool has_interval; /* -q and a time: nothing to do */
 	struct buf recipients; /* lines for the drop */
 	size_t recipient_count;
 };
@@ -245,14 +246,16 @@ static void set_queue_run(struct request *request, const char *text)
 				modes[i].what);
 		request->mode = modes[i].mode;
 		request->flush = text + 1;
+		return;
 	}
+	request->has_interval = true;
 }
 
-/* -XV or -XVxy: VERP; other -X name a log file of old. */
+/* -XV or -XVxy: VERP. */
 static void set_verp(struct request *request, const char *text)
 {
 	if (text[0] != 'V')
-		return;
+		fatal("unsupported: -X%c", text[0]);
 	request->verp = str_from(text + 1);
 }
 
@@ -346,10 +349,13 @@ static const char *read_options(struct request *request, int argc, char **argv)
 	return directory;
 }
 
-static const char *user_name(void)
+/* Whose mail it is, for messages: the sender that was named, or the user. */
+static const char *whose(const struct request *request)
 {
 	const struct passwd *user = getpwuid(getuid());
 
+	if (!str_is_none(request->sender))
+		return arena_cstr(request->arena, request->sender);
 	return user ? user->pw_name : "unknown";
 }
 
@@ -444,11 +450,12 @@ static enum line_ends line_ends_of(const struct conf *conf)
 	return LINE_ENDS_ALWAYS;
 }
 
-static void send_body(const struct conf *conf, struct input *input,
+static void send_body(const struct request *request, struct input *input,
 	struct drop *drop, size_t octets)
 {
-	uint64_t limit = conf->message_size_limit > 0 ?
-		(uint64_t)conf->message_size_limit :
+	int64_t most = request->conf->message_size_limit;
+	uint64_t limit = most > 0 ?
+		(uint64_t)most :
 		UINT64_MAX;
 	struct str piece;
 	bool starts;
@@ -457,7 +464,7 @@ static void send_body(const struct conf *conf, struct input *input,
 		octets += piece.len;
 		if (octets > limit) {
 			drop_cancel(drop);
-			fatal("%s(%u): message file too big", user_name(),
+			fatal("%s(%u): message file too big", whose(request),
 				getuid());
 		}
 		drop_content(drop, piece);
@@ -472,7 +479,7 @@ static void check_verp(struct request *request)
 		return;
 	if (!str_is_none(request->sender) && request->sender.len == 0)
 		fatal("%s(%u): -V option requires non-null sender address",
-			user_name(), getuid());
+			whose(request), getuid());
 	if (request->verp.len && !mail_verp_is_valid(request->verp,
 					 conf->verp_delimiter_filter))
 		fatal("-V requires two characters from %.*s",
@@ -482,13 +489,9 @@ static void check_verp(struct request *request)
 /* Reports of -bv and -v come by mail. */
 static void say_report(const struct request *request)
 {
-	struct str sender = str_is_none(request->sender) ?
-		str_from(user_name()) :
-		request->sender;
-
 	if (request->flags & (MAILDROP_FLAG_VERIFY | MAILDROP_FLAG_TRACE))
 		printf("Mail Delivery Status Report will be mailed to "
-		       "<%.*s>.\n", STR_ARG(sender));
+		       "<%s>.\n", whose(request));
 }
 
 static int submit(struct request *request, struct input *input,
@@ -499,9 +502,9 @@ static int submit(struct request *request, struct input *input,
 	drop_open(&drop, request->conf);
 	add_envelope(request, &drop);
 	drop_content(&drop, header);
-	send_body(request->conf, input, &drop, header.len);
+	send_body(request, input, &drop, header.len);
 	if (!drop_commit(&drop, 0)) {
-		log_at(LOG_LEVEL_FATAL, "%s(%u): %s", user_name(), getuid(),
+		log_at(LOG_LEVEL_FATAL, "%s(%u): %s", whose(request), getuid(),
 			drop.answer);
 		return drop.failure;
 	}
@@ -520,7 +523,7 @@ static int deliver(struct request *request)
 		!request->dot_is_text);
 	if (!request->extract && request->recipient_count == 0)
 		fatal("%s(%u): Recipient addresses must be specified on the "
-		      "command line or via the -t option", user_name(),
+		      "command line or via the -t option", whose(request),
 			getuid());
 	/* -bv is about addresses: no message is read, unless they are in it. */
 	if (request->mode != MODE_VERIFY || request->extract)
@@ -531,7 +534,7 @@ static int deliver(struct request *request)
 		headers_recipients(request->arena, header, add_found, request);
 	if (request->recipient_count == 0)
 		fatal("%s(%u): No recipient addresses found in message header",
-			user_name(), getuid());
+			whose(request), getuid());
 	status = submit(request, input, header);
 	free(input);
 	return status;
@@ -609,6 +612,7 @@ static void set_name(struct request *request, const char *argv0)
 	const char *slash = strrchr(argv0, '/');
 	const char *name = slash ? slash + 1 : argv0;
 
+	log_name(name);
 	if (strcmp(name, "mailq") == 0)
 		request->mode = MODE_LIST;
 	else if (strcmp(name, "newaliases") == 0)
@@ -646,6 +650,9 @@ int main(int argc, char **argv)
 	directory = read_options(&request, argc, argv);
 	request.conf = command_conf(arena, directory);
 	check_mode(&request, argc - optind);
+	if (request.has_interval && optind == argc && !request.extract &&
+		request.mode == MODE_DELIVER)
+		return EX_OK;
 	for (int i = optind; i < argc; i++)
 		add_recipient(&request, command_line_address(argv[i]));
 	return run(&request);
