@@ -14,6 +14,7 @@
 
 enum {
 	CONNECT_S = 60,
+	PICKUP_S = 10,
 	ANSWER_S = 600,
 	LINE_S = 60,
 	SEND_AT = 32 * 1024,
@@ -98,20 +99,25 @@ static bool relay(struct call *call, struct stream *io, struct listing *list)
 	return msg_queue_end_recv(call, &end, span_s(1));
 }
 
-/* In Postfix's order. True: it is all, and the client has it. */
+static bool list_of(struct client *client, struct listing *list,
+	const char *source, int seconds)
+{
+	struct call *call = service_call(client->arena, source,
+		span_s(seconds));
+
+	if (call && relay(call, client->io, list))
+		return true;
+	log_warning("no list of %s: %m", source);
+	return false;
+}
+
+/* In Postfix's order. True: the client has all of it; but maildrop/ is no
+ * reason to show nothing. */
 static bool list_all(struct client *client, struct listing *list)
 {
-	static const char *const sources[] = { "pickup", "qmgr" };
-
-	for (size_t i = 0; i < COUNT(sources); i++) {
-		struct call *call = service_call(client->arena, sources[i],
-			span_s(CONNECT_S));
-
-		if (!call)
-			log_warning("connect to %s: %m", sources[i]);
-		if (!call || !relay(call, client->io, list))
-			return false;
-	}
+	(void)!list_of(client, list, "pickup", PICKUP_S);
+	if (!list_of(client, list, "qmgr", CONNECT_S))
+		return false;
 	listing_end(list);
 	return send_some(client->io, list->out, true);
 }
