@@ -99,6 +99,15 @@ static bool match_size(struct candidate *c, const struct imap_search *node)
 		size < (uint64_t)node->number;
 }
 
+static bool match_email_id(struct candidate *c, struct str id)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_facts facts;
+
+	return mailbox_facts(c->s->view->mailbox, c->uid, arena, &facts) ==
+		MAILBOX_OK && str_eq(facts.email_id, id);
+}
+
 static bool match_keyword(struct candidate *c, struct str name)
 {
 	int bit = mailbox_keyword(c->s->view->mailbox, name);
@@ -166,6 +175,10 @@ static bool match_plain(struct candidate *c, const struct imap_search *node)
 		return match_size(c, node);
 	case IMAP_SEARCH_MODSEQ:
 		return c->is.modseq >= (uint64_t)node->number;
+	case IMAP_SEARCH_EMAILID:
+		return match_email_id(c, node->text);
+	case IMAP_SEARCH_THREADID:
+		return false; /* no message has one: FETCH says NIL */
 	case IMAP_SEARCH_HEADER:
 		return read_text(c) && imap_match_header(c->arena, c->header,
 			node->field, node->text);

@@ -649,6 +649,12 @@ def test_rfc8970_preview_and_rfc8474_ids():
             S: * 1 FETCH (EMAILID ($id) THREADID NIL)
             S: * 3 FETCH (EMAILID ($id) THREADID NIL)
             S: A4 OK ...
+            C: A5 SEARCH EMAILID $id
+            S: * SEARCH 1 3
+            S: A5 OK ...
+            C: A6 SEARCH OR THREADID $id EMAILID M00
+            S: * SEARCH
+            S: A6 OK ...
         """)
 
 
