@@ -27,6 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 		panic("cutting the input changes the message");
 	smtp_encode(&encoder, buf_str(&one), &wire);
 	smtp_encode_end(&encoder, &wire);
+	/* The same octets as a chunk of BDAT: all are taken. */
+	in = str_of(octets, len);
+	smtp_decoder_init(&d, SMTP_NEWLINE_NORMALIZE, false, true);
+	if (smtp_decode(&d, &in, &one) || in.len > 0)
+		panic("a chunk that ends by itself");
+	smtp_decode_end(&d, &one);
 	arena_free(arena);
 	return 0;
 }
