@@ -13,6 +13,7 @@
 
 enum {
 	HOOKS_MOST = 16,
+	PAUSE_ROUNDS = 4,    /* polls that a pause may last */
 	TURNS_PER_POLL = 64, /* switches before epoll is asked anyway */
 };
 
@@ -33,6 +34,8 @@ struct fiber {
 /* The one scheduler of the process. */
 static struct {
 	struct list runnable;
+	struct list paused; /* by io_pause */
+	int pause_rounds;
 	struct heap timers;
 	struct fiber *running;
 	size_t fibers;
@@ -53,6 +56,7 @@ static void prepare(void)
 	if (all.ready)
 		return;
 	list_init(&all.runnable);
+	list_init(&all.paused);
 	all.ready = true;
 }
 
@@ -174,6 +178,14 @@ void io_yield(void)
 	struct fiber *fiber = must_be_fiber();
 
 	list_append(&all.runnable, &fiber->turn);
+	leave(fiber);
+}
+
+void io_pause(void)
+{
+	struct fiber *fiber = must_be_fiber();
+
+	list_append(&all.paused, &fiber->turn);
 	leave(fiber);
 }
 
@@ -315,6 +327,18 @@ static int until_first_timer(void)
 	return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
+/* Paused ones go on when nobody else wants to, or has wanted to for long. */
+static void end_pauses(void)
+{
+	struct list *turn;
+
+	if (!list_is_empty(&all.runnable) && ++all.pause_rounds < PAUSE_ROUNDS)
+		return;
+	all.pause_rounds = 0;
+	while ((turn = list_shift(&all.paused)))
+		list_append(&all.runnable, turn);
+}
+
 static void run_fibers(void)
 {
 	struct list *turn;
@@ -343,9 +367,12 @@ void io_run(void (*first)(void *context), void *context)
 		if (all.stopping || all.fibers == 0)
 			return;
 		run_hooks();
-		ready_poll(list_is_empty(&all.runnable) ? until_first_timer() :
-							  0);
+		ready_poll(list_is_empty(&all.runnable) &&
+				list_is_empty(&all.paused)
+			? until_first_timer() : 0);
 		wake_sleepers();
+		if (!list_is_empty(&all.paused))
+			end_pauses();
 	}
 }
 
@@ -360,6 +387,7 @@ void io_forked(void)
 
 	heap_free(&all.timers);
 	list_init(&all.runnable);
+	list_init(&all.paused);
 	all.running = NULL;
 	all.fibers = all.hook_count = 0;
 	all.ready = true;

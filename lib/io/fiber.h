@@ -46,6 +46,8 @@ size_t io_fibers(void);
 
 /* Let the others run first. */
 void io_yield(void);
+/* Let the others run, and those for whom input is there already. */
+void io_pause(void);
 /* False (ECANCELED) when cancelled. */
 bool io_sleep(struct span span);
 /*

@@ -106,6 +106,28 @@ static bool wait_for_packet(int fd, struct msghdr *message,
 	}
 }
 
+/* What the kernel says of a packet of `got` octets; errno when it is none. */
+static bool take_packet(struct msghdr *message, size_t got, int *fds,
+	size_t fds_most, size_t *fd_count)
+{
+	int came[2 * PACKET_FDS_MOST];
+	size_t count = take_fds(message, came);
+
+	errno = message->msg_flags & (MSG_CTRUNC | MSG_TRUNC) ||
+			count > fds_most ? EMSGSIZE : 0;
+	if (errno || got == 0) {
+		int error = errno;
+
+		close_all(came, count);
+		errno = error;
+		return false;
+	}
+	if (count > 0)
+		memcpy(fds, came, count * sizeof(int));
+	*fd_count = count;
+	return true;
+}
+
 bool io_packet_recv(int fd, void *into, size_t cap, size_t *len, int *fds,
 	size_t fds_most, size_t *fd_count, struct span timeout)
 {
@@ -115,28 +137,80 @@ bool io_packet_recv(int fd, void *into, size_t cap, size_t *len, int *fds,
 		.msg_iovlen = 1,
 		.msg_control = control.octets,
 		.msg_controllen = sizeof(control.octets) };
-	int came[2 * PACKET_FDS_MOST];
-	size_t count;
 	ssize_t got;
 
 	*len = *fd_count = 0;
-	if (!wait_for_packet(fd, &message, timeout, &got))
+	if (!wait_for_packet(fd, &message, timeout, &got) ||
+		!take_packet(&message, (size_t)got, fds, fds_most, fd_count))
 		return false;
-	count = take_fds(&message, came);
-	if (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC) || count > fds_most) {
-		close_all(came, count);
-		errno = EMSGSIZE;
-		return false;
-	}
-	if (got == 0) {
-		close_all(came, count);
-		errno = 0;
-		return false;
-	}
-	if (count > 0)
-		memcpy(fds, came, count * sizeof(int));
-	*fd_count = count;
 	*len = (size_t)got;
+	return true;
+}
+
+/* recvmmsg that waits. A call for more than there is says so by its result,
+ * which saves the one that would answer EAGAIN. */
+static bool wait_for_packets(int fd, struct mmsghdr *messages, size_t most,
+	size_t *count, bool *drained, struct span timeout)
+{
+	struct moment until = MOMENT_NEVER;
+	bool has_waited = false;
+	int got;
+
+	for (;;) {
+		while (*drained) {
+			if (!has_waited)
+				until = moment_after(timeout);
+			has_waited = true;
+			if (!io_wait_again(fd, POLLIN, moment_left(until)))
+				return false;
+			*drained = false;
+		}
+		for (size_t i = 0; i < most; i++)
+			messages[i].msg_hdr.msg_controllen = CONTROL_OCTETS;
+		got = recvmmsg(fd, messages, (unsigned)most,
+			MSG_CMSG_CLOEXEC | MSG_DONTWAIT, NULL);
+		if (got > 0)
+			break;
+		if (got == 0 || errno == EAGAIN)
+			*drained = true;
+		else if (errno != EINTR)
+			return false;
+	}
+	*count = (size_t)got;
+	*drained = (size_t)got < most;
+	return true;
+}
+
+bool io_packets_recv(int fd, struct io_packet *packets, size_t most,
+	size_t *count, bool *drained, struct span timeout)
+{
+	union control controls[PACKETS_MOST];
+	struct iovec pieces[PACKETS_MOST];
+	struct mmsghdr messages[PACKETS_MOST];
+	size_t came = 0;
+
+	if (most > PACKETS_MOST)
+		most = PACKETS_MOST;
+	memset(messages, 0, sizeof(messages));
+	for (size_t i = 0; i < most; i++) {
+		pieces[i] = (struct iovec){ packets[i].octets, packets[i].cap };
+		messages[i].msg_hdr.msg_iov = &pieces[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+		messages[i].msg_hdr.msg_control = controls[i].octets;
+		packets[i].len = packets[i].fd_count = 0;
+	}
+	*count = 0;
+	if (!wait_for_packets(fd, messages, most, &came, drained, timeout))
+		return false;
+	for (size_t i = 0; i < came; i++) {
+		struct io_packet *packet = &packets[i];
+
+		packet->len = messages[i].msg_len;
+		if (!take_packet(&messages[i].msg_hdr, packet->len,
+			    packet->fds, PACKET_FDS_MOST, &packet->fd_count))
+			packet->len = 0; /* the end, or refused */
+	}
+	*count = came;
 	return true;
 }
 

@@ -75,6 +75,61 @@ static void packets_pass(void **state)
 	run(state, passes);
 }
 
+static void late(void *context)
+{
+	(void)context;
+	assert_true(send_text("three", NULL, 0));
+	io_close(pair[0]);
+	pair[0] = -1;
+}
+
+/* Several with one call; what is not there is waited for. */
+static void takes_several(void *context)
+{
+	char octets[2][8];
+	struct io_packet packets[2] = { { octets[0], 8 }, { octets[1], 8 } };
+	bool drained = false;
+	size_t count, before;
+
+	(void)context;
+	assert_true(send_text("one", NULL, 0));
+	assert_true(send_text("two", &pair[1], 1));
+	before = open_descriptors();
+	assert_true(io_packets_recv(pair[1], packets, 2, &count, &drained,
+		span_s(10)));
+	assert_int_equal(count, 2);
+	assert_false(drained);
+	assert_str(str_of(octets[0], packets[0].len), "one");
+	assert_str(str_of(octets[1], packets[1].len), "two");
+	assert_int_equal(packets[0].fd_count, 0);
+	assert_int_equal(packets[1].fd_count, 1);
+	io_close(packets[1].fds[0]);
+	/* one that is too long is refused, with its descriptor */
+	assert_true(send_text("much too long", &pair[1], 1));
+	assert_true(io_packets_recv(pair[1], packets, 2, &count, &drained,
+		span_s(10)));
+	assert_int_equal(count, 1);
+	assert_int_equal(packets[0].len, 0);
+	assert_true(drained);
+	assert_int_equal(open_descriptors(), before);
+	assert_false(io_packets_recv(pair[1], packets, 2, &count, &drained,
+		span_ms(1)));
+	assert_int_equal(errno, ETIMEDOUT);
+	io_spawn("late", late, NULL);
+	assert_true(io_packets_recv(pair[1], packets, 2, &count, &drained,
+		span_s(10)));
+	assert_str(str_of(octets[0], packets[0].len), "three");
+	if (count == 1)
+		assert_true(io_packets_recv(pair[1], packets, 2, &count,
+			&drained, span_s(10)));
+	assert_int_equal(packets[count - 1].len, 0); /* the end */
+}
+
+static void several_packets_at_once(void **state)
+{
+	run(state, takes_several);
+}
+
 /* Nothing is left open of a packet that is refused. */
 static void refuses(void *context)
 {
@@ -251,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_pass),
+		cmocka_unit_test(several_packets_at_once),
 		cmocka_unit_test(packets_are_refused),
 		cmocka_unit_test(too_many_descriptors_are_closed),
 		cmocka_unit_test(full_sockets_make_the_sender_wait),

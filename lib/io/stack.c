@@ -5,22 +5,24 @@
 #include <sys/mman.h>
 
 enum {
-	KEPT_WARM = 16,  /* reused first, with the pages they have */
-	KEPT_MOST = 256, /* the others keep only their topmost pages */
+	KEPT_WARM = 128, /* reused first, with the pages they have */
+	KEPT_COLD = 128, /* these keep only their topmost pages */
 	KEPT_TOP = 8 * 1024,
 };
 
 static struct {
-	struct stack stacks[KEPT_MOST];
-	size_t count;
+	struct stack warm[KEPT_WARM], cold[KEPT_COLD];
+	size_t warm_count, cold_count;
 } kept;
 
 bool stack_new(struct stack *stack)
 {
 	char *memory;
 
-	if (kept.count > 0) {
-		*stack = kept.stacks[--kept.count];
+	if (kept.warm_count + kept.cold_count > 0) {
+		*stack = kept.warm_count > 0
+			? kept.warm[--kept.warm_count]
+			: kept.cold[--kept.cold_count];
 		sanitizer_clear(stack->base, STACK_OCTETS);
 		return true;
 	}
@@ -43,14 +45,14 @@ bool stack_new(struct stack *stack)
 void stack_free(struct stack *stack)
 {
 	sanitizer_clear(stack->base, STACK_OCTETS);
-	if (kept.count >= KEPT_MOST) {
+	if (kept.warm_count < KEPT_WARM) {
+		kept.warm[kept.warm_count++] = *stack;
+	} else if (kept.cold_count == KEPT_COLD) {
 		VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
 		munmap(stack->base - STACK_GUARD, STACK_GUARD + STACK_OCTETS);
-		stack->base = NULL;
-		return;
-	}
-	if (kept.count >= KEPT_WARM)
+	} else {
 		madvise(stack->base, STACK_OCTETS - KEPT_TOP, MADV_DONTNEED);
-	kept.stacks[kept.count++] = *stack;
+		kept.cold[kept.cold_count++] = *stack;
+	}
 	stack->base = NULL;
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-	INPUT_FIRST = 4 * 1024, /* size of a read; doubles while reads fill it */
+	INPUT_FIRST = 16 * 1024, /* size of a read; doubles while reads fill it */
 	INPUT_MOST = 64 * 1024,
 	OUTPUT_MOST = 32 * 1024, /* sent when there is more */
 	DIRECT_LEAST = 8 * 1024, /* a piece that is sent without a copy */
@@ -100,6 +100,11 @@ static struct stream *open_stream(struct arena *arena, int in, int out)
 struct stream *stream_open(struct arena *arena, int fd)
 {
 	flags_set(fd);
+	return open_stream(arena, fd, fd);
+}
+
+struct stream *stream_open_accepted(struct arena *arena, int fd)
+{
 	return open_stream(arena, fd, fd);
 }
 
@@ -705,8 +710,12 @@ bool io_has_input(struct stream *stream)
 	if (unread(stream) > 0)
 		return true;
 	if (stream->failure || stream->ended ||
-		ioctl(stream->in, FIONREAD, &waiting) < 0 || waiting <= 0)
+		ioctl(stream->in, FIONREAD, &waiting) < 0)
 		return false;
+	if (waiting <= 0) {
+		stream->drained = true; /* the next thing is to wait */
+		return false;
+	}
 	if (!stream->retired) {
 		stream->retired = stream->input.p;
 		stream->input = (struct buf){ 0 };

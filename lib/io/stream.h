@@ -35,6 +35,8 @@ enum {
 
 /* Owns `fd` from now on (made non-blocking); closed with the arena. */
 struct stream *stream_open(struct arena *arena, int fd);
+/* Of io_accept: it does not block already. */
+struct stream *stream_open_accepted(struct arena *arena, int fd);
 /* Reads from one, writes to another descriptor: stdin and stdout. */
 struct stream *stream_open_pair(struct arena *arena, int in, int out);
 /* Closes at once, without flushing; the arena's end does the same. */
