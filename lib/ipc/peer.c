@@ -13,6 +13,7 @@
 
 enum {
 	BUCKETS = 256,
+	TAKEN_AT_ONCE = 2,          /* packets; at most PACKETS_MOST */
 	FLUSH_AT = 64 * 1024,       /* a packet that leaves at once */
 	CREDIT_AT = CALL_WINDOW / 4, /* give credit back in pieces this big */
 };
@@ -72,7 +73,7 @@ struct peer {
 	struct buf out;
 	struct list waiting;
 	struct fiber *reader, *writer;
-	char *packet; /* PACKET_MOST octets, for the reader */
+	char *packets; /* TAKEN_AT_ONCE times PACKET_MOST, for the reader */
 };
 
 /* All peers of this process. */
@@ -118,7 +119,7 @@ static void peer_unref(struct peer *peer)
 	if (--peer->refs > 0)
 		return;
 	buf_free(&peer->out);
-	free(peer->packet);
+	free(peer->packets);
 	free(peer->name);
 	free(peer);
 }
@@ -632,21 +633,39 @@ static bool accept_packet(struct peer *peer, struct str packet, const int *fds,
 	return is_fine && (packet.len == 0 || peer->is_dead);
 }
 
+static void take_packet(struct peer *peer, const struct io_packet *packet)
+{
+	bool is_fine = accept_packet(peer,
+		str_of(packet->octets, packet->len), packet->fds,
+		packet->fd_count);
+
+	if (peer->is_dead)
+		return;
+	if (packet->len == 0)
+		peer_die(peer, ECONNRESET);
+	if (!is_fine) {
+		log_warning("malformed packet from %s", peer->name);
+		peer_die(peer, EPROTO);
+	}
+}
+
 static void read_packets(void *context)
 {
 	struct peer *peer = context;
-	int fds[PACKET_FDS_MOST];
-	size_t len, fd_count;
+	struct io_packet packets[TAKEN_AT_ONCE];
+	bool drained = false;
+	size_t count;
 
+	for (size_t i = 0; i < TAKEN_AT_ONCE; i++) {
+		packets[i].octets = peer->packets + i * PACKET_MOST;
+		packets[i].cap = PACKET_MOST;
+	}
 	while (!peer->is_dead) {
-		if (!io_packet_recv(peer->fd, peer->packet, PACKET_MOST, &len,
-			    fds, COUNT(fds), &fd_count, SPAN_FOREVER)) {
+		if (!io_packets_recv(peer->fd, packets, TAKEN_AT_ONCE, &count,
+			    &drained, SPAN_FOREVER))
 			peer_die(peer, ECONNRESET);
-		} else if (!accept_packet(peer, str_of(peer->packet, len), fds,
-				   fd_count)) {
-			log_warning("malformed packet from %s", peer->name);
-			peer_die(peer, EPROTO);
-		}
+		for (size_t i = 0; i < count; i++)
+			take_packet(peer, &packets[i]);
 	}
 	peer->reader = NULL;
 	peer_unref(peer);
@@ -663,7 +682,7 @@ struct peer *peer_open(int fd, struct str name,
 	peer->fd = fd;
 	peer->serve = serve;
 	peer->context = context;
-	peer->packet = mem_new(1, PACKET_MOST);
+	peer->packets = mem_new(TAKEN_AT_ONCE, PACKET_MOST);
 	peer->name = mem_new(1, name.len + 1);
 	if (name.len)
 		memcpy(peer->name, name.p, name.len);
