@@ -275,6 +275,19 @@ static void fill_envelope(const struct intake *in, struct envelope *envelope)
 	}
 }
 
+/* Never used again; this process has no children that could draw the same. */
+static uint64_t fresh_nonce(void)
+{
+	static uint64_t drawn[64];
+	static size_t left;
+
+	if (left == 0) {
+		random_octets(drawn, sizeof(drawn));
+		left = COUNT(drawn);
+	}
+	return drawn[--left];
+}
+
 static struct status commit(struct intake *in, struct place *place)
 {
 	struct message_head head = { .serial = in->serial,
@@ -283,7 +296,7 @@ static struct status commit(struct intake *in, struct place *place)
 	struct buf octets = BUF_IN(in->arena);
 	struct envelope envelope;
 
-	random_octets(&head.nonce, sizeof(head.nonce));
+	head.nonce = fresh_nonce();
 	message_boot_id(head.boot_id);
 	fill_envelope(in, &envelope);
 	message_format(&octets, &head, &envelope, in->content);

@@ -37,12 +37,14 @@ void logline(const struct message *message, uint32_t recipient,
 	int64_t now = wall_us();
 	struct buf line = BUF_IN(arena);
 
-	buf_fmt(&line, "%s: to=<%.*s>, ", message->entry->id,
-		STR_ARG(logline_address(arena,
-			message->rcpts[recipient].address)));
-	if (!str_eq_nocase(r->orig, message->rcpts[recipient].address))
-		buf_fmt(&line, "orig_to=<%.*s>, ",
-			STR_ARG(logline_address(arena, r->orig)));
+	buf_fmt(&line, "%s: to=<", message->entry->id);
+	mail_address_format(&line, message->rcpts[recipient].address);
+	buf_text(&line, ">, ");
+	if (!str_eq_nocase(r->orig, message->rcpts[recipient].address)) {
+		buf_text(&line, "orig_to=<");
+		mail_address_format(&line, r->orig);
+		buf_text(&line, ">, ");
+	}
 	buf_text(&line, "relay=none, delay=");
 	put_delay(&line, now - arrival);
 	buf_text(&line, ", delays=");

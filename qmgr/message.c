@@ -67,12 +67,13 @@ static void begin(void *context)
 void message_begin(struct message *message)
 {
 	const struct stored *stored = message->stored;
+	struct str sender = logline_address(message->arena,
+		stored->envelope.sender);
 
 	message->deliveries++; /* it stays until it is routed */
 	log_info("%s: from=<%.*s>, size=%ju, nrcpt=%zu (queue active)",
 		message->entry->id,
-		STR_ARG(logline_address(
-			message->arena, stored->envelope.sender)),
+		STR_ARG(sender),
 		(uintmax_t)message_content_octets(
 			&stored->head, &stored->envelope),
 		stored->left);

@@ -89,6 +89,11 @@ static void freed(void *context, const struct place *place)
 	(void)!msg_freed_send(call, &m);
 }
 
+static void write_late(void *context)
+{
+	store_write_late(context);
+}
+
 static void flush_often(void *context)
 {
 	(void)context;
@@ -150,6 +155,8 @@ static void start(const struct conf *conf)
 		return;
 	if (!store_open(&qmgr.store, qmgr.disk, false, freed, NULL))
 		log_fatal("journal: %m");
+	qmgr.store.is_late = true;
+	io_before_wait(write_late, &qmgr.store);
 	io_spawn("flush", flush_often, NULL);
 	qmgr.is_ready = true;
 	recover_journal();

@@ -14,6 +14,7 @@
 enum {
 	BLOCK = 4096,
 	COMPACT_AT = 1024 * 1024,
+	LATE_MOST = 16 * 1024,
 	LOG_MOST = 64 * 1024 * 1024,
 	PATH_MOST = SEGMENT_NAME_MOST + 32,
 };
@@ -150,7 +151,22 @@ void marklog_close(struct marklog *log)
 	for (uint32_t i = 0; log->slots && i < log->slot_count; i++)
 		free(log->slots[i].done);
 	free(log->slots);
+	buf_free(&log->late);
 	log->slots = NULL;
+}
+
+static bool write_records(struct marklog *log, struct str records)
+{
+	if (!log->block_begun)
+		log->end = marklog_block_end(log->end);
+	log->block_begun = true;
+	if (!disk_write_all(log->disk, log->flush.fd, records.p, records.len,
+		    log->end)) {
+		log->flush.error = errno; /* the next flush writes all afresh */
+		return false;
+	}
+	log->end += (int64_t)records.len;
+	return true;
 }
 
 bool marklog_put(struct marklog *log, const struct mark *mark)
@@ -158,20 +174,24 @@ bool marklog_put(struct marklog *log, const struct mark *mark)
 	auto_buf struct buf record = { 0 };
 
 	remember(log, mark);
+	log->dirty = true;
+	if (log->is_late && !log->aside) {
+		mark_format(&log->late, mark);
+		return log->late.len < LATE_MOST || marklog_write_late(log);
+	}
 	mark_format(&record, mark);
 	if (log->aside)
 		buf_add(log->aside, buf_str(&record));
-	if (!log->block_begun)
-		log->end = marklog_block_end(log->end);
-	log->block_begun = true;
-	log->dirty = true;
-	if (!disk_write_all(log->disk, log->flush.fd, record.p, record.len,
-		    log->end)) {
-		log->flush.error = errno; /* the next flush writes all afresh */
-		return false;
-	}
-	log->end += (int64_t)record.len;
-	return true;
+	return write_records(log, buf_str(&record));
+}
+
+bool marklog_write_late(struct marklog *log)
+{
+	bool done = log->late.len == 0 ||
+		write_records(log, buf_str(&log->late));
+
+	buf_clear(&log->late); /* a failure is known to the next flush */
+	return done;
 }
 
 static void format_slot(struct buf *out, const struct slot_marks *marks,
@@ -264,6 +284,7 @@ bool marklog_flush(struct marklog *log)
 	while (log->aside)
 		if (!io_sleep(span_ms(1)))
 			io_uncancel();
+	(void)!marklog_write_late(log);
 	if (log->end > COMPACT_AT || log->flush.error) {
 		log->dirty = false;
 		if (compact(log))

@@ -34,6 +34,8 @@ struct marklog {
 	int64_t end;     /* where the next record goes */
 	bool block_begun; /* since the last flush */
 	bool dirty;
+	bool is_late;    /* records gather in `late` */
+	struct buf late; /* not written yet */
 	struct buf *aside; /* records that also go to the file being written */
 };
 
@@ -51,6 +53,8 @@ void marklog_close(struct marklog *log);
 void marklog_begin(struct marklog *log, uint32_t slot, uint64_t serial);
 /* Append; not durable before marklog_flush. */
 must_check bool marklog_put(struct marklog *log, const struct mark *mark);
+/* Write what has gathered. Does not wait. */
+must_check bool marklog_write_late(struct marklog *log);
 /* What is known about a slot's message; NULL: nothing. */
 const struct slot_marks *marklog_find(const struct marklog *log,
 	uint32_t slot, uint64_t serial);

@@ -77,12 +77,16 @@ static void freed(void *context, const struct place *place)
 	journal_free(world->journal, place);
 }
 
+/* Every other qmgr gathers its marks, as the real one does. */
 static bool begin(struct world *world)
 {
-	return serials_open(&world->serials, world->disk) &&
+	bool done = serials_open(&world->serials, world->disk) &&
 		journal_open(&world->journal, world->disk, small_classes,
 			COUNT(small_classes)) &&
 		store_open(&world->store, world->disk, false, freed, world);
+
+	world->store.is_late = pick(world, 2);
+	return done;
 }
 
 /* The processes are gone; their descriptors with them. */
@@ -202,6 +206,8 @@ static void deliver(struct world *world)
 	struct entry *entry = any(world);
 	size_t at;
 
+	if (pick(world, 3) == 0)
+		store_write_late(&world->store);
 	if (!entry || entry->stored->queue == QUEUE_HOLD)
 		return;
 	at = pick(world, (unsigned)entry->recipients);

@@ -9,6 +9,10 @@
 
 #include "base/log.h"
 
+enum {
+	FRONT_OCTETS = 8 * 1024, /* of a slot: what is read at once */
+};
+
 /* A segment as qmgr sees it. */
 struct seen {
 	char name[SEGMENT_NAME_MOST];
@@ -84,6 +88,7 @@ static struct seen *find_segment(struct store *store, const char *name)
 
 		if (!other) {
 			table_put(store->segments, str_from(name), seen);
+			seen->log.is_late = store->is_late;
 			return seen;
 		}
 		marklog_close(&seen->log); /* opened while we waited */
@@ -215,6 +220,7 @@ static bool put_over(struct store *store, struct seen *seen,
 	struct mark mark = { .kind = MARK_OVER, .serial = place->serial,
 		.slot = place->slot, .wall_us = wall_us() };
 
+	store->has_late = store->is_late;
 	if (!marklog_put(&seen->log, &mark)) {
 		log_warning("journal/%s.marks: %m", seen->name);
 		return false;
@@ -248,25 +254,44 @@ static bool has_file(struct store *store, struct str id)
 		spool_has(store->disk, QUEUE_HOLD, id);
 }
 
+/* The whole of a slot whose `front` was read already. */
+static bool read_rest(struct store *store, struct arena *arena,
+	const struct seen *seen, const struct place *place, size_t len,
+	struct str *octets)
+{
+	struct str front = *octets;
+	char *all;
+
+	*octets = str_first(front, len);
+	if (len <= front.len)
+		return true;
+	all = arena_alloc(arena, len + 1);
+	memcpy(all, front.p, front.len);
+	*octets = str_of(all, len);
+	return disk_read_all(store->disk, seen->fd, all + front.len,
+		len - front.len,
+		segment_slot_at(seen->shape.octets, place->slot) +
+			(int64_t)front.len);
+}
+
 static enum store_result take_slot(struct store *store, struct arena *arena,
 	struct seen *seen, const struct place *place,
-	const struct message_head *head, bool again, struct stored **loaded)
+	const struct message_head *head, struct str octets, bool again,
+	struct stored **loaded)
 {
-	size_t len = (size_t)message_octets(head);
-	char *octets = arena_alloc(arena, len + 1);
 	const struct slot_marks *marks;
 	struct stored *stored;
 	struct str body;
 
-	if (!disk_read_all(store->disk, seen->fd, octets, len,
-		    segment_slot_at(seen->shape.octets, place->slot)))
+	if (!read_rest(store, arena, seen, place,
+		    (size_t)message_octets(head), &octets))
 		return STORE_ERROR;
-	body = str_skip(str_of(octets, len), MESSAGE_HEAD_OCTETS);
+	body = str_skip(octets, MESSAGE_HEAD_OCTETS);
 	stored = new_stored(arena, head, QUEUE_JOURNAL);
 	stored->place = *place;
 	if (!message_body_is_intact(head, body) ||
 		!take_body(arena, stored, body))
-		return condemn(store, seen, place, str_of(octets, len));
+		return condemn(store, seen, place, octets);
 	if (again && has_file(store, stored->envelope.queue_id)) {
 		if (store->read_only || put_over(store, seen, place))
 			return STORE_OVER;
@@ -283,18 +308,26 @@ enum store_result store_load_slot(struct store *store, struct arena *arena,
 	const struct place *place, bool again, struct stored **stored)
 {
 	struct seen *seen = find_segment(store, place->segment);
-	char octets[MESSAGE_HEAD_OCTETS];
 	const struct slot_marks *marks;
 	struct message_head head;
+	struct str front;
+	size_t len;
+	char *into;
 
 	if (!seen)
 		return STORE_ERROR;
 	if (place->slot >= seen->shape.slots)
 		return STORE_GONE;
-	if (!disk_read_all(store->disk, seen->fd, octets, sizeof(octets),
+	/* Most messages whole: one call. */
+	len = seen->shape.octets < FRONT_OCTETS ? seen->shape.octets
+						: FRONT_OCTETS;
+	into = arena_alloc(arena, len);
+	front = str_of(into, len);
+	if (!disk_read_all(store->disk, seen->fd, into, len,
 		    segment_slot_at(seen->shape.octets, place->slot)))
 		return STORE_ERROR;
-	if (!message_head_parse(str_of(octets, sizeof(octets)), &head) ||
+	if (!message_head_parse(str_first(front, MESSAGE_HEAD_OCTETS),
+		    &head) ||
 		head.serial != place->serial)
 		return STORE_GONE;
 	marks = marklog_find(&seen->log, place->slot, place->serial);
@@ -306,8 +339,9 @@ enum store_result store_load_slot(struct store *store, struct arena *arena,
 	marklog_begin(&seen->log, place->slot, place->serial);
 	if (message_octets(&head) > seen->shape.octets)
 		return condemn(store, seen, place,
-			str_of(octets, sizeof(octets)));
-	return take_slot(store, arena, seen, place, &head, again, stored);
+			str_first(front, MESSAGE_HEAD_OCTETS));
+	return take_slot(store, arena, seen, place, &head, front, again,
+		stored);
 }
 
 static void take_mark(struct arena *arena, struct stored *stored,
@@ -480,6 +514,7 @@ bool store_done(struct store *store, struct stored *stored, uint32_t recipient)
 			panic("store: %s is not open", stored->place.segment);
 		mark.slot = stored->place.slot;
 		store->dirty = true;
+		store->has_late = store->is_late;
 		return marklog_put(&seen->log, &mark);
 	}
 	mark_format(&record, &mark);
@@ -650,6 +685,19 @@ bool store_keep(struct store *store, struct stored *stored,
 }
 
 /* ---- flushing ---- */
+
+void store_write_late(struct store *store)
+{
+	if (!store->has_late)
+		return;
+	store->has_late = false;
+	for (struct table_walk w = { 0 }; table_next(store->segments, &w);) {
+		struct seen *seen = w.value;
+
+		if (!marklog_write_late(&seen->log))
+			log_warning("journal/%s.marks: %m", seen->name);
+	}
+}
 
 /* What came while the first `count` were seen to stays. */
 static void drop_front(void *array, size_t *all, size_t count, size_t size)

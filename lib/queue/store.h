@@ -54,6 +54,8 @@ struct store {
 	uint64_t round;         /* of flushes */
 	bool flushing, dirty;
 	bool read_only;
+	bool has_late;
+	bool is_late; /* set before the first use: see store_write_late */
 	/* The slot may be used again. */
 	void (*freed)(void *context, const struct place *place);
 	void *context;
@@ -113,6 +115,10 @@ static inline bool store_is_dirty(const struct store *store)
 {
 	return store->dirty;
 }
+/* Where is_late is set, marks of slots gather in memory until this, or a
+ * flush, writes them: call it whenever the process is about to wait. Does not
+ * wait. */
+void store_write_late(struct store *store);
 /* One flush of everything that waits for one; slots are reported free. */
 void store_flush(struct store *store);
 
