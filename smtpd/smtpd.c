@@ -83,7 +83,7 @@ static bool is_out_of_turn(struct session *s, const struct verb *verb)
 		verb->run != quit && verb->run != starttls);
 
 	return must_wait && !service_is_alone() && !s->saw_bad_pipelining &&
-		io_has_input(s->io);
+		stream_buffered(s->io).len > 0;
 }
 
 /* ---- one command ---- */
@@ -288,7 +288,8 @@ static void session(const struct conf *conf, struct client *client)
 		converse(&s);
 	if (io_is_cancelled())
 		io_uncancel();
-	(void)io_shutdown(s.io, span_s(10));
+	(void)(s.has_tls ? io_shutdown(s.io, span_s(10))
+			 : io_flush(s.io, span_s(10)));
 	mail_reset(&s);
 	rate_disconnect(&s);
 	client_log_end(&s);

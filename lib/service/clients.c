@@ -1,6 +1,7 @@
 #include "service/inside.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ struct visitor {
 
 /* The fibers that accept. */
 static struct {
+	struct sockaddr_storage bound[BIRTH_LISTENERS_MOST]; /* AF_UNSPEC: ask */
 	bool is_waiting[BIRTH_LISTENERS_MOST]; /* for its socket */
 	struct io_event room;
 } acceptors;
@@ -86,19 +88,51 @@ void work_leave(_Atomic uint32_t *counter)
 	io_event_wake_all(&self.news);
 }
 
+/* Of addresses whose length the family tells; else 0. */
+static socklen_t length_of(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET)
+		return sizeof(struct sockaddr_in);
+	return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : 0;
+}
+
+/* Where a listener's clients come in; a wildcard tells nothing. */
+static void look_at_listener(size_t listener)
+{
+	struct sockaddr_storage *bound = &acceptors.bound[listener];
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)bound;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)bound;
+	socklen_t len = sizeof(*bound);
+
+	if (getsockname(BIRTH_FIRST + (int)listener, (struct sockaddr *)bound,
+		    &len) < 0 ||
+		(bound->ss_family == AF_INET
+				? v4->sin_addr.s_addr == INADDR_ANY
+				: IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr)) ||
+		length_of(bound) == 0)
+		bound->ss_family = AF_UNSPEC;
+}
+
+/* client->address and server_address may be known already. */
 static void look_at_client(struct client *client, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	client->address_len = sizeof(client->address);
-	if (getpeername(fd, (struct sockaddr *)&client->address,
-		    &client->address_len) < 0)
-		client->address_len = 0;
-	client->server_address_len = sizeof(client->server_address);
-	if (getsockname(fd, (struct sockaddr *)&client->server_address,
-		    &client->server_address_len) < 0)
-		client->server_address_len = 0;
+	client->address_len = length_of(&client->address);
+	if (client->address_len == 0) {
+		client->address_len = sizeof(client->address);
+		if (getpeername(fd, (struct sockaddr *)&client->address,
+			    &client->address_len) < 0)
+			client->address_len = 0;
+	}
+	client->server_address_len = length_of(&client->server_address);
+	if (client->server_address_len == 0) {
+		client->server_address_len = sizeof(client->server_address);
+		if (getsockname(fd, (struct sockaddr *)&client->server_address,
+			    &client->server_address_len) < 0)
+			client->server_address_len = 0;
+	}
 	client->is_unix = client->server_address_len == 0 ||
 		client->server_address.ss_family == AF_UNIX;
 	client->sys_uid = (uint32_t)-1;
@@ -120,20 +154,23 @@ static void run_client(void *context)
 	work_leave(&self.load->clients);
 }
 
-static void new_client(int fd)
+static void new_client(int fd, size_t listener,
+	const struct sockaddr_storage *address)
 {
 	struct arena *arena = arena_new(CLIENT_CEILING);
 	struct visitor *visitor = arena_new_of(arena, struct visitor);
 
 	visitor->client.arena = arena;
+	visitor->client.address = *address;
+	visitor->client.server_address = acceptors.bound[listener];
 	look_at_client(&visitor->client, fd);
-	visitor->client.io = stream_open(arena, fd);
+	visitor->client.io = stream_open_accepted(arena, fd);
 	work_begin(&self.load->clients);
 	io_spawn("client", run_client, visitor);
 }
 
 /* The next client when there is room for it, or -1. */
-static int accept_client(size_t listener)
+static int accept_client(size_t listener, struct sockaddr_storage *address)
 {
 	int fd;
 
@@ -144,7 +181,8 @@ static int accept_client(size_t listener)
 	if (self.is_retiring)
 		return -1;
 	acceptors.is_waiting[listener] = true;
-	fd = io_accept(BIRTH_FIRST + (int)listener, NULL, SPAN_FOREVER);
+	address->ss_family = AF_UNSPEC;
+	fd = io_accept(BIRTH_FIRST + (int)listener, address, SPAN_FOREVER);
 	acceptors.is_waiting[listener] = false;
 	return fd;
 }
@@ -153,14 +191,16 @@ static void accept_clients(void *context)
 {
 	size_t listener = *(const size_t *)context;
 
+	look_at_listener(listener);
 	while (!self.is_retiring) {
-		int fd = accept_client(listener);
+		struct sockaddr_storage address;
+		int fd = accept_client(listener, &address);
 
 		if (fd >= 0) {
 			if (!io_gate_enter(&self.gate, SPAN_FOREVER))
 				close(fd);
 			else
-				new_client(fd);
+				new_client(fd, listener, &address);
 		} else if (errno == EPERM || errno == EINVAL) {
 			log_error("accept: %m: this daemon's profile does not "
 				"let it have clients");
