@@ -35,8 +35,8 @@ struct maildir_calls {
 	int (*rename)(int base, const char *from, const char *to);
 	/* Does syncfs of base cover everything there? */
 	bool (*shares)(int base);
-	/* Is this open file on the file system of base? */
-	bool (*is_here)(int base, int fd);
+	/* The file system that something open is on; 0: not known. */
+	uint64_t (*device)(int fd);
 };
 
 struct maildir_store {
@@ -44,8 +44,10 @@ struct maildir_store {
 	int base; /* directory that folders are relative to; stays the caller's */
 	struct disk disk;
 	struct flush flush;
+	uint64_t device; /* of base */
 	bool shares;
 	unsigned waiting;         /* who is about to flush */
+	struct moment rest_until; /* the next flush of data */
 	struct moment one_by_one; /* until then no syncfs */
 };
 

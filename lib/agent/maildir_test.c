@@ -23,6 +23,7 @@ enum {
 static struct {
 	struct {
 		int fd;
+		char name[100];
 		bool written, data_safe, renamed, name_safe;
 	} files[FILES_MOST];
 	size_t count;
@@ -42,12 +43,20 @@ static int find(int fd)
 	return -1;
 }
 
+static const char *name_in(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
 static int model_open_new(int at, const char *path)
 {
 	int fd = openat(at, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-	if (fd >= 0)
-		disk.files[disk.count++].fd = fd;
+	if (fd >= 0) {
+		disk.files[disk.count].fd = fd;
+		snprintf(disk.files[disk.count++].name,
+			sizeof(disk.files[0].name), "%s", name_in(path));
+	}
 	return fd;
 }
 
@@ -101,10 +110,8 @@ static int model_sync_folder(int at, const char *path)
 static int model_rename(int at, const char *from, const char *to)
 {
 	for (size_t i = 0; i < disk.count; i++)
-		if (!disk.files[i].renamed) {
+		if (strcmp(disk.files[i].name, name_in(to)) == 0)
 			disk.files[i].renamed = true;
-			break;
-		}
 	return renameat(at, from, at, to);
 }
 
@@ -114,11 +121,9 @@ static bool model_shares(int at)
 	return !disk.alone;
 }
 
-static bool model_is_here(int at, int fd)
+static uint64_t model_device(int fd)
 {
-	(void)at;
-	(void)fd;
-	return !disk.elsewhere;
+	return fd != base && disk.elsewhere ? 2 : 1;
 }
 
 static const struct maildir_calls model = {
@@ -129,7 +134,7 @@ static const struct maildir_calls model = {
 	.sync_folder = model_sync_folder,
 	.rename = model_rename,
 	.shares = model_shares,
-	.is_here = model_is_here,
+	.device = model_device,
 };
 
 /* ---- deliveries at once, each a fiber ---- */
@@ -142,13 +147,14 @@ static struct {
 	bool look;
 } run;
 
-static bool all(bool name)
+static bool is_safe(const struct maildir_item *item, bool name)
 {
-	for (size_t i = 0; i < disk.count; i++)
-		if (disk.files[i].renamed && (!disk.files[i].data_safe ||
-				(name && !disk.files[i].name_safe)))
-			return false;
-	return true;
+	for (size_t i = disk.count; i-- > 0;)
+		if (str_is(item->name, disk.files[i].name))
+			return disk.files[i].renamed &&
+				disk.files[i].data_safe &&
+				(!name || disk.files[i].name_safe);
+	return item->is_there;
 }
 
 static struct str name_of(uint64_t number, uint64_t size)
@@ -177,10 +183,10 @@ static void deliver(void *context)
 	if (!status_is_ok(item.status))
 		return;
 	run.reported++;
-	run.broken_report += !all(false);
+	run.broken_report += !is_safe(&item, false);
 	if (maildir_settle(&run.store, run.arena, &item, 1)) {
 		run.settled++;
-		run.broken_settle += !all(true);
+		run.broken_settle += !is_safe(&item, true);
 	}
 }
 
