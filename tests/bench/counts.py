@@ -66,17 +66,30 @@ rt_sigaction rt_sigprocmask sendmsg sendto setsockopt shutdown socket statx
 syncfs unlink unlinkat wait4 write writev""".split()
 
 
+def is_traced(tid):
+    try:
+        with open("/proc/%d/status" % tid) as handle:
+            return "TracerPid:\t0\n" not in handle.read()
+    except OSError:
+        return True  # it has ended
+
+
 class Trace:
     """Counts the system calls of these processes from now on."""
 
-    def __init__(self, pids):
+    def __init__(self, pids, exact=False):
+        """exact: by strace, which is slow and always the same."""
         self.of = threads(pids)
         self.path = "/tmp/posthorn-counts-%d" % os.getpid()
-        argv = self.perf(pids) or self.strace(pids)
+        argv = not exact and self.perf(pids) or self.strace(pids)
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        time.sleep(2)
+        if argv[0] == "perf":
+            time.sleep(2)  # nothing tells when it has begun
+        while argv[0] == "strace" and self.process.poll() is None and \
+                not all(map(is_traced, self.of)):
+            time.sleep(0.01)
 
     def perf(self, pids):
         """It slows nothing down; but it needs the kernel's trace events."""
