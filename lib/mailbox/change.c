@@ -358,6 +358,7 @@ enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
 		mailbox_stamp_own(from, from_known);
 		if (!index_mailbox_put(copy.txn, str_from(from->name),
 			&from->row)) {
+			take_back(&copy);
 			index_abort(copy.txn);
 			mailbox_reload(from);
 			return MAILBOX_TRY_LATER;
@@ -366,5 +367,9 @@ enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
 	result = finish(to, copy.txn, true);
 	if (move)
 		mailbox_changed(from);
-	return result == MAILBOX_OK ? make_durable(&copy) : result;
+	if (result == MAILBOX_OK)
+		result = make_durable(&copy);
+	if (result != MAILBOX_OK)
+		take_back(&copy);
+	return result;
 }

@@ -138,7 +138,8 @@ static enum mailbox_result publish(struct mailbox_save *save,
 	return MAILBOX_OK;
 }
 
-/* All or none: those that have their names already go again. */
+/* All or none: those that have their names already go again. Who is told NO
+ * tries again, and would have the message twice. */
 static void take_back(struct mailbox_save **saves, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -191,6 +192,7 @@ static enum mailbox_result commit(struct mailbox_save **saves, size_t count)
 		take_back(saves, count);
 		index_abort(txn);
 	} else if (!index_commit(txn)) {
+		take_back(saves, count);
 		result = MAILBOX_TRY_LATER;
 	}
 	if (result != MAILBOX_OK)
@@ -237,7 +239,10 @@ enum mailbox_result mailbox_save_publish(struct mailbox_save **saves,
 	if (result != MAILBOX_OK)
 		return result;
 	*uid = saves[0]->is.uid;
-	return mailbox_store_flush(m->store, m->name);
+	result = mailbox_store_flush(m->store, m->name);
+	if (result != MAILBOX_OK)
+		take_back(saves, count); /* the next look finds them gone */
+	return result;
 }
 
 enum mailbox_result mailbox_save_end(struct mailbox_save *save,

@@ -205,6 +205,13 @@ class Lab:
                     pass
         return counts
 
+    def processes_of(self, program):
+        return [pid for pid, name in self.processes().items()
+                if name[:8] == program[:8]]
+
+    def await_end(self, pid):
+        wait_for(lambda: not self.is_here(pid), "the end of %d" % pid)
+
     def is_here(self, pid):
         return os.path.exists("/proc/%d" % pid)
 
@@ -228,7 +235,7 @@ class Lab:
 
     def new_id(self, label):
         self.serial += 1
-        name = "id%d" % self.serial
+        name = "id%d" % self.serial  # see may_repeat
         self.labels[name] = label
         return name
 

@@ -1,0 +1,288 @@
+"""Scenarios of the mail store: what was tagged OK is so, what was not is as
+before; no UID ever names another message, UIDVALIDITY stays. See SCENARIOS in
+faults_scenarios for the form of the rows."""
+import glob
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+
+from full import FullInstance, PASSWORD
+from instance import untrusting
+from faults_scenarios import ANSWER_S, Gone, Hang, Refused, text
+
+KEEP = 12  # messages in a mailbox; more are removed between runs
+
+
+class Imap:
+    """An IMAP dialogue that tells refusal, end and silence apart."""
+
+    def __init__(self, port):
+        try:
+            plain = socket.create_connection(("127.0.0.1", port), 5)
+            plain.settimeout(ANSWER_S)
+            self.socket = untrusting().wrap_socket(plain)
+        except (TimeoutError, socket.timeout):
+            raise Hang("no handshake")
+        except (OSError, ssl.SSLError) as why:
+            raise Gone(str(why))
+        self.file = self.socket.makefile("rb")
+        self.tag = 0
+
+    def line(self):
+        try:
+            line = self.file.readline()
+        except (TimeoutError, socket.timeout):
+            raise Hang("no answer")
+        except OSError as why:
+            raise Gone(str(why))
+        if not line:
+            raise Gone("end of input")
+        return line
+
+    def send(self, octets):
+        try:
+            self.socket.sendall(octets)
+        except (TimeoutError, socket.timeout):
+            raise Hang("cannot send")
+        except OSError as why:
+            raise Gone(str(why))
+
+    def ask(self, command, literal=None):
+        """The untagged octets of a command that ends in OK."""
+        self.tag += 1
+        tag = b"t%d " % self.tag
+        self.send(tag + command.encode() + b"\r\n")
+        octets = b""
+        while True:
+            line = self.line()
+            if line.startswith(b"+") and literal is not None:
+                self.send(literal + b"\r\n")
+                literal = None
+            elif line.startswith(tag):
+                if not line.startswith(tag + b"OK"):
+                    raise Refused(line.decode("utf-8", "replace").strip())
+                return octets + line
+            else:
+                octets += line
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class StoreSuite:
+    """One user's mail, and what is known of it."""
+
+    def __init__(self):
+        self.mta = mta = FullInstance(users=("alice",))
+        mta.set(service_throttle_time="1s", imap_fiber_limit="100",
+                smtpd_error_sleep_time="0")
+        self.client = None   # which looks between runs
+        self.uids = {}       # (mailbox, uid): id
+        self.validity = {}   # mailbox: UIDVALIDITY
+        self.uid_next = {}   # mailbox: the greatest seen
+        self.places = {}     # id: mailboxes in which it is, after a run
+        self.before = {}     # the same, before the run
+
+    def collectors(self):
+        return []
+
+    # -- dialogues ---------------------------------------------------------
+
+    def connect(self):
+        client = Imap(self.mta.ports["imaps"])
+        client.line()
+        client.ask("LOGIN alice@example.org \"%s\"" % PASSWORD)
+        return client
+
+    def answer(self, dialogue, *args):
+        client = None
+        try:
+            client = self.connect()
+            dialogue(client, *args)
+            return "acknowledged", ""
+        except Refused as words:
+            # NO says "not done"; a broken rule of the protocol is BAD
+            kind = "permanent" if re.match(r"t\d+ BAD", str(words)) \
+                else "temporary"
+            return kind, str(words)
+        except Gone as why:
+            return "none", str(why)
+        finally:
+            if client:
+                client.close()
+
+    def append(self, client, name):
+        octets = text(name)
+        client.ask("APPEND INBOX {%d}" % len(octets), octets)
+
+    def uid_of(self, name, mailbox="INBOX"):
+        return next(uid for (box, uid), known in self.uids.items()
+                    if known == name and box == mailbox)
+
+    def move(self, client, name):
+        client.ask("SELECT INBOX")
+        client.ask("UID MOVE %d Other" % self.uid_of(self.subject))
+
+    def copy(self, client, name):
+        client.ask("SELECT INBOX")
+        client.ask("UID COPY %d Other" % self.uid_of(self.subject))
+
+    def expunge(self, client, name):
+        uid = self.uid_of(self.subject)
+        client.ask("SELECT INBOX")
+        client.ask("UID STORE %d +FLAGS (\\Deleted)" % uid)
+        client.ask("UID EXPUNGE %d" % uid)
+
+    def look(self, client, name):
+        client.ask("SELECT INBOX")
+        client.ask("FETCH 1:* (UID FLAGS ENVELOPE)")
+
+    # -- before and after a run ----------------------------------------------
+
+    def give(self, lab, name):
+        """A message in INBOX to do something with: self.subject."""
+        self.subject = lab.new_id("given")
+        client = self.connect()
+        self.append(client, self.subject)
+        client.close()
+        self.state()
+
+    def lose_index(self, lab, name):
+        """The user's process is gone and its index too."""
+        self.give(lab, name)
+        parent = min(lab.processes_of("imapd"), default=0)
+        for pid in lab.processes_of("imapd"):
+            if pid != parent:
+                os.kill(pid, signal.SIGKILL)
+                lab.await_end(pid)
+        lab.new_log()
+        for path in glob.glob(self.mta.mail + "/example.org/alice/"
+                              "posthorn-index*"):
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+
+    def read_mailbox(self, client, mailbox):
+        """{uid: id} as the server tells; UIDVALIDITY, UIDNEXT."""
+        head = client.ask("SELECT " + mailbox)
+        validity = int(re.search(rb"UIDVALIDITY (\d+)", head).group(1))
+        uid_next = int(re.search(rb"UIDNEXT (\d+)", head).group(1))
+        if b"* 0 EXISTS" in head:
+            return {}, validity, uid_next
+        got = client.ask("UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS "
+                         "(X-LEDGER)])")
+        rows = re.findall(rb"UID (\d+) BODY\[[^\]]*\] \{\d+\}\r\n"
+                          rb"X-Ledger: (\S+)", got)
+        return ({int(uid): name.decode() for uid, name in rows}, validity,
+                uid_next)
+
+    def state(self):
+        """Read both mailboxes; what contradicts what was known."""
+        wrong, places, sizes = [], {}, {}
+        try:
+            self.client = client = self.client or self.connect()
+            for mailbox in ("INBOX", "Other"):
+                found = self.read_mailbox(client, mailbox)
+                wrong += self.compare(mailbox, places, *found)
+                sizes[mailbox] = len(found[0])
+            self.clean(client, sizes)
+            client.ask("UNSELECT")
+        except (Refused, Gone, Hang):
+            self.client = None
+            raise
+        self.before, self.places = self.places, places
+        return wrong
+
+    def compare(self, mailbox, places, rows, validity, uid_next):
+        wrong = []
+        if self.validity.setdefault(mailbox, validity) != validity:
+            wrong.append("UIDVALIDITY of %s changed" % mailbox)
+        if uid_next < self.uid_next.get(mailbox, 0):
+            wrong.append("UIDNEXT of %s went back" % mailbox)
+        self.uid_next[mailbox] = uid_next
+        for uid, name in rows.items():
+            if self.uids.setdefault((mailbox, uid), name) != name:
+                wrong.append("UID %d of %s names another message" % (
+                    uid, mailbox))
+            if uid >= uid_next:
+                wrong.append("UIDNEXT %d, UID %d" % (uid_next, uid))
+            places.setdefault(name, []).append(mailbox)
+        return wrong
+
+    def clean(self, client, sizes):
+        """Not too many messages."""
+        for mailbox, count in sizes.items():
+            if count > KEEP:
+                client.ask("SELECT " + mailbox)
+                client.ask("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+                client.ask("EXPUNGE")
+
+    # -- verdicts --------------------------------------------------------------
+
+    def is_appended(self, name, outcome):
+        boxes = self.places.get(name, [])
+        return {"acknowledged": boxes == ["INBOX"],
+                "none": boxes in ([], ["INBOX"])}.get(outcome, boxes == [])
+
+    def is_moved(self, name, outcome):
+        """Each message is in one of the two, whatever happens."""
+        boxes = self.places.get(self.subject, [])
+        return boxes == ["Other"] or (outcome != "acknowledged" and
+                                      boxes == ["INBOX"])
+
+    def is_copied(self, name, outcome):
+        boxes = self.places.get(self.subject, [])
+        return {"acknowledged": boxes == ["INBOX", "Other"],
+                "none": boxes in (["INBOX"], ["INBOX", "Other"])}.get(
+                    outcome, boxes == ["INBOX"])
+
+    def is_expunged(self, name, outcome):
+        boxes = self.places.get(self.subject, [])
+        return boxes == [] if outcome == "acknowledged" else \
+            boxes in ([], ["INBOX"])
+
+    def is_there(self, name, outcome):
+        return self.places.get(self.subject, []) == ["INBOX"]
+
+    # -- the driver's view -----------------------------------------------------
+
+    def begin(self, lab):
+        client = self.connect()
+        client.ask("CREATE Other")
+        client.close()
+
+    def verify(self, verdict, name, outcome):
+        """None, or what is wrong."""
+        wrong = self.state()
+        if not verdict(self, name, outcome):
+            wrong.append("%s is in %s, message of the run in %s" % (
+                getattr(self, "subject", "-"), self.places.get(
+                    getattr(self, "subject", ""), []),
+                self.places.get(name, [])))
+        return "; ".join(wrong) or None
+
+
+def by(prepare, method, verdict):
+    """A scenario that is an IMAP dialogue on a prepared mailbox."""
+    def run(suite, lab, name):
+        return suite.answer(getattr(suite, method), name)
+    run.prepare = prepare
+    run.verdict = verdict
+    return run
+
+
+PROGRAMS = ("imapd", "login", "auth")
+STORE_SCENARIOS = (
+    ("append", by(None, "append", StoreSuite.is_appended), PROGRAMS),
+    ("move", by(StoreSuite.give, "move", StoreSuite.is_moved), ("imapd",)),
+    ("copy", by(StoreSuite.give, "copy", StoreSuite.is_copied), ("imapd",)),
+    ("expunge", by(StoreSuite.give, "expunge", StoreSuite.is_expunged),
+     ("imapd",)),
+    ("rebuild", by(StoreSuite.lose_index, "look", StoreSuite.is_there),
+     ("imapd",)),
+)
