@@ -131,9 +131,9 @@ static bool is_among(const uint32_t *uids, size_t count, uint32_t uid)
 
 /* The file goes before the row: killed between the two, the next scan finds
  * a row without file; the other way round a removed message would come back.
- * True: it is gone. */
+ * True: it is gone. *error: why it is not. */
 static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
-	struct mailbox_message *m, bool *ok)
+	struct mailbox_message *m, bool *ok, int *error)
 {
 	struct mailbox_entry entry = mailbox_entry_of(m);
 
@@ -141,8 +141,7 @@ static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
 		mailbox->name, &entry)) {
 		/* Gone already, or renamed: the next scan tells. */
 		if (errno != ENOENT)
-			log_warning("%s: remove %s: %m", mailbox->store->path,
-				m->name);
+			*error = errno;
 		mailbox->row.cur_ns = 0;
 		return false;
 	}
@@ -158,9 +157,11 @@ static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
 enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
 	const uint32_t *uids, size_t count, bool any)
 {
+	enum mailbox_result result;
 	struct index_txn *txn;
 	size_t kept = 0;
 	bool ok = true, known;
+	int error = 0;
 
 	/* Names must be those on disk. */
 	if (mailbox_refresh(mailbox, false) != MAILBOX_OK)
@@ -174,7 +175,7 @@ enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
 
 		if (ok && is_among(uids, count, m->is.uid) &&
 			(any || (m->is.flags & IMAP_DELETED)) &&
-			remove_one(mailbox, txn, m, &ok))
+			remove_one(mailbox, txn, m, &ok, &error))
 			continue;
 		mailbox->messages[kept++] = *m;
 	}
@@ -182,7 +183,11 @@ enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
 		mailbox->row.modseq++;
 	mailbox->count = kept;
 	mailbox_stamp_own(mailbox, known);
-	return finish(mailbox, txn, ok);
+	result = finish(mailbox, txn, ok);
+	if (result != MAILBOX_OK || error == 0)
+		return result;
+	errno = error; /* the others are gone all the same */
+	return mailbox_failed("remove a message from", mailbox->name);
 }
 
 /* ---- copying and moving ---- */

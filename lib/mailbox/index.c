@@ -443,6 +443,10 @@ struct index_txn *index_begin(struct index *index, bool write)
 	}
 	if (error == 0)
 		return txn;
+	/* After a write that failed midway LMDB does nothing more until the
+	 * environment is opened anew, which the next process does. */
+	if (error == MDB_PANIC)
+		log_fatal("%s: %s", index->path, mdb_strerror(error));
 	log_warning("%s: begin: %s", index->path, mdb_strerror(error));
 	free(txn);
 	return NULL;

@@ -13,6 +13,7 @@ from full import FullInstance, PASSWORD
 from instance import untrusting
 from faults_scenarios import ANSWER_S, Gone, Hang, Refused, text
 
+TLS = untrusting()
 KEEP = 12  # messages in a mailbox; more are removed between runs
 
 
@@ -23,7 +24,7 @@ class Imap:
         try:
             plain = socket.create_connection(("127.0.0.1", port), 5)
             plain.settimeout(ANSWER_S)
-            self.socket = untrusting().wrap_socket(plain)
+            self.socket = TLS.wrap_socket(plain)
         except (TimeoutError, socket.timeout):
             raise Hang("no handshake")
         except (OSError, ssl.SSLError) as why:
@@ -80,6 +81,7 @@ class StoreSuite:
         self.mta = mta = FullInstance(users=("alice",))
         mta.set(service_throttle_time="1s", imap_fiber_limit="100",
                 smtpd_error_sleep_time="0")
+        self.worker = None   # on which the dialogues run
         self.client = None   # which looks between runs
         self.uids = {}       # (mailbox, uid): id
         self.validity = {}   # mailbox: UIDVALIDITY
@@ -98,11 +100,15 @@ class StoreSuite:
         client.ask("LOGIN alice@example.org \"%s\"" % PASSWORD)
         return client
 
-    def answer(self, dialogue, *args):
-        client = None
+    def answer(self, dialogue, fresh, *args):
+        """What it ends in, on a fresh connection or on one that is kept."""
+        client = None if fresh else self.worker
+        self.worker = None
         try:
-            client = self.connect()
+            client = client or self.connect()
             dialogue(client, *args)
+            if not fresh:
+                self.worker, client = client, None
             return "acknowledged", ""
         except Refused as words:
             # NO says "not done"; a broken rule of the protocol is BAD
@@ -146,20 +152,22 @@ class StoreSuite:
     def give(self, lab, name):
         """A message in INBOX to do something with: self.subject."""
         self.subject = lab.new_id("given")
-        client = self.connect()
-        self.append(client, self.subject)
-        client.close()
+        try:
+            self.client = self.client or self.connect()
+            self.append(self.client, self.subject)
+        except (Refused, Gone, Hang):
+            self.client = None
+            raise
         self.state()
 
     def lose_index(self, lab, name):
         """The user's process is gone and its index too."""
         self.give(lab, name)
-        parent = min(lab.processes_of("imapd"), default=0)
-        for pid in lab.processes_of("imapd"):
-            if pid != parent:
-                os.kill(pid, signal.SIGKILL)
-                lab.await_end(pid)
-        lab.new_log()
+        parents = lab.processes_of("imapd")
+        for pid in lab.children_of(parents):
+            os.kill(pid, signal.SIGKILL)
+            lab.await_end(pid)
+        self.client = self.worker = None
         for path in glob.glob(self.mta.mail + "/example.org/alice/"
                               "posthorn-index*"):
             if os.path.isdir(path):
@@ -181,7 +189,7 @@ class StoreSuite:
         return ({int(uid): name.decode() for uid, name in rows}, validity,
                 uid_next)
 
-    def state(self):
+    def state(self, clean=False):
         """Read both mailboxes; what contradicts what was known."""
         wrong, places, sizes = [], {}, {}
         try:
@@ -190,7 +198,8 @@ class StoreSuite:
                 found = self.read_mailbox(client, mailbox)
                 wrong += self.compare(mailbox, places, *found)
                 sizes[mailbox] = len(found[0])
-            self.clean(client, sizes)
+            if clean:
+                self.clean(client, sizes)
             client.ask("UNSELECT")
         except (Refused, Gone, Hang):
             self.client = None
@@ -258,7 +267,7 @@ class StoreSuite:
 
     def verify(self, verdict, name, outcome):
         """None, or what is wrong."""
-        wrong = self.state()
+        wrong = self.state(clean=True)
         if not verdict(self, name, outcome):
             wrong.append("%s is in %s, message of the run in %s" % (
                 getattr(self, "subject", "-"), self.places.get(
@@ -267,18 +276,19 @@ class StoreSuite:
         return "; ".join(wrong) or None
 
 
-def by(prepare, method, verdict):
+def by(prepare, method, verdict, fresh=False):
     """A scenario that is an IMAP dialogue on a prepared mailbox."""
     def run(suite, lab, name):
-        return suite.answer(getattr(suite, method), name)
+        return suite.answer(getattr(suite, method), fresh, name)
     run.prepare = prepare
     run.verdict = verdict
     return run
 
 
-PROGRAMS = ("imapd", "login", "auth")
 STORE_SCENARIOS = (
-    ("append", by(None, "append", StoreSuite.is_appended), PROGRAMS),
+    ("login", by(None, "append", StoreSuite.is_appended, fresh=True),
+     ("login", "auth", "imapd")),
+    ("append", by(None, "append", StoreSuite.is_appended), ("imapd",)),
     ("move", by(StoreSuite.give, "move", StoreSuite.is_moved), ("imapd",)),
     ("copy", by(StoreSuite.give, "copy", StoreSuite.is_copied), ("imapd",)),
     ("expunge", by(StoreSuite.give, "expunge", StoreSuite.is_expunged),

@@ -209,11 +209,25 @@ class Lab:
         return [pid for pid, name in self.processes().items()
                 if name[:8] == program[:8]]
 
+    def children_of(self, pids):
+        found = []
+        for pid in pids:
+            try:
+                with open("/proc/%d/task/%d/children" % (pid, pid)) as handle:
+                    found += [int(word) for word in handle.read().split()]
+            except OSError:
+                pass
+        return found
+
     def await_end(self, pid):
         wait_for(lambda: not self.is_here(pid), "the end of %d" % pid)
 
     def is_here(self, pid):
-        return os.path.exists("/proc/%d" % pid)
+        try:
+            with open("/proc/%d/stat" % pid) as handle:
+                return handle.read().rsplit(") ", 1)[1][0] not in "ZX"
+        except OSError:
+            return False
 
     # -- life --------------------------------------------------------------
 
