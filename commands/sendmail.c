@@ -635,16 +635,14 @@ static void check_mode(const struct request *request, int arguments)
 
 int main(int argc, char **argv)
 {
-	struct arena *arena = arena_new(0);
-	struct request request = {
-		.arena = arena,
-		.sender = STR_NONE,
-		.verp = STR_NONE,
-		.recipients = BUF_IN(arena),
-	};
+	struct arena *arena;
+	struct request request = { .sender = STR_NONE, .verp = STR_NONE };
 	const char *directory;
 
 	log_fatal_status(EX_TEMPFAIL);
+	arena = arena_new(0);
+	request.arena = arena;
+	request.recipients = BUF_IN(arena);
 	command_begin(&command, argc, argv);
 	set_name(&request, argv[0]);
 	directory = read_options(&request, argc, argv);

@@ -108,7 +108,14 @@ class Sink(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), SinkSession)
         self.ids, self.lock = [], threading.Lock()
+        self.seen = set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def is_first(self, line):
+        with self.lock:
+            before = len(self.seen)
+            self.seen.add(line)
+            return len(self.seen) > before
 
     def take(self):
         with self.lock:
@@ -134,11 +141,14 @@ class SinkSession(socketserver.StreamRequestHandler):
                 return
             if line.startswith(b"EHLO"):
                 self.say("250-sink.example.com\r\n250 PIPELINING")
+            elif line.startswith(b"RCPT TO:<LATER.") and \
+                    self.server.is_first(line):
+                self.say("451 4.3.0 later")
             elif line.startswith(b"QUIT"):
                 return self.say("221 Bye")
             elif line.startswith(b"DATA"):
                 self.say("354 go on")
-                octets = b""
+                octets = b"\r\n"
                 while not octets.endswith(b"\r\n.\r\n"):
                     line = self.rfile.readline()
                     if not line:
@@ -268,6 +278,32 @@ class MailSuite:
             if client:
                 client.close()
 
+    def later(self, client, name):
+        """Deferred at first, then accepted."""
+        self.data(client, name, "later.%s@relay.example.com" % name)
+
+    def requeue(self, lab, name):
+        """What waits is held, released and put back to the start."""
+        outcome = self.answer(self.later, name)
+        for option in ("-h", "-H", "-r"):
+            self.run(lab, "postsuper", option, "ALL")
+        return outcome
+
+    def reload(self, lab, name):
+        self.run(lab, "posthorn", "reload")
+        return self.answer(self.data, name, "alice@example.org")
+
+    def run(self, lab, command, *args):
+        try:
+            done = subprocess.run(
+                [SBIN + "/" + command, *args], env=lab.plain_env,
+                timeout=ANSWER_S, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            raise Hang(command)
+        if done.returncode < 0:
+            raise Crash("%s: signal %d" % (command, -done.returncode))
+
     def envelope(self, client, recipient):
         client.ask("MAIL FROM:<sender@example.org>")
         client.ask("RCPT TO:<%s>" % recipient)
@@ -338,4 +374,8 @@ SCENARIOS = (
     ("command", by("data", "a@command.example.com"), ("pipe", "qmgr")),
     ("bounce", by("data", "a@fail.example.com"),
      ("error", "bounce", "qmgr", "cleanup", "virtual")),
+    ("later", by("later"), ("qmgr", "smtp")),
+    ("requeue", lambda suite, lab, name: suite.requeue(lab, name), ("qmgr",)),
+    ("reload", lambda suite, lab, name: suite.reload(lab, name),
+     ("master", "smtpd", "cleanup", "qmgr", "virtual", "rewrite")),
 )
