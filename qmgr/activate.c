@@ -95,12 +95,7 @@ bool activate_now(struct entry *entry)
 		give_up(entry, result);
 		return false;
 	}
-	if (!entry->id[0]) {
-		struct str id = str_first(
-			stored->envelope.queue_id, QUEUE_ID_MOST);
-
-		memcpy(entry->id, id.p, id.len);
-	}
+	entry_take_id(entry, stored);
 	enter(entry, arena, stored);
 	return true;
 }

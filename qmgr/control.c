@@ -219,12 +219,16 @@ static const struct verb *find_verb(struct str name)
 static bool load(struct wish *wish)
 {
 	struct entry *entry = wish->entry;
-
-	return (entry->queue == QUEUE_JOURNAL
+	enum store_result result = entry->queue == QUEUE_JOURNAL
 		? store_load_slot(&qmgr.store, wish->arena, &entry->place,
 			  entry->again, &wish->stored)
 		: store_load_file(&qmgr.store, wish->arena, entry->queue,
-			  str_from(entry->id), &wish->stored)) == STORE_FOUND;
+			  str_from(entry->id), &wish->stored);
+
+	if (result != STORE_FOUND)
+		return false;
+	entry_take_id(entry, wish->stored);
+	return true;
 }
 
 /* Nobody else touches it meanwhile. NULL: it is gone. */
@@ -358,7 +362,12 @@ static bool answer_one(struct stream *io, const struct verb *verb,
 	if (!entry)
 		return true;
 	memcpy(id, entry->id, sizeof(id));
-	return !run_one(verb, serial) || io_fmt(io, "+%s\n", id);
+	if (!run_one(verb, serial))
+		return true;
+	entry = entry_find(serial);
+	if (!id[0] && entry)
+		memcpy(id, entry->id, sizeof(id));
+	return io_fmt(io, "+%s\n", id);
 }
 
 static bool run_verb(struct stream *io, const struct verb *verb,

@@ -38,6 +38,14 @@ struct entry *entry_new(uint64_t serial, struct str id)
 	return entry;
 }
 
+void entry_take_id(struct entry *entry, const struct stored *stored)
+{
+	struct str id = str_first(stored->envelope.queue_id, QUEUE_ID_MOST);
+
+	if (!entry->id[0])
+		memcpy(entry->id, id.p, id.len);
+}
+
 void entry_free(struct entry *entry)
 {
 	if (list_is_linked(&entry->incoming))

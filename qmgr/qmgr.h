@@ -105,6 +105,8 @@ extern struct qmgr qmgr;
 struct entry *entry_find(uint64_t serial);
 struct entry *entry_find_id(struct str id);
 struct entry *entry_new(uint64_t serial, struct str id);
+/* One that could not be read when it was announced has no ID yet. */
+void entry_take_id(struct entry *entry, const struct stored *stored);
 void entry_free(struct entry *entry);
 /* It waits in deferred/ until then. */
 void entry_defer(struct entry *entry, int64_t next_us);
