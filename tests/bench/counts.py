@@ -87,8 +87,12 @@ class Trace:
             stderr=subprocess.DEVNULL)
         if argv[0] == "perf":
             time.sleep(2)  # nothing tells when it has begun
+        end = time.monotonic() + 30
         while argv[0] == "strace" and self.process.poll() is None and \
                 not all(map(is_traced, self.of)):
+            if time.monotonic() > end:
+                self.process.kill()  # it may not look at some of them
+                self.process.wait()
             time.sleep(0.01)
 
     def perf(self, pids):
