@@ -316,6 +316,23 @@ static void crashed(int signal)
 	_exit(128 + signal);
 }
 
+static void print_numbers(const struct replay *r)
+{
+	printf("%llu moments, %llu states, %llu mail stores, %llu wrong\n",
+		(unsigned long long)r->moments, (unsigned long long)r->states,
+		(unsigned long long)r->stores, (unsigned long long)r->wrong);
+	fflush(stdout);
+}
+
+/* Asked to end before all was tried. */
+static void interrupted(int signal)
+{
+	(void)signal;
+	printf("not all of the log: ");
+	print_numbers(running);
+	_exit(running->wrong ? 1 : 3);
+}
+
 static bool take_options(struct replay *r, int argc, char **argv)
 {
 	const char *sites = NULL;
@@ -352,6 +369,7 @@ int main(int argc, char **argv)
 	signal(SIGSEGV, crashed);
 	signal(SIGBUS, crashed);
 	signal(SIGABRT, crashed);
+	signal(SIGTERM, interrupted);
 	r->arena = arena_new(0);
 	r->most = 200;
 	r->random = 1;
@@ -370,8 +388,6 @@ int main(int argc, char **argv)
 		if (r->ledger->promises[i].place == NEVER)
 			printf("promise %zu of the ledger is not in the "
 			       "log\n", ++r->wrong);
-	printf("%llu moments, %llu states, %llu mail stores, %llu wrong\n",
-		(unsigned long long)r->moments, (unsigned long long)r->states,
-		(unsigned long long)r->stores, (unsigned long long)r->wrong);
+	print_numbers(r);
 	return r->wrong ? 1 : 0;
 }
