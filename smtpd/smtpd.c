@@ -83,7 +83,7 @@ static bool is_out_of_turn(struct session *s, const struct verb *verb)
 		verb->run != quit && verb->run != starttls);
 
 	return must_wait && !service_is_alone() && !s->saw_bad_pipelining &&
-		stream_buffered(s->io).len > 0;
+		io_has_input(s->io);
 }
 
 /* ---- one command ---- */
