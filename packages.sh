@@ -6,8 +6,8 @@ build_packages="gcc make autoconf automake pkg-config libc6-dev
 	libpcre2-dev libseccomp-dev libcrypt-dev zlib1g-dev"
 demo_packages="curl openssl libsasl2-modules util-linux"
 test_packages="$build_packages $demo_packages libcmocka-dev clang llvm
-	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync knot knot-dnsutils
-	iproute2 procps valgrind"
+	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync
+	knot knot-dnsutils iproute2 procps valgrind strace e2fsprogs"
 
 # need PACKAGE...: install what is not there; without root, say what to do.
 need()
