@@ -60,6 +60,17 @@ static void put(struct arena *arena, struct mailbox_metadata *m,
 	m->count++;
 }
 
+/* RFC 5464 3: /a/b of printing US-ASCII; others are another program's. */
+static bool is_entry_name(struct str name)
+{
+	if (name.len == 0 || name.p[0] != '/')
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (!ascii_is_print((unsigned char)name.p[i]))
+			return false;
+	return true;
+}
+
 void mailbox_metadata_parse(struct arena *arena, struct str text,
 	struct mailbox_metadata *metadata)
 {
@@ -70,7 +81,7 @@ void mailbox_metadata_parse(struct arena *arena, struct str text,
 		str_take_line(&text, &line)) {
 		struct str name = str_take_until(&line, '\t');
 
-		if (name.len > 0 && name.p[0] == '/')
+		if (is_entry_name(name))
 			put(arena, metadata, name, value_parse(arena, line));
 	}
 }
