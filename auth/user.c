@@ -82,18 +82,6 @@ static bool set_owner(const struct work *w, int fd)
 	return fchown(fd, 0, auth->pw_gid) == 0 && fchmod(fd, 0640) == 0;
 }
 
-static bool write_all(int fd, struct str text)
-{
-	while (text.len > 0) {
-		ssize_t put = write(fd, text.p, text.len);
-
-		if (put < 0)
-			return false;
-		text = str_skip(text, (size_t)put);
-	}
-	return true;
-}
-
 static void replace(const struct work *w, struct str text)
 {
 	const char *fresh = arena_fmt(w->arena, ".%s.new", w->name).p;
@@ -104,7 +92,7 @@ static void replace(const struct work *w, struct str text)
 	unlinkat(w->directory, fresh, 0); /* of a command that was killed */
 	fd = openat(w->directory, fresh,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0 && write_all(fd, text) && set_owner(w, fd) &&
+	if (fd >= 0 && fd_write_all(fd, text.p, text.len) && set_owner(w, fd) &&
 		fsync(fd) == 0 &&
 		renameat(w->directory, fresh, w->directory, w->name) == 0 &&
 		fsync(w->directory) == 0)

@@ -29,19 +29,6 @@ struct str read_file_of(struct postconf *p, const char *name)
 	return text;
 }
 
-static bool write_whole(int fd, struct str text)
-{
-	while (text.len > 0) {
-		ssize_t written = write(fd, text.p, text.len);
-
-		if (written < 0 && errno != EINTR)
-			return false;
-		if (written > 0)
-			text = str_skip(text, (size_t)written);
-	}
-	return true;
-}
-
 /* Owner and mode as they are; without root the owner may stay ours. */
 static bool take_over(int fd, const struct stat *st)
 {
@@ -72,7 +59,8 @@ void write_file_of(struct postconf *p, const char *name, struct str text)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		log_fatal("open %s: %m", temporary);
-	if (!write_whole(fd, text) || !take_over(fd, &st) || fsync(fd) < 0 ||
+	if (!fd_write_all(fd, text.p, text.len) || !take_over(fd, &st) ||
+		fsync(fd) < 0 ||
 		rename(temporary, path) < 0) {
 		int error = errno;
 

@@ -13,26 +13,12 @@
 #include "mail/address.h"
 #include "mail/date.h"
 
-static bool write_all(int fd, struct str octets)
-{
-	while (octets.len > 0) {
-		ssize_t put = write(fd, octets.p, octets.len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return false;
-		octets = str_skip(octets, (size_t)put);
-	}
-	return true;
-}
-
 static bool to_file(struct mail *m)
 {
 	if (m->file < 0)
 		m->file = memfd_create("message", MFD_CLOEXEC |
 			MFD_ALLOW_SEALING);
-	if (m->file < 0 || !write_all(m->file, buf_str(&m->text))) {
+	if (m->file < 0 || !fd_write_all(m->file, m->text.p, m->text.len)) {
 		log_warning("%.*s: memory for a message: %m", STR_ARG(m->id));
 		return false;
 	}

@@ -204,20 +204,6 @@ void mbox_quote(struct buf *out, struct str text, bool *at_start)
 	}
 }
 
-static bool write_all(int fd, struct str octets)
-{
-	while (octets.len > 0) {
-		ssize_t len = write(fd, octets.p, octets.len);
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len <= 0)
-			return false;
-		octets = str_skip(octets, (size_t)len);
-	}
-	return true;
-}
-
 static void format_from_line(struct buf *out, const struct writer *w)
 {
 	struct str sender = w->delivery->m.sender;
@@ -281,12 +267,12 @@ static bool write_message(struct writer *w)
 		block = buf_str(&held);
 		tail = octets.len ? hold_back(&block, at_start) : STR("");
 		mbox_quote(&out, block, &at_start);
-		if (!write_all(w->fd, buf_str(&out)))
+		if (!fd_write_all(w->fd, out.p, out.len))
 			return false;
 		buf_clear(&out);
 		buf_drop(&held, held.len - tail.len);
 	} while (octets.len > 0);
-	return write_all(w->fd, at_start ? STR("\n") : STR("\n\n"));
+	return fd_write_all(w->fd, "\n\n", at_start ? 1 : 2);
 }
 
 /* A new file's name is in its folder. Where that may not be opened, all of

@@ -21,6 +21,24 @@ bool fd_stat(int fd, struct stat *st)
 	return syscall(SYS_fstat, fd, st) == 0;
 }
 
+bool fd_write_all(int fd, const void *octets, size_t len)
+{
+	const char *at = octets, *end = at + len;
+
+	while (at < end) {
+		ssize_t put = write(fd, at, (size_t)(end - at));
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put == 0)
+			errno = EIO;
+		if (put <= 0)
+			return false;
+		at += put;
+	}
+	return true;
+}
+
 void base_free(void *pointer)
 {
 	void *memory;

@@ -39,6 +39,9 @@ static inline int fd_keep(int *fd)
  */
 struct stat;
 must_check bool fd_stat(int fd, struct stat *st);
+/* All of the octets, with write(2), whatever interrupts it. False: errno. Not
+ * for descriptors that may have to wait (see io/stream). */
+must_check bool fd_write_all(int fd, const void *octets, size_t len);
 
 /*
  * A broken invariant: logs the text with severity panic, then aborts. Nothing

@@ -491,11 +491,8 @@ static bool copy_octets(int in, int out)
 	ssize_t got;
 
 	while ((got = read(in, piece, sizeof(piece))) > 0)
-		for (ssize_t at = 0, put; at < got; at += put) {
-			put = write(out, piece + at, (size_t)(got - at));
-			if (put < 0)
-				return false;
-		}
+		if (!fd_write_all(out, piece, (size_t)got))
+			return false;
 	return got == 0;
 }
 

@@ -67,16 +67,8 @@ struct mailbox_save *mailbox_save_begin(struct arena *arena,
 
 static bool flush_piece(struct mailbox_save *save)
 {
-	size_t at = 0;
-
-	while (at < save->len) {
-		ssize_t put = write(save->fd, save->piece + at,
-			save->len - at);
-
-		if (put < 0)
-			return false;
-		at += (size_t)put;
-	}
+	if (!fd_write_all(save->fd, save->piece, save->len))
+		return false;
 	save->octets += save->len;
 	save->len = 0;
 	return true;

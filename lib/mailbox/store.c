@@ -74,18 +74,6 @@ struct str mailbox_store_read(struct mailbox_store *store,
 	return got < 0 ? STR_NONE : buf_str(&out);
 }
 
-static bool write_all(int fd, struct str text)
-{
-	while (text.len > 0) {
-		ssize_t put = write(fd, text.p, text.len);
-
-		if (put < 0)
-			return false;
-		text = str_skip(text, (size_t)put);
-	}
-	return true;
-}
-
 /* The directory that a path of the store lies in. */
 static bool flush_dir_of(struct mailbox_store *store, const char *path)
 {
@@ -114,7 +102,7 @@ bool mailbox_store_write(struct mailbox_store *store, const char *path,
 
 	if (fd < 0)
 		return false;
-	ok = write_all(fd, text) && (!durable || fsync(fd) == 0) &&
+	ok = fd_write_all(fd, text.p, text.len) && (!durable || fsync(fd) == 0) &&
 		renameat(store->dir, temporary, store->dir, path) == 0;
 	if (!ok)
 		unlinkat(store->dir, temporary, 0);

@@ -192,17 +192,10 @@ static bool connect_cleanup(struct submission *s)
 
 static bool write_large(struct submission *s, struct str octets)
 {
-	while (octets.len > 0) {
-		ssize_t put = write(s->large, octets.p, octets.len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return fail(s, errno == ENOSPC || errno == EDQUOT
-				? no_space() : no_queue());
-		octets = str_skip(octets, (size_t)put);
-	}
-	return true;
+	if (fd_write_all(s->large, octets.p, octets.len))
+		return true;
+	return fail(s, errno == ENOSPC || errno == EDQUOT ? no_space()
+							   : no_queue());
 }
 
 /* What was held in memory so far goes to the file. */
