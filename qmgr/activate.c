@@ -171,6 +171,8 @@ void activate_all(void)
 {
 	struct all all = { 0 };
 
+	/* Files that are not known yet are meant as well. */
+	qmgr.flush_wanted = !qmgr.is_indexed;
 	for (size_t i = 0; i < qmgr.deferred.count; i++) {
 		array_grow(&all.entries, &all.capacity, all.count + 1,
 			sizeof(*all.entries));

@@ -146,6 +146,9 @@ static void index_files(void *context)
 	recover_files();
 	/* What the journal could not tell while files were unknown. */
 	io_event_wake_all(&qmgr.news);
+	qmgr.is_indexed = true;
+	if (qmgr.flush_wanted)
+		activate_all();
 }
 
 static void start(const struct conf *conf)
@@ -221,11 +224,14 @@ static void wakeup(const struct conf *conf, struct str request)
 {
 	(void)conf;
 	/* The timer of the row has nothing to do here: we have our own. */
-	if (qmgr.is_ready &&
-		(memchr(request.p, 'F', request.len) ||
-			memchr(request.p, 'A', request.len) ||
-			memchr(request.p, 'D', request.len)))
+	if (!memchr(request.p, 'F', request.len) &&
+		!memchr(request.p, 'A', request.len) &&
+		!memchr(request.p, 'D', request.len))
+		return;
+	if (qmgr.is_ready)
 		activate_all();
+	else
+		qmgr.flush_wanted = true;
 }
 
 static void finish(const struct conf *conf)

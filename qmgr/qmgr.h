@@ -95,6 +95,8 @@ struct qmgr {
 	size_t incoming_count;
 	size_t active;
 	bool is_ready;         /* the queue is ours, the journal was read */
+	bool is_indexed;       /* so were the names of all files */
+	bool flush_wanted;     /* by somebody who came before that */
 	size_t deliveries;     /* under way */
 	struct io_event news;  /* something may become active */
 };
