@@ -247,9 +247,17 @@ static enum verdict judge(struct exchange *x, struct conversation *c,
 	return exchange_check_password(x, said->password);
 }
 
+/* Cyrus' LOGIN never frees the password that comes with a name it cannot take:
+ * such a name does not reach it. */
+static bool is_login_of_nobody(const struct exchange *x, struct str name)
+{
+	return str_is_nocase(x->start.mechanism, "LOGIN") &&
+		!user_name_is_good(name);
+}
+
 static enum verdict converse(struct exchange *x, struct conversation *c)
 {
-	struct str in = x->start.initial;
+	struct str in = x->start.initial, first = in;
 	const char *out = NULL;
 	unsigned len = 0;
 	int result = sasl_server_start(c->connection,
@@ -257,8 +265,11 @@ static enum verdict converse(struct exchange *x, struct conversation *c)
 		str_is_none(in) ? NULL : in.p, (unsigned)in.len, &out, &len);
 
 	while (result == SASL_CONTINUE) {
+		if (!str_is_none(first) && is_login_of_nobody(x, first))
+			return VERDICT_WRONG;
 		if (!exchange_ask(x, str_of(out ? out : "", len), &in))
 			return VERDICT_ABORTED;
+		first = str_is_none(first) ? in : first;
 		result = sasl_server_step(c->connection, in.p ? in.p : "",
 			(unsigned)in.len, &out, &len);
 	}

@@ -1,7 +1,8 @@
 /*
  * Whole deliveries to a hostile server. The first octet of the script: bit 0
  * LMTP, bit 1 TLS is demanded, bit 2 three recipients; bit 3 long lines, NULs
- * and bare CRs in the content. Each connection gets the same script.
+ * and bare CRs in the content, bit 4 there is an account. Each connection gets
+ * the same script.
  */
 #define main smtp_main /* libFuzzer brings its own */
 int smtp_main(int argc, char **argv);
@@ -22,6 +23,7 @@ enum {
 	DEMANDS_TLS = 2,
 	MANY = 4,
 	ODD_CONTENT = 8,
+	HAS_ACCOUNT = 16,
 	CONNECTIONS_MOST = 3,
 	HANG_S = 20,
 };
@@ -115,7 +117,9 @@ static void open_once(void)
 		"smtp_data_init_timeout=2", "smtp_data_xfer_timeout=2",
 		"smtp_data_done_timeout=2", "smtp_quit_timeout=2",
 		"smtp_starttls_timeout=2", "smtp_rset_timeout=2",
-		"inet_interfaces=127.0.0.1", NULL,
+		"inet_interfaces=127.0.0.1", "smtp_sasl_auth_enable=yes",
+		"smtp_sasl_password_maps=static:{joe:secret}",
+		"smtp_sasl_security_options=noanonymous", NULL,
 	};
 	int pair[2];
 
@@ -202,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 	world.flags = octets[0];
 	world.connections = 0;
 	settings.is_lmtp = world.flags & IS_LMTP;
+	settings.sasl_auth_enable = world.flags & HAS_ACCOUNT;
 	settings.tls_security_level = world.flags & DEMANDS_TLS ?
 		STR("encrypt") : STR("may");
 	io_run(run, NULL);

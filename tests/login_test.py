@@ -182,6 +182,11 @@ def test_imap_words():
             equal(raw.file.readline(), b"+ \r\n")
             raw.send("*\r\n")
             check(raw.file.readline().startswith(b"a BAD "))
+            # a name that nobody can have: its password is not asked for
+            raw.send("a AUTHENTICATE LOGIN\r\n")
+            check(raw.file.readline().startswith(b"+ "))
+            raw.send("%s\r\n" % b64(b" "))
+            check(raw.file.readline().startswith(b"a NO "))
         # what comes in the clear behind STARTTLS
         with Raw(port) as raw:
             raw.file.readline()

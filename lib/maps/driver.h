@@ -76,6 +76,8 @@ void *map_cannot(struct map_opening *opening, const char *format, ...)
 
 /* watch.c: note that the result depends on this open file; owns `fd`. */
 void maps_watch_fd(int fd);
+/* Forget them all: for tests, which open many. */
+void maps_watch_none(void);
 /* Open a text file for reading and watching; false with errno. */
 must_check bool maps_read_file(struct arena *arena, const char *path,
 	struct str *text);

@@ -38,6 +38,12 @@ void maps_watch_fd(int fd)
 	all[all_count++] = one;
 }
 
+void maps_watch_none(void)
+{
+	while (all_count > 0)
+		close(all[--all_count].fd);
+}
+
 /* Renaming a file over it takes its last link; renaming it away changes its
  * ctime, as writing does. */
 static bool has_changed(const struct watched *one)
