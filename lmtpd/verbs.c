@@ -270,7 +270,8 @@ struct status verb_data(struct session *s, struct str arguments)
 	else if (m->has_failed)
 		refuse_all(s, STATUS(451, 3, 0, "no memory for it now"));
 	else
-		hand_over(s, m, 0, m->recipients, m->count);
+		hand_over(s, m, DELIVER_AT_ONCE, m->recipients,
+			m->count);
 	answer_each(s);
 	mail_end(s);
 	return ANSWERED;

@@ -353,7 +353,8 @@ static void act(struct delivery *delivery, struct msg_local_act *m)
 		return;
 	}
 	if (answer(delivery->call, status, false) &&
-		maildir_settle(store, delivery->arena, &item, 1))
+		maildir_settle(store, delivery->arena, &item, 1,
+			delivery->m.flags & DELIVER_AT_ONCE))
 		deliver_settled(delivery);
 }
 

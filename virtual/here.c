@@ -147,7 +147,8 @@ static void deliver_batch(struct delivery *delivery, struct batch *batch)
 	deliver_done(delivery, batch->count == 0, DELIVER_SITE_REACHED,
 		STR(""));
 	if (batch->count > 0 &&
-		maildir_settle(&here.store, arena, batch->items, batch->count))
+		maildir_settle(&here.store, arena, batch->items, batch->count,
+			delivery->m.flags & DELIVER_AT_ONCE))
 		deliver_settled(delivery);
 }
 

@@ -27,6 +27,8 @@ enum deliver_flag {
 	DELIVER_BOUNCE = 1 << 6,      /* a notification of our own */
 	DELIVER_RETRY = 1 << 7,       /* it may have been delivered before: a
 					 crash came in between */
+	DELIVER_AT_ONCE = 1 << 8,     /* no queue has it: the sender waits until
+					 it is settled */
 };
 
 enum deliver_site { /* msg_deliver_done.site */

@@ -416,12 +416,16 @@ static bool is_all_here(const struct maildir_item *items, size_t count)
 }
 
 bool maildir_settle(struct maildir_store *store, struct arena *arena,
-	struct maildir_item *items, size_t count)
+	struct maildir_item *items, size_t count, bool at_once)
 {
 	uint64_t next = store->flush.begun + 1;
 	bool shares = store->shares && is_all_here(items, count);
 
-	io_sleep(span_ms(SETTLE_PAUSE_MS)); /* let many share it */
+	/* One or two that cannot wait: a directory each is cheaper. */
+	if (at_once && store->waiting + count < SHARE_FROM)
+		shares = false;
+	if (!at_once)
+		io_sleep(span_ms(SETTLE_PAUSE_MS)); /* let many share it */
 	/* That of others' data, or names, was after our renames? */
 	if (shares && store->flush.done >= next)
 		return true;

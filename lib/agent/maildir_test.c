@@ -184,7 +184,8 @@ static void deliver(void *context)
 		return;
 	run.reported++;
 	run.broken_report += !is_safe(&item, false);
-	if (maildir_settle(&run.store, run.arena, &item, 1)) {
+	if (maildir_settle(&run.store, run.arena, &item, 1,
+		false)) {
 		run.settled++;
 		run.broken_settle += !is_safe(&item, true);
 	}

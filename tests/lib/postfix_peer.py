@@ -37,12 +37,12 @@ def unpacked(package):
     return target
 
 
-def lay_over_usr(*packages):
-    """The packages' /usr on top of this namespace's."""
+def lay_over_usr(*packages, found="/usr/lib/postfix/sbin/master"):
+    """The packages' /usr on top of this namespace's; `found` is there then."""
     if not is_root() or "POSTHORN_ACCOUNTS" not in os.environ:
         raise Skip("needs root and tests/with-accounts")
     layers = ":".join(unpacked(name) + "/usr" for name in packages)
-    if os.path.exists("/usr/lib/postfix/sbin/master"):
+    if os.path.exists(found):
         return
     done = run("mount", "-t", "overlay", "overlay", "-o",
                "lowerdir=%s:/usr" % layers, "/usr", check=False)
