@@ -8,43 +8,32 @@
 #include "cleanup/cleanup.h"
 
 #include "base/log.h"
-#include "maps/maps.h"
 
 enum {
 	LOGGED_MOST = 200, /* octets of the line in the log */
 };
 
-/* clang-format off */
-static struct check {
-	const char *parameter, *what; /* what: in the log */
-	struct maps *maps;
-} checks[] = {
-	[CHECK_HEADER] =        { "header_checks", "header", NULL },
-	[CHECK_MIME_HEADER] =   { "mime_header_checks", "header", NULL },
-	[CHECK_NESTED_HEADER] = { "nested_header_checks", "header", NULL },
-	[CHECK_BODY] =          { "body_checks", "body", NULL },
-};
-/* clang-format on */
+static struct checks *checks; /* set once, by checks_prepare */
 
 void checks_prepare(const struct conf *conf)
 {
 	struct arena *arena = arena_new(0); /* as long as the process */
+	const struct check_table tables[CHECK_KINDS] = {
+		[CHECK_HEADER] = { "header_checks", conf->header_checks },
+		[CHECK_MIME_HEADER] = { "mime_header_checks",
+			conf->mime_header_checks },
+		[CHECK_NESTED_HEADER] = { "nested_header_checks",
+			conf->nested_header_checks },
+		[CHECK_BODY] = { "body_checks", conf->body_checks },
+	};
 
-	for (size_t i = 0; i < COUNT(checks); i++)
-		checks[i].maps = maps_open(arena, conf, checks[i].parameter,
-			conf_text(conf, str_from(checks[i].parameter)),
-			MAPS_KEEP_CASE);
-}
-
-bool checks_has(enum check_kind kind)
-{
-	return !maps_is_empty(checks[kind].maps);
+	checks = checks_open(arena, conf, tables);
 }
 
 /* One line at hand, and the table's word about it. */
 struct word {
 	struct intake *intake;
-	const struct check *check;
+	enum check_kind kind;
 	struct str line, argument;
 	struct str *text;
 };
@@ -56,7 +45,7 @@ static void log_action(const struct word *word, const char *action)
 
 	log_info("%.*s: %s: %s %.*s from %.*s%s%.*s%s; from=<%.*s> "
 		"to=<%.*s>%s%.*s%s%.*s%s%s%.*s",
-		STR_ARG(f->queue_id), action, word->check->what,
+		STR_ARG(f->queue_id), action, check_kind_name(word->kind),
 		STR_ARG(str_first(word->line, LOGGED_MOST)),
 		STR_ARG(is_remote ? f->client_name : STR("local")),
 		is_remote ? "[" : "",
@@ -104,7 +93,7 @@ static enum check_result do_reject(const struct word *word)
 {
 	log_action(word, "reject");
 	word->intake->refusal = take_reply(word->intake, word->argument);
-	return CHECK_KEEP;
+	return CHECK_STOP;
 }
 
 static enum check_result do_discard(const struct word *word)
@@ -216,39 +205,68 @@ static const struct action {
 static struct status check_problem(const struct word *word, const char *why)
 {
 	log_warning("%.*s: %s: %s", STR_ARG(word->intake->facts.queue_id),
-		word->check->parameter, why);
+		checks_parameter(checks, word->kind), why);
 	return STATUS(451, 3, 5, "Error: server configuration error");
 }
 
-enum check_result checks_run(struct intake *intake, enum check_kind kind,
+static const struct action *find_action(struct str name)
+{
+	for (size_t i = 0; i < COUNT(actions); i++)
+		if (str_is_nocase(name, actions[i].name))
+			return &actions[i];
+	return NULL;
+}
+
+static enum check_result judge(void *context, enum check_kind kind,
 	struct str line, struct str *text)
 {
-	struct word word = { .intake = intake, .check = &checks[kind],
-		.line = line, .text = text };
-	struct str value, name;
+	struct intake *intake = context;
+	struct word word = { .intake = intake, .kind = kind, .line = line,
+		.text = text };
+	const struct action *action;
+	struct check_word said;
 
-	if (intake->facts.flags & (SUBMIT_NO_CHECKS | SUBMIT_INTERNAL))
-		return CHECK_KEEP;
-	switch (maps_find(checks[kind].maps, intake->arena, line, &value)) {
+	switch (checks_find(checks, intake->arena, kind, line, &said)) {
 	case MAPS_ABSENT:
 		return CHECK_KEEP;
 	case MAPS_ERROR:
 		intake->refusal = check_problem(&word, "lookup problem");
-		return CHECK_KEEP;
+		return CHECK_STOP;
 	case MAPS_FOUND:
 		break;
 	}
-	name = str_take_word(&value);
-	word.argument = str_trim(value);
-	for (size_t i = 0; i < COUNT(actions); i++) {
-		if (!str_is_nocase(name, actions[i].name))
-			continue;
-		if (actions[i].needs_argument && word.argument.len == 0)
-			break;
-		return actions[i].run(&word);
-	}
+	word.argument = said.argument;
+	action = find_action(said.action);
+	if (action && (word.argument.len > 0 || !action->needs_argument))
+		return action->run(&word);
 	/* A filter that is not understood lets nothing pass. */
 	intake->refusal = check_problem(&word, "unknown action, or one "
 		"without its argument");
-	return CHECK_KEEP;
+	return CHECK_STOP;
+}
+
+static bool concerns(const struct intake *intake)
+{
+	return !(intake->facts.flags & (SUBMIT_NO_CHECKS | SUBMIT_INTERNAL));
+}
+
+struct walk checks_walk(struct intake *intake)
+{
+	return (struct walk){ .arena = intake->arena, .conf = intake->conf,
+		.checks = checks, .judge = judge, .context = intake,
+		.stopped = !concerns(intake) };
+}
+
+bool checks_have_parts(struct intake *intake)
+{
+	struct walk walk = checks_walk(intake);
+
+	return !walk.stopped && walk_has_parts(&walk);
+}
+
+struct str checks_parts(struct intake *intake, struct str content)
+{
+	struct walk walk = checks_walk(intake);
+
+	return walk_parts(&walk, content);
 }

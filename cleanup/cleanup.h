@@ -5,11 +5,13 @@
 #define CLEANUP_CLEANUP_H
 
 #include "base/status.h"
+#include "content/walk.h"
 #include "ipc/messages.h"
 #include "queue/journal.h"
 #include "queue/message.h"
 #include "queue/serial.h"
 #include "queue/submission.h"
+#include "rewrite/rewrite.h"
 #include "service/service.h"
 
 /* This process. */
@@ -54,10 +56,11 @@ struct status envelope_apply(struct intake *intake);
 
 /* rewriting.c: tables and address rewriting. */
 void rewriting_prepare(const struct conf *conf);
-/* Complete and rewrite the addresses of a header field: the new body (without
- * the name), or STR_NONE when nothing changes. */
-struct status rewriting_header(struct intake *intake, struct str name,
-	struct str body, struct str *changed);
+/* Complete and rewrite the addresses of a header field (header_where): the new
+ * body (without the name), or STR_NONE when nothing changes. */
+struct status rewriting_header(struct intake *intake,
+	enum rewrite_context context, unsigned where, struct str body,
+	struct str *changed);
 struct status rewriting_sender(struct intake *intake, struct str *sender);
 struct status rewriting_recipient(struct intake *intake, struct str *address);
 /* Copies that the configuration asks for: addresses, comma separated. */
@@ -68,29 +71,13 @@ struct status rewriting_aliases(struct intake *intake,
 	struct status (*add)(struct intake *intake,
 		const struct msg_recipient *recipient));
 
-/* checks.c: header_checks and body_checks. */
+/* checks.c: header_checks, mime_header_checks, nested_header_checks and
+ * body_checks. What ends or moves the whole message is noted in *intake. */
 void checks_prepare(const struct conf *conf);
-enum check_result {
-	CHECK_KEEP,
-	CHECK_DROP,    /* IGNORE, STRIP */
-	CHECK_REPLACE, /* *text is what stands there now */
-	CHECK_PREPEND, /* *text goes before it */
-};
-enum check_kind {
-	CHECK_HEADER,
-	CHECK_MIME_HEADER,
-	CHECK_NESTED_HEADER,
-	CHECK_BODY,
-};
-/* One logical header or body line; what ends or moves the whole message is
- * noted in *intake. */
-enum check_result checks_run(struct intake *intake, enum check_kind kind,
-	struct str line, struct str *text);
-bool checks_has(enum check_kind kind);
-
-/* parts.c: the checks behind the header; the content as it shall be. */
-bool parts_have_checks(const struct intake *intake);
-struct str parts_apply(struct intake *intake, struct str content);
+struct walk checks_walk(struct intake *intake); /* for its header */
+bool checks_have_parts(struct intake *intake);
+/* Behind the header; the content as it shall be. */
+struct str checks_parts(struct intake *intake, struct str content);
 
 /* announce.c: qmgr is told, and says what is free. */
 void announce_start(struct cleanup *cleanup);

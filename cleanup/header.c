@@ -16,6 +16,7 @@
 #include "mail/header.h"
 #include "mail/list.h"
 #include "mail/word.h"
+#include "rewrite/header.h"
 
 /* What has been seen in the header so far. */
 struct seen {
@@ -30,29 +31,21 @@ static const struct field {
 	const char *name;
 	size_t seen;       /* offset of the flag that it sets */
 	bool is_resent;
-	bool has_addresses;
 } fields[] = {
-	{ "From", offsetof(struct seen, from), false, true },
-	{ "Sender", 0, false, true },
-	{ "Reply-To", 0, false, true },
-	{ "To", offsetof(struct seen, to), false, true },
-	{ "Cc", offsetof(struct seen, to), false, true },
-	{ "Bcc", offsetof(struct seen, to), false, true },
-	{ "Date", offsetof(struct seen, date), false, false },
-	{ "Message-ID", offsetof(struct seen, message_id), false, false },
-	{ "Errors-To", 0, false, true },
-	{ "Return-Receipt-To", 0, false, true },
-	{ "Disposition-Notification-To", 0, false, true },
-	{ "Mail-Followup-To", 0, false, true },
-	{ "Resent-From", offsetof(struct seen, resent_from), true, true },
-	{ "Resent-Sender", 0, true, true },
-	{ "Resent-Reply-To", 0, true, true },
-	{ "Resent-To", 0, true, true },
-	{ "Resent-Cc", 0, true, true },
-	{ "Resent-Bcc", 0, true, true },
-	{ "Resent-Date", offsetof(struct seen, resent_date), true, false },
-	{ "Resent-Message-ID", offsetof(struct seen, resent_message_id), true,
-		false },
+	{ "From", offsetof(struct seen, from), false },
+	{ "To", offsetof(struct seen, to), false },
+	{ "Cc", offsetof(struct seen, to), false },
+	{ "Bcc", offsetof(struct seen, to), false },
+	{ "Date", offsetof(struct seen, date), false },
+	{ "Message-ID", offsetof(struct seen, message_id), false },
+	{ "Resent-From", offsetof(struct seen, resent_from), true },
+	{ "Resent-Sender", 0, true },
+	{ "Resent-Reply-To", 0, true },
+	{ "Resent-To", 0, true },
+	{ "Resent-Cc", 0, true },
+	{ "Resent-Bcc", 0, true },
+	{ "Resent-Date", offsetof(struct seen, resent_date), true },
+	{ "Resent-Message-ID", offsetof(struct seen, resent_message_id), true },
 };
 
 static const struct field *find_field(const struct mail_header *header)
@@ -79,16 +72,27 @@ static bool is_local(const struct intake *intake)
 	return intake->facts.flags & SUBMIT_LOCAL_HEADERS;
 }
 
+/* Are its addresses rewritten, and by which rules? */
+static bool is_rewritten(const struct intake *intake,
+	enum rewrite_context *context)
+{
+	*context = is_local(intake) ? REWRITE_LOCAL : REWRITE_REMOTE;
+	return !(intake->facts.flags & (SUBMIT_NO_REWRITE | SUBMIT_INTERNAL)) &&
+		(*context == REWRITE_LOCAL ||
+			intake->conf->remote_header_rewrite_domain.len > 0);
+}
+
 /* Append the field as it shall be. */
 static struct status put_field(struct intake *intake, struct buf *out,
-	const struct mail_header *header, const struct field *field)
+	const struct mail_header *header)
 {
+	unsigned where = header_where(header->name);
+	enum rewrite_context context;
 	struct str changed = STR_NONE;
 	struct status status = STATUS_OK;
 
-	if (field && field->has_addresses && is_local(intake) &&
-		!(intake->facts.flags & (SUBMIT_NO_REWRITE | SUBMIT_INTERNAL)))
-		status = rewriting_header(intake, header->name, header->body,
+	if (where && is_rewritten(intake, &context))
+		status = rewriting_header(intake, context, where, header->body,
 			&changed);
 	if (!status_is_ok(status))
 		return status;
@@ -116,30 +120,6 @@ static void notice(struct seen *seen, const struct mail_header *header,
 	if (mail_header_is(header, "Message-ID") ||
 		mail_header_is(header, "Resent-Message-ID"))
 		seen->id = str_trim(header->body);
-}
-
-/* header_checks; what it says about this field is done to `out`. True: the
- * field itself stays. */
-static bool check_field(struct intake *intake, struct buf *out,
-	struct mail_header *header)
-{
-	struct str line = header->raw, text;
-
-	while (line.len && line.p[line.len - 1] == '\n')
-		line.len--;
-	switch (checks_run(intake, CHECK_HEADER, line, &text)) {
-	case CHECK_DROP:
-		return false;
-	case CHECK_REPLACE:
-		buf_fmt(out, "%.*s\n", STR_ARG(text));
-		return false;
-	case CHECK_PREPEND:
-		buf_fmt(out, "%.*s\n", STR_ARG(text));
-		return true;
-	case CHECK_KEEP:
-		break;
-	}
-	return true;
 }
 
 /* ---- what is missing ---- */
@@ -220,19 +200,18 @@ static void put_missing(struct intake *intake, struct buf *out,
 static struct status put_fields(struct intake *intake, struct buf *out,
 	struct str *rest, struct seen *seen)
 {
+	struct walk walk = checks_walk(intake);
 	struct mail_header header;
 
 	while (mail_header_take(rest, &header)) {
-		const struct field *field = find_field(&header);
 		struct status status;
 
-		notice(seen, &header, field);
-		if (checks_has(CHECK_HEADER) &&
-			!check_field(intake, out, &header))
+		notice(seen, &header, find_field(&header));
+		if (!walk_field(&walk, &header, out))
 			continue;
 		if (is_dropped(intake, &header))
 			continue;
-		status = put_field(intake, out, &header, field);
+		status = put_field(intake, out, &header);
 		if (!status_is_ok(status))
 			return status;
 		if (intake->refusal.code)

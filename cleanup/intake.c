@@ -190,7 +190,7 @@ static struct status check_large(struct intake *in, int fd, struct str *head)
 	content = str_of(octets, (size_t)in->octets);
 	if (!disk_read_all(in->cleanup->disk, fd, octets, content.len, 0))
 		return write_error();
-	checked = parts_apply(in, content);
+	checked = checks_parts(in, content);
 	if (checked.p != content.p)
 		status = replace_large(in, checked);
 	*head = str_first(checked, HEAD_MOST);
@@ -210,7 +210,7 @@ static struct status apply_large(struct intake *in)
 			STR_ARG(in->facts.queue_id));
 		return write_error();
 	}
-	status = parts_have_checks(in) ? check_large(in, fd, &head)
+	status = checks_have_parts(in) ? check_large(in, fd, &head)
 				       : read_head(in, fd, &head);
 	disk_close(disk, &fd);
 	in->content = STR("");
@@ -328,8 +328,8 @@ static struct status apply_body(struct intake *in)
 {
 	if (in->is_large)
 		return apply_large(in);
-	if (parts_have_checks(in))
-		in->content = parts_apply(in, in->content);
+	if (checks_have_parts(in))
+		in->content = checks_parts(in, in->content);
 	return header_apply(in, in->content);
 }
 

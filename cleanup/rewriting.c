@@ -5,9 +5,8 @@
 
 #include "base/log.h"
 #include "mail/address.h"
-#include "mail/list.h"
 #include "maps/address.h"
-#include "rewrite/rewrite.h"
+#include "rewrite/header.h"
 
 /* The tables of this process, opened before the sandbox closed. */
 static struct {
@@ -39,12 +38,13 @@ static struct status lookup_problem(const struct intake *intake,
 	return STATUS(451, 3, 0, "Error: queue file write error");
 }
 
-static struct status rewrite(struct intake *intake, enum rewrite_where where,
+static struct status rewrite(struct intake *intake,
+	enum rewrite_context context, enum rewrite_where where,
 	struct str *address)
 {
 	struct str given = *address;
 
-	if (rewrite_all(tables.rewriter, intake->arena, REWRITE_LOCAL, where,
+	if (rewrite_all(tables.rewriter, intake->arena, context, where,
 		    address) == MAPS_ERROR)
 		return lookup_problem(intake, "canonical_maps", given);
 	return STATUS_OK;
@@ -52,81 +52,35 @@ static struct status rewrite(struct intake *intake, enum rewrite_where where,
 
 struct status rewriting_sender(struct intake *intake, struct str *sender)
 {
-	return rewrite(intake, ENVELOPE_SENDER, sender);
+	return rewrite(intake, REWRITE_LOCAL, ENVELOPE_SENDER, sender);
 }
 
 struct status rewriting_recipient(struct intake *intake, struct str *address)
 {
-	return rewrite(intake, ENVELOPE_RECIPIENT, address);
+	return rewrite(intake, REWRITE_LOCAL, ENVELOPE_RECIPIENT, address);
 }
 
-/* ---- the header ---- */
-
-/* Fields that name who wrote it; the others name who gets it. */
-static bool is_sender_field(struct str name)
+static struct status rewrite_local(void *intake, struct arena *arena,
+	enum rewrite_where where, struct str *address)
 {
-	static const char *const names[] = { "From", "Sender", "Reply-To",
-		"Errors-To", "Return-Receipt-To",
-		"Disposition-Notification-To", "Resent-From", "Resent-Sender",
-		"Resent-Reply-To" };
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_is_nocase(name, names[i]))
-			return true;
-	return false;
+	(void)arena;
+	return rewrite(intake, REWRITE_LOCAL, where, address);
 }
 
-/* One address, in the form in which it stands in headers. */
-static struct status rewrite_mailbox(struct intake *intake,
-	enum rewrite_where where, const struct mail_mailbox *mailbox,
-	struct str *external)
+static struct status rewrite_remote(void *intake, struct arena *arena,
+	enum rewrite_where where, struct str *address)
 {
-	struct str address = mail_mailbox_address(intake->arena, mailbox);
-	struct str given = address;
-	struct status status;
-
-	*external = STR_NONE;
-	if (address.len == 0)
-		return STATUS_OK;
-	status = rewrite(intake, where, &address);
-	if (status_is_ok(status) && !str_eq(given, address))
-		*external = mail_address_external(intake->arena, address);
-	return status;
+	(void)arena;
+	return rewrite(intake, REWRITE_REMOTE, where, address);
 }
 
-struct status rewriting_header(struct intake *intake, struct str name,
-	struct str body, struct str *changed)
+struct status rewriting_header(struct intake *intake,
+	enum rewrite_context context, unsigned where, struct str body,
+	struct str *changed)
 {
-	enum rewrite_where where = is_sender_field(name) ? HEADER_SENDER
-							 : HEADER_RECIPIENT;
-	struct mail_list list = mail_list_of(body);
-	struct buf out = BUF_IN(intake->arena);
-	struct mail_mailbox mailbox;
-	enum mail_list_item item;
-	size_t copied = 0;
-
-	*changed = STR_NONE;
-	while ((item = mail_list_next(intake->arena, &list, &mailbox)) !=
-		MAIL_LIST_END) {
-		struct status status = STATUS_OK;
-		struct str external = STR_NONE;
-
-		if (item == MAIL_LIST_ADDRESS)
-			status = rewrite_mailbox(
-				intake, where, &mailbox, &external);
-		if (!status_is_ok(status))
-			return status;
-		if (str_is_none(external))
-			continue;
-		buf_add(&out, str_of(body.p + copied, mailbox.at - copied));
-		buf_add(&out, external);
-		copied = mailbox.at + mailbox.len;
-	}
-	if (copied == 0)
-		return STATUS_OK;
-	buf_add(&out, str_skip(body, copied));
-	*changed = buf_str(&out);
-	return STATUS_OK;
+	return header_rewrite(intake->arena, where, body,
+		context == REWRITE_LOCAL ? rewrite_local : rewrite_remote,
+		intake, changed);
 }
 
 /* ---- copies ---- */

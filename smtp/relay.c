@@ -222,17 +222,18 @@ static void try_all(struct attempt *a)
 	}
 }
 
-static void refuse_all(struct delivery *d)
+/* Nothing of it may leave. */
+static void refuse_all(struct delivery *d, struct status status,
+	enum deliver_site site)
 {
 	struct deliver_report report = {
-		.status = { 451, 3, 5,
-			arena_fmt(d->arena, "%s is not supported",
-				settings->refused) },
+		.status = status,
 		.relay = STR("none"),
 	};
 
 	deliver_report_rest(d, &report);
-	deliver_done(d, true, DELIVER_SITE_SICK, report.status.text);
+	deliver_done(d, true, site,
+		site == DELIVER_SITE_SICK ? status.text : STR(""));
 }
 
 void relay_deliver(struct delivery *d)
@@ -240,15 +241,23 @@ void relay_deliver(struct delivery *d)
 	struct attempt a = { .delivery = d, .set = settings };
 	struct outcome unknown =
 		outcome_f(d->arena, 451, 3, 0, "no server was tried");
+	struct status status;
 	bool unreachable;
 
 	if (settings->refused) {
-		refuse_all(d);
+		refuse_all(d, status_f(d->arena, 451, 3, 5,
+				      "%s is not supported", settings->refused),
+			DELIVER_SITE_SICK);
 		return;
 	}
 	if (d->m.large >= 0 && d->content.size < d->m.size)
 		log_warning("%.*s: content is shorter than announced",
 			STR_ARG(d->m.queue_id));
+	status = outgoing_apply(d, &a.out);
+	if (!status_is_ok(status)) {
+		refuse_all(d, status, DELIVER_SITE_REACHED);
+		return;
+	}
 	pool_begin(d->m.nexthop);
 	try_all(&a);
 	pool_end(d->m.nexthop);

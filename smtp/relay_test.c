@@ -9,6 +9,7 @@
 #include "io/fiber.h"
 #include "io/packet.h"
 #include "service/service.h"
+#include "smtp/outgoing.h"
 #include "smtp/pool.h"
 #include "smtp/self.h"
 #include "smtp/tables.h"
@@ -364,6 +365,7 @@ static void set_up(void)
 		.line_length_limit = 998,
 	};
 	self_prepare(&conf);
+	outgoing_prepare(&set);
 	relay_prepare(&set);
 }
 

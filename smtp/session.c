@@ -6,6 +6,7 @@
 #include "ipc/messages.h"
 #include "service/service.h"
 #include "smtp/sasl.h"
+#include "smtp/tables.h"
 
 #include <errno.h>
 #include <string.h>
@@ -92,6 +93,28 @@ struct outcome session_refused(const struct session *session,
 
 /* ---- replies ---- */
 
+/* smtp_reply_filter. False: it cannot be asked. */
+static bool filter_reply(struct arena *arena, struct str *line)
+{
+	struct str text = *line;
+
+	if (!tables_has(TABLE_REPLIES))
+		return true;
+	while (text.len > 0 && (text.p[text.len - 1] == '\n' ||
+				       text.p[text.len - 1] == '\r'))
+		text.len--;
+	switch (tables_find(arena, TABLE_REPLIES, text, &text)) {
+	case TABLE_FOUND:
+		*line = text;
+		return true;
+	case TABLE_NOTHING:
+		return true;
+	default:
+		errno = EIO;
+		return false;
+	}
+}
+
 bool session_reply(struct session *session, struct arena *arena,
 	struct span timeout, const char *phase, struct smtp_reply *reply,
 	struct outcome *trouble)
@@ -101,7 +124,8 @@ bool session_reply(struct session *session, struct arena *arena,
 
 	*reply = (struct smtp_reply){ 0 };
 	while (state == SMTP_REPLY_MORE) {
-		if (!io_line(session->io, &line, timeout)) {
+		if (!io_line(session->io, &line, timeout) ||
+			!filter_reply(arena, &line)) {
 			session->is_broken = true;
 			*trouble = session_lost(session, arena, phase);
 			return false;

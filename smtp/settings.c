@@ -39,7 +39,11 @@ const enum param settings_params[] = {
 	tls_high_cipherlist, tls_medium_cipherlist, tls_low_cipherlist,
 	tls_export_cipherlist, tls_null_cipherlist, tls_eecdh_auto_curves,
 	tls_ffdhe_auto_groups, disable_mime_output_conversion,
-	ignore_mx_lookup_error, config_directory, PARAMS_END
+	ignore_mx_lookup_error, config_directory, mydestination, myorigin,
+	mydomain, append_at_myorigin, append_dot_mydomain,
+	recipient_delimiter, owner_request_special,
+	propagate_unmatched_extensions, swap_bangpath, allow_percent_hack,
+	body_checks_size_limit, line_length_limit, PARAMS_END
 };
 
 bool settings_has(struct str list, struct str name)

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "maps/maps.h"
 #include "service/service.h"
+#include "smtp/outgoing.h"
 #include "smtp/pool.h"
 #include "smtp/relay.h"
 #include "smtp/self.h"
@@ -33,6 +34,7 @@ static void prepare(const struct conf *conf)
 	self_prepare(conf);
 	tables_prepare(&settings);
 	tls_policy_prepare(&settings);
+	outgoing_prepare(&settings);
 	relay_prepare(&settings);
 	if (settings.refused)
 		log_warning("%s is not supported yet: all mail waits",

@@ -1,5 +1,6 @@
 #include "smtp/tables.h"
 
+#include "agent/deliver.h"
 #include "base/log.h"
 #include "maps/maps.h"
 
@@ -17,6 +18,13 @@ void tables_prepare(const struct settings *set)
 	tables[TABLE_POLICIES] = maps_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_tls_policy_maps" : "smtp_tls_policy_maps",
 		set->tls_policy_maps, 0);
+	tables[TABLE_REPLIES] = maps_open(arena, set->conf,
+		set->is_lmtp ? "lmtp_reply_filter" : "smtp_reply_filter",
+		set->reply_filter, MAPS_KEEP_CASE);
+	deliver_filter_open(arena, set->conf,
+		set->is_lmtp ? "lmtp_delivery_status_filter" :
+			       "smtp_delivery_status_filter",
+		set->delivery_status_filter);
 }
 
 bool tables_has(enum table_use use)

@@ -12,6 +12,7 @@
 enum table_use {
 	TABLE_PASSWORDS, /* *_sasl_password_maps */
 	TABLE_POLICIES,  /* *_tls_policy_maps */
+	TABLE_REPLIES,   /* *_reply_filter */
 	TABLES_END
 };
 

@@ -193,7 +193,7 @@ static void format_mail(const struct transaction *t, struct buf *line)
 	const struct msg_deliver *m = &t->delivery->m;
 
 	buf_text(line, "MAIL FROM:<");
-	mail_address_format(line, m->sender);
+	mail_address_format(line, t->attempt->out.sender);
 	buf_char(line, '>');
 	if (has(t, FEATURE_SIZE))
 		buf_fmt(line, " SIZE=%llu",
@@ -228,13 +228,22 @@ static const struct {
 	{ DSN_NOTIFY_DELAY, "DELAY" },
 };
 
+/* As it leaves. */
+static struct str address_of(const struct transaction *t,
+	const struct deliver_recipient *recipient)
+{
+	size_t i = (size_t)(recipient - t->delivery->recipients);
+
+	return t->attempt->out.recipients[i];
+}
+
 static void format_rcpt(const struct transaction *t,
 	const struct deliver_recipient *recipient, struct buf *line)
 {
 	const char *before = " NOTIFY=";
 
 	buf_text(line, "RCPT TO:<");
-	mail_address_format(line, recipient->address);
+	mail_address_format(line, address_of(t, recipient));
 	buf_char(line, '>');
 	if (!has(t, FEATURE_DSN))
 		return;
@@ -526,10 +535,10 @@ static void send_content(struct transaction *t)
 
 static bool needs_utf8(const struct transaction *t)
 {
-	if (!str_is_ascii(t->delivery->m.sender))
+	if (!str_is_ascii(t->attempt->out.sender))
 		return true;
 	for (size_t i = 0; i < t->count; i++)
-		if (!str_is_ascii(t->recipients[i]->address))
+		if (!str_is_ascii(address_of(t, t->recipients[i])))
 			return true;
 	return t->delivery->m.flags & DELIVER_SMTPUTF8;
 }

@@ -12,12 +12,14 @@
 #define SMTP_TRANSACTION_H
 
 #include "agent/deliver.h"
+#include "smtp/outgoing.h"
 #include "smtp/session.h"
 
 /* The delivery as it goes from server to server. */
 struct attempt {
 	struct delivery *delivery;
 	const struct settings *set;
+	struct outgoing out;    /* the envelope as it leaves */
 	struct outcome trouble; /* the last one, of those not reported */
 	bool is_final;          /* no other server is left to try */
 	int64_t connected_us;   /* wall clock */

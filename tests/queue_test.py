@@ -184,6 +184,27 @@ def test_addresses():
               repr(got))
 
 
+def test_headers_of_strangers():
+    text = ("From: joe\r\nTo: Ann <ann@host>, bob@example.com\r\n"
+            "X-To: joe\r\n\r\nbody\r\n")
+    for domain, wanted in (
+            ("", ("From: joe\n", "To: Ann <ann@host>, bob@example.com\n")),
+            ("domain.invalid",
+             ("From: joe@domain.invalid\n",
+              "To: Ann <ann@host.domain.invalid>, rob@example.com\n"))):
+        with new(local_header_rewrite_clients="",
+                 remote_header_rewrite_domain=domain,
+                 canonical_maps="inline:{bob@example.com=rob@example.com}",
+                 canonical_classes="header_recipient") as mta:
+            mta.start()
+            mta.send("s@example.net", ["r@example.com"], text)
+            wait_queue(mta, "deferred", 1)
+            (queue_id,) = ids(mta, "deferred")
+            out = mta.command("postcat", "-h", "-q", queue_id).stdout
+            for line in wanted + ("X-To: joe\n",):
+                check(line in out, "no %r in %r" % (line, out))
+
+
 def test_deaths():
     with new(default_transport="discard:") as mta:
         mta.start()

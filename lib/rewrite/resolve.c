@@ -36,14 +36,21 @@ static void find_own(struct arena *arena, const struct conf *conf,
 #define OPEN_MATCH(name) match_open(arena, conf, #name, conf->name)
 #define OPEN_MAPS(name, flags) maps_open(arena, conf, #name, conf->name, flags)
 
-struct router *router_open_routes(struct arena *arena,
-	const struct conf *conf)
+struct router *router_open_own(struct arena *arena, const struct conf *conf)
 {
 	struct router *r = arena_new_of(arena, struct router);
 
 	r->conf = conf;
 	find_own(arena, conf, r);
 	r->destinations = OPEN_MATCH(mydestination);
+	return r;
+}
+
+struct router *router_open_routes(struct arena *arena,
+	const struct conf *conf)
+{
+	struct router *r = router_open_own(arena, conf);
+
 	r->alias_domains = OPEN_MATCH(virtual_alias_domains);
 	r->mailbox_domains = OPEN_MATCH(virtual_mailbox_domains);
 	r->relay_domains = OPEN_MATCH(relay_domains);

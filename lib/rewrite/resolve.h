@@ -43,6 +43,9 @@ struct router *router_open(struct arena *arena, const struct conf *conf);
 struct router *router_open_routes(struct arena *arena,
 	const struct conf *conf);
 
+/* Only what resolve_is_ours asks: for clients that route nothing. */
+struct router *router_open_own(struct arena *arena, const struct conf *conf);
+
 /* Where mail from `sender` to `recipient` goes; recipient empty: to
  * MAILER-DAEMON (empty_address_recipient). */
 void resolve(struct router *router, struct arena *arena, struct str sender,

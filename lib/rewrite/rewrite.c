@@ -15,7 +15,7 @@ struct rewriter {
 	struct match *masquerade_exceptions;
 	unsigned canonical_where, sender_where, recipient_where,
 		masquerade_where;
-	bool extends_canonical, extends_virtual;
+	bool extends_canonical, extends_virtual, extends_generic;
 };
 
 static const struct {
@@ -67,6 +67,8 @@ struct rewriter *rewriter_open(struct arena *arena, const struct conf *conf,
 		conf->propagate_unmatched_extensions, "canonical");
 	r->extends_virtual = list_has_word(
 		conf->propagate_unmatched_extensions, "virtual");
+	r->extends_generic = list_has_word(
+		conf->propagate_unmatched_extensions, "generic");
 	return r;
 }
 
@@ -241,26 +243,44 @@ static bool next_address(struct lookup *l, struct mail_list *list,
 
 /* ---- canonical ---- */
 
+/* The first address of what the table has; `what` names the table. */
+static enum maps_result map_once(struct lookup *l, const char *what,
+	struct str *address)
+{
+	enum maps_result result = look_up(l);
+	struct mail_list list;
+	struct str more;
+
+	if (result != MAPS_FOUND)
+		return result;
+	list = mail_list_of(l->value);
+	if (!next_address(l, &list, address))
+		return MAPS_ABSENT;
+	if (next_address(l, &list, &more))
+		log_warning("multi-valued %s result for %.*s: using the first",
+			what, STR_ARG(l->address));
+	return str_eq(l->address, *address) ? MAPS_ABSENT : MAPS_FOUND;
+}
+
 static enum maps_result canonical_step(struct rewriter *rewriter,
 	struct arena *arena, struct maps *maps, struct str *address)
 {
 	struct lookup l = { .rewriter = rewriter, .arena = arena,
 		.maps = maps, .address = *address,
 		.extends = rewriter->extends_canonical };
-	enum maps_result result = look_up(&l);
-	struct mail_list list;
-	struct str more;
 
-	if (result != MAPS_FOUND)
-		return result;
-	list = mail_list_of(l.value);
-	if (!next_address(&l, &list, address))
-		return MAPS_ABSENT;
-	if (next_address(&l, &list, &more))
-		log_warning("multi-valued canonical_maps result for %.*s: "
-			    "using the first",
-			STR_ARG(l.address));
-	return str_eq(l.address, *address) ? MAPS_ABSENT : MAPS_FOUND;
+	return map_once(&l, "canonical_maps", address);
+}
+
+enum maps_result rewrite_generic(struct rewriter *rewriter,
+	struct arena *arena, struct maps *maps, const char *parameter,
+	struct str *address)
+{
+	struct lookup l = { .rewriter = rewriter, .arena = arena,
+		.maps = maps, .address = *address,
+		.extends = rewriter->extends_generic };
+
+	return map_once(&l, parameter, address);
 }
 
 /* Until the result is what was looked up. */

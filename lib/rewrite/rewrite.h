@@ -54,6 +54,15 @@ enum maps_result rewrite_all(struct rewriter *rewriter, struct arena *arena,
 	enum rewrite_context context, enum rewrite_where where,
 	struct str *address);
 
+/*
+ * One of the tables for mail that leaves (generic(5), smtp_generic_maps), once,
+ * without recursion. `maps` is the caller's, opened under `parameter`. MAPS_FOUND:
+ * *address was changed.
+ */
+enum maps_result rewrite_generic(struct rewriter *rewriter,
+	struct arena *arena, struct maps *maps, const char *parameter,
+	struct str *address);
+
 struct rewrite_aliases {
 	struct str *addresses; /* at least one, in order, without doubles */
 	size_t count;

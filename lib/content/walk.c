@@ -1,0 +1,148 @@
+#include "content/walk.h"
+
+#include "mail/mime.h"
+
+enum {
+	PIECE = 2048, /* of a line, if line_length_limit does not say */
+};
+
+static struct str without_end(struct str field)
+{
+	while (field.len && field.p[field.len - 1] == '\n')
+		field.len--;
+	return field;
+}
+
+static enum check_result ask(struct walk *walk, enum check_kind kind,
+	struct str line, struct str *text)
+{
+	enum check_result result = walk->judge(walk->context, kind, line, text);
+
+	walk->stopped |= result == CHECK_STOP;
+	return result;
+}
+
+bool walk_field(struct walk *walk, const struct mail_header *header,
+	struct buf *out)
+{
+	struct str text = STR("");
+	enum check_result result;
+
+	if (walk->stopped || !checks_has(walk->checks, CHECK_HEADER))
+		return true;
+	result = ask(walk, CHECK_HEADER, without_end(header->raw), &text);
+	if (result == CHECK_REPLACE || result == CHECK_PREPEND) {
+		buf_add(out, text);
+		buf_char(out, '\n');
+	}
+	return result != CHECK_DROP && result != CHECK_REPLACE;
+}
+
+/* ---- behind the header ---- */
+
+/* A copy is made as far as something changes. */
+struct copy {
+	struct walk *walk;
+	struct str content;
+	struct buf out;
+	size_t copied; /* octets of content that are in out, or dropped */
+};
+
+static void copy_to(struct copy *copy, size_t at)
+{
+	buf_add(&copy->out, str_of(copy->content.p + copy->copied,
+		at - copy->copied));
+	copy->copied = at;
+}
+
+/* One line or field that stands at `at`, with its line end `whole` long. */
+static void check(struct copy *copy, enum check_kind kind, size_t at,
+	struct str line, size_t whole)
+{
+	struct str text = STR("");
+	enum check_result result = ask(copy->walk, kind, line, &text);
+
+	if (result == CHECK_KEEP || result == CHECK_STOP)
+		return;
+	copy_to(copy, at);
+	if (result != CHECK_DROP) {
+		buf_add(&copy->out, text);
+		buf_char(&copy->out, '\n');
+	}
+	if (result != CHECK_PREPEND)
+		copy->copied = at + whole;
+}
+
+static void check_header(struct copy *copy, const struct mime_part *part)
+{
+	enum check_kind kind = part->parent->kind == MIME_MESSAGE ?
+		CHECK_NESTED_HEADER :
+		CHECK_MIME_HEADER;
+	struct str in = str_of(copy->content.p + part->header_at,
+		part->header_len);
+	struct mail_header header;
+
+	if (!checks_has(copy->walk->checks, kind))
+		return;
+	while (!copy->walk->stopped && mail_header_take(&in, &header))
+		check(copy, kind, (size_t)(header.raw.p - copy->content.p),
+			without_end(header.raw), header.raw.len);
+}
+
+static void check_body(struct copy *copy, const struct mime_part *part)
+{
+	const struct conf *conf = copy->walk->conf;
+	size_t piece = conf->line_length_limit > 0 ?
+		(size_t)conf->line_length_limit :
+		PIECE;
+	size_t at = part->body_at, end = at + part->body_len;
+	size_t looked_at = at + (size_t)conf->body_checks_size_limit;
+
+	if (!checks_has(copy->walk->checks, CHECK_BODY))
+		return;
+	while (at < end && at < looked_at && !copy->walk->stopped) {
+		struct str in = str_of(copy->content.p + at, end - at);
+		size_t len = str_find_char(in, '\n'), whole;
+
+		if (len == SIZE_MAX)
+			len = in.len;
+		/* The end of a part's last line stands before the boundary. */
+		whole = len + (at + len < copy->content.len &&
+				      copy->content.p[at + len] == '\n');
+		if (len > piece)
+			len = whole = piece;
+		check(copy, CHECK_BODY, at, str_first(in, len), whole);
+		at += whole;
+	}
+}
+
+static void walk_part(struct copy *copy, const struct mime_part *part)
+{
+	if (part->parent)
+		check_header(copy, part);
+	for (const struct mime_part *at = part->children; at; at = at->next)
+		walk_part(copy, at);
+	if (part->kind == MIME_SINGLE)
+		check_body(copy, part);
+}
+
+bool walk_has_parts(const struct walk *walk)
+{
+	return checks_has(walk->checks, CHECK_MIME_HEADER) ||
+		checks_has(walk->checks, CHECK_NESTED_HEADER) ||
+		checks_has(walk->checks, CHECK_BODY);
+}
+
+struct str walk_parts(struct walk *walk, struct str content)
+{
+	struct copy copy = { .walk = walk, .content = content,
+		.out = BUF_IN(walk->arena) };
+
+	if (walk->stopped)
+		return content;
+	walk_part(&copy, mime_parse(walk->arena, content));
+	if (copy.copied == 0 && copy.out.len == 0)
+		return content;
+	copy_to(&copy, content.len);
+	return buf_str(&copy.out);
+}

@@ -1,0 +1,149 @@
+#include "content/walk.h"
+
+#include "base/test.h"
+
+/* A table says IGNORE, REPLACE x, PREPEND x or STOP about a line. */
+static enum check_result judge(void *context, enum check_kind kind,
+	struct str line, struct str *text)
+{
+	struct walk *walk = context;
+	struct check_word word;
+
+	if (checks_find((struct checks *)(uintptr_t)walk->checks, walk->arena,
+		    kind, line, &word) != MAPS_FOUND)
+		return CHECK_KEEP;
+	*text = word.argument;
+	return str_is(word.action, "IGNORE")  ? CHECK_DROP :
+		str_is(word.action, "REPLACE") ? CHECK_REPLACE :
+		str_is(word.action, "PREPEND") ? CHECK_PREPEND :
+						 CHECK_STOP;
+}
+
+#define MIXED                                                                  \
+	"Content-Type: multipart/mixed; boundary=b\n\n"                        \
+	"--b\nContent-Type: text/plain\n\none\ntwo\n"                          \
+	"--b\nContent-Type: message/rfc822\n\nSubject: inner\n\nthree\n--b--\n"
+
+static const struct {
+	const char *header, *mime, *nested, *body, *in, *out;
+} cases[] = {
+	{ "pcre:{{/^X-/ IGNORE}}", "", "", "", "X-a: 1\nY: 2\n\nX-b\n",
+		"Y: 2\n\nX-b\n" },
+	{ "pcre:{{/^X-a: 1$/ REPLACE Z: 3}}", "", "", "", "X-a: 1\nY: 2\n\n",
+		"Z: 3\nY: 2\n\n" },
+	{ "pcre:{{/^Y/ PREPEND Z: 3}}", "", "", "", "X: 1\nY: 2\n\n",
+		"X: 1\nZ: 3\nY: 2\n\n" },
+	/* A folded field is one line with a line end in it. */
+	{ "pcre:{{/^X: 1.*2$/ IGNORE}}", "", "", "", "X: 1\n 2\nY: 2\n\n",
+		"Y: 2\n\n" },
+	/* After STOP nothing else is asked. */
+	{ "pcre:{{/^X/ STOP} {/^Y/ IGNORE}}", "", "", "pcre:{{/./ IGNORE}}",
+		"X: 1\nY: 2\n\nbody\n", "X: 1\nY: 2\n\nbody\n" },
+	{ "", "", "", "pcre:{{/^two/ REPLACE 2} {/^three/ IGNORE}}", MIXED,
+		"Content-Type: multipart/mixed; boundary=b\n\n"
+		"--b\nContent-Type: text/plain\n\none\n2\n"
+		"--b\nContent-Type: message/rfc822\n\nSubject: inner\n\n"
+		"--b--\n" },
+	{ "", "pcre:{{/text/ IGNORE} {/inner/ IGNORE}}", "", "", MIXED,
+		"Content-Type: multipart/mixed; boundary=b\n\n"
+		"--b\n\none\ntwo\n"
+		"--b\nContent-Type: message/rfc822\n\nSubject: inner\n\n"
+		"three\n--b--\n" },
+	{ "", "", "pcre:{{/text/ IGNORE} {/inner/ PREPEND X: y}}", "", MIXED,
+		"Content-Type: multipart/mixed; boundary=b\n\n"
+		"--b\nContent-Type: text/plain\n\none\ntwo\n"
+		"--b\nContent-Type: message/rfc822\n\nX: y\nSubject: inner\n\n"
+		"three\n--b--\n" },
+};
+
+static const struct conf *conf;
+
+static struct str walk_all(struct walk *walk, struct str in)
+{
+	struct buf out = BUF_IN(walk->arena);
+	struct mail_header header;
+	struct str rest = in;
+
+	while (mail_header_take(&rest, &header))
+		if (walk_field(walk, &header, &out))
+			buf_add(&out, header.raw);
+	buf_add(&out, rest);
+	return walk_parts(walk, buf_str(&out));
+}
+
+static void changes_what_tables_say(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct arena *arena = arena_new(0);
+		const struct check_table tables[] = {
+			{ "a", str_from(cases[i].header) },
+			{ "b", str_from(cases[i].mime) },
+			{ "c", str_from(cases[i].nested) },
+			{ "d", str_from(cases[i].body) },
+		};
+		struct walk walk = { .arena = arena, .conf = conf,
+			.checks = checks_open(arena, conf, tables),
+			.judge = judge, .context = &walk };
+
+		assert_str(walk_all(&walk, str_from(cases[i].in)),
+			cases[i].out);
+		arena_free(arena);
+	}
+}
+
+/* What nobody changes is not copied. */
+static void leaves_alone_what_stays(void **state)
+{
+	struct arena *arena = arena_new(0);
+	const struct check_table tables[CHECK_KINDS] = { { "a", STR("") },
+		{ "b", STR("") }, { "c", STR("") },
+		{ "d", STR("pcre:{{/nowhere/ IGNORE}}") } };
+	struct walk walk = { .arena = arena, .conf = conf,
+		.checks = checks_open(arena, conf, tables), .judge = judge,
+		.context = &walk };
+	struct str content = STR(MIXED);
+
+	(void)state;
+	assert_true(walk_has_parts(&walk));
+	assert_ptr_equal(walk_parts(&walk, content).p, content.p);
+	arena_free(arena);
+}
+
+/* Bodies are looked at in pieces of line_length_limit, and only as far as
+ * body_checks_size_limit. */
+static void keeps_to_the_limits(void **state)
+{
+	static const char *const settings[] = { "body_checks_size_limit=520",
+		"line_length_limit=512", NULL };
+	struct arena *arena = arena_new(0);
+	const struct check_table tables[CHECK_KINDS] = { { "a", STR("") },
+		{ "b", STR("") }, { "c", STR("") },
+		{ "d", STR("pcre:{{/^a+$/ REPLACE 4} {/^x/ IGNORE}}") } };
+	struct walk walk = { .arena = arena,
+		.conf = conf_for_test(arena, settings),
+		.checks = checks_open(arena, conf, tables), .judge = judge,
+		.context = &walk };
+
+	struct buf in = BUF_IN(arena);
+
+	(void)state;
+	buf_text(&in, "A: 1\n\n");
+	for (size_t i = 0; i < 512; i++)
+		buf_char(&in, 'a');
+	buf_text(&in, "bbbbbb\nx\nx\n"); /* the first x: octet 519 */
+	assert_str(walk_parts(&walk, buf_str(&in)), "A: 1\n\n4\nbbbbbb\nx\n");
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(changes_what_tables_say),
+		cmocka_unit_test(leaves_alone_what_stays),
+		cmocka_unit_test(keeps_to_the_limits),
+	};
+
+	conf = conf_for_test(arena_new(0), NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
