@@ -21,6 +21,7 @@ enum {
 	RECEIVE_S = 300,
 	PASSWD_OCTETS = 64 * 1024,
 	HEADER_MOST = 100 * 1024,
+	READ_AT_ONCE = 16 * 1024,
 	LOGIN_MOST = 256, /* LOGIN_NAME_MAX: a longer name is no user's */
 };
 
@@ -106,13 +107,13 @@ static bool read_all(struct arena *arena, int fd, struct str *text)
 	struct buf all = BUF_IN(arena);
 	ssize_t len;
 
-	all.limit = ALIAS_FILE_MOST;
+	all.limit = ALIAS_FILE_MOST + READ_AT_ONCE;
 	for (;;) {
-		if (!buf_room(&all, 16384)) {
+		if (all.len > ALIAS_FILE_MOST || !buf_room(&all, READ_AT_ONCE)) {
 			errno = EFBIG;
 			return false;
 		}
-		len = read(fd, all.p + all.len, 16384);
+		len = read(fd, all.p + all.len, READ_AT_ONCE);
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0)

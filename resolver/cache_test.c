@@ -10,6 +10,7 @@ static struct dns_answer answer_of(struct str *record, uint32_t ttl)
 		.text = STR("Ok") };
 }
 
+/* limit: resolver_cache_limit */
 static void keeps_and_forgets(void **state)
 {
 	struct cache *cache = cache_new(2, span_s(3600));

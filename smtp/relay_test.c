@@ -219,6 +219,12 @@ static const struct {
 	{ "loop.example", DNS_MX, STR("\0\12\2me\7example\0") },
 	{ "me.example", DNS_A, STR("\300\0\2\143") },
 	{ "implicit.example", DNS_A, STR("\300\0\2\3") },
+	{ "many.example", DNS_A, STR("\300\0\2\1") },
+	{ "many.example", DNS_A, STR("\300\0\2\2") },
+	{ "many.example", DNS_A, STR("\300\0\2\4") },
+	{ "many.example", DNS_A, STR("\300\0\2\5") },
+	{ "many.example", DNS_A, STR("\300\0\2\6") },
+	{ "many.example", DNS_A, STR("\300\0\2\7") },
 };
 
 static void serve_query(struct call *call, void *context)
@@ -405,6 +411,8 @@ static void run_case(const struct trial_case *c)
 #define MAIL_OK "C MAIL FROM:<a@example.com>", "S 250 2.1.0 Ok"
 #define RCPT_OK(n) "C RCPT TO:<r" n "@example.org>", "S 250 2.1.5 Ok"
 #define DATA_OK "C DATA", "S 354 go on", "C."
+#define NOT_NOW PLAIN_HELLO, "C MAIL", "S 451 4.3.0 later"
+#define TAKES_IT PLAIN_HELLO, MAIL_OK, RCPT_OK("0"), DATA_OK, "S 250 Ok"
 
 static const struct trial_case cases[] = {
 	/* clang-format off */
@@ -501,6 +509,21 @@ static const struct trial_case cases[] = {
 	  .recipients = 1, .servers = { { MX1, 0, { "H" } },
 		{ MX2, 0, { "S 421 busy" } } },
 	  .expected = { { 421, 0, 0, "refused to talk to me: 421 busy" } } },
+	/* limit: smtp_mx_session_limit, here 2 */
+	{ "the second session is made", "many.example", .recipients = 1,
+	  .servers = { { MX1, 0, { NOT_NOW } }, { MX2, 0, { TAKES_IT } } },
+	  .expected = { { 250, 0, 0, "250 Ok" } } },
+	{ "the third session is not", "many.example", .recipients = 1,
+	  .servers = { { MX1, 0, { NOT_NOW } }, { MX2, 0, { NOT_NOW } },
+		{ "inet:192.0.2.4:25", 0, { TAKES_IT } } },
+	  .expected = { { 451, 3, 0, "said: 451 4.3.0 later" } } },
+	/* limit: smtp_mx_address_limit, here 5; nobody else is at home */
+	{ "the fifth address is tried", "many.example", .recipients = 1,
+	  .servers = { { "inet:192.0.2.6:25", 0, { TAKES_IT } } },
+	  .expected = { { 250, 0, 0, "250 Ok" } } },
+	{ "the sixth address is not", "many.example", .recipients = 1,
+	  .servers = { { "inet:192.0.2.7:25", 0, { TAKES_IT } } },
+	  .expected = { { 451, 4, 1, "Connection refused" } } },
 	{ "null MX", "null.example", .recipients = 1,
 	  .expected = { { 556, 1, 0, "does not accept mail (nullMX)" } } },
 	{ "best MX is me", "loop.example", .recipients = 1,

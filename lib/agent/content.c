@@ -62,8 +62,8 @@ bool content_header(struct arena *arena, const struct content *content,
 		end = str_starts(text, STR("\n")) ? 1 :
 						    str_find(text, STR("\n\n"));
 		if (end != SIZE_MAX) {
-			*header = str_first(text, end == 1 ? 1 : end + 2);
-			return true;
+			text = str_first(text, end == 1 ? 1 : end + 2);
+			break;
 		}
 	} while (octets.len > 0 && text.len < most);
 	*header = str_first(text, most);

@@ -59,6 +59,11 @@ static void content_is_head_and_rest_of_the_file(void **state)
 	assert_str(read_all(arena, &content), "New: 1\nB: 2\n\nbody\n");
 	assert_true(content_header(arena, &content, 1000, &header));
 	assert_str(header, "New: 1\nB: 2\n\n");
+	/* limit: header_size_limit */
+	assert_true(content_header(arena, &content, 13, &header));
+	assert_str(header, "New: 1\nB: 2\n\n");
+	assert_true(content_header(arena, &content, 12, &header));
+	assert_str(header, "New: 1\nB: 2\n");
 	assert_int_equal(ftruncate(content.fd, 10), 0);
 	assert_false(content_header(arena, &content, 1000, &header));
 	fclose(file);

@@ -127,6 +127,18 @@ static void a_full_mailbox_is_left_as_it_was(void **state)
 	assert_int_equal(contents(arena).len, before);
 }
 
+/* limit: mailbox_size_limit, of the file and the message's own octets */
+static void a_mailbox_may_be_just_full(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery = make_delivery(arena, STR("S: x\n\ny\n"));
+	int64_t full = (int64_t)(contents(arena).len + 8);
+
+	(void)state;
+	assert_int_equal(append(&delivery, path, full - 1).code, 552);
+	assert_int_equal(append(&delivery, path, full).code, 250);
+}
+
 static void a_lock_that_is_held_defers(void **state)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -183,6 +195,7 @@ int main(void)
 		cmocka_unit_test(a_torn_end_harms_nothing),
 		cmocka_unit_test(messages_follow_each_other),
 		cmocka_unit_test(a_full_mailbox_is_left_as_it_was),
+		cmocka_unit_test(a_mailbox_may_be_just_full),
 		cmocka_unit_test(a_lock_that_is_held_defers),
 		cmocka_unit_test(a_lock_of_the_dead_is_taken_over),
 	};

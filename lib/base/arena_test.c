@@ -70,6 +70,24 @@ static void ceilings_count_children(void **state)
 	arena_free(arena);
 }
 
+/* limit: CLIENT_CEILING */
+static void ceilings_are_exact(void **state)
+{
+	struct arena *free = arena_new(0), *within, *beyond;
+
+	(void)state;
+	arena_alloc(free, 20000);
+	within = arena_new(arena_octets(free));
+	beyond = arena_new(arena_octets(free) - 1);
+	arena_alloc(within, 20000);
+	arena_alloc(beyond, 20000);
+	assert_false(arena_is_over(within));
+	assert_true(arena_is_over(beyond));
+	arena_free(free);
+	arena_free(within);
+	arena_free(beyond);
+}
+
 static void copies(void **state)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -103,6 +121,7 @@ int main(void)
 		cmocka_unit_test(endings_run_newest_first),
 		cmocka_unit_test(a_reset_arena_is_usable),
 		cmocka_unit_test(ceilings_count_children),
+		cmocka_unit_test(ceilings_are_exact),
 		cmocka_unit_test(copies),
 	};
 

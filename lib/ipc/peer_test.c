@@ -132,8 +132,8 @@ static void take_content(struct call *call, void *context)
 static void bulk_body(void *context)
 {
 	auto_arena struct arena *arena = arena_new(0);
-	static char octets[64 * 1024];
-	struct msg_content m = { .octets = str_of(octets, sizeof(octets)) };
+	static char octets[CALL_MESSAGE_MOST];
+	struct msg_content m = { .octets = str_of(octets, 64 * 1024) };
 	struct msg_submitted done;
 	struct call *call;
 
@@ -143,11 +143,14 @@ static void bulk_body(void *context)
 	call = peer_call(t.caller, arena);
 	for (int i = 0; i < 40; i++)
 		assert_true(msg_content_send(call, &m));
+	/* limit: CALL_MESSAGE_MOST, four octets are the string's length */
+	m.octets.len = CALL_MESSAGE_MOST - 4;
+	assert_true(msg_content_send(call, &m));
 	assert_true(msg_submit_send(call, &(struct msg_submit){ 0 }));
 	assert_true(msg_submitted_recv(call, &done, span_s(20)));
 	assert_int_equal(done.code, 250);
-	assert_int_equal(t.sum, 40 * sizeof(octets));
-	m.octets = str_of(octets, CALL_MESSAGE_MOST + 1);
+	assert_int_equal(t.sum, 40 * 64 * 1024 + m.octets.len);
+	m.octets.len++;
 	assert_false(msg_content_send(call, &m));
 	assert_int_equal(errno, EMSGSIZE);
 	call_close(call);

@@ -293,6 +293,7 @@ void mail_words_format(struct buf *out, struct str text, const char *charset)
 {
 	size_t frame = strlen(charset) + strlen("=?" "?q?" "?=");
 	size_t room = 0;
+	bool is_open = false; /* a word */
 
 	if (is_plain(text)) {
 		buf_add(out, text);
@@ -304,16 +305,15 @@ void mail_words_format(struct buf *out, struct str text, const char *charset)
 		for (size_t i = 0; i < len; i++)
 			cost += q_cost((unsigned char)text.p[i]);
 		if (room < cost) {
-			buf_fmt(out, "%s=?%s?q?", room ? "?= " : "", charset);
+			buf_fmt(out, "%s=?%s?q?", is_open ? "?= " : "",
+				charset);
+			is_open = true;
 			room = frame + 12 < MAIL_WORD_MOST ?
 				MAIL_WORD_MOST - frame : 12;
 		}
 		for (size_t i = 0; i < len; i++)
 			format_q(out, (unsigned char)text.p[i]);
-		/* 1 stays: "there is an open word" */
-		room = room - cost > 0 ? room - cost : 1;
-		if (room < 3)
-			room = 1;
+		room -= cost;
 		text = str_skip(text, len);
 	}
 	buf_text(out, "?=");

@@ -39,6 +39,7 @@ static void encodes(void **state)
 	struct arena *arena = arena_new(0);
 	struct buf out = BUF_IN(arena), longer = BUF_IN(arena);
 	struct str text, rest, word;
+	size_t longest = 0;
 
 	(void)state;
 	mail_words_format(&out, STR("caf\xc3\xa9 (x)"), "utf-8");
@@ -48,12 +49,17 @@ static void encodes(void **state)
 	assert_str(buf_str(&out), "plain, (text)");
 	for (int i = 0; i < 100; i++)
 		buf_text(&longer, "\xe2\x82\xac x");
+	for (int i = 0; i < 200; i++)
+		buf_char(&longer, 'x');
 	text = buf_str(&longer);
 	buf_clear(&out);
 	mail_words_format(&out, text, "utf-8");
-	rest = buf_str(&out);
-	while ((word = str_take_word(&rest)).len > 0)
+	rest = buf_str(&out); /* limit: MAIL_WORD_MOST */
+	while ((word = str_take_word(&rest)).len > 0) {
 		assert_true(word.len <= MAIL_WORD_MOST);
+		longest = word.len > longest ? word.len : longest;
+	}
+	assert_int_equal(longest, MAIL_WORD_MOST);
 	word = mail_words_decode(arena, buf_str(&out));
 	assert_true(str_eq(word, text));
 	arena_free(arena);
