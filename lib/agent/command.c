@@ -75,7 +75,7 @@ static bool begin(struct running *run)
 	auto_close int out_read = -1, out_write = -1;
 	int pair[2];
 
-	if (pipe2(pair, O_CLOEXEC) < 0)
+	if (!sandbox_prepare(PROFILE_DELIVER) || pipe2(pair, O_CLOEXEC) < 0)
 		return false;
 	in_read = pair[0];
 	in_write = pair[1];

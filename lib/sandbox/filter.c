@@ -1,18 +1,35 @@
 /*
  * sandbox/filter - the seccomp filter of a profile.
+ *
+ * libseccomp compiles it in a child that only does that: short of memory,
+ * libseccomp reads and writes beyond its lists, or never comes to an end. The
+ * parent gets the instructions and keeps them for its children, which need no
+ * memory then.
  */
 #include "sandbox/profile.h"
 
 #include "base/log.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	COMPILE_S = 1, /* of CPU time; some milliseconds are usual */
+	CODE_MOST = 4096, /* BPF_MAXINSNS */
+	FILTERS_MOST = 8,
+};
 
 static const struct {
 	const char *name, *calls;
@@ -22,11 +39,19 @@ static const struct {
 #undef CALLS
 };
 
+/* Compiled by this process or a parent of it. */
+static struct filter {
+	const char *calls;
+	struct sock_filter *code;
+	unsigned short count;
+} filters[FILTERS_MOST];
+
+/* In the child that compiles. */
 static void must(int result, const char *what)
 {
 	if (result < 0) {
 		errno = -result;
-		log_fatal("sandbox: %s: %m", what);
+		starved("sandbox: %s: %m", what);
 	}
 }
 
@@ -158,15 +183,14 @@ static void allow_sets(scmp_filter_ctx filter, const char *calls)
 		"clone3");
 }
 
-void filter_close(const char *calls)
+static void compile(const char *calls, int out)
 {
 	bool by_refusal = names_set(calls, "refused");
 	scmp_filter_ctx filter = seccomp_init(
 		by_refusal ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
 
 	if (!filter)
-		log_fatal("sandbox: no memory for the seccomp filter");
-	must(seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1), "tsync");
+		starved("sandbox: no memory for the seccomp filter");
 	must(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2),
 		"optimize");
 	if (by_refusal)
@@ -174,6 +198,74 @@ void filter_close(const char *calls)
 			find_set(STR("REFUSED")));
 	else
 		allow_sets(filter, calls);
-	must(seccomp_load(filter), "seccomp");
-	seccomp_release(filter);
+	must(seccomp_export_bpf(filter, out), "seccomp filter");
+}
+
+/* What the child wrote, if it came to a good end. */
+static bool take(struct filter *filter, int from, int status)
+{
+	struct sock_filter code[CODE_MOST];
+	ssize_t got = pread(from, code, sizeof(code), 0);
+
+	if (status != 0 || got <= 0 || got % (ssize_t)sizeof(*code) != 0) {
+		errno = ENOMEM;
+		return false;
+	}
+	filter->code = malloc((size_t)got);
+	if (!filter->code)
+		return false;
+	memcpy(filter->code, code, (size_t)got);
+	filter->count = (unsigned short)((size_t)got / sizeof(*code));
+	return true;
+}
+
+static bool compile_apart(struct filter *filter, const char *calls)
+{
+	auto_close int file = memfd_create("filter", MFD_CLOEXEC);
+	int status = -1;
+	pid_t pid = file < 0 ? -1 : fork();
+
+	if (pid < 0)
+		return false;
+	if (pid == 0) {
+		setrlimit(RLIMIT_CPU,
+			&(struct rlimit){ COMPILE_S, COMPILE_S });
+		compile(calls, file);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return take(filter, file, status);
+}
+
+static const struct filter *find(const char *calls)
+{
+	struct filter *filter = filters;
+
+	while (filter->calls && strcmp(filter->calls, calls) != 0)
+		filter++;
+	if (filter == &filters[FILTERS_MOST - 1])
+		panic("sandbox: more filters than are kept");
+	if (!filter->calls && !compile_apart(filter, calls))
+		return NULL;
+	filter->calls = calls;
+	return filter;
+}
+
+bool filter_prepare(const char *calls)
+{
+	return find(calls) != NULL;
+}
+
+void filter_close(const char *calls)
+{
+	const struct filter *filter = find(calls);
+	struct sock_fprog program;
+
+	if (!filter)
+		log_fatal("sandbox: no seccomp filter: %m");
+	program = (struct sock_fprog){ filter->count, filter->code };
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		    SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
+		log_fatal("sandbox: seccomp: %m");
 }

@@ -33,6 +33,9 @@ must_check bool path_rule_parse(struct str text, const struct conf *conf,
 /* Whether sandbox_close found the process running as root. */
 bool sandbox_started_as_root(void);
 
+/* Compile a filter ahead, for children. False with errno: no memory. */
+must_check bool filter_prepare(const char *calls);
+
 /* Each part ends the process when it is refused. */
 void filter_close(const char *calls);
 void capabilities_close(const char *names);

@@ -173,6 +173,11 @@ static bool become(const struct sandbox_child *child)
 	return true;
 }
 
+bool sandbox_prepare(enum profile profile)
+{
+	return filter_prepare(profile_find(profile)->calls);
+}
+
 bool sandbox_become(const struct sandbox_child *child)
 {
 	if (geteuid() != 0 &&
@@ -180,7 +185,9 @@ bool sandbox_become(const struct sandbox_child *child)
 		errno = EPERM;
 		return false;
 	}
+	log_fatal_status(EXIT_TEMPFAIL);
 	if (!become(child))
 		_exit(EXIT_TEMPFAIL);
+	log_fatal_status(EXIT_FAILURE);
 	return true;
 }

@@ -48,6 +48,11 @@ struct sandbox_child {
 	const char *const *paths;
 };
 
+/* In the parent, before it forks: what the child will need no memory for.
+ * The first time for a profile a child of its own works for that, and is
+ * waited for (some milliseconds). False with errno: no memory, no process. */
+must_check bool sandbox_prepare(enum profile profile);
+
 /*
  * Drop to that user for good and take the profile; ends the process with
  * exit status 75 if anything is refused. Without root the ids have to be our

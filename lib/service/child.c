@@ -103,7 +103,7 @@ struct peer *child_fork(const struct child_plan *plan)
 	int pair[2];
 	pid_t pid;
 
-	if (!packet_pair(pair))
+	if (!sandbox_prepare(plan->sandbox.profile) || !packet_pair(pair))
 		return NULL;
 	pid = fork();
 	if (pid == 0) {
