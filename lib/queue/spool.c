@@ -91,10 +91,14 @@ bool spool_write(struct disk *disk, enum queue_name queue, struct str id,
 	spool_path(path, queue, id);
 	if (!make_dirs(disk, queue, id))
 		return false;
-	if (fill(disk, fresh, octets) && disk_rename(disk, fresh, path) == 0)
-		return spool_sync(disk, queue, id);
+	if (fill(disk, fresh, octets) && disk_rename(disk, fresh, path) == 0 &&
+		spool_sync(disk, queue, id))
+		return true;
 	error = errno;
 	(void)disk_unlink(disk, fresh);
+	/* Else it would be there besides what it is a copy of. */
+	if (disk_unlink(disk, path) == 0)
+		(void)!spool_sync(disk, queue, id);
 	errno = error;
 	return false;
 }
