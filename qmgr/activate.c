@@ -11,6 +11,7 @@
 
 enum {
 	KEEP_CONTENT_MOST = 2000, /* active messages that keep it in memory */
+	BUSY_US = 10 * 1000,      /* until one is looked at again */
 };
 
 /* The loaded message becomes active. Takes the arena over. */
@@ -60,7 +61,7 @@ static void give_up(struct entry *entry, enum store_result result)
 		return;
 	}
 	if (result != STORE_ERROR) {
-		entry->is_over = true;
+		entry_over(entry);
 		/* A slot that is over is known until it was reported free. */
 		if (entry->queue != QUEUE_JOURNAL || result == STORE_GONE)
 			entry_free(entry);
@@ -121,10 +122,15 @@ static bool activate_incoming(void)
 static bool activate_due(void)
 {
 	struct heap_link *first = heap_first(&qmgr.deferred);
+	struct entry *entry;
 
 	if (!first || first->key > moment_now().us || !has_room())
 		return false;
-	activate_now(CONTAINER(first, struct entry, timer));
+	entry = CONTAINER(first, struct entry, timer);
+	if (entry->is_loading) /* by somebody else: not in others' way */
+		heap_put(&qmgr.deferred, first, moment_now().us + BUSY_US);
+	else
+		activate_now(entry);
 	return true;
 }
 

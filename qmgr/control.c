@@ -50,7 +50,7 @@ static bool do_delete(struct wish *wish)
 {
 	if (!store_over(&qmgr.store, wish->stored, true))
 		return false;
-	wish->entry->is_over = true;
+	entry_over(wish->entry);
 	return true;
 }
 
@@ -268,7 +268,7 @@ static bool delete_corrupt(struct entry *entry)
 	if (!spool_remove(qmgr.disk, QUEUE_CORRUPT, str_from(entry->id)) ||
 		!spool_sync(qmgr.disk, QUEUE_CORRUPT, str_from(entry->id)))
 		return false;
-	entry->is_over = true;
+	entry_over(entry);
 	return true;
 }
 

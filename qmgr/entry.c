@@ -46,12 +46,23 @@ void entry_take_id(struct entry *entry, const struct stored *stored)
 		memcpy(entry->id, id.p, id.len);
 }
 
-void entry_free(struct entry *entry)
+static void forget_turn(struct entry *entry)
 {
 	if (list_is_linked(&entry->incoming))
 		qmgr.incoming_count--;
 	list_remove(&entry->incoming);
 	heap_remove(&qmgr.deferred, &entry->timer);
+}
+
+void entry_over(struct entry *entry)
+{
+	entry->is_over = true;
+	forget_turn(entry);
+}
+
+void entry_free(struct entry *entry)
+{
+	forget_turn(entry);
 	table_remove(qmgr.entries, key_of(&entry->serial));
 	free(entry);
 }

@@ -259,7 +259,7 @@ static void remove_message(struct message *message)
 		return;
 	}
 	log_info("%s: removed", entry->id);
-	entry->is_over = true;
+	entry_over(entry);
 	release(message);
 	if (entry->queue != QUEUE_JOURNAL)
 		entry_free(entry);

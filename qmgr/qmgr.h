@@ -109,6 +109,8 @@ struct entry *entry_find_id(struct str id);
 struct entry *entry_new(uint64_t serial, struct str id);
 /* One that could not be read when it was announced has no ID yet. */
 void entry_take_id(struct entry *entry, const struct stored *stored);
+/* Nothing more becomes of it: it waits for no turn. */
+void entry_over(struct entry *entry);
 void entry_free(struct entry *entry);
 /* It waits in deferred/ until then. */
 void entry_defer(struct entry *entry, int64_t next_us);

@@ -82,6 +82,26 @@ def test_deferral_and_commands():
               "an empty queue")
 
 
+def test_deleted_while_it_waits_in_its_slot():
+    """What could not be kept in deferred/ waits where it is; deleted, it is
+    not in the way of others."""
+    with new(minimal_backoff_time="1s", maximal_backoff_time="1s",
+             queue_run_delay="1s") as mta:
+        mta.start()
+        deferred = mta.queue + "/deferred"
+        shutil.rmtree(deferred)
+        mta.write("queue/deferred", "")  # nothing can be made in it
+        send(mta, "one")
+        first = mta.wait_log(r"(\w+): cannot be kept in deferred").group(1)
+        mta.command("postsuper", "-d", first)
+        mta.wait_log(first + ": removed")
+        wait_for(lambda: not mta.queue_list(), "an empty queue")
+        send(mta, "two")
+        (second,) = ids(mta)
+        mta.wait_log(second + r": to=<r@example.com>.*status=deferred",
+                     count=3)
+
+
 def test_expiry_and_bounce():
     with new(minimal_backoff_time="1s", maximal_backoff_time="1s",
              queue_run_delay="1s", maximal_queue_lifetime="3s",
