@@ -10,8 +10,8 @@ import socket
 import ssl
 
 from full import FullInstance, PASSWORD
-from instance import untrusting
-from faults_scenarios import ANSWER_S, Gone, Hang, Refused, text
+from instance import Failed, untrusting, wait_for
+from faults_scenarios import ANSWER_S, Crash, Gone, Hang, Refused, text
 
 TLS = untrusting()
 KEEP = 12  # messages in a mailbox; more are removed between runs
@@ -74,6 +74,23 @@ class Imap:
         self.socket.close()
 
 
+class Pop(Imap):
+    """The same for POP3."""
+
+    def reply(self):
+        line = self.line()
+        if not line.startswith(b"+OK"):
+            raise Refused(line.decode("utf-8", "replace").strip())
+        return line
+
+    def ask(self, command, is_long=False):
+        self.send(command.encode() + b"\r\n")
+        octets = self.reply()
+        while is_long and not octets.endswith(b"\r\n.\r\n"):
+            octets += self.line()
+        return octets
+
+
 class StoreSuite:
     """One user's mail, and what is known of it."""
 
@@ -104,8 +121,9 @@ class StoreSuite:
         """What it ends in, on a fresh connection or on one that is kept."""
         client = None if fresh else self.worker
         self.worker = None
+        connect = self.connect_pop if dialogue == self.pop else self.connect
         try:
-            client = client or self.connect()
+            client = client or connect()
             dialogue(client, *args)
             if not fresh:
                 self.worker, client = client, None
@@ -120,6 +138,22 @@ class StoreSuite:
         finally:
             if client:
                 client.close()
+
+    def pop(self, client, name):
+        """The newest message is read and removed."""
+        count = int(client.ask("STAT").split()[1])
+        if b"X-Ledger: %s\r\n" % self.subject.encode() not in \
+                client.ask("RETR %d" % count, is_long=True):
+            raise Crash("RETR gave something else")
+        client.ask("DELE %d" % count)
+        client.ask("QUIT")
+
+    def connect_pop(self):
+        client = Pop(self.mta.ports["pop3s"])
+        client.reply()
+        client.ask("USER alice@example.org")
+        client.ask("PASS " + PASSWORD)
+        return client
 
     def append(self, client, name):
         octets = text(name)
@@ -163,10 +197,19 @@ class StoreSuite:
     def lose_index(self, lab, name):
         """The user's process is gone and its index too."""
         self.give(lab, name)
-        parents = lab.processes_of("imapd")
-        for pid in lab.children_of(parents):
-            os.kill(pid, signal.SIGKILL)
-            lab.await_end(pid)
+        # all of them: one child's death would count against the user
+        old = lab.processes_of("imapd")
+        for pid in old:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for pid in old:
+            lab.await_death(pid)
+        try:
+            wait_for(lambda: lab.processes_of("imapd"), "a new imapd", 3)
+        except Failed:
+            pass
         self.client = self.worker = None
         for path in glob.glob(self.mta.mail + "/example.org/alice/"
                               "posthorn-index*"):
@@ -293,6 +336,8 @@ STORE_SCENARIOS = (
     ("copy", by(StoreSuite.give, "copy", StoreSuite.is_copied), ("imapd",)),
     ("expunge", by(StoreSuite.give, "expunge", StoreSuite.is_expunged),
      ("imapd",)),
+    ("pop3", by(StoreSuite.give, "pop", StoreSuite.is_expunged, fresh=True),
+     ("login", "pop3d")),
     ("rebuild", by(StoreSuite.lose_index, "look", StoreSuite.is_there),
      ("imapd",)),
 )

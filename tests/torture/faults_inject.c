@@ -3,9 +3,9 @@
  * system calls of chosen programs fail.
  *
  * Every wrapped call is counted in memory shared with the driver
- * (FAULTS_CONTROL names the file). The driver arms one fault: the program, the
- * call, the kind of descriptor, the index of the call from then on, how often,
- * and the error. The file is mapped before main(), so neither the empty root
+ * (FAULTS_CONTROL names the file). The driver arms one fault: the program (or
+ * all), the calls and kinds of descriptor, the index of the call from then on,
+ * how often (or until it is disarmed), and the error. The file is mapped before main(), so neither the empty root
  * nor Landlock nor seccomp is in the way; a forked child inherits the mapping.
  *
  * Not seen: calls inside libc itself (getaddrinfo, syslog, getpwnam). What is
@@ -52,11 +52,12 @@
 enum call { CALLS(ENUM) CALL_COUNT };
 
 enum kind { KIND_NONE, KIND_FILE, KIND_STREAM, KIND_PACKET, KIND_OTHER,
-	KIND_COUNT };
+	KIND_PIPE, KIND_COUNT };
 
 enum {
 	PROGRAMS = 40, NAME = 16, FRAMES = 12, MODULES = 24, PATH = 80,
 	DESCRIPTORS = 4096,
+	ANY = PROGRAMS,
 	/* "errors" that are none */
 	SHORT = -1, JUMP = -2, END = -3,
 };
@@ -65,8 +66,8 @@ struct module { uint64_t from, to; char path[PATH]; };
 
 struct control {
 	_Atomic uint32_t armed; /* written last by the driver */
-	uint32_t program;       /* its number; see names */
-	uint32_t call, kind;
+	uint32_t program;       /* its number, see names; or ANY */
+	uint32_t calls, kinds;  /* sets of bits */
 	uint32_t first, repeat;
 	int32_t error;
 	_Atomic uint32_t seen, fired;
@@ -85,6 +86,7 @@ struct control {
 
 static struct control *control;
 static uint32_t program;
+static bool is_witness; /* postlogd, whose log is judged: spared by ANY */
 static struct module modules[MODULES];
 static uint32_t module_count;
 static struct { int epoll; struct epoll_event event; } watched[DESCRIPTORS];
@@ -147,6 +149,7 @@ __attribute__((constructor)) static void begin(void)
 	backtrace(frames, FRAMES); /* loads what it needs */
 	dl_iterate_phdr(note_module, NULL);
 	program = claim_name(c);
+	is_witness = strcmp(program_invocation_short_name, "postlogd") == 0;
 	for (int i = 0; i < CALL_COUNT; i++)
 		snprintf(c->call_names[i], NAME, "%s", call_names[i]);
 	c->call_count = CALL_COUNT;
@@ -166,6 +169,8 @@ static enum kind kind_of(int fd)
 		return KIND_NONE;
 	if (S_ISREG(st.st_mode))
 		return KIND_FILE;
+	if (S_ISFIFO(st.st_mode))
+		return KIND_PIPE;
 	if (!S_ISSOCK(st.st_mode) ||
 		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
 		return KIND_OTHER;
@@ -196,34 +201,59 @@ static void rouse(int fd)
 			&watched[fd].event);
 }
 
-/* 0: make the call. Otherwise the error, or what is negative above. */
-static int strike(enum call call, int fd)
+static bool is_meant(enum call call, enum kind kind)
 {
-	enum kind kind;
+	return atomic_load(&control->armed) &&
+		(control->program == program ||
+			(control->program == ANY && !is_witness)) &&
+		(control->calls & 1u << call) && (control->kinds & 1u << kind);
+}
+
+/* 0: make the call. Otherwise the error, or what is negative above. */
+static int strike_kind(enum call call, enum kind kind, int fd)
+{
 	uint32_t at;
 	int saved = errno, error;
 
-	if (!control)
-		return 0;
-	kind = fd == -2 ? KIND_NONE : kind_of(fd);
-	errno = saved;
 	atomic_fetch_add(&control->counts[program][call][kind], 1);
-	if (!atomic_load(&control->armed) || control->program != program ||
-		control->call != call || control->kind != kind)
+	if (!is_meant(call, kind))
 		return 0;
 	at = atomic_fetch_add(&control->seen, 1);
 	if (at < control->first || at - control->first >= control->repeat)
 		return 0;
 	error = control->error;
-	if (error == SHORT && kind != KIND_FILE && kind != KIND_STREAM)
+	if (error == SHORT && kind != KIND_FILE && kind != KIND_STREAM &&
+		kind != KIND_PIPE)
 		return 0;
 	note_hit();
 	if (error == JUMP)
 		atomic_store(&control->clock_offset_s, control->jump_s);
-	if (error == EAGAIN && (kind == KIND_STREAM || kind == KIND_PACKET))
+	if (error == EAGAIN && (kind == KIND_STREAM || kind == KIND_PACKET ||
+		kind == KIND_PIPE))
 		rouse(fd);
 	errno = error > 0 ? error : saved;
 	return error;
+}
+
+static int strike(enum call call, int fd)
+{
+	enum kind kind;
+	int saved = errno;
+
+	if (!control)
+		return 0;
+	kind = fd == -2 ? KIND_NONE : fd == -3 ? KIND_FILE : kind_of(fd);
+	errno = saved;
+	return strike_kind(call, kind, fd);
+}
+
+/* One that makes a file counts as of kind "file". */
+static int strike_open(int flags)
+{
+	if (!control)
+		return 0;
+	return strike_kind(CALL_open,
+		flags & (O_CREAT | __O_TMPFILE) ? KIND_FILE : KIND_NONE, -2);
 }
 
 /* A call that takes a descriptor and cannot be short. */
@@ -233,12 +263,15 @@ type name params \
 	return strike(CALL_##call, fd) > 0 ? -1 : REAL(name)(__VA_ARGS__); \
 }
 /* A call that makes something new; -2: no descriptor to look at. */
-#define NEW(call, type, failure, name, params, ...) \
+#define NEW_AS(call, fd, type, failure, name, params, ...) \
 type name params \
 { \
-	return strike(CALL_##call, -2) > 0 ? (failure) : \
+	return strike(CALL_##call, fd) > 0 ? (failure) : \
 		REAL(name)(__VA_ARGS__); \
 }
+#define NEW(call, ...) NEW_AS(call, -2, __VA_ARGS__)
+/* -3: a name of a file; of the same kind. */
+#define NAMES(call, ...) NEW_AS(call, -3, __VA_ARGS__)
 /* A call that moves `len` octets. */
 #define MOVES(call, name, params, ...) \
 ssize_t name params \
@@ -366,7 +399,7 @@ int name(at const char *path, int flags, ...) \
 	va_start(args, flags); \
 	mode = mode_of(flags, args); \
 	va_end(args); \
-	return strike(CALL_open, -2) > 0 ? -1 : \
+	return strike_open(flags) > 0 ? -1 : \
 		REAL(name)(at_arg path, flags, mode); \
 }
 #define AT int at,
@@ -395,19 +428,19 @@ NEW(open, FILE *, NULL, fopen, (const char *restrict path,
 	const char *restrict mode), path, mode)
 NEW(opendir, DIR *, NULL, opendir, (const char *path), path)
 NEW(opendir, DIR *, NULL, fdopendir, (int fd), fd)
-NEW(rename, int, -1, rename, (const char *a, const char *b), a, b)
-NEW(rename, int, -1, renameat, (int x, const char *a, int y, const char *b),
+NAMES(rename, int, -1, rename, (const char *a, const char *b), a, b)
+NAMES(rename, int, -1, renameat, (int x, const char *a, int y, const char *b),
 	x, a, y, b)
-NEW(rename, int, -1, renameat2, (int x, const char *a, int y, const char *b,
+NAMES(rename, int, -1, renameat2, (int x, const char *a, int y, const char *b,
 	unsigned flags), x, a, y, b, flags)
-NEW(link, int, -1, link, (const char *a, const char *b), a, b)
-NEW(link, int, -1, linkat, (int x, const char *a, int y, const char *b,
+NAMES(link, int, -1, link, (const char *a, const char *b), a, b)
+NAMES(link, int, -1, linkat, (int x, const char *a, int y, const char *b,
 	int flags), x, a, y, b, flags)
-NEW(unlink, int, -1, unlink, (const char *path), path)
-NEW(unlink, int, -1, unlinkat, (int at, const char *path, int flags),
+NAMES(unlink, int, -1, unlink, (const char *path), path)
+NAMES(unlink, int, -1, unlinkat, (int at, const char *path, int flags),
 	at, path, flags)
-NEW(mkdir, int, -1, mkdir, (const char *path, mode_t mode), path, mode)
-NEW(mkdir, int, -1, mkdirat, (int at, const char *path, mode_t mode),
+NAMES(mkdir, int, -1, mkdir, (const char *path, mode_t mode), path, mode)
+NAMES(mkdir, int, -1, mkdirat, (int at, const char *path, mode_t mode),
 	at, path, mode)
 ON_FD(truncate, int, ftruncate, (int fd, off_t len), fd, len)
 ON_FD(truncate, int, ftruncate64, (int fd, off_t len), fd, len)

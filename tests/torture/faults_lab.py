@@ -4,20 +4,27 @@ import ctypes
 import mmap
 import os
 import re
-import shutil
-import smtplib
 import subprocess
-import sys
 import time
 from collections import Counter
 
-from instance import Failed, Instance, is_root, wait_for, SBIN
+from instance import Failed, wait_for, SBIN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENDURES = 30.0  # seconds until something counts as hanging
-NAME, FRAMES, MODULES, PATH, PROGRAMS, CALLS, KINDS = 16, 12, 24, 80, 40, 31, 5
-KIND_NAMES = ("", "file", "stream", "packet", "other")
+NAME, FRAMES, MODULES, PATH, PROGRAMS, CALLS, KINDS = 16, 12, 24, 80, 40, 31, 6
+KIND_NAMES = ("", "file", "stream", "packet", "other", "pipe")
 SHORT, JUMP, END = -1, -2, -3
+ANY, FOREVER = PROGRAMS, 1 << 30
+
+
+# Lines about the life of a message: daemon, queue ID, id, "active" or not.
+LIVES = re.compile(
+    r"/(cleanup|qmgr|postsuper)\[\d+\]: (\w+): (?:message-id=<(\w+)@ledger|"
+    r"orig_id=(\w+)|from=.*\((queue active)\)|removed$)", re.M)
+
+
+UNHEARD = re.compile(r": (\w+): qmgr does not hear ")
 
 
 class Module(ctypes.Structure):
@@ -29,7 +36,7 @@ class Control(ctypes.Structure):
     """struct control of faults_inject.c."""
     _fields_ = [
         ("armed", ctypes.c_uint32), ("program", ctypes.c_uint32),
-        ("call", ctypes.c_uint32), ("kind", ctypes.c_uint32),
+        ("calls", ctypes.c_uint32), ("kinds", ctypes.c_uint32),
         ("first", ctypes.c_uint32), ("repeat", ctypes.c_uint32),
         ("error", ctypes.c_int32),
         ("seen", ctypes.c_uint32), ("fired", ctypes.c_uint32),
@@ -48,18 +55,21 @@ class Control(ctypes.Structure):
 
 
 class Fault:
-    """One fault to arm; `index` is that of the call from then on."""
+    """One fault to arm; `index` is that of the call from then on. `calls` and
+    `kinds` are sets; `name` is what they are called together. `lasting`: it
+    fails until the fault is disarmed."""
 
-    def __init__(self, program, call, kind, error, index, repeat=1):
-        self.program, self.call, self.kind = program, call, kind
-        self.error, self.index, self.repeat = error, index, repeat
+    def __init__(self, program, name, calls, kinds, error, index,
+                 lasting=False):
+        self.program, self.name, self.error = program, name, error
+        self.calls, self.kinds, self.index = calls, kinds, index
+        self.lasting = lasting
 
     def __str__(self):
-        kind = "/" + KIND_NAMES[self.kind] if self.kind else ""
-        name = self.error.name + (
-            "*%d" % self.repeat if self.repeat > 1 else "")
-        return "%s %s%s[%d] %s" % (self.program, self.call, kind, self.index,
-                                   name)
+        times = "*" if self.lasting else "*%d" % self.error.repeat \
+            if self.error.repeat > 1 else ""
+        return "%s %s[%d] %s%s" % (self.program, self.name, self.index,
+                                   self.error.name, times)
 
 
 def build_library(folder):
@@ -108,12 +118,14 @@ class Switchboard:
                 if c.counts[p][at][kind]}
 
     def arm(self, fault):
-        c = self.control
+        c, calls = self.control, self.calls()
         c.armed = 0
-        c.program = self.programs()[fault.program[:8]]
-        c.call = self.calls()[fault.call]
-        c.kind = fault.kind
-        c.first, c.repeat = fault.index, fault.repeat
+        c.program = ANY if fault.program == "all" else \
+            self.programs()[fault.program[:8]]
+        c.calls = sum(1 << calls[name] for name in fault.calls)
+        c.kinds = sum(1 << kind for kind in fault.kinds)
+        c.first = fault.index
+        c.repeat = FOREVER if fault.lasting else fault.error.repeat
         c.error = fault.error.number
         c.jump_s = fault.error.jump_s
         c.seen = c.fired = c.frame_count = 0
@@ -154,18 +166,28 @@ def describe(places, program_path, limit=8):
 
 
 class Lab:
-    """An instance with a switchboard, and the ledger of all runs."""
+    """An instance with a switchboard, and the ledger of all runs. A message
+    is judged by its id; its life has ended when its queue ID, or that of
+    what it became (a bounce, a forwarded copy), was removed."""
 
     def __init__(self, mta, report):
         self.mta, self.report = mta, report
         self.switchboard = Switchboard(mta.folder)
-        self.collectors = []    # functions that yield ids which arrived
+        self.collectors = []    # functions that yield (id, queue IDs)
         self.outcomes = {}      # id: outcome of its run
         self.labels = {}        # id: what was done to it
         self.found = Counter()  # id: how often it arrived
-        self.bounced = Counter()
         self.doubtful = set()   # ids whose verdict may have got lost
-        self.in_flight = set()  # ids whose delivery's verdict may be lost
+        self.repeats = False    # may what the fault hits deliver twice?
+        self.excused = set()    # ids whose delivery was cut off by a fault
+        self.alive = set()      # ids that may still be on their way
+        self.queue_ids = {}     # id: its queue ID
+        self.deleted = set()    # ids that postsuper -d said it deleted
+        self.perhaps_deleted = set()
+        self.copies = {}        # id: queue IDs of what arrived
+        self.active = set()     # queue IDs
+        self.removed = set()
+        self.unread = ""        # log that was not judged yet
         self.log_at = 0
         self.serial = 0
         self.restarts = 0
@@ -219,7 +241,7 @@ class Lab:
                 pass
         return found
 
-    def await_end(self, pid):
+    def await_death(self, pid):
         wait_for(lambda: not self.is_here(pid), "the end of %d" % pid)
 
     def is_here(self, pid):
@@ -249,59 +271,151 @@ class Lab:
 
     def new_id(self, label):
         self.serial += 1
-        name = "id%d" % self.serial  # see may_repeat
+        name = "id%d" % self.serial
         self.labels[name] = label
+        self.alive.add(name)
         return name
+
+    def excuse_all(self):
+        """A fault cut off deliveries: of these, any may be repeated."""
+        self.excused |= self.alive
 
     def collect(self):
         """Take in what has arrived."""
         for collector in self.collectors:
-            for name in collector():
+            for name, queue_ids in collector():
                 self.found[name] += 1
-                outcome = self.outcomes.get(name)
-                refused = outcome in ("temporary", "permanent")
-                if self.found[name] == 1 and refused and \
-                        name in self.doubtful:
-                    self.report.doubt(self.labels[name])
-                elif self.found[name] == 1 and refused:
-                    self.report.violation(
-                        self.labels[name], "delivered, though the answer "
-                        "was: %s" % outcome)
-                elif self.found[name] == 2 and name not in self.in_flight:
-                    self.report.violation(self.labels[name], "doubled")
-                elif self.found[name] == 2:
-                    self.report.doubled(self.labels[name])
+                self.copies.setdefault(name, set()).update(queue_ids)
+                self.judge(name)
 
-    def await_arrival(self, name):
-        """True when the message has arrived; asks for deliveries."""
+    def judge(self, name):
+        """One more has arrived."""
+        outcome, label = self.outcomes.get(name), self.labels.get(name, name)
+        if name in self.deleted:
+            self.report.violation(label, "delivered, though it was deleted")
+        elif self.found[name] > 1:
+            if not self.may_be_double(name):
+                self.report.violation(label, "doubled: %s" % name)
+            elif self.found[name] == 2:
+                self.report.doubled(label)
+        elif outcome in ("temporary", "permanent"):
+            if name in self.doubtful:
+                self.report.doubt(label)
+            else:
+                self.report.violation(label, "delivered, though the answer "
+                                      "was: %s" % outcome)
+
+    def may_be_double(self, name):
+        return name in self.excused or (
+            self.repeats and name in self.alive and
+            self.switchboard.control.fired > 0)
+
+    def conclude(self, name, outcome):
+        """What the client was told."""
+        self.outcomes[name] = outcome
+        if outcome in ("temporary", "permanent") and self.found[name] and \
+                name not in self.doubtful:
+            self.report.violation(self.labels[name], "delivered, though the "
+                                  "answer was: %s" % outcome)
+
+    def delete(self, name):
+        """It was deleted from the queue: it never arrives."""
+        self.deleted.add(name)
+        if self.found[name]:
+            self.report.violation(self.labels[name], "was there before it "
+                                  "was deleted")
+
+    def may_be_gone(self):
+        return self.deleted | self.perhaps_deleted
+
+    def has_ended(self, name):
+        if name in self.may_be_gone():
+            return self.queue_ids.get(name) in self.removed
+        if self.outcomes.get(name) != "acknowledged":
+            return bool(self.found[name])
+        ids = {self.queue_ids.get(name)} | self.copies.get(name, set())
+        return bool(self.found[name]) and ids <= self.removed
+
+    def pending(self):
+        """What was acknowledged and has not ended."""
+        return [name for name in self.alive
+                if self.outcomes.get(name) == "acknowledged" and
+                not self.has_ended(name)]
+
+    def await_end(self):
+        """True when all that was acknowledged has arrived and its life has
+        ended; asks for deliveries."""
         start = time.monotonic()
-        flush_at, pause = start + 0.3, 0.001
-        while not self.found[name]:
+        flush_at, look_at, pause = start + 0.7, start + 4, 0.002
+        while True:
+            self.follow()
             self.collect()
-            if self.found[name]:
+            pending = self.pending()
+            if not pending and not self.active:
                 break
             now = time.monotonic()
             if now > start + ENDURES:
                 return False
+            if now > look_at and self.is_empty() and all(
+                    self.found[name] or name in self.may_be_gone()
+                    for name in pending):
+                self.report.unlogged += 1  # the line was lost
+                self.forget(pending)
+                break
+            look_at = max(look_at, now + 1) if now > look_at else look_at
             if now > flush_at:
                 self.flush()
                 flush_at = now + 0.7
             time.sleep(pause)
             pause = min(pause * 1.3, 0.02)
+        self.alive = {name for name in self.alive if not self.has_ended(name)}
         return True
+
+    def forget(self, pending):
+        self.alive -= set(pending)
+        self.active.clear()
+
+    def is_empty(self):
+        try:
+            return not self.queue()
+        except (Failed, subprocess.TimeoutExpired):
+            return False
 
     # -- what the log says ---------------------------------------------------
 
-    def new_log(self):
+    def follow(self):
+        """Read on in the log, and see what became of messages."""
         try:
             with open(self.mta.log_path, "rb") as handle:
                 handle.seek(self.log_at)
                 text = handle.read()
         except OSError:
-            return ""
+            return
         end = text.rfind(b"\n") + 1
         self.log_at += end
-        return text[:end].decode("utf-8", "replace")
+        text = text[:end].decode("utf-8", "replace")
+        self.unread += text
+        for _, queue_id, name, old, active in LIVES.findall(text):
+            if name:
+                self.queue_ids[name] = queue_id
+            elif old or active:
+                self.active.add(queue_id)
+                self.remove(old)
+            else:
+                self.remove(queue_id)
+
+        for queue_id in UNHEARD.findall(text):  # its agent ended it alone
+            self.excused.update(name for name, its in self.queue_ids.items()
+                                if its == queue_id)
+
+    def remove(self, queue_id):
+        self.removed.add(queue_id)
+        self.active.discard(queue_id)
+
+    def new_log(self):
+        self.follow()
+        text, self.unread = self.unread, ""
+        return text
 
     # -- what must not be left behind ----------------------------------------
 
@@ -331,11 +445,8 @@ class Lab:
         """The queue drains, nothing is left, all that was promised came."""
         def drained():
             self.collect()
-            try:
-                if not self.queue():
-                    return True
-            except Failed:
-                pass
+            if self.is_empty():
+                return True
             self.flush()
             time.sleep(0.2)
             return False
@@ -355,8 +466,11 @@ class Lab:
                 count, self.report.orphans_excused))
         self.collect()
         for name, outcome in self.outcomes.items():
-            if outcome == "acknowledged" and not self.found[name]:
+            if outcome == "acknowledged" and not self.found[name] and \
+                    name not in self.may_be_gone():
                 self.report.violation(self.labels[name], "LOST %s" % name)
+        self.outcomes.clear()
+        self.alive.clear()
 
     def queue(self):
         import json

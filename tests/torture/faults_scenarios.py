@@ -5,13 +5,15 @@ import fcntl
 import os
 import pwd
 import re
+import signal
 import socket
 import socketserver
 import ssl
 import subprocess
 import threading
 
-from instance import Instance, is_root, make_certificate, untrusting, SBIN
+from instance import (Failed, Instance, is_root, make_certificate, run,
+                      untrusting, wait_for, SBIN)
 
 ANSWER_S = 30.0  # what takes longer hangs
 
@@ -96,8 +98,9 @@ class Client:
 def text(name, octets=600):
     lines = "line of text, to fill it up, 50 octets or so......\r\n"
     return ("From: sender@example.org\r\nTo: someone@example.org\r\n"
+            "Message-ID: <%s@ledger.example.net>\r\n"
             "X-Ledger: %s\r\nSubject: %s\r\n\r\n%s" % (
-                name, name, lines * (octets // len(lines)))).encode()
+                name, name, name, lines * (octets // len(lines)))).encode()
 
 
 class Sink(socketserver.ThreadingTCPServer):
@@ -108,6 +111,10 @@ class Sink(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), SinkSession)
         self.ids, self.lock = [], threading.Lock()
+        self.open, self.kicked = threading.Event(), threading.Event()
+        self.open.set()
+        self.kicked.set()
+        self.waiting = 0  # for whom it is not open
         self.seen = set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -139,7 +146,18 @@ class SinkSession(socketserver.StreamRequestHandler):
             line = self.rfile.readline().upper()
             if not line:
                 return
-            if line.startswith(b"EHLO"):
+            if not self.server.open.is_set() and (
+                    line.startswith(b"RCPT TO:<WAIT.") or
+                    (line.startswith(b"RCPT TO:<HANG.") and
+                     self.server.kicked.is_set())):
+                self.server.waiting += 1
+                self.say("451 4.3.0 closed")
+            elif line.startswith(b"RCPT TO:<HANG.") and not \
+                    self.server.kicked.is_set():
+                self.server.waiting += 1
+                self.server.kicked.wait(ANSWER_S)
+                return  # the connection drops
+            elif line.startswith(b"EHLO"):
                 self.say("250-sink.example.com\r\n250 PIPELINING")
             elif line.startswith(b"RCPT TO:<LATER.") and \
                     self.server.is_first(line):
@@ -162,8 +180,15 @@ class SinkSession(socketserver.StreamRequestHandler):
 
 
 def ids_of(octets):
-    return [name.decode() for name in
-            re.findall(rb"(?m)^X-Ledger: (\S+)", octets)]
+    """(id, queue IDs) of each message: its own and, of a bounce or of what
+    was forwarded, those that it has had."""
+    found = []
+    for part in re.split(rb"(?m)^From (?=\S+  ?\w\w\w \w\w\w )", octets):
+        queue_ids = {word.decode() for word in re.findall(
+            rb"(?m)^[ \t]+(?:.* )?id (\w+)\b", part)}
+        found += [(name.decode(), queue_ids) for name in
+                  re.findall(rb"(?m)^X-Ledger: (\S+)", part)[:1]]
+    return found
 
 
 class MailSuite:
@@ -172,6 +197,7 @@ class MailSuite:
     def __init__(self):
         self.mta = mta = Instance()
         self.sink = Sink()
+        self.mbox_at = {}  # path: read so far
         self.commands = mta.path("commands")
         os.mkdir(self.commands)
         os.chmod(self.commands, 0o1777)
@@ -223,7 +249,8 @@ class MailSuite:
     def collectors(self):
         return [lambda: self.take_folder(self.mta.mail + "/alice/new"),
                 lambda: self.take_folder(self.mta.mail + "/sender/new"),
-                self.take_mbox, self.sink.take,
+                lambda: self.take_mbox(self.mta.mail + "/box"),
+                self.sink.take,
                 lambda: self.take_folder(self.commands, "done.")]
 
     def take_folder(self, folder, prefix=""):
@@ -240,11 +267,10 @@ class MailSuite:
             os.unlink(path)
             yield from ids_of(octets)
 
-    def take_mbox(self):
+    def take_mbox(self, path):
         """Read on where we stopped, under the lock: what is being written
         may be taken back."""
-        path = self.mta.mail + "/box"
-        at = getattr(self, "mbox_at", 0)
+        at = self.mbox_at.get(path, 0)
         try:
             with open(path, "r+b") as handle:
                 fcntl.lockf(handle, fcntl.LOCK_EX)
@@ -255,7 +281,7 @@ class MailSuite:
         end = octets.rfind(b"\n\n") + 1
         if end <= 0:
             return []
-        self.mbox_at = at + end
+        self.mbox_at[path] = at + end
         return ids_of(octets[:end])
 
     # -- what scenarios do ---------------------------------------------------
@@ -289,6 +315,62 @@ class MailSuite:
             self.run(lab, "postsuper", option, "ALL")
         return outcome
 
+    def close_sink(self, lab, name):
+        self.sink.open.clear()
+        self.sink.waiting = 0
+
+    def delete(self, lab, name):
+        """What waits is deleted: then it never arrives."""
+        try:
+            outcome = self.answer(self.data, name,
+                                  "wait.%s@relay.example.com" % name)
+            if outcome[0] != "acknowledged":
+                return outcome
+            wait_for(lambda: lab.follow() or name in lab.queue_ids,
+                     "the queue ID of " + name)
+            lab.perhaps_deleted.add(name)  # its answer may get lost
+            done = self.run(lab, "postsuper", "-d", lab.queue_ids[name])
+            if b"Deleted: 1 message" in done.stderr:
+                lab.delete(name)
+            return outcome
+        finally:
+            self.sink.open.set()
+
+    def fill(self, lab, name):
+        """A queue with messages in files and in slots: deferred, and under
+        way to a server that hangs."""
+        self.close_sink(lab, name)
+        self.sink.kicked.clear()
+        for at in range(5):
+            other = lab.new_id(lab.labels[name])
+            kind = "wait" if at < 3 else "hang"
+            octets = 150000 if at in (2, 4) else 600
+            outcome, words = self.answer(
+                self.data, other, "%s.%s@relay.example.com" % (kind, other),
+                octets)
+            lab.conclude(other, outcome)
+            if outcome != "acknowledged":
+                raise Refused(words)
+        wait_for(lambda: self.sink.waiting >= 5, "the server to be asked")
+
+    def start(self, lab, name):
+        """qmgr begins anew with what is there."""
+        old = lab.processes_of("qmgr")
+        for pid in old:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.sink.kicked.set()  # what was under way is refused
+        for pid in old:
+            lab.await_death(pid)
+        try:
+            wait_for(lambda: lab.processes_of("qmgr"), "a new qmgr", 5)
+        except Failed:
+            pass
+        self.sink.open.set()
+        return self.answer(self.data, name, "alice@example.org")
+
     def reload(self, lab, name):
         self.run(lab, "posthorn", "reload")
         return self.answer(self.data, name, "alice@example.org")
@@ -298,11 +380,12 @@ class MailSuite:
             done = subprocess.run(
                 [SBIN + "/" + command, *args], env=lab.plain_env,
                 timeout=ANSWER_S, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         except subprocess.TimeoutExpired:
             raise Hang(command)
         if done.returncode < 0:
             raise Crash("%s: signal %d" % (command, -done.returncode))
+        return done
 
     def envelope(self, client, recipient):
         client.ask("MAIL FROM:<sender@example.org>")
@@ -347,6 +430,42 @@ class MailSuite:
         return "temporary" if temporary else "permanent", words
 
 
+class LocalSuite(MailSuite):
+    """The same, for users of the machine."""
+
+    def __init__(self):
+        super().__init__()
+        mta = self.mta
+        self.folder = "M%d" % os.getpid()  # others use the same homes
+        self.file = mta.mail + "/file"
+        mta.set(default_privs="vmail", home_mailbox=self.folder + "/",
+                local_recipient_maps="", recipient_delimiter="+")
+        self.aliases = mta.write(
+            "conf/aliases", "command: \"|%s %s\"\nfile: %s\nlist: "
+            "alice@example.org\n" % (self.mta.path("store"), self.commands,
+                                   self.file))
+        mta.set(alias_maps="hash:" + self.aliases)
+        user = pwd.getpwnam("alice")
+        path = "%s/.forward+f%d" % (user.pw_dir, os.getpid())
+        with open(path, "w") as handle:
+            handle.write("bob@localhost\n")
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+    def begin(self, lab):
+        run(SBIN + "/postalias", "-c", self.mta.conf, "hash:" + self.aliases,
+            env=lab.plain_env)
+
+    def collectors(self):
+        homes = [pwd.getpwnam(name).pw_dir + "/" + self.folder + "/new"
+                 for name in ("alice", "bob")]
+        return [lambda: self.take_folder(homes[0]),
+                lambda: self.take_folder(homes[1]),
+                lambda: self.take_mbox(self.file)] + super().collectors()
+
+    def forward(self, client, name):
+        self.data(client, name, "alice+f%d@localhost" % os.getpid())
+
+
 class Crash(Exception):
     """A command died by a signal."""
 
@@ -355,6 +474,14 @@ def by(method, *args):
     """A scenario that is an SMTP dialogue."""
     return lambda suite, lab, name: suite.answer(
         getattr(suite, method), name, *args)
+
+
+def prepared(prepare, run):
+    """One that begins with something that no fault hits."""
+    def act(suite, lab, name):
+        return run(suite, lab, name)
+    act.prepare = prepare
+    return act
 
 
 # clang-format off
@@ -376,6 +503,18 @@ SCENARIOS = (
      ("error", "bounce", "qmgr", "cleanup", "virtual")),
     ("later", by("later"), ("qmgr", "smtp")),
     ("requeue", lambda suite, lab, name: suite.requeue(lab, name), ("qmgr",)),
+    ("delete", prepared(MailSuite.close_sink, MailSuite.delete),
+     ("qmgr", "smtp")),
+    ("start", prepared(MailSuite.fill, MailSuite.start),
+     ("qmgr", "cleanup", "smtp")),
     ("reload", lambda suite, lab, name: suite.reload(lab, name),
      ("master", "smtpd", "cleanup", "qmgr", "virtual", "rewrite")),
+)
+LOCAL_SCENARIOS = (
+    ("local", by("data", "alice@localhost"), ("local", "qmgr")),
+    ("file", by("data", "file@localhost"), ("local",)),
+    ("filter", by("data", "command@localhost"), ("local",)),
+    ("alias", by("data", "list@localhost"),
+     ("local", "cleanup", "qmgr", "virtual")),
+    ("forward", by("forward"), ("local", "cleanup", "qmgr")),
 )
