@@ -3,11 +3,13 @@
 
 build_packages="gcc make autoconf automake pkg-config libc6-dev
 	libssl-dev libdb5.3-dev libsasl2-dev libc-ares-dev liblmdb-dev
-	libpcre2-dev libseccomp-dev libcrypt-dev zlib1g-dev"
+	libpcre2-dev libseccomp-dev libcrypt-dev zlib1g-dev libcdb-dev
+	libsqlite3-dev libpq-dev libmariadb-dev libldap2-dev"
 demo_packages="curl openssl libsasl2-modules util-linux"
 test_packages="$build_packages $demo_packages libcmocka-dev clang llvm
 	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync
-	knot knot-dnsutils iproute2 procps valgrind strace e2fsprogs"
+	knot knot-dnsutils iproute2 procps valgrind strace e2fsprogs
+	libxslt1.1 libicu72 libevent-2.1-7 libnuma1"
 
 # need PACKAGE...: install what is not there; without root, say what to do.
 need()

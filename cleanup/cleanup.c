@@ -129,7 +129,7 @@ static void finish(const struct conf *conf)
 
 static const struct service service = {
 	.name = "cleanup", .fibers = 200, .profile = PROFILE_INTAKE,
-	.calls = "qmgr rewrite resolver dialer proxymap bounce verify",
+	.calls = "qmgr rewrite resolver dialer proxymap querymap bounce verify",
 	.params = params, .prepare = prepare, .start = start, .serve = serve,
 	.finish = finish, .helper_threads = 4,
 };

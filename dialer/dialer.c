@@ -14,6 +14,7 @@
 #include "dns/dns.h"
 #include "io/packet.h"
 #include "ipc/messages.h"
+#include "maps/maps.h"
 #include "service/programs.h"
 #include "service/service.h"
 
@@ -35,6 +36,13 @@ static struct policy *policy;
 static void prepare(const struct conf *conf)
 {
 	policy = policy_read(arena_new(0), conf);
+}
+
+/* The files of memcache: tables. */
+static void start(const struct conf *conf)
+{
+	(void)conf;
+	maps_watch();
 }
 
 static void refuse(struct call *call, int error, struct str text)
@@ -257,6 +265,25 @@ static bool is_agent(struct str who)
 	return str_is(program_ours(who), "smtp");
 }
 
+/* Proxymap's, for tcp:, socketmap: and memcache: tables. */
+static bool is_table(const struct msg_dial *dial)
+{
+	return str_is(dial->purpose, "table");
+}
+
+/* A place that configuration names. */
+static void dial_place(const struct conf *conf, struct call *call,
+	const struct msg_dial *dial, struct str endpoint)
+{
+	if (str_take_prefix(&endpoint, STR("unix:")) ||
+		str_take_prefix(&endpoint, STR("local:"))) {
+		dial_unix(conf, call, dial, endpoint);
+		return;
+	}
+	(void)str_take_prefix(&endpoint, STR("inet:"));
+	dial_configured(conf, call, dial, endpoint);
+}
+
 static void run(const struct conf *conf, struct call *call,
 	const struct msg_dial *dial)
 {
@@ -266,6 +293,14 @@ static void run(const struct conf *conf, struct call *call,
 
 	if (is_mail(dial) && !is_agent(call_peer_name(call))) {
 		refuse_policy(call, dial, "it delivers no mail");
+		return;
+	}
+	if (is_table(dial)) {
+		if (str_is(program_ours(call_peer_name(call)), "proxymap") &&
+			policy_names_table(policy, endpoint))
+			dial_place(conf, call, dial, endpoint);
+		else
+			refuse_policy(call, dial, "no table is there");
 		return;
 	}
 	if (!is_mail(dial) &&
@@ -278,10 +313,7 @@ static void run(const struct conf *conf, struct call *call,
 	if (!is_unix)
 		(void)str_take_prefix(&endpoint, STR("inet:"));
 	if (!is_mail(dial)) {
-		if (is_unix)
-			dial_unix(conf, call, dial, endpoint);
-		else
-			dial_configured(conf, call, dial, endpoint);
+		dial_place(conf, call, dial, dial->endpoint);
 		return;
 	}
 	if (!is_unix) {
@@ -310,6 +342,7 @@ static const struct service dialer = {
 	.calls = "resolver",
 	.params = params,
 	.prepare = prepare,
+	.start = start,
 	.serve = serve,
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "config/params.h"
+#include "maps/survey.h"
 
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -38,10 +39,12 @@ struct own {
 
 struct policy {
 	struct arena *arena;
+	struct path *tables; /* endpoints */
 	struct place *places;
 	struct path *paths;
 	struct override *overrides;
 	struct own *own;
+	const struct conf *conf; /* while it is read */
 	bool any; /* no limits on this host */
 };
 
@@ -291,6 +294,17 @@ static void read_interfaces(struct policy *policy)
 	freeifaddrs(list);
 }
 
+static void add_table(void *context, struct str table)
+{
+	struct policy *policy = context;
+	struct path *path = arena_new_of(policy->arena, struct path);
+
+	path->path = maps_endpoint(policy->arena, policy->conf, table);
+	path->next = policy->tables;
+	if (!str_is_none(path->path))
+		policy->tables = path;
+}
+
 struct policy *policy_read(struct arena *arena, const struct conf *conf)
 {
 	struct policy *policy = policy_new(arena);
@@ -299,6 +313,8 @@ struct policy *policy_read(struct arena *arena, const struct conf *conf)
 	struct str path = arena_join(scratch, conf->config_directory,
 		STR("/master.cf"));
 
+	policy->conf = conf;
+	maps_survey(conf, add_table, policy);
 	read_interfaces(policy);
 	scan_master(policy, read_file(scratch, path.p));
 	while (str_take_item(&list, ", \t\r\n", &item)) {
@@ -360,6 +376,14 @@ const char *policy_refuses_unix(const struct policy *policy, struct str path)
 		if (str_eq(at->path, path))
 			return NULL;
 	return "a path that no configured destination names";
+}
+
+bool policy_names_table(const struct policy *policy, struct str endpoint)
+{
+	for (const struct path *at = policy->tables; at; at = at->next)
+		if (str_eq(at->path, endpoint))
+			return true;
+	return false;
 }
 
 /* The endpoint is a word of the text, or what follows a ':' in one. */

@@ -33,6 +33,8 @@ const char *policy_refuses_inet(const struct policy *policy,
 const char *policy_refuses_unix(const struct policy *policy, struct str path);
 bool policy_is_own(const struct policy *policy,
 	const struct dns_address *address);
+/* `endpoint` is that of a tcp:, socketmap: or memcache: table. */
+bool policy_names_table(const struct policy *policy, struct str endpoint);
 /* `endpoint` stands in parameter `name`, or in an override of it. */
 bool policy_names(const struct policy *policy, const struct conf *conf,
 	struct str name, struct str endpoint);

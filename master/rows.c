@@ -16,6 +16,7 @@ static const char built_in[] =
 	"dialer unix - - n - - dialer\n"
 	"rewrite unix - - n - - rewrite\n"
 	"proxymap unix - - n - - proxymap\n"
+	"querymap unix - - n - - querymap\n"
 	"auth unix n - n - 1 auth\n"
 	"keyholder unix - - n - 1 keyholder\n"
 	"cleanup unix - - n - 0 cleanup\n"

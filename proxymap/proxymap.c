@@ -1,16 +1,18 @@
 /*
- * proxymap - lookup tables that many processes share: proxy:type:name.
+ * proxymap - lookup tables that many processes share: proxy:type:name, and
+ * those that a server answers: tcp:, socketmap:, memcache:.
  *
  * Room       user posthorn-map, empty root; opens nothing once it serves: the
  *            tables that proxy_read_maps allows are opened before
  * Gets       `map_find` calls
- * Calls      nobody
+ * Calls      dialer, for connections to those servers; querymap, for tables
+ *            behind a memcache
  */
 #include "base/log.h"
 #include "base/table.h"
 #include "config/list.h"
 #include "ipc/messages.h"
-#include "maps/driver.h"
+#include "maps/survey.h"
 #include "service/service.h"
 
 enum { IDLE_S = 1000 };
@@ -30,7 +32,21 @@ static void open_one(const struct conf *conf, struct table *into,
 	if (!table_find(into, name))
 		table_put(into, name,
 			map_open(tables.arena, conf, "proxy_read_maps", name,
-				flags | MAPS_DIRECT, 0));
+				flags | MAPS_DIRECT | MAPS_DIALS, 0));
+}
+
+/* Tables on servers need no proxy: in front; querymap has the others. */
+static void open_found(void *context, struct str name)
+{
+	const struct conf *const *conf = context;
+	struct str type, rest;
+
+	if (!list_split_table(name, &type, &rest) ||
+		map_driver_find(type)->needs != MAPS_DIALS)
+		return;
+	open_one(*conf, tables.plain, name, MAPS_KEEP_CASE);
+	open_one(*conf, tables.strict, name,
+		MAPS_NO_SUBSTITUTION | MAPS_KEEP_CASE);
 }
 
 /* What may be asked: elements of the lists in proxy_read_maps that begin with
@@ -50,6 +66,7 @@ static void prepare(const struct conf *conf)
 		open_one(conf, tables.plain, element, 0);
 		open_one(conf, tables.strict, element, MAPS_NO_SUBSTITUTION);
 	}
+	maps_survey(conf, open_found, &conf);
 }
 
 static void start(const struct conf *conf)
@@ -97,7 +114,7 @@ static const struct service service = {
 	.name = "proxymap",
 	.fibers = 200,
 	.profile = PROFILE_MAP,
-	.calls = "",
+	.calls = "dialer querymap",
 	.params = params,
 	.prepare = prepare,
 	.start = start,

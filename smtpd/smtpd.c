@@ -373,7 +373,7 @@ static const enum param params[] = {
 static const struct service smtpd = {
 	.name = "smtpd", .fibers = 100, /* clients per process; a setting */
 	.profile = PROFILE_NETWORK,
-	.calls = "cleanup auth resolver proxymap anvil",
+	.calls = "cleanup auth resolver proxymap querymap anvil",
 	.params = params, .prepare = server_open, .start = start,
 	.session = session,
 };

@@ -1,7 +1,7 @@
 /*
  * maps/driver - what a type of table is to lib/maps.
  *
- * Waits    find: for proxy: only
+ * Waits    find: for proxy: and tables on servers only
  */
 #ifndef MAPS_DRIVER_H
 #define MAPS_DRIVER_H
@@ -36,8 +36,12 @@ struct map_driver {
 	/* Optional. False at the end. */
 	bool (*next)(struct map *map, struct arena *arena,
 		struct map_walk *walk);
+	/* Optional: other keys are absent (or MAPS_ERROR); never blocks. */
+	enum maps_result (*wants)(struct map *map, struct arena *arena,
+		struct str key);
 	bool is_pattern; /* is asked for whole keys only */
 	bool keeps_case; /* keys are given as they are */
+	unsigned needs;  /* MAPS_DIALS or MAPS_BLOCKS: on a server */
 };
 
 struct map {
@@ -67,8 +71,9 @@ const struct map_driver *map_driver_find(struct str type);
 /* hash, btree, lmdb, texthash, inline, ... each in its file. */
 extern const struct map_driver map_hash, map_btree, map_lmdb, map_texthash,
 	map_inline, map_static, map_environ, map_fail, map_unix, map_regexp,
-	map_pcre, map_cidr, map_union, map_pipe, map_rand, map_debug,
-	map_proxy;
+	map_pcre, map_cidr, map_cdb, map_union, map_pipe, map_rand, map_debug,
+	map_proxy, map_tcp, map_socketmap, map_memcache, map_pgsql, map_mysql,
+	map_sqlite, map_ldap, map_mongodb;
 
 /* Fail to open: sets ->error, gives NULL. */
 void *map_cannot(struct map_opening *opening, const char *format, ...)

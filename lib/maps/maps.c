@@ -1,4 +1,4 @@
-#include "maps/driver.h"
+#include "maps/remote.h"
 
 #include <stdarg.h>
 
@@ -21,6 +21,20 @@ void *map_cannot(struct map_opening *opening, const char *format, ...)
 	opening->error = arena_vfmt(opening->arena, format, args);
 	va_end(args);
 	return NULL;
+}
+
+/* A table on a server: another daemon asks that. */
+static void open_remote(struct map_opening *opening, struct map *map)
+{
+	/* keys are folded here, as the table itself would have it */
+	static const struct map_driver folded = { .find = remote_find },
+				       as_they_are = { .find = remote_find,
+					       .keeps_case = true };
+
+	opening->is_pattern = map->driver->is_pattern;
+	map->state = remote_open(opening,
+		remote_daemon(map->driver, opening->flags), map->label);
+	map->driver = map->driver->keeps_case ? &as_they_are : &folded;
 }
 
 struct map *map_open_or(struct arena *arena, const struct conf *conf,
@@ -46,6 +60,8 @@ struct map *map_open_or(struct arena *arena, const struct conf *conf,
 			STR_ARG(opening.type));
 	else if (depth > MAP_DEPTH_MOST)
 		*error = STR("tables within tables too deep");
+	else if (remote_daemon(map->driver, flags))
+		open_remote(&opening, map);
 	else
 		map->state = map->driver->open(&opening);
 	if (map->state) {
@@ -102,6 +118,11 @@ enum maps_result map_find(struct map *map, struct arena *arena, struct str key,
 		return MAPS_ABSENT;
 	if (!map->driver->keeps_case && !(map->flags & MAPS_KEEP_CASE))
 		key = arena_lower(arena, key);
+	if (map->driver->wants) {
+		result = map->driver->wants(map, arena, key);
+		if (result != MAPS_FOUND)
+			return result;
+	}
 	result = map->driver->find(map, arena, key, value);
 	return result == MAPS_FOUND ? no_empty(map, key, *value) : result;
 }

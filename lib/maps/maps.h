@@ -35,6 +35,10 @@ enum maps_flags {
 	MAPS_KEEP_CASE = 2,
 	/* proxy: is left out and the table opened in this process. */
 	MAPS_DIRECT = 4,
+	/* What this process can do for tables on servers; in a daemon without
+	 * it they are looked up by proxymap or querymap. */
+	MAPS_DIALS = 8,   /* it may ask the dialer for connections */
+	MAPS_BLOCKS = 16, /* it serves nobody else meanwhile */
 };
 
 /*

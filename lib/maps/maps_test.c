@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "maps/address.h"
+#include "maps/build.h"
 #include "maps/text.h"
 
 #include <stdio.h>
@@ -278,6 +279,64 @@ static void reads_files(void **state)
 	arena_free(arena);
 }
 
+static const struct {
+	const char *type, *key, *value; /* no value: absent */
+} built[] = {
+	{ "hash", "a", "one" }, { "hash", "b", "two" }, { "hash", "c", NULL },
+	{ "btree", "a", "one" }, { "btree", "c", NULL },
+	{ "lmdb", "a", "one" }, { "lmdb", "c", NULL },
+	{ "cdb", "a", "one" }, { "cdb", "b", "two" }, { "cdb", "c", NULL },
+};
+
+static bool write_table(struct arena *arena, const struct conf *conf,
+	const char *type, struct str name)
+{
+	struct build build;
+
+	if (!build_open(arena, conf, str_from(type), name, 0, &build))
+		return false;
+	assert_int_equal(build_put(&build, STR("a"), STR("one")), BUILD_PUT);
+	assert_int_equal(build_put(&build, STR("b"), STR("two")), BUILD_PUT);
+	assert_int_equal(build_put(&build, STR("a"), STR("other")),
+		BUILD_DUPLICATE);
+	return build_commit(&build, 0644);
+}
+
+/* What one part writes, the other reads. */
+static void builds_and_reads(void **state)
+{
+	struct arena *arena = arena_new(0);
+	const struct conf *conf = conf_for_test(arena, NULL);
+	char folder[] = "/tmp/maps_test.XXXXXX";
+	struct str name, value;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	name = arena_fmt(arena, "%s/table", folder);
+	for (size_t i = 0; i < COUNT(built); i++) {
+		struct maps *maps;
+		enum maps_result result;
+
+		if (!write_table(arena, conf, built[i].type, name))
+			continue; /* built without that library */
+		maps = maps_open(arena, conf, "x",
+			arena_fmt(arena, "%s:%.*s", built[i].type,
+				STR_ARG(name)),
+			0);
+		result = maps_find(maps, arena, str_from(built[i].key), &value);
+		assert_int_equal(result,
+			built[i].value ? MAPS_FOUND : MAPS_ABSENT);
+		if (built[i].value)
+			assert_str(value, built[i].value);
+	}
+	unlink(arena_join(arena, name, STR(".db")).p);
+	unlink(arena_join(arena, name, STR(".cdb")).p);
+	unlink(arena_join(arena, name, STR(".lmdb")).p);
+	unlink(arena_join(arena, name, STR(".lmdb-lock")).p);
+	assert_int_equal(rmdir(folder), 0);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +347,7 @@ int main(void)
 		cmocka_unit_test(finds_networks),
 		cmocka_unit_test(splits_lines),
 		cmocka_unit_test(reads_files),
+		cmocka_unit_test(builds_and_reads),
 	};
 
 	log_sink(be_silent);

@@ -3,18 +3,14 @@
  * command, where no master introduces us, and for the accounts of the host,
  * which are small, the table is opened here.
  */
-#include "maps/driver.h"
+#include "maps/remote.h"
 
-#include "base/log.h"
 #include "config/list.h"
-#include "ipc/messages.h"
 #include "service/service.h"
 
-enum { PROXY_TIMEOUT_S = 100 };
-
 struct proxy {
-	struct str table; /* "type:name" for proxymap */
-	struct map *here; /* or opened by ourselves */
+	struct map there; /* its state: of remote_open */
+	struct map *here; /* NULL, or opened by ourselves */
 };
 
 static bool is_opened_here(const struct map_opening *opening)
@@ -24,66 +20,40 @@ static bool is_opened_here(const struct map_opening *opening)
 		str_starts(opening->name, STR("unix:"));
 }
 
-static bool is_pattern(struct str table)
+/* Tables on servers are not opened here anyway. */
+static bool is_on_server(const struct map_driver *driver)
 {
-	struct str type, name;
-	const struct map_driver *driver;
-
-	if (!list_split_table(table, &type, &name))
-		return false;
-	driver = map_driver_find(type);
-	return driver && driver->is_pattern;
+	return driver && driver->needs;
 }
 
 static void *proxy_open(struct map_opening *opening)
 {
 	struct proxy *proxy = arena_new_of(opening->arena, struct proxy);
+	const struct map_driver *driver = NULL;
+	struct str type, name;
 
-	proxy->table = arena_copy(opening->arena, opening->name);
-	opening->is_pattern = is_pattern(proxy->table);
-	if (!is_opened_here(opening))
+	if (list_split_table(opening->name, &type, &name))
+		driver = map_driver_find(type);
+	opening->is_pattern = driver && driver->is_pattern;
+	if (!is_opened_here(opening) && !is_on_server(driver)) {
+		proxy->there.flags = opening->flags;
+		proxy->there.state = remote_open(opening, "proxymap",
+			opening->name);
 		return proxy;
+	}
 	proxy->here = map_open_or(opening->arena, opening->conf,
 		opening->name, opening->flags, opening->depth + 1,
 		&opening->error);
 	return proxy->here ? proxy : NULL;
 }
 
-static enum maps_result ask(struct proxy *proxy, struct call *call,
-	struct arena *arena, unsigned flags, struct str key, struct str *value)
-{
-	struct msg_map_find ask = {
-		.table = proxy->table,
-		.flags = flags,
-		.key = key,
-	};
-	struct msg_map_found answer;
-
-	if (!call || !msg_map_find_send(call, &ask) ||
-		!msg_map_found_recv(call, &answer, span_s(PROXY_TIMEOUT_S))) {
-		log_warning("proxy:%.*s: no answer from proxymap: %m",
-			STR_ARG(proxy->table));
-		return MAPS_ERROR;
-	}
-	*value = arena_copy(arena, answer.value);
-	return answer.result == MAPS_FOUND && !str_is_none(*value) ?
-			MAPS_FOUND :
-	       answer.result == MAPS_ABSENT ? MAPS_ABSENT :
-					      MAPS_ERROR;
-}
-
 static enum maps_result proxy_find(struct map *map, struct arena *arena,
 	struct str key, struct str *value)
 {
 	struct proxy *proxy = map->state;
-	auto_arena struct arena *scratch = NULL;
-	struct call *call;
 
-	if (proxy->here)
-		return map_find(proxy->here, arena, key, value);
-	scratch = arena_new(0); /* the call ends with it */
-	call = service_call(scratch, "proxymap", span_s(PROXY_TIMEOUT_S));
-	return ask(proxy, call, arena, map->flags, key, value);
+	return proxy->here ? map_find(proxy->here, arena, key, value) :
+			     remote_find(&proxy->there, arena, key, value);
 }
 
 static bool proxy_next(struct map *map, struct arena *arena,

@@ -1,0 +1,77 @@
+/*
+ * Writing cdb: files with libcdb (tinycdb). They are written once: there is no
+ * changing of an existing one.
+ */
+#include "maps/build_type.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cdb.h>
+
+struct cdb_building {
+	struct cdb_make make;
+	int fd;
+};
+
+static int cdb_open(struct build *build, const struct conf *conf, bool is_new)
+{
+	struct cdb_building *cdb = arena_new_of(build->arena,
+		struct cdb_building);
+
+	(void)conf;
+	(void)is_new;
+	cdb->fd = open(build->temporary, O_RDWR | O_CLOEXEC);
+	if (cdb->fd < 0)
+		return errno;
+	if (cdb_make_start(&cdb->make, cdb->fd) < 0) {
+		int error = errno;
+
+		close(cdb->fd);
+		return error;
+	}
+	build->state = cdb;
+	return 0;
+}
+
+static int cdb_put(struct build *build, struct str key, struct str value,
+	bool replace)
+{
+	struct cdb_building *cdb = build->state;
+	int result;
+
+	if (key.len > INT_MAX || value.len > INT_MAX)
+		return EFBIG;
+	result = cdb_make_put(&cdb->make, key.p, (unsigned)key.len, value.p,
+		(unsigned)value.len,
+		replace ? CDB_PUT_REPLACE : CDB_PUT_INSERT);
+	return result < 0 ? errno : result > 0 ? EEXIST : 0;
+}
+
+/* Without the end of the file's making its memory would stay. */
+static int cdb_close(struct build *build, bool keep)
+{
+	struct cdb_building *cdb = build->state;
+	int error = cdb_make_finish(&cdb->make) < 0 ? errno : 0;
+
+	close(cdb->fd);
+	return keep ? error : 0;
+}
+
+static const char *cdb_text(int error)
+{
+	return strerror(error);
+}
+
+const struct build_type build_cdb = {
+	.type = "cdb",
+	.suffix = "cdb",
+	.open = cdb_open,
+	.put = cdb_put,
+	.close = cdb_close,
+	.text = cdb_text,
+	.no_nul = true,
+};

@@ -1,0 +1,109 @@
+/*
+ * Writing hash: and btree: files: Berkeley DB 5.3, as Postfix reads them.
+ */
+#include "maps/build_type.h"
+
+#include <errno.h>
+
+#include <db.h>
+
+static void say_nothing(const DB_ENV *env, const char *prefix, const char *text)
+{
+	(void)env;
+	(void)prefix;
+	(void)text;
+}
+
+static int db_open_as(struct build *build, DBTYPE type, bool is_new)
+{
+	DB *db;
+	int error = db_create(&db, NULL, 0);
+
+	if (error)
+		return error;
+	db->set_errcall(db, say_nothing);
+	db->set_cachesize(db, 0, 16 << 20, 0);
+	error = db->open(db, NULL, build->temporary, NULL,
+		is_new ? type : DB_UNKNOWN, is_new ? DB_CREATE : 0, 0644);
+	if (error)
+		db->close(db, DB_NOSYNC);
+	else
+		build->state = db;
+	return error;
+}
+
+static int hash_open(struct build *build, const struct conf *conf, bool is_new)
+{
+	(void)conf;
+	return db_open_as(build, DB_HASH, is_new);
+}
+
+static int btree_open(struct build *build, const struct conf *conf, bool is_new)
+{
+	(void)conf;
+	return db_open_as(build, DB_BTREE, is_new);
+}
+
+static DBT dbt_of(struct str text)
+{
+	union {
+		const char *p;
+		void *data;
+	} u = { text.p };
+
+	return (DBT){ .data = u.data, .size = (u_int32_t)text.len };
+}
+
+static int db_put(struct build *build, struct str key, struct str value,
+	bool replace)
+{
+	DB *db = build->state;
+	DBT k = dbt_of(key), v = dbt_of(value);
+	int error = db->put(db, NULL, &k, &v, DB_NOOVERWRITE);
+
+	if (error != DB_KEYEXIST)
+		return error;
+	error = replace ? db->put(db, NULL, &k, &v, 0) : 0;
+	return error ? error : EEXIST;
+}
+
+static int db_remove(struct build *build, struct str key)
+{
+	DB *db = build->state;
+	DBT k = dbt_of(key);
+	int error = db->del(db, NULL, &k, 0);
+
+	return error == DB_NOTFOUND ? ENOENT : error;
+}
+
+static int db_close(struct build *build, bool keep)
+{
+	DB *db = build->state;
+
+	return db->close(db, keep ? 0 : DB_NOSYNC);
+}
+
+static const char *db_text(int error)
+{
+	return db_strerror(error);
+}
+
+const struct build_type build_hash = {
+	.type = "hash",
+	.suffix = "db",
+	.open = hash_open,
+	.put = db_put,
+	.remove = db_remove,
+	.close = db_close,
+	.text = db_text,
+};
+
+const struct build_type build_btree = {
+	.type = "btree",
+	.suffix = "db",
+	.open = btree_open,
+	.put = db_put,
+	.remove = db_remove,
+	.close = db_close,
+	.text = db_text,
+};

@@ -1,0 +1,38 @@
+/*
+ * maps/link - conversations with the server of a lookup table.
+ *
+ * Connections are kept for the next lookup, a few for a while; one that was
+ * closed meanwhile is replaced by a fresh one. In a daemon, the dialer opens
+ * them; a command opens them itself.
+ *
+ * Memory   in the arena given; connections have their own
+ * Waits    link_talk
+ */
+#ifndef MAPS_LINK_H
+#define MAPS_LINK_H
+
+#include "base/arena.h"
+#include "io/stream.h"
+
+struct links;
+
+struct links_plan {
+	struct str endpoint;    /* "inet:host:port", "unix:/path" */
+	struct span timeout;    /* for the connection, and each talk */
+	struct span keep;       /* an unused connection */
+	unsigned tries;         /* connections made for one talk, at least 1 */
+	struct span retry_pause; /* between them */
+	size_t line_limit;      /* of io_line */
+};
+
+struct links *links_new(struct arena *arena, const struct links_plan *plan);
+
+/*
+ * Have talk(stream, context) with the server. It gives false when the
+ * conversation failed: then it is held again, with another connection, while
+ * there are tries left. False with errno: there was none that succeeded.
+ */
+must_check bool link_talk(struct links *links,
+	bool (*talk)(struct stream *stream, void *context), void *context);
+
+#endif

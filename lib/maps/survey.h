@@ -1,0 +1,23 @@
+/*
+ * maps/survey - the tables on servers that the configuration names, for the
+ * daemons that look them up for all others, and for the dialer.
+ *
+ * Looked for in the values of main.cf (expanded), in settings that main.cf
+ * defines itself, and in master.cf after the service columns.
+ *
+ * Waits    for the disk
+ */
+#ifndef MAPS_SURVEY_H
+#define MAPS_SURVEY_H
+
+#include "maps/driver.h"
+
+/* found(context, "type:name") for each; the same one may come twice. */
+void maps_survey(const struct conf *conf,
+	void (*found)(void *context, struct str table), void *context);
+/* Where a tcp:, socketmap: or memcache: table's server is, as the dialer takes
+ * it ("inet:host:port", "unix:/path"); NONE: not such a table, or malformed. */
+struct str maps_endpoint(struct arena *arena, const struct conf *conf,
+	struct str table);
+
+#endif
