@@ -168,7 +168,7 @@ struct mailbox_save;
 /* NULL: *result tells. The save ends with its arena at the latest. */
 struct mailbox_save *mailbox_save_begin(struct arena *arena,
 	struct mailbox *mailbox, enum mailbox_result *result);
-/* Octets with CRLF or LF line ends. */
+/* Octets with CRLF or LF line ends; a CR elsewhere becomes a blank. */
 must_check enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets);
 /* No octet follows; its text is durable when this returns. */

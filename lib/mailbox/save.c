@@ -83,14 +83,15 @@ static bool put(struct mailbox_save *save, char c)
 }
 
 /* Line ends become LF, as all programs that share a Maildir expect; a CR
- * elsewhere is content. */
+ * elsewhere a blank, as in mail that comes over SMTP: what takes it for a line
+ * end would see another message than we do. */
 enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets)
 {
 	for (size_t i = 0; i < octets.len; i++) {
 		char c = octets.p[i];
 
-		if (save->held_cr && c != '\n' && !put(save, '\r'))
+		if (save->held_cr && c != '\n' && !put(save, ' '))
 			return mailbox_failed("write to", save->mailbox->name);
 		save->held_cr = c == '\r';
 		if (save->held_cr)
@@ -201,7 +202,7 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	struct timespec dates[2] = { { .tv_sec = internal_s },
 		{ .tv_sec = internal_s } };
 
-	if (save->held_cr && !put(save, '\r'))
+	if (save->held_cr && !put(save, ' '))
 		return mailbox_failed("write to", m->name);
 	/* The date is in the file: before the flush, it is flushed too. */
 	if (!flush_piece(save) || futimens(save->fd, dates) < 0 ||
