@@ -38,24 +38,37 @@ struct word {
 	struct str *text;
 };
 
-static void log_action(const struct word *word, const char *action)
+struct str checks_client(const struct intake *intake)
 {
-	const struct msg_submission *f = &word->intake->facts;
-	bool is_remote = f->client_address.len > 0;
+	const struct msg_submission *f = &intake->facts;
 
-	log_info("%.*s: %s: %s %.*s from %.*s%s%.*s%s; from=<%.*s> "
-		"to=<%.*s>%s%.*s%s%.*s%s%s%.*s",
-		STR_ARG(f->queue_id), action, check_kind_name(word->kind),
-		STR_ARG(str_first(word->line, LOGGED_MOST)),
-		STR_ARG(is_remote ? f->client_name : STR("local")),
-		is_remote ? "[" : "",
-		STR_ARG(is_remote ? f->client_address : STR("")),
-		is_remote ? "]" : "", STR_ARG(f->sender),
-		STR_ARG(word->intake->recipients[0].address),
+	return f->client_address.len == 0 ? STR("local") :
+		arena_fmt(intake->arena, "%.*s[%.*s]",
+			STR_ARG(f->client_name), STR_ARG(f->client_address));
+}
+
+void checks_log(const struct intake *intake, const char *action,
+	const char *what, struct str line, struct str argument)
+{
+	const struct msg_submission *f = &intake->facts;
+	struct str logged = str_first(line, LOGGED_MOST);
+	struct str client = checks_client(intake);
+
+	log_info("%.*s: %s: %s %.*s from %.*s; from=<%.*s> to=<%.*s>"
+		 "%s%.*s%s%.*s%s%s%.*s",
+		STR_ARG(f->queue_id), action, what, STR_ARG(logged),
+		STR_ARG(client), STR_ARG(f->sender),
+		STR_ARG(intake->recipients[0].address),
 		f->protocol.len ? " proto=" : "", STR_ARG(f->protocol),
 		f->helo.len ? " helo=<" : "", STR_ARG(f->helo),
-		f->helo.len ? ">" : "", word->argument.len ? ": " : "",
-		STR_ARG(word->argument));
+		f->helo.len ? ">" : "", argument.len ? ": " : "",
+		STR_ARG(argument));
+}
+
+static void log_action(const struct word *word, const char *action)
+{
+	checks_log(word->intake, action, check_kind_name(word->kind),
+		word->line, word->argument);
 }
 
 /* "550 5.7.1 text", "5.7.1 text", "text". */
@@ -254,6 +267,7 @@ struct walk checks_walk(struct intake *intake)
 {
 	return (struct walk){ .arena = intake->arena, .conf = intake->conf,
 		.checks = checks, .judge = judge, .context = intake,
+		.is_flat = intake->conf->disable_mime_input_processing,
 		.stopped = !concerns(intake) };
 }
 

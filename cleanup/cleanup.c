@@ -35,7 +35,9 @@ static const enum param params[] = {
 	line_length_limit, non_smtpd_milters, message_reject_characters,
 	message_strip_characters, non_empty_end_of_header_action,
 	strict_7bit_headers, strict_8bitmime, strict_8bitmime_body,
-	strict_mime_encoding_domain, PARAMS_END
+	strict_mime_encoding_domain, force_mime_input_conversion,
+	disable_mime_input_processing, detect_8bit_encoding_header,
+	PARAMS_END
 };
 /* clang-format on */
 
@@ -61,6 +63,7 @@ static void prepare(const struct conf *conf)
 	io_event_init(&queue.news);
 	rewriting_prepare(conf);
 	checks_prepare(conf);
+	strict_prepare(conf);
 }
 
 static void open_queue(void)

@@ -79,6 +79,18 @@ bool checks_have_parts(struct intake *intake);
 /* Behind the header; the content as it shall be. */
 struct str checks_parts(struct intake *intake, struct str content);
 
+/* A line of the log about a line of the message: "reject: header Subject: x
+ * from client[192.0.2.1]; from=<..> to=<..> ...: argument". */
+void checks_log(const struct intake *intake, const char *action,
+	const char *what, struct str line, struct str argument);
+struct str checks_client(const struct intake *intake); /* name[address] */
+
+/* strict.c: rules about octets and MIME structure; what is refused is noted in
+ * *intake. */
+void strict_prepare(const struct conf *conf);
+bool strict_concerns(const struct intake *intake);
+struct str strict_apply(struct intake *intake, struct str content);
+
 /* announce.c: qmgr is told, and says what is free. */
 void announce_start(struct cleanup *cleanup);
 void announce(struct cleanup *cleanup, const struct place *place,

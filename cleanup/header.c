@@ -15,6 +15,7 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/list.h"
+#include "mail/transfer.h"
 #include "mail/word.h"
 #include "rewrite/header.h"
 
@@ -196,6 +197,16 @@ static void put_missing(struct intake *intake, struct buf *out,
 
 /* ---- all of it ---- */
 
+/* "Content-Transfer-Encoding: 8bit" says as much as BODY=8BITMIME. */
+static void notice_8bit(struct intake *intake, const struct mail_header *field)
+{
+	if (!intake->conf->detect_8bit_encoding_header ||
+		!mail_header_is(field, "Content-Transfer-Encoding"))
+		return;
+	if (mail_encoding_parse(field->body) == MAIL_ENCODING_8BIT)
+		intake->facts.encoding = STR("8bit");
+}
+
 /* The fields, one by one, from *rest (which then begins with the body). */
 static struct status put_fields(struct intake *intake, struct buf *out,
 	struct str *rest, struct seen *seen)
@@ -207,6 +218,7 @@ static struct status put_fields(struct intake *intake, struct buf *out,
 		struct status status;
 
 		notice(seen, &header, find_field(&header));
+		notice_8bit(intake, &header);
 		if (!walk_field(&walk, &header, out))
 			continue;
 		if (is_dropped(intake, &header))
@@ -239,6 +251,22 @@ static void log_message_id(struct intake *intake, const struct seen *seen)
 		STR_ARG(id.len ? id : STR("<>")));
 }
 
+/* A body without the empty line before it gets one. */
+static struct status end_header(const struct intake *intake, struct buf *head)
+{
+	static const char why[] =
+		"message header was not terminated by empty line";
+	struct str action = intake->conf->non_empty_end_of_header_action;
+
+	if (str_is_nocase(action, "reject") &&
+		!(intake->facts.flags & (SUBMIT_INTERNAL | SUBMIT_NO_CHECKS)))
+		return (struct status){ 550, 6, 0, str_from(why) };
+	if (str_is_nocase(action, "add_header"))
+		buf_fmt(head, "MIME-Error: %s\n", why);
+	buf_char(head, '\n');
+	return STATUS_OK;
+}
+
 struct status header_apply(struct intake *intake, struct str content)
 {
 	struct buf head = BUF_IN(intake->arena);
@@ -257,9 +285,10 @@ struct status header_apply(struct intake *intake, struct str content)
 		return status;
 	log_message_id(intake, &seen);
 	old = str_first(content, content.len - rest.len);
-	/* A body without the empty line before it gets one. */
 	if (rest.len && rest.p[0] != '\n')
-		buf_char(&head, '\n');
+		status = end_header(intake, &head);
+	if (!status_is_ok(status))
+		return status;
 	if (intake->extra.len) {
 		intake->extra = arena_join(
 			intake->arena, intake->extra, buf_str(&head));

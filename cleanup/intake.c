@@ -178,6 +178,21 @@ static struct status replace_large(struct intake *in, struct str content)
 	return write_error();
 }
 
+/* What is said about the whole content, in front of its header's rules. */
+static bool has_rules(struct intake *in)
+{
+	return strict_concerns(in) || checks_have_parts(in);
+}
+
+static struct str apply_rules(struct intake *in, struct str content)
+{
+	if (strict_concerns(in))
+		content = strict_apply(in, content);
+	if (!in->refusal.code && checks_have_parts(in))
+		content = checks_parts(in, content);
+	return content;
+}
+
 static struct status check_large(struct intake *in, int fd, struct str *head)
 {
 	struct str content, checked;
@@ -190,7 +205,7 @@ static struct status check_large(struct intake *in, int fd, struct str *head)
 	content = str_of(octets, (size_t)in->octets);
 	if (!disk_read_all(in->cleanup->disk, fd, octets, content.len, 0))
 		return write_error();
-	checked = checks_parts(in, content);
+	checked = apply_rules(in, content);
 	if (checked.p != content.p)
 		status = replace_large(in, checked);
 	*head = str_first(checked, HEAD_MOST);
@@ -210,8 +225,8 @@ static struct status apply_large(struct intake *in)
 			STR_ARG(in->facts.queue_id));
 		return write_error();
 	}
-	status = checks_have_parts(in) ? check_large(in, fd, &head)
-				       : read_head(in, fd, &head);
+	status = has_rules(in) ? check_large(in, fd, &head)
+			       : read_head(in, fd, &head);
 	disk_close(disk, &fd);
 	in->content = STR("");
 	return status_is_ok(status) ? header_apply(in, head) : status;
@@ -328,53 +343,21 @@ static struct status apply_body(struct intake *in)
 {
 	if (in->is_large)
 		return apply_large(in);
-	if (checks_have_parts(in))
-		in->content = checks_parts(in, in->content);
+	if (has_rules(in))
+		in->content = apply_rules(in, in->content);
+	if (in->refusal.code)
+		return in->refusal;
 	return header_apply(in, in->content);
-}
-
-/* What is set, would filter every message, and is not supported; or NULL. */
-static const char *find_guard(const struct conf *conf)
-{
-	const struct {
-		const char *name;
-		bool is_set;
-	} guards[] = {
-		{ "message_reject_characters",
-			conf->message_reject_characters.len > 0 },
-		{ "message_strip_characters",
-			conf->message_strip_characters.len > 0 },
-		{ "non_empty_end_of_header_action",
-			!str_is_nocase(conf->non_empty_end_of_header_action,
-				"fix_quietly") },
-		{ "strict_7bit_headers", conf->strict_7bit_headers },
-		{ "strict_8bitmime", conf->strict_8bitmime },
-		{ "strict_8bitmime_body", conf->strict_8bitmime_body },
-		{ "strict_mime_encoding_domain",
-			conf->strict_mime_encoding_domain },
-	};
-
-	for (size_t i = 0; i < COUNT(guards); i++)
-		if (guards[i].is_set)
-			return guards[i].name;
-	return NULL;
 }
 
 /* What would filter this message and cannot: nothing passes unfiltered. */
 static struct status check_settings(const struct intake *in)
 {
-	const char *guard = find_guard(in->conf);
-
-	if (in->facts.flags & SUBMIT_INTERNAL)
+	if (in->conf->non_smtpd_milters.len == 0 || in->facts.protocol.len ||
+		(in->facts.flags & (SUBMIT_INTERNAL | SUBMIT_NO_MILTERS)))
 		return STATUS_OK;
-	if (!guard && in->conf->non_smtpd_milters.len > 0 &&
-		!in->facts.protocol.len &&
-		!(in->facts.flags & SUBMIT_NO_MILTERS))
-		guard = "non_smtpd_milters";
-	if (!guard)
-		return STATUS_OK;
-	log_warning("%.*s: %s: not supported yet: message not accepted",
-		STR_ARG(in->facts.queue_id), guard);
+	log_warning("%.*s: non_smtpd_milters: not supported yet: message not "
+		"accepted", STR_ARG(in->facts.queue_id));
 	return STATUS(451, 3, 5, "Error: server configuration error");
 }
 

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "smtp/data.h"
-#include "smtp/downgrade.h"
+#include "content/downgrade.h"
 
 #include <errno.h>
 

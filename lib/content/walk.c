@@ -89,29 +89,30 @@ static void check_header(struct copy *copy, const struct mime_part *part)
 			without_end(header.raw), header.raw.len);
 }
 
-static void check_body(struct copy *copy, const struct mime_part *part)
+/* The body begins at `at` and is `len` octets long. */
+static void check_body(struct copy *copy, size_t at, size_t len)
 {
 	const struct conf *conf = copy->walk->conf;
 	size_t piece = conf->line_length_limit > 0 ?
 		(size_t)conf->line_length_limit :
 		PIECE;
-	size_t at = part->body_at, end = at + part->body_len;
+	size_t end = at + len;
 	size_t looked_at = at + (size_t)conf->body_checks_size_limit;
 
 	if (!checks_has(copy->walk->checks, CHECK_BODY))
 		return;
 	while (at < end && at < looked_at && !copy->walk->stopped) {
 		struct str in = str_of(copy->content.p + at, end - at);
-		size_t len = str_find_char(in, '\n'), whole;
+		size_t line = str_find_char(in, '\n'), whole;
 
-		if (len == SIZE_MAX)
-			len = in.len;
+		if (line == SIZE_MAX)
+			line = in.len;
 		/* The end of a part's last line stands before the boundary. */
-		whole = len + (at + len < copy->content.len &&
-				      copy->content.p[at + len] == '\n');
-		if (len > piece)
-			len = whole = piece;
-		check(copy, CHECK_BODY, at, str_first(in, len), whole);
+		whole = line + (at + line < copy->content.len &&
+				       copy->content.p[at + line] == '\n');
+		if (line > piece)
+			line = whole = piece;
+		check(copy, CHECK_BODY, at, str_first(in, line), whole);
 		at += whole;
 	}
 }
@@ -123,7 +124,7 @@ static void walk_part(struct copy *copy, const struct mime_part *part)
 	for (const struct mime_part *at = part->children; at; at = at->next)
 		walk_part(copy, at);
 	if (part->kind == MIME_SINGLE)
-		check_body(copy, part);
+		check_body(copy, part->body_at, part->body_len);
 }
 
 bool walk_has_parts(const struct walk *walk)
@@ -137,10 +138,14 @@ struct str walk_parts(struct walk *walk, struct str content)
 {
 	struct copy copy = { .walk = walk, .content = content,
 		.out = BUF_IN(walk->arena) };
+	size_t header = mail_header_length(content, NULL);
 
 	if (walk->stopped)
 		return content;
-	walk_part(&copy, mime_parse(walk->arena, content));
+	if (walk->is_flat)
+		check_body(&copy, header, content.len - header);
+	else
+		walk_part(&copy, mime_parse(walk->arena, content));
 	if (copy.copied == 0 && copy.out.len == 0)
 		return content;
 	copy_to(&copy, content.len);

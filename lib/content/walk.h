@@ -28,6 +28,7 @@ struct walk {
 	enum check_result (*judge)(void *context, enum check_kind kind,
 		struct str line, struct str *text);
 	void *context;
+	bool is_flat; /* the body has no parts: all of it is one text */
 	bool stopped;
 };
 

@@ -1,4 +1,4 @@
-#include "smtp/downgrade.h"
+#include "content/downgrade.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

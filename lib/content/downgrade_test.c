@@ -1,4 +1,4 @@
-#include "smtp/downgrade.h"
+#include "content/downgrade.h"
 
 #include "base/test.h"
 

@@ -1,5 +1,5 @@
 /*
- * smtp/downgrade - 8bit MIME content to 7bit, for servers without 8BITMIME.
+ * content/downgrade - 8bit MIME content to 7bit, for servers without 8BITMIME.
  *
  * Parts that are declared 8bit or binary become quoted-printable; multipart
  * and message parts only lose the declaration. A message without any MIME
@@ -10,8 +10,8 @@
  *          as it is
  * Waits    no
  */
-#ifndef SMTP_DOWNGRADE_H
-#define SMTP_DOWNGRADE_H
+#ifndef CONTENT_DOWNGRADE_H
+#define CONTENT_DOWNGRADE_H
 
 #include "base/buf.h"
 
