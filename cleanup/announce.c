@@ -3,7 +3,8 @@
  *
  * One conversation as long as both live. When it begins, every used slot is
  * announced: what the qmgr before had done with is answered `freed` at once,
- * what it knows already it knows by its serial.
+ * what it knows already it knows by its serial. qmgr ends a conversation that
+ * has become long; the next goes on with the announcements where it stopped.
  */
 #include "cleanup/cleanup.h"
 
@@ -14,12 +15,14 @@
 
 enum {
 	RETRY_MS = 1000,
+	AGAIN_MS = 10, /* after a conversation that was long */
 	CONNECT_S = 60,
 };
 
 static struct {
 	struct call *call; /* NULL: not connected */
 	unsigned senders;  /* fibers that may still use a call */
+	size_t begin;      /* which used slot is announced first */
 	struct io_event news; /* something was committed meanwhile */
 } qmgr;
 
@@ -57,13 +60,18 @@ static void announce_all(void *context)
 {
 	struct cleanup *cleanup = context;
 	struct call *call = qmgr.call;
+	size_t begin = qmgr.begin;
 	struct places all = { 0 };
 
 	journal_each(cleanup->journal, collect, &all);
 	/* The call may end, and another begin, while we wait. */
-	for (size_t i = 0; i < all.count && qmgr.call == call; i++)
-		if (!call || !send_place(call, &all.places[i], STR(""), true))
+	for (size_t i = 0; i < all.count && qmgr.call == call; i++) {
+		size_t at = (begin + i) % all.count;
+
+		if (!call || !send_place(call, &all.places[at], STR(""), true))
 			break;
+		qmgr.begin = at + 1;
+	}
 	free(all.places);
 }
 
@@ -101,12 +109,15 @@ static void keep_connected(void *context)
 	struct cleanup *cleanup = context;
 
 	for (;;) {
+		struct moment soon = moment_after(span_ms(RETRY_MS));
+
 		while (journal_used(cleanup->journal) == 0)
 			if (!io_event_wait(&qmgr.news, SPAN_FOREVER))
 				return;
 		if (!converse(cleanup))
 			log_warning("connect to qmgr: %m");
-		if (!io_sleep(span_ms(RETRY_MS)))
+		if (!io_sleep(moment_left(soon).us > 0 ? span_ms(RETRY_MS) :
+							 span_ms(AGAIN_MS)))
 			return;
 	}
 }

@@ -9,7 +9,6 @@
 
 #include "agent/deliver.h"
 #include "base/log.h"
-#include "io/helper.h"
 #include "mail/verp.h"
 
 enum {
@@ -25,6 +24,14 @@ struct result {
 	uint32_t *unsettled; /* delivered, but a power cut may undo it */
 	size_t unsettled_count;
 };
+
+static bool is_again(const struct dispatch *dispatch)
+{
+	for (size_t i = 0; i < dispatch->count; i++)
+		if (dispatch->message->rcpts[dispatch->recipients[i]].is_again)
+			return true;
+	return false;
+}
 
 static uint64_t flags_of(const struct dispatch *dispatch)
 {
@@ -46,7 +53,7 @@ static uint64_t flags_of(const struct dispatch *dispatch)
 			flags |= same[i].deliver;
 	if (dest_has_more(dispatch->dest))
 		flags |= DELIVER_MORE;
-	if (dispatch->message->entry->again ||
+	if (dispatch->message->entry->again || is_again(dispatch) ||
 		!message_is_of_this_boot(&dispatch->message->stored->head))
 		flags |= DELIVER_RETRY;
 	return flags;
@@ -230,32 +237,46 @@ static void give_turn_back(struct dispatch *dispatch, struct result *result)
 	schedule();
 }
 
-static int sync_all(void *context)
+/* Once at once, then later. */
+static void deliver_again(struct message *message, uint32_t at)
 {
-	(void)context;
-	sync();
-	return 0;
+	struct rcpt *rcpt = &message->rcpts[at];
+
+	rcpt->state = RCPT_IDLE;
+	if (message->stop != STOP_NOT) /* it is kept as it is */
+		return;
+	message->open++;
+	if (!rcpt->is_again) {
+		rcpt->is_again = true;
+		schedule_add(message, at);
+		return;
+	}
+	message->stored->reasons[at] = (struct reason){
+		.wall_us = wall_us(),
+		.status = STATUS(450, 3, 0, "the delivery is not known to be "
+					    "durable") };
+	logline(message, at, "deferred");
+	message_result(message, at, RCPT_DEFERRED);
 }
 
-/* What an agent that is gone delivered may not be on the disk yet. */
-static void wait_settled(struct call *call, const struct result *result)
-{
-	struct msg_settled settled;
-
-	if (result->is_settled)
-		return;
-	if (result->left == 0 &&
-		msg_settled_recv(call, &settled, SPAN_FOREVER))
-		return;
-	io_help(sync_all, NULL);
-}
-
+/*
+ * What was delivered survives a power cut, says the agent. One that is gone, or
+ * that failed to flush, leaves that open: nobody else can tell (sync(2) tells
+ * of no error), so it is delivered again. The agent looks for it first.
+ */
 static void settle(struct call *call, struct message *message,
 	const struct result *result)
 {
-	wait_settled(call, result);
+	struct msg_settled settled;
+	bool good = result->is_settled ||
+		(result->left == 0 &&
+			msg_settled_recv(call, &settled, SPAN_FOREVER));
+
 	for (size_t i = 0; i < result->unsettled_count; i++)
-		message_done(message, result->unsettled[i]);
+		if (good)
+			message_done(message, result->unsettled[i]);
+		else
+			deliver_again(message, result->unsettled[i]);
 }
 
 static bool converse(struct dispatch *dispatch, struct result *result)

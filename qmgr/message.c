@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "io/helper.h"
 
 enum {
 	REPORT_FAILURE,
@@ -19,13 +18,6 @@ enum {
 };
 
 static void finish(void *context);
-
-static int sync_all(void *context)
-{
-	(void)context;
-	sync();
-	return 0;
-}
 
 void message_done(struct message *message, uint32_t recipient)
 {
@@ -55,9 +47,6 @@ static void begin(void *context)
 {
 	struct message *message = context;
 
-	/* All was delivered, but qmgr died before that was durable. */
-	if (message->stored->left == 0)
-		io_help(sync_all, NULL);
 	route(message);
 	message->deliveries--;
 	message_check(message);

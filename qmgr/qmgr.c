@@ -19,8 +19,8 @@
 
 enum {
 	FLUSH_MS = 200,        /* marks wait no longer */
-	CALL_MESSAGES_MOST = 4096, /* then a fresh call: what came stays in
-				      its arena */
+	CALL_MESSAGES_MOST = 64 * 1024, /* then a fresh call: what came, some
+					   100 octets, stays in its arena */
 	LAST_DELIVERIES_S = 30,
 };
 

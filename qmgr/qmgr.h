@@ -49,6 +49,7 @@ struct rcpt {
 	uint64_t action;    /* of delivered */
 	bool report;        /* success: the sender wants to know */
 	bool is_tried; /* has a result of this attempt */
+	bool is_again; /* delivered, but an agent died before that was durable */
 };
 
 enum stop {

@@ -516,10 +516,28 @@ static void take_end_replies(struct transaction *t)
 	t->is_clean = true;
 }
 
+static bool is_orphan(struct transaction *t)
+{
+	struct outcome trouble;
+
+	if (!deliver_is_orphan(t->delivery))
+		return false;
+	trouble = outcome_f(t->arena, 451, 3, 0, "the queue manager has gone");
+	t->session->is_broken = true; /* after 354 there is no other way out */
+	t->attempt->trouble = trouble;
+	for (size_t i = 0; i < t->count; i++)
+		if (!t->recipients[i]->reported)
+			report(t->attempt, t->session, t->recipients[i],
+				&trouble, DSN_ACTION_NONE);
+	return true;
+}
+
 static void send_content(struct transaction *t)
 {
 	struct outcome trouble;
 
+	if (is_orphan(t))
+		return;
 	if (!body_send(t->session, t->delivery, t->to_7bit)) {
 		t->session->is_broken = true;
 		trouble = session_lost(t->session, t->arena,

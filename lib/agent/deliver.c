@@ -312,3 +312,8 @@ void deliver_settled(struct delivery *delivery)
 		log_debug("%.*s: qmgr has gone before all was settled",
 			STR_ARG(delivery->m.queue_id));
 }
+
+bool deliver_is_orphan(const struct delivery *delivery)
+{
+	return delivery->call && !call_is_alive(delivery->call);
+}

@@ -123,6 +123,10 @@ void deliver_done(struct delivery *delivery, bool settled,
 	enum deliver_site site, struct str why);
 void deliver_settled(struct delivery *delivery);
 
+/* qmgr has gone: a new one asks for the same delivery, and would not hear of
+ * this one. To be asked before what cannot be undone. */
+bool deliver_is_orphan(const struct delivery *delivery);
+
 /* delays=a/b/c/d and the like: two significant digits, at most `decimals`
  * decimals, no zeros at the end: 0.08, 1.2, 13. */
 void deliver_delay_format(struct buf *out, int64_t us, int decimals);

@@ -294,7 +294,7 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 {
 	item->status = STATUS(250, 0, 0, "delivered to maildir");
 	item->fd = -1;
-	item->made = false;
+	item->made = item->look; /* the attempt before made them, perhaps */
 	item->elsewhere = !store->shares;
 	item->is_there = item->look && is_delivered(store, arena, item);
 	if (item->is_there)
@@ -415,6 +415,20 @@ static bool is_all_here(const struct maildir_item *items, size_t count)
 	return true;
 }
 
+/* A flush that failed may not be repeated on what is in memory: the queue
+ * delivers again, to a file that is written afresh. */
+static bool withdraw(const struct maildir_store *store, struct arena *arena,
+	const struct maildir_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (status_is_ok(items[i].status))
+			unlinkat(store->base, path_of(arena, &items[i], "new"),
+				0);
+	log_warning("maildir delivery is withdrawn: its names could not be "
+		    "made durable");
+	return false;
+}
+
 bool maildir_settle(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *items, size_t count, bool at_once)
 {
@@ -436,6 +450,6 @@ bool maildir_settle(struct maildir_store *store, struct arena *arena,
 	for (size_t i = 0; i < count; i++)
 		if (status_is_ok(items[i].status) &&
 			!settle_one(store, arena, &items[i]))
-			return false;
+			return withdraw(store, arena, items, count);
 	return true;
 }

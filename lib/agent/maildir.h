@@ -81,8 +81,9 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 /* Those whose status is still 250; it becomes their end. */
 void maildir_publish(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *items, size_t count);
-/* False: not known to be durable; say nothing to the queue then. at_once: a
- * client waits, so there is no pause for others to share the flush. */
+/* False: not durable, and taken back out of new/; say nothing to the queue, it
+ * delivers again. at_once: a client waits, so there is no pause for others to
+ * share the flush. */
 must_check bool maildir_settle(struct maildir_store *store,
 	struct arena *arena, struct maildir_item *items, size_t count,
 	bool at_once);

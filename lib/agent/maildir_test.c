@@ -29,7 +29,7 @@ static struct {
 	size_t count;
 	unsigned file_syncs, all_syncs, folder_syncs;
 	bool lies; /* flushes do nothing: the model must notice */
-	bool fails, elsewhere, alone;
+	bool fails, folders_fail, elsewhere, alone;
 } disk;
 
 static char folder[] = "/tmp/posthorn-maildir-XXXXXX";
@@ -102,6 +102,10 @@ static int model_sync_folder(int at, const char *path)
 	struct stat st;
 
 	disk.folder_syncs++;
+	if (disk.folders_fail) {
+		errno = EIO;
+		return -1;
+	}
 	for (size_t i = 0; !disk.lies && i < disk.count; i++)
 		disk.files[i].name_safe = disk.files[i].renamed;
 	return fstatat(at, path, &st, 0);
@@ -292,6 +296,25 @@ static void other_file_systems_are_flushed_themselves(void **state)
 	assert_int_equal(disk.all_syncs, 0);
 }
 
+/* The queue delivers again: to a file that is written and flushed afresh. */
+static void what_cannot_be_made_durable_is_withdrawn(void **state)
+{
+	(void)state;
+	disk.folders_fail = true;
+	disk.alone = true;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(3);
+	assert_int_equal(run.reported, 3);
+	assert_int_equal(run.settled, 0);
+	disk.folders_fail = false;
+	run.look = true;
+	deliver_many(3);
+	assert_int_equal(run.settled, 3);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.count, 6); /* none was found there */
+	assert_true(disk.folder_syncs >= 3 + 3 * 3); /* and the way to it */
+}
+
 static void a_second_delivery_finds_the_first(void **state)
 {
 	struct str name;
@@ -339,6 +362,7 @@ int main(void)
 		TEST(a_flush_that_does_nothing_is_noticed),
 		TEST(after_an_error_each_by_itself),
 		TEST(other_file_systems_are_flushed_themselves),
+		TEST(what_cannot_be_made_durable_is_withdrawn),
 		TEST(a_second_delivery_finds_the_first),
 		TEST(names_are_the_same_again),
 	};

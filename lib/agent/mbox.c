@@ -1,5 +1,6 @@
 #include "agent/mbox.h"
 
+#include "agent/mbox_text.h"
 #include "base/log.h"
 #include "base/table.h"
 #include "io/fiber.h"
@@ -16,7 +17,9 @@
 
 enum { UNLOCK_ATTEMPTS = 3 };
 
-/* fcntl(2) locks do not hold between fibers of one process. */
+/* Fibers of one process wait for each other here; the locks below, which are
+ * tried again only after a pause, are for everybody else, and for those who
+ * come to the same file by another path. */
 static struct {
 	struct table *paths;
 	struct io_event event;
@@ -74,6 +77,17 @@ static struct status cannot(const struct writer *w, const char *doing)
 		"cannot update %s %s. %s: %m", w->mbox->what, w->path, doing);
 }
 
+/* Of the mailbox and of its lock. */
+static const char *folder_of(const struct writer *w)
+{
+	size_t slash = str_rfind_char(w->mbox->path, '/');
+
+	if (slash == SIZE_MAX)
+		return ".";
+	return arena_cstr(w->arena,
+		str_first(w->mbox->path, slash ? slash : 1));
+}
+
 /* Every deliver_lock_delay, deliver_lock_attempts times. */
 static bool try_again(const struct writer *w, int attempt)
 {
@@ -127,15 +141,41 @@ static bool is_stale(const struct writer *w)
 		is_owner_dead(w);
 }
 
+/* Signed before it has a name: who is killed in between leaves nothing. -1 with
+ * errno; EOPNOTSUPP and others: not on this file system, not with this /proc. */
+static int link_lock(const struct writer *w)
+{
+	auto_close int fd = openat(w->mbox->base, folder_of(w),
+		O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	sign_lock(w, fd);
+	return linkat(AT_FDCWD,
+		arena_fmt(w->arena, "/proc/self/fd/%d", fd).p, w->mbox->base,
+		w->lock_path, AT_SYMLINK_FOLLOW);
+}
+
+static int make_lock(const struct writer *w)
+{
+	auto_close int fd = -1;
+
+	if (link_lock(w) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return -1;
+	fd = openat(w->mbox->base, w->lock_path,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	sign_lock(w, fd);
+	return 0;
+}
+
 static bool dot_lock(struct writer *w)
 {
 	for (int attempt = 0;; attempt++) {
-		int fd = openat(w->mbox->base, w->lock_path,
-			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-		if (fd >= 0) {
-			sign_lock(w, fd);
-			close(fd);
+		if (make_lock(w) == 0) {
 			w->dot_locked = true;
 			return true;
 		}
@@ -149,13 +189,16 @@ static bool dot_lock(struct writer *w)
 	}
 }
 
+/* An fcntl lock belongs to the open file, not to the process: it excludes other
+ * fibers of ours, and closing another descriptor of the file leaves it alone. For
+ * everybody else it is as any fcntl lock. */
 static bool file_lock(const struct writer *w)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	bool by_fcntl = uses(w, "fcntl"), by_flock = uses(w, "flock");
 
 	for (int attempt = 0;; attempt++) {
-		if ((!by_fcntl || fcntl(w->fd, F_SETLK, &lock) == 0) &&
+		if ((!by_fcntl || fcntl(w->fd, F_OFD_SETLK, &lock) == 0) &&
 			(!by_flock || flock(w->fd, LOCK_EX | LOCK_NB) == 0))
 			return true;
 		if ((errno != EAGAIN && errno != EACCES) ||
@@ -179,29 +222,19 @@ static struct status check_file(struct writer *w)
 	if (w->mbox->is_strict && st.st_uid != geteuid())
 		return status_f(w->arena, 451, 2, 0,
 			"destination %s is not owned by recipient", w->path);
-	if (w->mbox->limit > 0 &&
-		(uint64_t)st.st_size + w->delivery->content.size >
-			(uint64_t)w->mbox->limit)
-		return status_f(w->arena, 552, 2, 2,
-			"cannot update %s %s. The mailbox is full",
-			w->mbox->what, w->path);
 	w->size = st.st_size;
 	return STATUS_OK;
 }
 
-void mbox_quote(struct buf *out, struct str text, bool *at_start)
+static struct status check_room(const struct writer *w)
 {
-	while (text.len > 0) {
-		size_t end = str_find_char(text, '\n');
-		struct str line =
-			end == SIZE_MAX ? text : str_first(text, end + 1);
-
-		if (*at_start && str_starts(line, STR("From ")))
-			buf_char(out, '>');
-		buf_add(out, line);
-		*at_start = end != SIZE_MAX;
-		text = str_skip(text, line.len);
-	}
+	if (w->mbox->limit > 0 &&
+		(uint64_t)w->size + w->delivery->content.size >
+			(uint64_t)w->mbox->limit)
+		return status_f(w->arena, 552, 2, 2,
+			"cannot update %s %s. The mailbox is full",
+			w->mbox->what, w->path);
+	return STATUS_OK;
 }
 
 static void format_from_line(struct buf *out, const struct writer *w)
@@ -220,19 +253,6 @@ static void format_from_line(struct buf *out, const struct writer *w)
 	buf_fmt(out, " %s", asctime_r(&tm, text));
 }
 
-/* A part of a "From " at the end of a block belongs to the next. */
-static struct str hold_back(struct str *octets, bool at_start)
-{
-	size_t line = str_rfind_char(*octets, '\n');
-	size_t begin = line == SIZE_MAX ? 0 : line + 1;
-	struct str tail = str_skip(*octets, begin);
-
-	if ((line == SIZE_MAX && !at_start) || tail.len >= 5)
-		return STR("");
-	*octets = str_first(*octets, begin);
-	return tail;
-}
-
 /* A power cut may have left a part of a message at the end: what follows is a
  * message of its own all the same. */
 static struct str gap_before(const struct writer *w)
@@ -249,64 +269,90 @@ static struct str gap_before(const struct writer *w)
 
 static bool write_message(struct writer *w)
 {
-	struct buf out = BUF_IN(w->arena), held = BUF_IN(w->arena);
-	struct content_reader reader;
-	struct str octets;
-	bool at_start = true;
+	struct buf front = BUF_IN(w->arena);
+	struct mbox_text text;
+	struct str block;
 
-	buf_add(&out, gap_before(w));
-	format_from_line(&out, w);
-	mbox_quote(&out, w->mbox->head, &at_start);
-	content_open(&reader, w->arena, &w->delivery->content);
+	buf_add(&front, gap_before(w));
+	format_from_line(&front, w);
+	mbox_text_open(&text, w->arena, &w->delivery->content, w->mbox->head);
 	do {
-		struct str block, tail;
-
-		if (!content_next(&reader, &octets))
+		if (!mbox_text_next(&text, &block))
 			return false;
-		buf_add(&held, octets);
-		block = buf_str(&held);
-		tail = octets.len ? hold_back(&block, at_start) : STR("");
-		mbox_quote(&out, block, &at_start);
-		if (!fd_write_all(w->fd, out.p, out.len))
+		/* most messages in one write: a kill leaves none of it */
+		buf_add(&front, block);
+		if (!fd_write_all(w->fd, front.p, front.len))
 			return false;
-		buf_clear(&out);
-		buf_drop(&held, held.len - tail.len);
-	} while (octets.len > 0);
-	return fd_write_all(w->fd, "\n\n", at_start ? 1 : 2);
+		buf_clear(&front);
+	} while (block.len > 0);
+	return true;
 }
 
 /* A new file's name is in its folder. Where that may not be opened, all of
  * the file system is flushed. */
 static bool flush_name(const struct writer *w)
 {
-	const char *slash = strrchr(w->path, '/');
-	const char *folder = !slash ? "." : slash == w->path ? "/" :
-		arena_cstr(w->arena,
-			str_of(w->path, (size_t)(slash - w->path)));
-	auto_close int fd = openat(w->mbox->base, folder,
+	auto_close int fd = openat(w->mbox->base, folder_of(w),
 		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd >= 0 ? io_fsync(fd) == 0 : io_syncfs(w->fd) == 0;
 }
 
+static struct status delivered(const struct writer *w)
+{
+	return status_f(w->arena, 250, 0, 0, "delivered to %s", w->mbox->what);
+}
+
+static bool flush(const struct writer *w)
+{
+	return io_fsync(w->fd) == 0 && (w->size > 0 || flush_name(w));
+}
+
+/* What an attempt that was killed has left. Whole: it is flushed, for the
+ * attempt may not have come so far, and that is all. A part is cut off. */
+static struct status look_for_it(struct writer *w, bool *is_there)
+{
+	enum mbox_found found = MBOX_ABSENT;
+	off_t at = 0;
+
+	if (!mbox_text_find(w->arena, &w->delivery->content, w->mbox->head,
+		    w->fd, w->size, &found, &at))
+		return cannot(w, "read");
+	*is_there = found == MBOX_WHOLE;
+	if (found == MBOX_ABSENT)
+		return STATUS_OK;
+	w->size = at;
+	if (*is_there)
+		return flush(w) ? delivered(w) : cannot(w, "flush");
+	log_info("%.*s: %s: %lld octets of an earlier attempt are cut off",
+		STR_ARG(w->delivery->m.queue_id), w->path,
+		(long long)(lseek(w->fd, 0, SEEK_END) - at));
+	return ftruncate(w->fd, at) == 0 ? STATUS_OK : cannot(w, "truncate");
+}
+
 static struct status append(struct writer *w)
 {
 	struct status status = check_file(w);
+	bool is_there = false;
 
-	if (!status_is_ok(status))
+	/* It had to wait for the lock. */
+	if (deliver_is_orphan(w->delivery))
+		return STATUS(451, 3, 0, "the queue manager has gone");
+	if (status_is_ok(status) && (w->delivery->m.flags & DELIVER_RETRY))
+		status = look_for_it(w, &is_there);
+	if (status_is_ok(status) && !is_there)
+		status = check_room(w);
+	if (!status_is_ok(status) || is_there)
 		return status;
 	if (lseek(w->fd, w->size, SEEK_SET) < 0)
 		return cannot(w, "seek");
-	if (!write_message(w) || io_fsync(w->fd) < 0 ||
-		(w->size == 0 && !flush_name(w))) {
-		status = cannot(w, "write");
-		if (ftruncate(w->fd, w->size) < 0)
-			log_warning("%s: cannot cut off a part of a message: "
-				    "%m",
-				w->path);
-		return status;
-	}
-	return status_f(w->arena, 250, 0, 0, "delivered to %s", w->mbox->what);
+	if (write_message(w) && flush(w))
+		return delivered(w);
+	status = cannot(w, "write");
+	if (ftruncate(w->fd, w->size) < 0)
+		log_warning("%s: cannot cut off a part of a message: %m",
+			w->path);
+	return status;
 }
 
 static struct status lock_and_append(struct writer *w)

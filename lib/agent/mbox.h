@@ -22,12 +22,9 @@ struct mbox {
 	const char *what; /* "mailbox", "file: /x": delivered to ... */
 };
 
-/* 250 when the message is durable in the file. */
+/* 250 when the message is durable in the file. With DELIVER_RETRY that may be
+ * what an attempt before this one has left there (agent/mbox_text.h). */
 must_check struct status mbox_append(const struct delivery *delivery,
 	const struct mbox *mbox);
-
-/* Append text to `out` as mbox wants it: ">" before lines that begin with
- * "From ". *at_start: a line begins here; true at first, kept up to date. */
-void mbox_quote(struct buf *out, struct str text, bool *at_start);
 
 #endif

@@ -3,36 +3,12 @@
 #include "base/test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const struct {
-	const char *pieces[3];
-	const char *text;
-} quotes[] = {
-	{ { "From a\n", "b" }, ">From a\nb" },
-	{ { "x From a\nFrom b\n" }, "x From a\n>From b\n" },
-	{ { "a\n", "From b\n" }, "a\n>From b\n" },
-	{ { ">From a\n" }, ">From a\n" },
-};
-
-static void from_lines_are_quoted(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(quotes); i++) {
-		struct buf out = { 0 };
-		bool at_start = true;
-
-		for (size_t k = 0; k < 3 && quotes[i].pieces[k]; k++)
-			mbox_quote(&out, str_from(quotes[i].pieces[k]),
-				&at_start);
-		assert_str(buf_str(&out), quotes[i].text);
-		buf_free(&out);
-	}
-}
 
 static struct delivery make_delivery(struct arena *arena, struct str content)
 {
@@ -70,6 +46,15 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(path));
 	path[sizeof(path) - 5] = '/';
 	return 0;
+}
+
+static bool fd_append(const char *name, struct str text)
+{
+	int fd = open(name, O_WRONLY | O_APPEND);
+	bool done = write(fd, text.p, text.len) == (ssize_t)text.len;
+
+	close(fd);
+	return done;
 }
 
 static struct str contents(struct arena *arena)
@@ -180,6 +165,108 @@ static void a_lock_of_the_dead_is_taken_over(void **state)
 	assert_int_equal(append(&delivery, path, 0).code, 250);
 }
 
+/* What a fiber that comes by another path would see. */
+static void a_lock_of_the_same_process_holds(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery = make_delivery(arena, STR("S: x\n\ny\n"));
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	int other = open(path, O_RDONLY);
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(append(&delivery, path, 0).code, 451);
+	close(other); /* would end a lock of the process */
+	assert_int_equal(append(&delivery, path, 0).code, 451);
+	close(fd);
+	assert_int_equal(append(&delivery, path, 0).code, 250);
+}
+
+static void append_for_ever(void)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery = make_delivery(arena, STR("S: x\n\ny\n"));
+
+	for (;;)
+		(void)append(&delivery, path, 0);
+}
+
+/* At whatever moment: a lock that is there tells whose it was. */
+static void a_killed_writer_leaves_no_unsigned_lock(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery = make_delivery(arena, STR("S: x\n\ny\n"));
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			append_for_ever();
+		usleep(1000 + (useconds_t)i * 137);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		assert_int_equal(append(&delivery, path, 0).code, 250);
+	}
+	unlink(path);
+}
+
+static void a_redelivery_finds_what_is_there(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery =
+		make_delivery(arena, STR("Id: 1\n\nFrom x\nbody"));
+	struct delivery other = make_delivery(arena, STR("Id: 2\n\nbody\n"));
+	size_t before;
+
+	(void)state;
+	unlink(path);
+	assert_int_equal(append(&delivery, path, 0).code, 250);
+	assert_int_equal(append(&other, path, 0).code, 250);
+	before = contents(arena).len;
+	delivery.m.flags = other.m.flags = DELIVER_RETRY;
+	/* even if nothing more has room */
+	assert_int_equal(append(&delivery, path, 20).code, 250);
+	assert_int_equal(append(&other, path, 0).code, 250);
+	assert_int_equal(contents(arena).len, before);
+	delivery.content.head = STR("Id: 3\n\nFrom x\nbody");
+	delivery.content.size = delivery.content.head.len;
+	assert_int_equal(append(&delivery, path, 0).code, 250);
+	assert_true(contents(arena).len > before);
+	unlink(path);
+}
+
+/* Cut off anywhere: once the message could be told from others, its part
+ * goes; before that it stays, as foreign. In the end it is there whole. */
+static void a_part_of_an_attempt_goes(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery =
+		make_delivery(arena, STR("Id: 1\n\nbody\nbody\n"));
+	struct str whole, all;
+	size_t head, first;
+
+	(void)state;
+	unlink(path);
+	assert_int_equal(append(&delivery, path, 0).code, 250);
+	whole = arena_copy(arena, contents(arena));
+	head = str_find(whole, STR("Id: 1\n")) + 6;
+	first = str_find_char(whole, '\n'); /* its time differs */
+	delivery.m.flags = DELIVER_RETRY;
+	for (size_t len = 1; len < whole.len; len++) {
+		assert_int_equal(truncate(path, 0), 0);
+		assert_true(fd_append(path, str_first(whole, len)));
+		assert_int_equal(append(&delivery, path, 0).code, 250);
+		all = contents(arena);
+		if (len >= head)
+			assert_int_equal(all.len, whole.len);
+		assert_str(str_skip(all, all.len - whole.len + first),
+			arena_cstr(arena, str_skip(whole, first)));
+	}
+	unlink(path);
+}
+
 static int tear_down(void **state)
 {
 	(void)state;
@@ -191,13 +278,16 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(from_lines_are_quoted),
 		cmocka_unit_test(a_torn_end_harms_nothing),
 		cmocka_unit_test(messages_follow_each_other),
 		cmocka_unit_test(a_full_mailbox_is_left_as_it_was),
 		cmocka_unit_test(a_mailbox_may_be_just_full),
 		cmocka_unit_test(a_lock_that_is_held_defers),
 		cmocka_unit_test(a_lock_of_the_dead_is_taken_over),
+		cmocka_unit_test(a_lock_of_the_same_process_holds),
+		cmocka_unit_test(a_killed_writer_leaves_no_unsigned_lock),
+		cmocka_unit_test(a_redelivery_finds_what_is_there),
+		cmocka_unit_test(a_part_of_an_attempt_goes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
