@@ -285,6 +285,57 @@ def ids_of_mbox(path):
     return found
 
 
+class Tail:
+    """Counts a pattern in what is written to a file, which only grows."""
+
+    def __init__(self, path, pattern):
+        self.path, self.pattern = path, pattern
+        self.at = self.count = 0
+
+    def read(self):
+        try:
+            with open(self.path, "rb") as handle:
+                handle.seek(self.at)
+                octets = handle.read()
+        except OSError:
+            return self.count
+        # a pattern ends with the line's end
+        octets = octets[:octets.rfind(b"\n") + 1]
+        self.at += len(octets)
+        self.count += octets.count(self.pattern)
+        return self.count
+
+
+class Governor(threading.Thread):
+    """Holds a sender back (say("p"), say("g")) while too many messages are in
+    the queue: a backlog says nothing about kills, and all that is in it begins
+    afresh with each qmgr. sent, gone: Tails. What is gone without a line in
+    the log is known after some seconds in which nothing goes."""
+    IDLE_S = 8
+
+    def __init__(self, sent, gone, say, most):
+        super().__init__(daemon=True)
+        self.sent, self.gone, self.say, self.most = sent, gone, say, most
+        self.stop = threading.Event()
+
+    def run(self):
+        lost = before = 0
+        moved, pausing = time.monotonic(), False
+        while not self.stop.wait(0.1):
+            gone = self.gone.read()
+            backlog = self.sent.read() - gone - lost
+            if gone != before or not pausing:
+                before, moved = gone, time.monotonic()
+            elif time.monotonic() - moved > self.IDLE_S:
+                lost += backlog
+            if pausing != (backlog > self.most):
+                pausing = not pausing
+                try:
+                    self.say(b"p" if pausing else b"g")
+                except OSError:
+                    return
+
+
 # ---- a disk ----------------------------------------------------------------
 
 class SmallDisk:
@@ -294,7 +345,7 @@ class SmallDisk:
         self.image, self.folder = image, folder
         if not os.path.exists(image):
             run("truncate", "-s", size, image)
-            run("mkfs.ext4", "-q", "-m", "0", "-E",
+            run("mkfs.ext4", "-q", "-m", "0", "-i", "16384", "-E",
                 "lazy_itable_init=0,nodiscard", image)
         os.makedirs(folder, exist_ok=True)
         # another mount of it, in a namespace that is ending, must go first
@@ -350,8 +401,8 @@ class Killer:
         self.deeds = {}
 
     def some(self, count=1):
-        pids = [pid for pid in self.mta.pids()
-                if pid != self.mta.master_pid()]
+        master = self.mta.master_pid()
+        pids = [pid for pid in self.mta.pids() if pid != master]
         return self.random.sample(pids, min(count, len(pids)))
 
     def kill_some(self, count=1):
@@ -428,6 +479,14 @@ class Killer:
         (2, be_quiet),
     )
 
+    # one daemon at a time, mostly: a whole tree is thirty kills
+    CHOICES_LONG = (
+        (160, kill_some), (8, kill_several), (0.7, kill_tree),
+        (1.5, kill_master), (6, freeze), (8, freeze_and_kill),
+        (6, terminate), (3, reload), (1, restart), (1.5, fill_disk),
+        (1, be_quiet),
+    )
+
     def do(self, deed):
         begin = time.time()
         try:
@@ -469,11 +528,13 @@ def total(rows):
     return sums
 
 
-def rounds(options, play, show, name):
-    """One round, or with --long as many as it takes to kill `kills`
-    processes. play(folder, options) gives a row of figures; the rows in
-    STATE/NAME.json outlive an interruption, and so does STATE/NAME, the
-    folder of the round that was interrupted. Exits."""
+def rounds(options, play, show, name, goals=None):
+    """One round, or with --long as many as it takes to reach the goals: {name
+    of a figure: how much of it}, by default --kills. play(folder, options)
+    gives a row of figures; the rows in STATE/NAME.json outlive an
+    interruption, and so does STATE/NAME, the folder of the round that was
+    interrupted. Exits."""
+    goals = goals or {"kills": options.kills}
     state = options.state or tempfile.mkdtemp(prefix="posthorn-storm-")
     os.makedirs(state, exist_ok=True)
     os.chmod(state, 0o755)
@@ -482,9 +543,13 @@ def rounds(options, play, show, name):
     if os.path.exists(path):
         with open(path) as handle:
             rows = [json.loads(line) for line in handle]
+
+    def are_reached():
+        sums = total(rows)
+        return all(sums[what] >= much for what, much in goals.items())
     passed = failed = 0
-    while not passed + failed or options.left > 0:
-        options.left = options.kills - sum(row["kills"] for row in rows)
+    while not passed + failed or (options.long and not are_reached()):
+        options.left = options.kills - total(rows)["kills"]
         row = play(folder, options)
         rows.append(row)
         with open(path, "a") as handle:
@@ -500,9 +565,6 @@ def rounds(options, play, show, name):
             passed += 1
             shutil.rmtree(folder)
         sys.stdout.flush()
-        options.left -= row["kills"]
-        if not options.long:
-            break
     if len(rows) > 1:
         print("all %d rounds:" % len(rows))
         show(total(rows))

@@ -2,13 +2,15 @@
  * tests/torture/sender - sends over SMTP to a suite that is being killed, and
  * keeps the ledger of what it was promised.
  *
- *	sender -p PORT -l LEDGER -x PREFIX [-s SESSIONS] [-r RATE]
+ *	sender -p PORT -l LEDGER -x PREFIX [-s SESSIONS] [-r RATE] [-g EVERY]
  *		ADDRESS[+ADDRESS...]=PLACE[+PLACE...] ...
  *
  * Message N carries "X-Ledger: PREFIX.N" and goes to the destinations in turn.
  * Only after the 250 for its data was read does "PREFIX.N PLACE+PLACE TIME"
- * enter the ledger, with a flush. Whatever goes wrong, it connects again; no message
- * is tried twice. Ends when its standard input does. RATE: messages a second.
+ * enter the ledger, durably: sessions that wait at a time share a flush. Whatever
+ * goes wrong, it connects again; no message is tried twice. Standard input: "p"
+ * makes a pause, "g" ends it; at its end all ends. RATE: messages a second.
+ * EVERY: of how many one is over 64 KiB.
  */
 #include "base/arena.h"
 #include "base/log.h"
@@ -16,6 +18,7 @@
 #include "io/helper.h"
 #include "io/packet.h"
 #include "io/stream.h"
+#include "queue/flush.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -27,10 +30,11 @@
 #include <unistd.h>
 
 enum {
-	PER_CONNECTION = 20,
 	LINE_OCTETS = 72,
 	LARGE_LINES = 1300, /* over 64 KiB: a file of its own */
-	LARGE_EVERY = 41,
+	MEDIUM_EVERY = 10,
+	MEDIUM_LINES = 50,
+	SMALL_LINES = 9,
 	ANSWER_S = 60,
 	DESTINATIONS_MOST = 32,
 };
@@ -40,15 +44,21 @@ struct destination {
 };
 
 static struct {
-	int port, sessions, rate, ledger;
+	int port, sessions, rate;
+	unsigned long large_every;
+	struct flush ledger;
 	const char *prefix;
 	struct destination destinations[DESTINATIONS_MOST];
 	unsigned destination_count;
-	unsigned long next;
+	unsigned long next, connections;
 	int open;
-	bool is_ending;
+	bool is_ending, is_pausing;
 	char lines[LARGE_LINES * LINE_OCTETS];
-} sender = { .port = 25, .sessions = 8, .rate = 200, .ledger = -1 };
+} sender = { .port = 25, .sessions = 8, .rate = 200, .large_every = 41,
+	.ledger = { .fd = -1 } };
+
+/* Of connections, in turn: as many messages go over each. */
+static const int lengths[] = { 1, 5, 20, 100 };
 
 static bool expect(struct stream *io, char class)
 {
@@ -69,8 +79,8 @@ static void enter(unsigned long number, struct str places)
 		sender.prefix, number, STR_ARG(places),
 		(double)wall_us() / 1e6);
 
-	if (write(sender.ledger, line, (size_t)len) != len ||
-		io_fdatasync(sender.ledger) < 0) {
+	if (write(sender.ledger.fd, line, (size_t)len) != len ||
+		!flush_wait(&sender.ledger)) {
 		log_warning("ledger: %m");
 		_exit(1);
 	}
@@ -98,13 +108,21 @@ static bool send_envelope(struct stream *io, struct str addresses)
 	return expect(io, '3');
 }
 
+static size_t lines_of(unsigned long number)
+{
+	if (number % sender.large_every == sender.large_every - 1)
+		return LARGE_LINES;
+	if (number % MEDIUM_EVERY == 0)
+		return number / MEDIUM_EVERY % MEDIUM_LINES;
+	return number % SMALL_LINES;
+}
+
 static bool send_message(struct stream *io)
 {
 	unsigned long number = sender.next++;
 	const struct destination *to =
 		&sender.destinations[number % sender.destination_count];
-	size_t lines = number % LARGE_EVERY == LARGE_EVERY - 1 ?
-		LARGE_LINES : number % 50;
+	size_t lines = lines_of(number);
 
 	if (!send_envelope(io, to->addresses))
 		return false;
@@ -152,12 +170,15 @@ static void run_connection(void)
 	auto_arena struct arena *arena = arena_new(0);
 	struct stream *io = open_session(arena);
 	int pause = 1000 * sender.sessions / sender.rate;
+	int length = lengths[sender.connections++ % COUNT(lengths)];
 
 	if (!io) {
 		pause_ms(20);
 		return;
 	}
-	for (int i = 0; i < PER_CONNECTION && !sender.is_ending; i++) {
+	for (int i = 0; i < length && !sender.is_ending; i++) {
+		while (sender.is_pausing && !sender.is_ending)
+			pause_ms(20);
 		if (!send_message(io)) {
 			pause_ms(20);
 			return;
@@ -177,14 +198,17 @@ static void session(void *context)
 		io_stop();
 }
 
-static void wait_for_end(void *context)
+static void obey(void *context)
 {
 	char octet;
 
 	(void)context;
-	do
+	for (;;) {
 		(void)!io_wait(STDIN_FILENO, POLLIN, SPAN_FOREVER);
-	while (read(STDIN_FILENO, &octet, 1) > 0);
+		if (read(STDIN_FILENO, &octet, 1) <= 0)
+			break;
+		sender.is_pausing = octet == 'p';
+	}
 	sender.is_ending = true;
 }
 
@@ -195,7 +219,7 @@ static void first(void *context)
 	sender.open = sender.sessions;
 	for (int i = 0; i < sender.sessions; i++)
 		io_spawn("session", session, NULL);
-	io_spawn("end", wait_for_end, NULL);
+	io_spawn("obey", obey, NULL);
 }
 
 static void make_lines(void)
@@ -207,21 +231,32 @@ static void make_lines(void)
 	}
 }
 
+static int sync_ledger(struct disk *disk, int fd)
+{
+	(void)disk;
+	return io_fdatasync(fd);
+}
+
+static void open_ledger(const char *path)
+{
+	static struct disk disk = { .sync = sync_ledger };
+
+	flush_init(&sender.ledger, &disk,
+		open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+}
+
 static void read_options(int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "p:l:x:s:r:")) >= 0) {
+	while ((letter = getopt(argc, argv, "p:l:x:s:r:g:")) >= 0) {
 		switch (letter) {
 		case 'p': sender.port = atoi(optarg); break;
 		case 's': sender.sessions = atoi(optarg); break;
 		case 'r': sender.rate = atoi(optarg); break;
 		case 'x': sender.prefix = optarg; break;
-		case 'l':
-			sender.ledger = open(optarg,
-				O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-				0600);
-			break;
+		case 'g': sender.large_every = (unsigned long)atol(optarg); break;
+		case 'l': open_ledger(optarg); break;
 		default: exit(64);
 		}
 	}
@@ -237,7 +272,7 @@ static void read_options(int argc, char **argv)
 		sender.destinations[sender.destination_count++] =
 			(struct destination){ addresses, places };
 	}
-	if (sender.ledger < 0 || !sender.prefix || !sender.destination_count ||
+	if (sender.ledger.fd < 0 || sender.large_every < 1 || !sender.prefix || !sender.destination_count ||
 		sender.sessions < 1 || sender.rate < 1)
 		exit(64);
 }
