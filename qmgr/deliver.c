@@ -13,6 +13,8 @@
 
 enum {
 	CONNECT_S = 60,
+	AGAIN_MOST = 3,
+	AGAIN_MS = 100, /* master has to hear of the death, too */
 };
 
 /* What an agent says about itself and its destination. */
@@ -20,6 +22,7 @@ struct result {
 	unsigned site;
 	struct str why;
 	bool is_settled, has_ended; /* ended: the turn was given back */
+	bool is_cut; /* the agent died on it */
 	size_t left; /* recipients without an answer */
 	uint32_t *unsettled; /* delivered, but a power cut may undo it */
 	size_t unsettled_count;
@@ -28,7 +31,7 @@ struct result {
 static bool is_again(const struct dispatch *dispatch)
 {
 	for (size_t i = 0; i < dispatch->count; i++)
-		if (dispatch->message->rcpts[dispatch->recipients[i]].is_again)
+		if (dispatch->message->rcpts[dispatch->recipients[i]].again > 0)
 			return true;
 	return false;
 }
@@ -237,26 +240,51 @@ static void give_turn_back(struct dispatch *dispatch, struct result *result)
 	schedule();
 }
 
-/* Once at once, then later. */
-static void deliver_again(struct message *message, uint32_t at)
+/* To be delivered again at once, not too often. The agent looks for what is
+ * there already. */
+static bool may_go_again(struct message *message, uint32_t at)
 {
 	struct rcpt *rcpt = &message->rcpts[at];
 
+	if (rcpt->again >= AGAIN_MOST)
+		return false;
+	rcpt->again++;
 	rcpt->state = RCPT_IDLE;
-	if (message->stop != STOP_NOT) /* it is kept as it is */
-		return;
-	message->open++;
-	if (!rcpt->is_again) {
-		rcpt->is_again = true;
+	if (message->stop == STOP_NOT)
 		schedule_add(message, at);
+	else
+		message->open--; /* it is kept as it is */
+	return true;
+}
+
+static void deliver_again(struct message *message, uint32_t at)
+{
+	message->rcpts[at].state = RCPT_IDLE;
+	message->open++;
+	if (may_go_again(message, at))
 		return;
-	}
 	message->stored->reasons[at] = (struct reason){
 		.wall_us = wall_us(),
 		.status = STATUS(450, 3, 0, "the delivery is not known to be "
 					    "durable") };
 	logline(message, at, "deferred");
 	message_result(message, at, RCPT_DEFERRED);
+}
+
+/* An agent died: once says nothing about its transport, and mail that waits for
+ * it need not be deferred. False: it dies of this again and again. */
+static bool begin_again(struct dispatch *dispatch)
+{
+	struct message *message = dispatch->message;
+	bool all = true;
+
+	for (size_t i = 0; i < dispatch->count; i++) {
+		uint32_t at = dispatch->recipients[i];
+
+		if (message->rcpts[at].state == RCPT_BUSY)
+			all &= may_go_again(message, at);
+	}
+	return all;
 }
 
 /*
@@ -305,6 +333,7 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 	}
 	call = service_call_str(arena, transport, span_s(CONNECT_S));
 	if (!call) {
+		result->is_cut = errno == ECONNRESET; /* it died on the way */
 		log_warning("connect to transport private/%.*s: %m",
 			STR_ARG(transport));
 		result->why = STR("mail transport unavailable");
@@ -317,6 +346,7 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 			STR_ARG(transport));
 		result->why = STR("unknown mail transport error");
 		settle(call, message, result);
+		result->is_cut = true;
 		return false;
 	}
 	give_turn_back(dispatch, result);
@@ -332,11 +362,15 @@ static void run(void *context)
 		.unsettled = arena_array(message->arena, dispatch->count,
 			sizeof(uint32_t)) };
 
-	if (!converse(dispatch, &result)) {
-		/* At a stop they are as new at the next start. */
-		if (!service_is_retiring())
+	/* At a stop they are as new at the next start. */
+	if (!converse(dispatch, &result) && !service_is_retiring()) {
+		result.site = SITE_UNKNOWN;
+		if (result.is_cut)
+			(void)!io_sleep(span_ms(AGAIN_MS));
+		if (!result.is_cut || !begin_again(dispatch)) {
 			defer_rest(dispatch, result.why);
-		result.site = DELIVER_SITE_SICK;
+			result.site = DELIVER_SITE_SICK;
+		}
 	}
 	give_turn_back(dispatch, &result);
 	free(dispatch->recipients);

@@ -49,7 +49,8 @@ struct rcpt {
 	uint64_t action;    /* of delivered */
 	bool report;        /* success: the sender wants to know */
 	bool is_tried; /* has a result of this attempt */
-	bool is_again; /* delivered, but an agent died before that was durable */
+	unsigned again; /* how often an agent died on it, at the latest before
+			   its delivery was durable */
 };
 
 enum stop {
@@ -159,6 +160,8 @@ struct dispatch {
 	uint32_t *recipients;
 	size_t count;
 };
+/* site: enum deliver_site, or this: nothing was learned about it. */
+enum { SITE_UNKNOWN = 3 };
 void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why);
 struct str dest_transport(const struct dest *dest);
 struct str dest_nexthop(const struct dest *dest);

@@ -481,6 +481,8 @@ void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why)
 	case 1:
 		fail(dest, why);
 		break;
+	case SITE_UNKNOWN:
+		break;
 	default:
 		sicken(t, why);
 		break;
