@@ -310,8 +310,8 @@ class Governor(threading.Thread):
     """Holds a sender back (say("p"), say("g")) while too many messages are in
     the queue: a backlog says nothing about kills, and all that is in it begins
     afresh with each qmgr. sent, gone: Tails. What is gone without a line in
-    the log is known after some seconds in which nothing goes."""
-    IDLE_S = 8
+    the log is known after a while in which nothing goes."""
+    IDLE_S = 60
 
     def __init__(self, sent, gone, say, most):
         super().__init__(daemon=True)
