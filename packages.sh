@@ -3,7 +3,7 @@
 
 build_packages="gcc make autoconf automake pkg-config libc6-dev
 	libssl-dev libdb5.3-dev libsasl2-dev libc-ares-dev liblmdb-dev
-	libpcre2-dev libseccomp-dev libcrypt-dev zlib1g-dev libcdb-dev
+	libpcre2-dev libseccomp-dev libcrypt-dev zlib1g-dev libcdb-dev libicu-dev
 	libsqlite3-dev libpq-dev libmariadb-dev libldap2-dev"
 demo_packages="curl openssl libsasl2-modules util-linux"
 test_packages="$build_packages $demo_packages libcmocka-dev clang llvm

@@ -11,6 +11,7 @@
 
 enum {
 	HEADER_MOST = 64 * 1024, /* read at once where a header is enough */
+	SOME_OCTETS = 48 * 1024, /* written at once, of responses without text */
 };
 
 #define FACTS \
@@ -21,6 +22,7 @@ struct one {
 	struct session *s;
 	const struct imap_fetch *fetch;
 	struct arena *arena; /* until the end of this message */
+	struct mailbox_kept *kept; /* NULL: text follows, which waits */
 	uint32_t uid, seq;
 	struct buf out;
 	const char *gap;
@@ -45,9 +47,12 @@ static enum mailbox_result add_facts(struct one *one)
 	struct mailbox_facts facts = { 0 };
 	enum mailbox_result result = MAILBOX_OK;
 
-	if (items & FACTS)
+	if ((items & FACTS) && !(one->kept &&
+		mailbox_kept_find(one->kept, one->uid, &facts)))
 		result = mailbox_facts(one->s->view->mailbox, one->uid,
 			one->arena, &facts);
+	else if (items & FACTS)
+		result = MAILBOX_OK;
 	else if (items & IMAP_FETCH_SIZE)
 		result = mailbox_size(one->s->view->mailbox, one->uid,
 			&facts.size);
@@ -239,6 +244,23 @@ static void write_section(struct one *one, const struct imap_section *section)
 	write_crlf(one->s, octets, from, size);
 }
 
+static bool is_wanted(const struct one *one)
+{
+	return !one->fetch->has_changed_since ||
+		one->is.modseq > one->fetch->changed_since;
+}
+
+/* All that needs no text. */
+static enum mailbox_result add_start(struct one *one, bool seen_now)
+{
+	buf_text(&one->out, "* ");
+	buf_u64(&one->out, one->seq);
+	buf_text(&one->out, " FETCH (");
+	one->gap = "";
+	add_fields(one, seen_now);
+	return add_facts(one);
+}
+
 /* Nothing is written before all is at hand, so that a response is whole. */
 static enum mailbox_result fetch_one(struct one *one, bool seen_now)
 {
@@ -249,17 +271,12 @@ static enum mailbox_result fetch_one(struct one *one, bool seen_now)
 	if (!m || one->seq == 0)
 		return MAILBOX_EXPUNGED;
 	one->is = m->is;
-	if (one->fetch->has_changed_since &&
-		one->is.modseq <= one->fetch->changed_since)
+	if (!is_wanted(one))
 		return MAILBOX_OK;
-	buf_text(&one->out, "* ");
-	buf_u64(&one->out, one->seq);
-	buf_text(&one->out, " FETCH (");
-	add_fields(one, seen_now);
-	result = add_facts(one);
-	if (result == MAILBOX_OK && one->fetch->count)
+	result = add_start(one, seen_now);
+	if (result == MAILBOX_OK)
 		result = read_text(one);
-	if (result == MAILBOX_OK && one->fetch->count)
+	if (result == MAILBOX_OK)
 		result = decode_binaries(one);
 	if (result != MAILBOX_OK)
 		return result;
@@ -309,6 +326,84 @@ static enum mailbox_result mark_seen(struct session *s,
 		&change);
 	mailbox_view_told(s->view, unseen, unseen_count, change.modseq);
 	return result;
+}
+
+/* Uids come in order, so the next is mostly where the last one was found. */
+static struct mailbox_message *find_next(struct mailbox *m, uint32_t uid,
+	size_t *at)
+{
+	struct mailbox_message *found = *at < m->count &&
+			m->messages[*at].is.uid == uid ?
+		&m->messages[*at] : mailbox_find(m, uid);
+
+	if (found)
+		*at = (size_t)(found - m->messages) + 1;
+	return found;
+}
+
+static uint32_t seq_next(const struct mailbox_view *view, uint32_t uid,
+	uint32_t last)
+{
+	return last < view->count && view->uids[last] == uid ? last + 1 :
+		mailbox_view_seq(view, uid);
+}
+
+/* As many as fit a write, from uids[0] on; how many were done. */
+static size_t fetch_some(struct one *one, const uint32_t *uids, size_t count,
+	enum mailbox_result *worst)
+{
+	struct session *s = one->s;
+	struct mailbox *m = s->view->mailbox;
+	struct mailbox_kept kept;
+	size_t at = m->count, i = 0;
+
+	mailbox_kept_begin(m, &kept);
+	one->kept = &kept;
+	for (; i < count && one->out.len < SOME_OCTETS; i++) {
+		struct mailbox_message *message = find_next(m, uids[i], &at);
+		enum mailbox_result result = MAILBOX_EXPUNGED;
+		size_t whole = one->out.len;
+
+		one->uid = uids[i];
+		one->seq = seq_next(s->view, uids[i], one->seq);
+		if (message && one->seq) {
+			one->is = message->is;
+			if (!is_wanted(one))
+				continue;
+			result = add_start(one, false);
+		}
+		if (result == MAILBOX_OK) {
+			buf_text(&one->out, ")\r\n");
+			continue;
+		}
+		one->out.len = whole;
+		if (result != MAILBOX_EXPUNGED || !s->is_uid)
+			*worst = result;
+	}
+	mailbox_kept_end(&kept);
+	return i;
+}
+
+/* No text is asked for: many responses go out at a time. */
+static struct answer fetch_facts(struct session *s,
+	const struct imap_fetch *fetch, const uint32_t *uids, size_t count)
+{
+	struct one one = { .s = s, .fetch = fetch, .out = BUF_IN(s->command),
+		.arena = arena_child(s->command) };
+	enum mailbox_result worst = MAILBOX_OK;
+
+	while (count > 0 && !io_failure(s->io)) {
+		size_t done = fetch_some(&one, uids, count, &worst);
+
+		uids += done;
+		count -= done;
+		io_write(s->io, buf_str(&one.out));
+		buf_clear(&one.out);
+		arena_reset(one.arena);
+		io_yield();
+	}
+	mailbox_keep_learned(s->view->mailbox);
+	return answer_of(worst, "Fetch completed");
 }
 
 static struct answer fetch_all(struct session *s,
@@ -377,5 +472,6 @@ struct answer verb_fetch(struct session *s, struct str args)
 		uids += from;
 		count = to - from;
 	}
-	return fetch_all(s, &fetch, uids, count);
+	return fetch.count ? fetch_all(s, &fetch, uids, count) :
+			     fetch_facts(s, &fetch, uids, count);
 }

@@ -4,14 +4,18 @@
  */
 #include "session.h"
 
+#include "base/log.h"
+#include "imap/format.h"
 #include "imap/match.h"
 #include "imap/search.h"
 #include "mail/date.h"
 #include "mail/header.h"
+#include "mailbox/text.h"
 
 enum {
 	DAY_S = 86400,
 	HEADER_MOST = 64 * 1024,
+	INPROGRESS_S = 10,
 };
 
 struct candidate {
@@ -48,8 +52,34 @@ static bool read_text(struct candidate *c)
 	return !c->is_gone;
 }
 
+/* What the search index says. True: all there is to say. */
+static bool is_known(struct candidate *c, const struct imap_search *node,
+	bool *has)
+{
+	struct mailbox_hits *hits = node->hint;
+
+	if (!hits || c->uid > hits->up_to)
+		return false;
+	*has = mailbox_hits_have(hits, c->uid);
+	return !*has || hits->is_sure;
+}
+
+static bool match_header(struct candidate *c, const struct imap_search *node)
+{
+	bool has;
+
+	if (is_known(c, node, &has))
+		return has;
+	return read_text(c) && imap_match_header(c->arena, c->header,
+		node->field, node->text);
+}
+
 static bool match_body(struct candidate *c, const struct imap_search *node)
 {
+	bool has;
+
+	if (is_known(c, node, &has))
+		return has;
 	if (!read_text(c))
 		return false;
 	if (!c->root)
@@ -180,8 +210,7 @@ static bool match_plain(struct candidate *c, const struct imap_search *node)
 	case IMAP_SEARCH_THREADID:
 		return false; /* no message has one: FETCH says NIL */
 	case IMAP_SEARCH_HEADER:
-		return read_text(c) && imap_match_header(c->arena, c->header,
-			node->field, node->text);
+		return match_header(c, node);
 	case IMAP_SEARCH_BODY:
 	case IMAP_SEARCH_TEXT:
 		return match_body(c, node);
@@ -213,6 +242,58 @@ static bool make_needles(struct session *s, struct imap_search *program,
 			return false;
 	}
 	return true;
+}
+
+static bool is_of_text(const struct imap_search *n)
+{
+	return (n->key == IMAP_SEARCH_HEADER || n->key == IMAP_SEARCH_BODY ||
+		n->key == IMAP_SEARCH_TEXT) && n->text.len > 0;
+}
+
+static bool looks_for_text(const struct imap_search *program)
+{
+	for (const struct imap_search *n = program; n; n = n->next)
+		if (is_of_text(n) || looks_for_text(n->children))
+			return true;
+	return false;
+}
+
+/* Which messages the search index finds, for each text of the program. */
+static void add_hints(struct session *s, struct imap_search *program)
+{
+	for (struct imap_search *n = program; n; n = n->next) {
+		struct mailbox_hits *hits;
+
+		add_hints(s, n->children);
+		if (!is_of_text(n))
+			continue;
+		hits = arena_new_of(s->command, struct mailbox_hits);
+		if (mailbox_text_find(s->view->mailbox, s->command,
+			n->key == IMAP_SEARCH_TEXT ? MAILBOX_TEXT_ALL :
+			n->key == IMAP_SEARCH_BODY ? MAILBOX_TEXT_BODY :
+			mailbox_text_field_of(n->field), n->text, hits))
+			n->hint = hits;
+	}
+}
+
+/* RFC 9585: that a command goes on, and how far it is. */
+struct progress {
+	struct session *s;
+	struct moment next;
+};
+
+static void tell_progress(void *context, size_t done, size_t count)
+{
+	struct progress *p = context;
+	struct buf out = BUF_IN(p->s->command);
+
+	if (moment_left(p->next).us > 0)
+		return;
+	p->next = moment_after(span_s(INPROGRESS_S));
+	imap_progress_format(&out, p->s->tag, done, count);
+	io_write(p->s->io, buf_str(&out));
+	if (!io_flush(p->s->io, IDLE_LIMIT))
+		log_debug("progress: %m");
 }
 
 static void search_all(struct session *s, const struct imap_search *program,
@@ -279,6 +360,14 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 		mailbox_view_uid(s->view, (uint32_t)s->view->count));
 	found->uids = arena_array(s->command, s->view->count + 1,
 		sizeof(*found->uids));
+	if (looks_for_text(program)) {
+		struct progress progress = { .s = s,
+			.next = moment_after(span_s(INPROGRESS_S)) };
+
+		mailbox_text_follow(s->view->mailbox, tell_progress,
+			&progress);
+		add_hints(s, program);
+	}
 	search_all(s, program, found);
 	found->has_modseq = imap_search_uses(program, IMAP_SEARCH_MODSEQ);
 	if (found->has_modseq)

@@ -270,6 +270,50 @@ def test_copy_move_uidplus():
         mail.end(c)
 
 
+def test_search_index_and_a_kill():
+    """The words of texts are kept; what others drop is found, and a kill
+    while they are taken up costs nothing."""
+    def text(n):
+        return ("Subject: =?utf-8?q?Caf=C3=A9?= number%d\r\n"
+                "Content-Type: text/plain; charset=utf-8\r\n\r\n"
+                "Stra\u00dfe word%d end-of-it\r\n" % (n, n)).encode()
+
+    def found(c, *what):
+        return c.search(None, *what)[1][0].split()
+
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        for n in range(1, 41):
+            c.append("INBOX", "", None, text(n))
+        equal(found(c, "BODY", "word7"), [b"7"])
+        equal(found(c, "BODY", "ord1"), [b"1"] + [b"%d" % n for n in
+                                                  range(10, 20)])
+        equal(len(found(c, "SUBJECT", "CAFE")), 40)
+        equal(len(found(c, "TEXT", "strasse")), 40)
+        equal(found(c, "TEXT", '"word12 end-of"'), [b"12"])
+        equal(found(c, "HEADER", "Subject", "number33"), [b"33"])
+        equal(found(c, "OR", "BODY", "word3", "NOT", "TEXT", "strasse"),
+              [b"3"] + [b"%d" % n for n in range(30, 40)])
+        mail.drop("new/1.x", text(99))
+        c.noop()
+        equal(found(c, "BODY", "word99"), [b"41"])
+        c.store("5", "+FLAGS", r"(\Deleted)")
+        c.expunge()
+        equal(found(c, "BODY", "word5"), [])
+        equal(found(c, "BODY", "word6"), [b"5"])
+        c.append("INBOX", "", None, text(77))
+        c.send(b"k SEARCH BODY word77\r\n")
+        mail.processes[0].kill()
+        mail.processes[0].wait()
+        mail.processes = []
+        c = mail.connect()
+        c.select()
+        equal(found(c, "BODY", "word77"), [b"41"])
+        equal(found(c, "BODY", "word99"), [b"40"])
+        mail.end(c)
+
+
 def test_search():
     with Mail() as mail:
         c = mail.connect()

@@ -1,6 +1,6 @@
 #include "imap/digest.h"
 
-#include "imap/match.h"
+#include "imap/fold.h"
 #include "imap/subject.h"
 #include "mail/date.h"
 #include "mail/header.h"
@@ -24,7 +24,7 @@ static struct str folded(struct arena *arena, struct str text)
 {
 	struct buf out = BUF_IN(arena);
 
-	imap_fold_format(&out, str_first(text, TEXT_MOST));
+	imap_casemap_format(&out, str_first(text, TEXT_MOST));
 	return buf_str(&out);
 }
 

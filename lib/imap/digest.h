@@ -32,7 +32,7 @@ enum imap_digest_text {
 struct imap_digest {
 	int64_t sent_s; /* UTC; IMAP_NOT_SENT: no valid Date */
 	bool is_reply;  /* of the subject */
-	struct str texts[IMAP_DIGEST_TEXTS]; /* all but the ids folded */
+	struct str texts[IMAP_DIGEST_TEXTS]; /* all but the ids casemapped */
 };
 
 void imap_digest_make(struct arena *arena, struct str header,

@@ -67,3 +67,11 @@ void imap_astring_format(struct buf *out, struct str s)
 	else
 		imap_string_format(out, s);
 }
+
+void imap_progress_format(struct buf *out, struct str tag, size_t done,
+	size_t count)
+{
+	buf_text(out, "* OK [INPROGRESS (");
+	imap_string_format(out, tag);
+	buf_fmt(out, " %zu %zu)] Still searching\r\n", done, count);
+}

@@ -16,4 +16,8 @@ void imap_nstring_format(struct buf *out, struct str s);
 /* As an atom if it can be one, else as a string. */
 void imap_astring_format(struct buf *out, struct str s);
 
+/* "* OK [INPROGRESS ("tag" 454 1000)] ...", RFC 9585 4. */
+void imap_progress_format(struct buf *out, struct str tag, size_t done,
+	size_t count);
+
 #endif

@@ -284,6 +284,17 @@ static void envelopes(void **state)
 		"NIL NIL NIL \"<1@example.net>\")");
 }
 
+static void progress(void **state)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct buf out = BUF_IN(arena);
+
+	(void)state;
+	imap_progress_format(&out, STR("tag"), 454, 1000);
+	assert_str(buf_str(&out),
+		"* OK [INPROGRESS (\"tag\" 454 1000)] Still searching\r\n");
+}
+
 static void folds_letters(void **state)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -291,7 +302,10 @@ static void folds_letters(void **state)
 	(void)state;
 	assert_str(imap_needle(arena, STR("utf-8"),
 		STR("ABC \xc3\x89\xc3\x97\xc5\xa0 \xd0\x96\xce\xa9")),
-		"abc \xc3\xa9\xc3\x97\xc5\xa1 \xd0\xb6\xcf\x89");
+		"abc e\xc3\x97s \xd0\xb6\xcf\x89");
+	assert_str(imap_needle(arena, STR("utf-8"),
+		STR("Stra\xc3\x9f" "e \xef\xac\x81sh e\xcc\x81")),
+		"strasse fish e");
 	assert_true(str_is_none(imap_needle(arena, STR("us-ascii"),
 		STR("\xc3\x89"))));
 	assert_true(str_is_none(imap_needle(arena, STR("utf-8"),
@@ -312,6 +326,7 @@ int main(void)
 		cmocka_unit_test(search_programs),
 		cmocka_unit_test(envelopes),
 		cmocka_unit_test(folds_letters),
+		cmocka_unit_test(progress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

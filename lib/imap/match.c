@@ -1,57 +1,9 @@
 #include "imap/match.h"
 
+#include "imap/fold.h"
 #include "mail/header.h"
 #include "mail/transfer.h"
 #include "mail/word.h"
-
-/* Ranges of letters of two octets in UTF-8: the first of the capital ones,
- * the last, and what to add; 1 in `pairs`: capital and small alternate. */
-static const struct {
-	uint32_t from, to, add;
-	bool pairs;
-} letters[] = {
-	{ 0x00c0, 0x00d6, 32,  false },
-	{ 0x00d8, 0x00de, 32,  false },
-	{ 0x0100, 0x0137, 1,   true  },
-	{ 0x014a, 0x0177, 1,   true  },
-	{ 0x0391, 0x03a1, 32,  false },
-	{ 0x03a3, 0x03ab, 32,  false },
-	{ 0x0400, 0x040f, 80,  false },
-	{ 0x0410, 0x042f, 32,  false },
-	{ 0x0460, 0x0481, 1,   true  },
-	{ 0x048a, 0x04bf, 1,   true  },
-};
-
-static uint32_t fold(uint32_t code)
-{
-	for (size_t i = 0; i < COUNT(letters); i++) {
-		if (code < letters[i].from || code > letters[i].to)
-			continue;
-		if (letters[i].pairs && code % 2 == 1)
-			return code;
-		return code + letters[i].add;
-	}
-	return code;
-}
-
-void imap_fold_format(struct buf *out, struct str utf8)
-{
-	if (!buf_room(out, utf8.len))
-		return;
-	for (size_t i = 0; i < utf8.len; i++) {
-		unsigned char c = (unsigned char)utf8.p[i];
-		uint32_t code;
-
-		if (c < 0xc3 || c > 0xd3 || i + 1 == utf8.len) {
-			out->p[out->len++] = (char)ascii_lower(c);
-			continue;
-		}
-		code = fold((c & 0x1fu) << 6 |
-			((unsigned char)utf8.p[++i] & 0x3fu));
-		out->p[out->len++] = (char)(0xc0 | code >> 6);
-		out->p[out->len++] = (char)(0x80 | (code & 0x3f));
-	}
-}
 
 static struct str folded(struct arena *arena, struct str utf8)
 {
@@ -95,30 +47,40 @@ bool imap_match_header(struct arena *arena, struct str header,
 	return false;
 }
 
-static bool header_contains(struct arena *arena, struct str header,
-	struct str needle)
+/* ---- the text of a message ---- */
+
+struct walk {
+	struct arena *arena;
+	struct str message;
+	imap_text_each_fn *each;
+	void *context;
+};
+
+static bool walk_header(const struct walk *w, const struct mime_part *part,
+	enum imap_text_place place)
 {
+	struct str header = str_first(str_skip(w->message, part->header_at),
+		part->header_len);
 	struct mail_header h;
 
 	while (mail_header_take(&header, &h)) {
-		struct str text = mail_words_decode(arena,
-			mail_header_unfold(arena, h.body));
+		struct str text = mail_words_decode(w->arena,
+			mail_header_unfold(w->arena, h.body));
 
-		text = arena_fmt(arena, "%.*s: %.*s", STR_ARG(h.name),
+		text = arena_fmt(w->arena, "%.*s: %.*s", STR_ARG(h.name),
 			STR_ARG(text));
-		if (contains(arena, text, needle))
-			return true;
+		if (!w->each(w->context, place, text))
+			return false;
 	}
-	return false;
+	return true;
 }
 
-static bool text_contains(struct arena *arena, struct str message,
-	const struct mime_part *part, struct str needle)
+static bool walk_text(const struct walk *w, const struct mime_part *part)
 {
-	struct str body = str_first(str_skip(message, part->body_at),
+	struct str body = str_first(str_skip(w->message, part->body_at),
 		part->body_len);
 	struct str charset = mail_params_find(&part->params, "charset");
-	struct buf plain = BUF_IN(arena), utf8 = BUF_IN(arena);
+	struct buf plain = BUF_IN(w->arena), utf8 = BUF_IN(w->arena);
 	struct mail_decoder decoder;
 
 	mail_decoder_init(&decoder, mail_encoding_parse(part->encoding));
@@ -127,28 +89,61 @@ static bool text_contains(struct arena *arena, struct str message,
 	if (charset.len == 0 || str_is_nocase(charset, "us-ascii"))
 		charset = STR("utf-8");
 	if (!mail_charset_format(&utf8, charset, buf_str(&plain)))
-		return contains(arena, buf_str(&plain), needle);
-	return contains(arena, buf_str(&utf8), needle);
+		return w->each(w->context, IMAP_TEXT_BODY, buf_str(&plain));
+	return w->each(w->context, IMAP_TEXT_BODY, buf_str(&utf8));
+}
+
+/* The header of an attached message is text of this one. */
+static bool walk_part(const struct walk *w, const struct mime_part *part,
+	bool in_message, bool is_root)
+{
+	if ((is_root || in_message) && !walk_header(w, part,
+		is_root ? IMAP_TEXT_HEADER : IMAP_TEXT_BODY))
+		return false;
+	if (part->kind == MIME_SINGLE)
+		return !str_is_nocase(part->type, "text") ||
+			walk_text(w, part);
+	for (const struct mime_part *p = part->children; p; p = p->next)
+		if (!walk_part(w, p, part->kind == MIME_MESSAGE, false))
+			return false;
+	return true;
+}
+
+void imap_text_each(struct arena *arena, struct str message,
+	const struct mime_part *root, imap_text_each_fn *each, void *context)
+{
+	const struct walk w = { .arena = arena, .message = message,
+		.each = each, .context = context };
+
+	if (!walk_part(&w, root, false, true))
+		return;
+}
+
+struct look {
+	struct arena *arena;
+	struct str needle;
+	bool with_header, found;
+};
+
+static bool look_into(void *context, enum imap_text_place place,
+	struct str utf8)
+{
+	struct look *look = context;
+
+	if (place == IMAP_TEXT_HEADER && !look->with_header)
+		return true;
+	look->found = contains(look->arena, utf8, look->needle);
+	return !look->found;
 }
 
 bool imap_match_body(struct arena *arena, struct str message,
 	const struct mime_part *root, struct str needle, bool with_headers)
 {
+	struct look look = { .arena = arena, .needle = needle,
+		.with_header = with_headers };
+
 	if (needle.len == 0)
 		return true;
-	if (with_headers && header_contains(arena,
-		str_first(str_skip(message, root->header_at),
-			root->header_len), needle))
-		return true;
-	if (root->kind == MIME_SINGLE)
-		return str_is_nocase(root->type, "text") &&
-			text_contains(arena, message, root, needle);
-	for (const struct mime_part *p = root->children; p; p = p->next) {
-		/* The header of an attached message is text of this one. */
-		bool headers = with_headers || root->kind == MIME_MESSAGE;
-
-		if (imap_match_body(arena, message, p, needle, headers))
-			return true;
-	}
-	return false;
+	imap_text_each(arena, message, root, look_into, &look);
+	return look.found;
 }

@@ -54,6 +54,7 @@ struct imap_search {
 	int64_t number;
 	struct str field, text;
 	struct imap_set set;
+	void *hint; /* the caller's */
 	struct imap_search *children, *next;
 };
 

@@ -325,6 +325,30 @@ enum mailbox_result mailbox_facts(struct mailbox *mailbox, uint32_t uid,
 	return read_facts(mailbox, uid, arena, facts);
 }
 
+void mailbox_kept_begin(struct mailbox *mailbox, struct mailbox_kept *kept)
+{
+	*kept = (struct mailbox_kept){
+		.txn = index_begin(mailbox->store->index, false) };
+	if (kept->txn)
+		kept->walk = index_walk_begin(kept->txn, mailbox->row.id);
+}
+
+bool mailbox_kept_find(struct mailbox_kept *kept, uint32_t uid,
+	struct mailbox_facts *facts)
+{
+	struct str found;
+
+	return kept->walk && index_walk_find(kept->walk, uid, &found) &&
+		mailbox_facts_parse(found, facts);
+}
+
+void mailbox_kept_end(struct mailbox_kept *kept)
+{
+	index_walk_end(kept->walk);
+	index_abort(kept->txn);
+	*kept = (struct mailbox_kept){ 0 };
+}
+
 enum mailbox_result mailbox_size(struct mailbox *mailbox, uint32_t uid,
 	uint64_t *size)
 {

@@ -16,7 +16,7 @@
 #define INDEX_NAME "posthorn-index"
 #define INDEX_LOCK INDEX_NAME "-lock"
 #define INDEX_BOOT INDEX_NAME "-boot"
-#define INDEX_FORMAT "posthorn 3"
+#define INDEX_FORMAT "posthorn 4"
 
 enum {
 	ROOM = 1 << 30, /* of addresses, free before a transaction begins */
@@ -32,13 +32,14 @@ enum {
 	DIGESTS,
 	EXPUNGED,
 	KEYWORDS,
+	WORDS,
 	META,
 	TABLES,
 };
 
 static const char *const table_names[TABLES] = {
 	"mailboxes", "messages", "facts", "digests", "expunged",
-	"keywords", "meta",
+	"keywords", "words", "meta",
 };
 
 struct index {
@@ -150,10 +151,11 @@ bool index_mailbox_put(struct index_txn *txn, struct str name,
 		val_of(row, sizeof(*row)));
 }
 
-static bool clear_table(struct index_txn *txn, int table, uint32_t id)
+/* All rows whose keys begin so. */
+static bool clear_rows(struct index_txn *txn, int table, const void *prefix,
+	size_t len)
 {
-	struct message_key first = key_of(id, 0);
-	MDB_val key = val_of(&first, sizeof(first)), val;
+	MDB_val key = val_of(prefix, len), val;
 	MDB_cursor *cursor;
 	int error;
 
@@ -161,8 +163,8 @@ static bool clear_table(struct index_txn *txn, int table, uint32_t id)
 		txn->index->tables[table], &cursor)))
 		return false;
 	error = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-	while (error == 0 && key.mv_size >= sizeof(first) &&
-		memcmp(key.mv_data, &first.id, sizeof(first.id)) == 0) {
+	while (error == 0 && key.mv_size >= len &&
+		memcmp(key.mv_data, prefix, len) == 0) {
 		error = mdb_cursor_del(cursor, 0);
 		if (error == 0)
 			error = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
@@ -172,12 +174,20 @@ static bool clear_table(struct index_txn *txn, int table, uint32_t id)
 	return !txn->failed;
 }
 
+static bool clear_table(struct index_txn *txn, int table, uint32_t id)
+{
+	struct message_key first = key_of(id, 0);
+
+	return clear_rows(txn, table, &first.id, sizeof(first.id));
+}
+
 bool index_mailbox_clear(struct index_txn *txn, uint32_t id)
 {
 	return clear_table(txn, MESSAGES, id) &&
 		clear_table(txn, FACTS, id) &&
 		clear_table(txn, DIGESTS, id) &&
-		clear_table(txn, EXPUNGED, id);
+		clear_table(txn, EXPUNGED, id) &&
+		clear_table(txn, WORDS, id);
 }
 
 bool index_mailbox_remove(struct index_txn *txn, struct str name)
@@ -276,6 +286,58 @@ bool index_facts_put(struct index_txn *txn, uint32_t id, uint32_t uid,
 	struct message_key key = key_of(id, uid);
 
 	return put(txn, FACTS, val_of(&key, sizeof(key)), val_str(facts));
+}
+
+struct index_walk {
+	struct index_txn *txn;
+	MDB_cursor *cursor;
+	uint32_t id;
+	bool is_placed; /* on a row */
+};
+
+struct index_walk *index_walk_begin(struct index_txn *txn, uint32_t id)
+{
+	struct index_walk *walk = mem_new(1, sizeof(*walk));
+
+	walk->txn = txn;
+	walk->id = id;
+	if (!failed(txn, "cursor", mdb_cursor_open(txn->txn,
+		txn->index->tables[FACTS], &walk->cursor)))
+		return walk;
+	free(walk);
+	return NULL;
+}
+
+bool index_walk_find(struct index_walk *walk, uint32_t uid,
+	struct str *facts)
+{
+	struct message_key wanted = key_of(walk->id, uid);
+	MDB_val key = val_of(&wanted, sizeof(wanted)), val;
+	int error = MDB_NOTFOUND;
+
+	if (walk->is_placed) {
+		error = mdb_cursor_get(walk->cursor, &key, &val, MDB_NEXT);
+		if (error == 0 && (key.mv_size != sizeof(wanted) ||
+			memcmp(key.mv_data, &wanted, sizeof(wanted)) != 0))
+			error = MDB_NOTFOUND;
+	}
+	if (error != 0) {
+		key = val_of(&wanted, sizeof(wanted));
+		error = mdb_cursor_get(walk->cursor, &key, &val, MDB_SET_KEY);
+	}
+	walk->is_placed = error == 0;
+	if (failed(walk->txn, "read", error))
+		return false;
+	*facts = str_of(val.mv_data, val.mv_size);
+	return true;
+}
+
+void index_walk_end(struct index_walk *walk)
+{
+	if (!walk)
+		return;
+	mdb_cursor_close(walk->cursor);
+	free(walk);
 }
 
 bool index_digest_put(struct index_txn *txn, uint32_t id, uint32_t uid,
@@ -388,6 +450,44 @@ void index_expunged_each(struct index_txn *txn, uint32_t id, uint64_t after,
 	}
 	mdb_cursor_close(cursor);
 	failed(txn, "read", error);
+}
+
+struct words_key {
+	uint32_t id, segment, kind, block;
+};
+
+static struct words_key words_key_of(uint32_t id, uint32_t segment,
+	uint32_t kind, uint32_t block)
+{
+	return (struct words_key){ htonl(id), htonl(segment), htonl(kind),
+		htonl(block) };
+}
+
+bool index_words_find(struct index_txn *txn, uint32_t id, uint32_t segment,
+	uint32_t kind, uint32_t block, struct str *row)
+{
+	struct words_key key = words_key_of(id, segment, kind, block);
+	MDB_val val;
+
+	if (!find(txn, WORDS, val_of(&key, sizeof(key)), &val))
+		return false;
+	*row = str_of(val.mv_data, val.mv_size);
+	return true;
+}
+
+bool index_words_put(struct index_txn *txn, uint32_t id, uint32_t segment,
+	uint32_t kind, uint32_t block, struct str row)
+{
+	struct words_key key = words_key_of(id, segment, kind, block);
+
+	return put(txn, WORDS, val_of(&key, sizeof(key)), val_str(row));
+}
+
+bool index_words_remove(struct index_txn *txn, uint32_t id, uint32_t segment)
+{
+	struct words_key key = words_key_of(id, segment, 0, 0);
+
+	return clear_rows(txn, WORDS, &key, offsetof(struct words_key, kind));
 }
 
 bool index_keywords_find(struct index_txn *txn, uint32_t id,

@@ -9,6 +9,7 @@
  *	           preview, email id
  *	digests    mailbox id, uid -> imap/digest.h
  *	expunged   mailbox id, modseq, uid -> nothing
+ *	words      mailbox id, segment, kind, block -> mailbox/text.h
  *	keywords   mailbox id -> names, each ended by NUL
  *	meta       "format", "next_id", "uidvalidity"
  *
@@ -93,6 +94,15 @@ bool index_facts_find(struct index_txn *txn, uint32_t id, uint32_t uid,
 must_check bool index_facts_put(struct index_txn *txn, uint32_t id,
 	uint32_t uid, struct str facts);
 
+/* The facts of many messages: cheap where uids come in ascending order. */
+struct index_walk;
+
+/* NULL: said in the log. To be ended before its transaction. */
+struct index_walk *index_walk_begin(struct index_txn *txn, uint32_t id);
+bool index_walk_find(struct index_walk *walk, uint32_t uid,
+	struct str *facts);
+void index_walk_end(struct index_walk *walk);
+
 must_check bool index_digest_put(struct index_txn *txn, uint32_t id,
 	uint32_t uid, struct str digest);
 /* Call each() for those from one uid to another, in order. */
@@ -107,6 +117,15 @@ must_check bool index_expunged_put(struct index_txn *txn,
 /* Those after a modseq, in order of their modseqs. */
 void index_expunged_each(struct index_txn *txn, uint32_t id, uint64_t after,
 	void (*each)(void *context, uint32_t uid), void *context);
+
+/* Rows of the search index. */
+bool index_words_find(struct index_txn *txn, uint32_t id, uint32_t segment,
+	uint32_t kind, uint32_t block, struct str *row);
+must_check bool index_words_put(struct index_txn *txn, uint32_t id,
+	uint32_t segment, uint32_t kind, uint32_t block, struct str row);
+/* All rows of a segment. */
+must_check bool index_words_remove(struct index_txn *txn, uint32_t id,
+	uint32_t segment);
 
 bool index_keywords_find(struct index_txn *txn, uint32_t id,
 	struct str *names);

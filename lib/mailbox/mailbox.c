@@ -21,6 +21,7 @@ enum {
 	RESERVED = 1000,      /* uids that one write of the uidlist reserves */
 	RENAMED_AT_ONCE = 200,
 	GARBAGE_MOST = 200,
+	UNUSED_MOST = 4,      /* mailboxes in memory that nobody uses */
 	UIDLIST_PATH_MOST = 512,
 };
 
@@ -61,6 +62,16 @@ void mailbox_watch(struct mailbox *mailbox, struct mailbox_watcher *watcher)
 		mailbox->watches[i] = inotify_add_watch(store->inotify,
 			path.p, IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM |
 			IN_DELETE | IN_ONLYDIR);
+	}
+}
+
+static void end_watches(struct mailbox *mailbox)
+{
+	for (size_t i = 0; i < COUNT(mailbox->watches); i++) {
+		if (mailbox->watches[i] >= 0)
+			inotify_rm_watch(mailbox->store->inotify,
+				mailbox->watches[i]);
+		mailbox->watches[i] = -1;
 	}
 }
 
@@ -548,9 +559,7 @@ static struct mailbox *new_mailbox(struct mailbox_store *store,
 
 static void free_mailbox(struct mailbox *m)
 {
-	for (size_t i = 0; i < COUNT(m->watches); i++)
-		if (m->watches[i] >= 0)
-			inotify_rm_watch(m->store->inotify, m->watches[i]);
+	end_watches(m);
 	drop_messages(m);
 	for (size_t i = 0; i < m->keyword_count; i++)
 		free(m->keywords[i]);
@@ -575,7 +584,8 @@ enum mailbox_result mailbox_open(struct mailbox_store *store,
 		if (!str_is(name, m->name) || m->is_removed)
 			continue;
 		*mailbox = m;
-		m->users++;
+		if (m->users++ == 0)
+			store->unused--;
 		result = mailbox_refresh(m, false);
 		if (result != MAILBOX_OK)
 			mailbox_close(m);
@@ -591,16 +601,45 @@ enum mailbox_result mailbox_open(struct mailbox_store *store,
 	return result;
 }
 
+void mailbox_drop(struct mailbox *mailbox)
+{
+	mailbox->store->unused--;
+	free_mailbox(mailbox);
+}
+
+/* Those that were closed last stay. */
+static void drop_oldest(struct mailbox_store *store)
+{
+	struct mailbox *oldest = NULL;
+
+	list_each (at, &store->open) {
+		struct mailbox *m = CONTAINER(at, struct mailbox, link);
+
+		if (m->users == 0 && (!oldest || m->closed < oldest->closed))
+			oldest = m;
+	}
+	mailbox_drop(oldest);
+}
+
 void mailbox_close(struct mailbox *mailbox)
 {
+	struct mailbox_store *store;
+
 	if (!mailbox || --mailbox->users > 0)
 		return;
-	if (!mailbox->is_removed) {
-		while (!mailbox_rename_pending(mailbox))
-			;
-		mailbox_keep_learned(mailbox);
+	store = mailbox->store;
+	store->unused++;
+	mailbox->closed = ++store->closes;
+	if (mailbox->is_removed) {
+		mailbox_drop(mailbox);
+		return;
 	}
-	free_mailbox(mailbox);
+	while (!mailbox_rename_pending(mailbox))
+		;
+	mailbox_keep_learned(mailbox);
+	end_watches(mailbox);
+	if (store->unused > UNUSED_MOST)
+		drop_oldest(store);
 }
 
 enum mailbox_result mailbox_recent(struct mailbox *mailbox, bool claim,

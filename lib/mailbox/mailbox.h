@@ -49,10 +49,12 @@ struct mailbox {
 	size_t keyword_count;
 
 	unsigned users;        /* mailbox_open without mailbox_close */
+	uint64_t closed;       /* users is 0: when, by store->closes */
 	uint64_t changes;      /* counts what happened in this process */
 	bool is_removed;       /* deleted, or its UIDVALIDITY changed */
 	bool is_suspect;       /* somebody changed the files */
 	bool has_pending;      /* some message is MAILBOX_PENDING */
+	bool is_reading;       /* somebody takes up its text */
 	size_t garbage;        /* lines of the uidlist of expunged messages */
 	int watches[2];        /* of inotify; -1: none */
 	struct list watchers;  /* struct mailbox_watcher */
@@ -72,6 +74,7 @@ struct mailbox_watcher {
 /* One more user of the mailbox; it is read or refreshed. */
 must_check enum mailbox_result mailbox_open(struct mailbox_store *store,
 	struct str name, struct mailbox **mailbox);
+/* It stays in memory for the next one who opens it, for some time. */
 void mailbox_close(struct mailbox *mailbox);
 /* Take in what others did. claim: move files from new/ to cur/. */
 must_check enum mailbox_result mailbox_refresh(struct mailbox *mailbox,
@@ -108,6 +111,18 @@ struct mailbox_facts {
 /* In the arena; reads the message if nothing is kept. */
 must_check enum mailbox_result mailbox_facts(struct mailbox *mailbox,
 	uint32_t uid, struct arena *arena, struct mailbox_facts *facts);
+/* The same of many messages whose facts are kept, without a copy: borrowed
+ * until _end. Nothing may wait from _begin to _end. */
+struct mailbox_kept {
+	struct index_txn *txn;
+	struct index_walk *walk;
+};
+
+void mailbox_kept_begin(struct mailbox *mailbox, struct mailbox_kept *kept);
+/* False: not kept, ask mailbox_facts. */
+bool mailbox_kept_find(struct mailbox_kept *kept, uint32_t uid,
+	struct mailbox_facts *facts);
+void mailbox_kept_end(struct mailbox_kept *kept);
 must_check enum mailbox_result mailbox_size(struct mailbox *mailbox,
 	uint32_t uid, uint64_t *size);
 /* Write what was learned into the index; done now and then anyway. */
@@ -190,6 +205,8 @@ void mailbox_facts_make(struct arena *arena, struct str message,
 must_check bool mailbox_facts_parse(struct str in,
 	struct mailbox_facts *facts);
 
+/* Nobody uses it: out of memory with it. */
+void mailbox_drop(struct mailbox *mailbox);
 /* Everybody who watches hears it. */
 void mailbox_changed(struct mailbox *mailbox);
 /* The row and the messages as the index has them now; in a write

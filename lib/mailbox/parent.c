@@ -18,6 +18,7 @@ enum {
 	TOKENS_MOST = 10000,
 	ANSWER_S = 30,
 	IDLE_S = 60,      /* a user's process after its last connection */
+	LINGER_S = 5,     /* its open store */
 	HELPERS = 2,
 	GOODBYE_S = 5,
 	CRASHES_MOST = 3, /* within CRASH_S: refused until then */
@@ -57,9 +58,12 @@ static struct {
 	struct list passed; /* struct passed */
 	struct mailbox_store *store;
 	size_t sessions;
+	bool is_ending;
 	struct list connections; /* struct connection */
 	bool is_closing;        /* the store; LMDB must not be open twice */
 	struct io_event closed;
+	struct fiber *lingerer; /* closes the store; NULL: none */
+	struct moment left;     /* when the last connection ended */
 } all;
 
 /* ---- in the user's process ---- */
@@ -76,18 +80,44 @@ static bool use_store(const char *mail)
 	return all.store != NULL;
 }
 
-/* The last one leaves the index clean: a power cut does no harm then. */
-static void leave_store(void)
+/* It leaves the index clean: a power cut does no harm then. */
+static void close_store(void)
 {
 	struct mailbox_store *store = all.store;
 
-	if (--all.sessions > 0)
-		return;
 	all.store = NULL;
 	all.is_closing = true;
 	mailbox_store_close(store);
 	all.is_closing = false;
 	io_event_wake_all(&all.closed);
+}
+
+/* Fiber: the next connection finds the store open, for some time. */
+static void linger(void *context)
+{
+	struct span left = span_s(LINGER_S);
+
+	(void)context;
+	while (left.us > 0 && io_sleep(left)) {
+		left = span_s(LINGER_S);
+		if (all.sessions == 0)
+			left.us -= moment_between(all.left, moment_now()).us;
+	}
+	io_uncancel();
+	if (all.sessions == 0 && all.store)
+		close_store();
+	all.lingerer = NULL;
+}
+
+static void leave_store(void)
+{
+	all.left = moment_now();
+	if (--all.sessions > 0)
+		return;
+	if (all.is_ending)
+		close_store();
+	else if (!all.lingerer)
+		all.lingerer = io_spawn("mailbox linger", linger, NULL);
 }
 
 static void run_session(struct stream *io, struct arena *arena,
@@ -119,9 +149,13 @@ static void finish_in_child(void *context)
 	struct moment end = moment_after(span_s(GOODBYE_S));
 
 	(void)context;
+	all.is_ending = true;
 	list_each (at, &all.connections)
 		io_cancel(CONTAINER(at, struct connection, link)->fiber);
-	while ((all.sessions > 0 || all.is_closing) && moment_left(end).us > 0)
+	if (all.lingerer)
+		io_cancel(all.lingerer);
+	while ((all.sessions > 0 || all.is_closing || all.lingerer) &&
+		moment_left(end).us > 0)
 		if (!io_sleep(span_ms(10)))
 			break;
 }
@@ -561,4 +595,5 @@ void mailbox_alone(const struct mailbox_service *service, struct stream *io,
 	while (left > 0)
 		if (!io_event_wait(&ended, SPAN_FOREVER))
 			break;
+	finish_in_child(NULL);
 }

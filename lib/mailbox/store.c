@@ -272,6 +272,8 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	if (open) {
 		open->is_removed = true;
 		mailbox_changed(open);
+		if (open->users == 0)
+			mailbox_drop(open);
 	}
 	txn = index_begin(store->index, true);
 	if (!txn)
@@ -624,6 +626,8 @@ void mailbox_store_close(struct mailbox_store *store)
 	while (store->is_flushing || store->is_watching)
 		io_yield();
 	mailbox_store_settle(store);
+	list_each (at, &store->open)
+		mailbox_drop(CONTAINER(at, struct mailbox, link));
 	index_close(store->index);
 	if (store->inotify >= 0)
 		io_close(store->inotify);

@@ -14,7 +14,9 @@ struct mailbox_store {
 	int dir;          /* the mail's directory */
 	char *path;
 	struct index *index;
-	struct list open; /* struct mailbox */
+	struct list open; /* struct mailbox, some of them without users */
+	size_t unused;    /* how many those are */
+	uint64_t closes;  /* counts them */
 	int inotify;      /* -1: none */
 	struct fiber *flusher, *listener;
 	bool is_flushing; /* the fiber that renames files runs */
