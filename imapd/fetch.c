@@ -16,7 +16,7 @@ enum {
 
 #define FACTS \
 	(IMAP_FETCH_ENVELOPE | IMAP_FETCH_BODY | IMAP_FETCH_BODYSTRUCTURE | \
-		IMAP_FETCH_PREVIEW | IMAP_FETCH_EMAILID)
+		IMAP_FETCH_PREVIEW | IMAP_FETCH_EMAILID | IMAP_FETCH_THREADID)
 
 struct one {
 	struct session *s;
@@ -83,9 +83,8 @@ static enum mailbox_result add_facts(struct one *one)
 		buf_fmt(&one->out, "(%.*s)", STR_ARG(facts.email_id));
 	}
 	if (items & IMAP_FETCH_THREADID) {
-		/* RFC 8474 5.2: we do not keep threads. */
 		begin_item(one, "THREADID");
-		buf_text(&one->out, "NIL");
+		buf_fmt(&one->out, "(%.*s)", STR_ARG(facts.thread_id));
 	}
 	return MAILBOX_OK;
 }

@@ -129,13 +129,14 @@ static bool match_size(struct candidate *c, const struct imap_search *node)
 		size < (uint64_t)node->number;
 }
 
-static bool match_email_id(struct candidate *c, struct str id)
+static bool match_id(struct candidate *c, struct str id, bool of_thread)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct mailbox_facts facts;
 
 	return mailbox_facts(c->s->view->mailbox, c->uid, arena, &facts) ==
-		MAILBOX_OK && str_eq(facts.email_id, id);
+		MAILBOX_OK && str_eq(of_thread ? facts.thread_id :
+			facts.email_id, id);
 }
 
 static bool match_keyword(struct candidate *c, struct str name)
@@ -206,9 +207,9 @@ static bool match_plain(struct candidate *c, const struct imap_search *node)
 	case IMAP_SEARCH_MODSEQ:
 		return c->is.modseq >= (uint64_t)node->number;
 	case IMAP_SEARCH_EMAILID:
-		return match_email_id(c, node->text);
+		return match_id(c, node->text, false);
 	case IMAP_SEARCH_THREADID:
-		return false; /* no message has one: FETCH says NIL */
+		return match_id(c, node->text, true);
 	case IMAP_SEARCH_HEADER:
 		return match_header(c, node);
 	case IMAP_SEARCH_BODY:

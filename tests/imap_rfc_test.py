@@ -646,8 +646,8 @@ def test_rfc8970_preview_and_rfc8474_ids():
             S: ...
             S: A3 OK ...
             C: A4 FETCH 1,3 (EMAILID THREADID)
-            S: * 1 FETCH (EMAILID ($id) THREADID NIL)
-            S: * 3 FETCH (EMAILID ($id) THREADID NIL)
+            S: * 1 FETCH (EMAILID ($id) THREADID ($thread))
+            S: * 3 FETCH (EMAILID ($id) THREADID ($thread))
             S: A4 OK ...
             C: A5 SEARCH EMAILID $id
             S: * SEARCH 1 3
@@ -655,6 +655,46 @@ def test_rfc8970_preview_and_rfc8474_ids():
             C: A6 SEARCH OR THREADID $id EMAILID M00
             S: * SEARCH
             S: A6 OK ...
+            C: A7 SEARCH THREADID $thread
+            S: * SEARCH 1 3
+            S: A7 OK ...
+        """)
+
+
+def test_rfc8474_threads():
+    """A thread has one id, in all mailboxes; another has another."""
+    with Mail() as mail:
+        fill(mail, letter("one", "Message-ID: <1@a>"),
+             letter("two", "Message-ID: <2@a>"),
+             letter("Re: one", "Message-ID: <3@a>\nReferences: <1@a>"),
+             letter("Re: one",
+                    "Message-ID: <4@a>\nReferences: <1@a> <3@a>"),
+             letter("Re: one", "Message-ID: <5@a>\nIn-Reply-To: <1@a>"))
+        talk(mail, r"""
+            C: A0 SELECT INBOX
+            S: ...
+            S: A0 OK ...
+            C: A1 FETCH 1:3 (THREADID)
+            S: * 1 FETCH (THREADID ($one))
+            S: * 2 FETCH (THREADID ($two))
+            S: * 3 FETCH (THREADID ($one))
+            S: A1 OK ...
+            C: A2 SEARCH THREADID $one
+            S: * SEARCH 1 3 4 5
+            S: A2 OK ...
+            C: A3 SEARCH THREADID $two
+            S: * SEARCH 2
+            S: A3 OK ...
+            C: A4 CREATE other
+            S: A4 OK ...
+            C: A5 COPY 4 other
+            S: A5 OK ...
+            C: A6 SELECT other
+            S: ...
+            S: A6 OK ...
+            C: A7 FETCH 1 (THREADID)
+            S: * 1 FETCH (THREADID ($one))
+            S: A7 OK ...
         """)
 
 

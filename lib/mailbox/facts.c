@@ -23,7 +23,7 @@ enum {
 
 /* The digest has a row of its own, so it comes last. */
 enum {
-	TEXTS = 6,
+	TEXTS = 7,
 	DIGEST = TEXTS - 1,
 };
 
@@ -101,7 +101,7 @@ bool mailbox_facts_parse(struct str in, struct mailbox_facts *facts)
 	struct facts_header h;
 	struct str *texts[TEXTS] = { &facts->envelope, &facts->body,
 		&facts->structure, &facts->preview, &facts->email_id,
-		&facts->digest };
+		&facts->thread_id, &facts->digest };
 
 	if (in.len < sizeof(h))
 		return false;
@@ -213,7 +213,7 @@ static void learn(struct mailbox *mailbox, uint32_t uid,
 	};
 	const struct str texts[TEXTS] = { facts->envelope, facts->body,
 		facts->structure, facts->preview, facts->email_id,
-		facts->digest };
+		facts->thread_id, facts->digest };
 
 	for (size_t i = 0; i < TEXTS; i++)
 		h.lens[i] = (uint32_t)texts[i].len;
@@ -239,19 +239,30 @@ static uint64_t crlf_size(struct str message)
 	return size;
 }
 
-/* The same message has the same id wherever a copy of it is. */
-static struct str email_id(struct arena *arena, struct str message)
+static struct str id_of(struct arena *arena, char letter, struct str octets)
 {
 	unsigned char hash[EVP_MAX_MD_SIZE] = { 0 };
 	struct buf out = BUF_IN(arena);
 
-	if (!EVP_Digest(message.p, message.len, hash, NULL, EVP_sha256(),
-		NULL))
+	if (!EVP_Digest(octets.p, octets.len, hash, NULL, EVP_sha256(), NULL))
 		return STR("");
-	buf_char(&out, 'M');
+	buf_char(&out, letter);
 	for (size_t i = 0; i < EMAIL_ID_OCTETS; i++)
 		buf_fmt(&out, "%02x", hash[i]);
 	return buf_str(&out);
+}
+
+/* Where its thread begins: the oldest message that it refers to, itself if it
+ * does to none. So the id is the same in each mailbox, and for good. */
+static struct str thread_id(struct arena *arena, struct str message,
+	const struct imap_digest *digest)
+{
+	struct str ids = digest->texts[IMAP_DIGEST_REFERENCES];
+	struct str root = str_take_until(&ids, '\n');
+
+	if (root.len == 0)
+		root = digest->texts[IMAP_DIGEST_ID];
+	return id_of(arena, 'T', root.len ? root : message);
 }
 
 void mailbox_facts_make(struct arena *arena, struct str message,
@@ -274,7 +285,8 @@ void mailbox_facts_make(struct arena *arena, struct str message,
 	facts->body = buf_str(&body);
 	facts->structure = buf_str(&structure);
 	facts->preview = imap_preview(arena, message, root);
-	facts->email_id = email_id(arena, message);
+	facts->email_id = id_of(arena, 'M', message);
+	facts->thread_id = thread_id(arena, message, &digest);
 	facts->digest = buf_str(&row);
 }
 
@@ -287,6 +299,7 @@ static void copy_facts(struct arena *arena, const struct mailbox_facts *from,
 	facts->structure = arena_copy(arena, from->structure);
 	facts->preview = arena_copy(arena, from->preview);
 	facts->email_id = arena_copy(arena, from->email_id);
+	facts->thread_id = arena_copy(arena, from->thread_id);
 	facts->digest = arena_copy(arena, from->digest);
 }
 

@@ -6,7 +6,7 @@
  *	mailboxes  name -> struct index_mailbox
  *	messages   mailbox id, uid (big endian) -> struct index_message, name
  *	facts      mailbox id, uid -> size, ENVELOPE, BODY, BODYSTRUCTURE,
- *	           preview, email id
+ *	           preview, email id, thread id
  *	digests    mailbox id, uid -> imap/digest.h
  *	expunged   mailbox id, modseq, uid -> nothing
  *	words      mailbox id, segment, kind, block -> mailbox/text.h

@@ -104,7 +104,9 @@ struct mailbox_facts {
 	uint64_t size; /* octets in CRLF form */
 	struct str envelope, body, structure; /* as in a FETCH response */
 	struct str preview;  /* RFC 8970: UTF-8 */
-	struct str email_id; /* RFC 8474: made of the message's octets */
+	struct str email_id; /* RFC 8474: made of the message's octets, so that
+				a copy has the same */
+	struct str thread_id; /* of the same thread, in all mailboxes */
 	struct str digest;   /* NONE if it is in the index */
 };
 

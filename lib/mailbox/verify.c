@@ -174,6 +174,7 @@ static void compare_facts(struct look *l, uint32_t uid,
 		{ "BODYSTRUCTURE", kept->structure, parsed->structure },
 		{ "preview", kept->preview, parsed->preview },
 		{ "id", kept->email_id, parsed->email_id },
+		{ "thread", kept->thread_id, parsed->thread_id },
 	};
 
 	for (size_t i = 0; i < COUNT(texts); i++)
