@@ -34,6 +34,8 @@ static struct {
 	struct str script;
 	unsigned flags;
 	unsigned connections, open;
+	unsigned code, subject, detail; /* reported last */
+	size_t behind; /* octets that came in the clear behind STARTTLS */
 	struct io_event closed;
 	struct peer *agent; /* our end */
 } world;
@@ -41,6 +43,14 @@ static struct {
 static void die(const char *what)
 {
 	panic("%s", what);
+}
+
+/* How much came behind the command. */
+static size_t behind_starttls(struct str plain)
+{
+	size_t at = str_find(plain, STR("STARTTLS\r\n"));
+
+	return at == SIZE_MAX ? 0 : plain.len - at - 10;
 }
 
 /* No bare CR or LF on the wire; no mail in the clear where TLS is a must. */
@@ -65,6 +75,7 @@ static void be_server(void *context)
 
 	stand_play(fd, world.script, true, &plain, &inside);
 	io_close(fd);
+	world.behind += behind_starttls(buf_str(&plain));
 	look_at_wire(buf_str(&inside), false);
 	/* Plaintext before TLS ends with STARTTLS; the ClientHello is not
 	 * taken here unless the script forgot it. */
@@ -181,6 +192,9 @@ static void deliver(void)
 		seen |= 1U << m.number;
 		if (m.code < 200 || m.code > 599)
 			die("a status that is none");
+		world.code = (unsigned)m.code;
+		world.subject = (unsigned)m.subject;
+		world.detail = (unsigned)m.detail;
 	}
 	if (!msg_deliver_done_recv(call, &done, span_s(HANG_S)))
 		die("the delivery does not end");
@@ -205,6 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 	world.script = str_of(octets + 1, len - 1);
 	world.flags = octets[0];
 	world.connections = 0;
+	world.behind = 0;
 	settings.is_lmtp = world.flags & IS_LMTP;
 	settings.sasl_auth_enable = world.flags & HAS_ACCOUNT;
 	settings.tls_security_level = world.flags & DEMANDS_TLS ?

@@ -210,8 +210,11 @@ static bool play_event(struct player *p, char event)
 		p->is_gone = true;
 		return true;
 	case 't':
-		stand_quiet();
-		take_input(p);
+		/* What a server finds now is the ClientHello. */
+		if (!p->is_server) {
+			stand_quiet();
+			take_input(p);
+		}
 		if (!p->is_gone)
 			play_handshake(p);
 		return true;
