@@ -182,7 +182,7 @@ static void serve(const struct conf *conf, struct call *call)
 
 static const struct service service = {
 	.name = "local",
-	.fibers = 50,
+	.fibers = 1000,
 	.profile = PROFILE_DELIVER,
 	.calls = "cleanup proxymap querymap smtp local virtual pipe error discard",
 	.params = params,

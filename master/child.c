@@ -460,7 +460,7 @@ static void on_load(struct child *child, struct str body)
 	if (!row || child->state != CHILD_READY)
 		return;
 	count = children_of(row, false);
-	if (m.level >= LOAD_BUSY && count < state.cpus &&
+	if (m.level >= LOAD_BUSY && count < row->worthwhile &&
 		child_is_busy(row, LOAD_BUSY))
 		child_start(row);
 	else if (m.level == LOAD_FULL && count >= row->processes &&

@@ -59,8 +59,8 @@ static void introduce(struct child *asker, struct child *callee,
 	m = (struct msg_introduced){ .service = str_from(row->name),
 		.caller = true, .pid = (uint64_t)callee->pid,
 		.most = callee->most,
-		.processes = row->processes < state.cpus ? row->processes :
-							   state.cpus };
+		.processes = row->worthwhile,
+		.at_once = row->at_once };
 	answer(asker, &m, other);
 }
 

@@ -97,6 +97,7 @@ static void set_limits(struct row *row, const struct master_cf_row *cf,
 	const struct conf *conf)
 {
 	int64_t limit = conf->default_process_limit;
+	bool is_parent = row->program && row->program->flags & PROGRAM_PARENT;
 
 	row->fibers = row->program ? row->program->fibers : 1;
 	row->fibers = service_fiber_limit(conf, row->name, row->command,
@@ -112,11 +113,17 @@ static void set_limits(struct row *row, const struct master_cf_row *cf,
 
 		row->sessions = (unsigned)cf->maxproc;
 		needed = (row->sessions + row->fibers - 1) / row->fibers;
-		if (needed < state.cpus)
+		if (needed < state.cpus && !is_parent)
 			needed = state.cpus < row->sessions ? state.cpus :
 							      row->sessions;
 		row->processes = needed < UNLIMITED ? needed : UNLIMITED;
 	}
+	row->worthwhile = is_parent ? 1 : row->processes < state.cpus ?
+		row->processes : state.cpus;
+	row->at_once = row->sessions ? row->sessions : row->processes;
+	if (!row->sessions && row->program &&
+		row->program->flags & PROGRAM_WAITS)
+		row->at_once = row->processes * row->fibers;
 }
 
 static void set_args(struct arena *arena, struct row *row,

@@ -18,7 +18,7 @@
 enum {
 	CHILDREN_MOST = 600,
 	WAITING_MOST = 1024,  /* introductions that wait for a process */
-	HAVE_MOST = 32,       /* processes that an asker has already */
+	HAVE_MOST = 128,      /* processes that an asker has already */
 	LISTENERS_MOST = BIRTH_LISTENERS_MOST,
 	RINGS_MOST = 1400,    /* living children, and dead ones not yet read */
 	CONTROLS_MOST = 16,   /* commands that are connected */
@@ -42,6 +42,8 @@ struct row {
 	size_t arg_count;
 	unsigned fibers;      /* of one process */
 	unsigned sessions;    /* over all processes, 0: no limit */
+	unsigned worthwhile;  /* processes to start before they are full */
+	unsigned at_once;     /* calls that all of them may run */
 	unsigned processes;   /* at most */
 	struct span wakeup;
 	bool wakeup_lazy, is_used;

@@ -314,6 +314,7 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 	struct stored stored = *message->stored;
 	struct str transport = dest_transport(dispatch->dest);
 	struct call *call;
+	bool is_first = service_at_once(transport) == 0;
 	auto_close int large = -1;
 
 	if (str_is_none(stored.content) &&
@@ -332,6 +333,8 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 		}
 	}
 	call = service_call_str(arena, transport, span_s(CONNECT_S));
+	if (call && is_first)
+		schedule(); /* how many may run is known now */
 	if (!call) {
 		result->is_cut = errno == ECONNRESET; /* it died on the way */
 		log_warning("connect to transport private/%.*s: %m",

@@ -19,8 +19,25 @@ enum {
 
 static void finish(void *context);
 
+/* Its only recipient, nobody wants to hear of it, and it is a file: that goes
+ * at once, and needs no mark before. */
+static bool goes_at_once(const struct message *message)
+{
+	const struct stored *stored = message->stored;
+	const struct envelope *envelope = &stored->envelope;
+
+	return stored->queue != QUEUE_JOURNAL &&
+		envelope->recipient_count == 1 &&
+		!(envelope->recipients[0].notify & DSN_NOTIFY_SUCCESS) &&
+		!(envelope->flags & (SUBMIT_TRACE | SUBMIT_VERIFY_ONLY));
+}
+
 void message_done(struct message *message, uint32_t recipient)
 {
+	if (goes_at_once(message)) {
+		store_done_unwritten(message->stored, recipient);
+		return;
+	}
 	if (!store_done(&qmgr.store, message->stored, recipient))
 		log_warning("%s: mark of a delivery: %m", message->entry->id);
 }
@@ -242,6 +259,9 @@ static void remove_message(struct message *message)
 	if (!store_over(&qmgr.store, message->stored,
 		    message->stop == STOP_DELETE)) {
 		log_warning("%s: cannot be removed: %m", entry->id);
+		if (goes_at_once(message) && message->stored->left == 0 &&
+			!store_done(&qmgr.store, message->stored, 0))
+			log_warning("%s: mark of a delivery: %m", entry->id);
 		entry->queue = message->stored->queue;
 		entry_defer(entry, wall_us() + 10 * 1000000);
 		release(message);

@@ -22,6 +22,7 @@ enum {
 	CALL_MESSAGES_MOST = 64 * 1024, /* then a fresh call: what came, some
 					   100 octets, stays in its arena */
 	LAST_DELIVERIES_S = 30,
+	MANY = 10000, /* messages: their index is worth a line in the log */
 };
 
 /* clang-format off */
@@ -144,6 +145,9 @@ static void index_files(void *context)
 {
 	(void)context;
 	recover_files();
+	if (table_count(qmgr.entries) >= MANY)
+		log_info("%zu messages found in the queue",
+			table_count(qmgr.entries));
 	/* What the journal could not tell while files were unknown. */
 	io_event_wake_all(&qmgr.news);
 	qmgr.is_indexed = true;

@@ -354,13 +354,23 @@ static void start_one(struct dest *dest)
 	deliver_start(dispatch);
 }
 
+/* Before an agent of this kind was called, as many as there may be
+ * processes. */
+static int64_t limit_of(const struct transport *t)
+{
+	uint64_t most = service_at_once(str_from(t->name));
+
+	return most > 0 && most < INT64_MAX ? (int64_t)most : t->limit;
+}
+
 static void run_transport(struct transport *t)
 {
+	int64_t limit = limit_of(t);
 	struct list *link;
 
 	if (is_dead(&t->dead_until))
 		return;
-	while ((int64_t)t->busy < t->limit && (link = list_shift(&t->ready))) {
+	while ((int64_t)t->busy < limit && (link = list_shift(&t->ready))) {
 		struct dest *dest = CONTAINER(link, struct dest, link);
 
 		if (!may_start(dest))

@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""What a message costs, in system calls of each daemon: a regression shows
-without timing anything. The ceilings are a third above what is needed."""
+"""What a message costs, in system calls of each daemon and in instructions of
+three of them: a regression shows without timing anything. The ceilings of
+system calls are a third above what is needed, those of instructions a fifth."""
 import os
+import re
 import shutil
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/lib")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/bench")
@@ -15,6 +19,16 @@ TEXT = "Subject: cost\r\n\r\n" + 50 * (70 * "x" + "\r\n")
 # A connection for each message, one after the other. qmgr and virtual flush by
 # the clock: theirs are shown only.
 CEILINGS = {"smtpd": 57, "cleanup": 21}
+
+# The difference of two runs, N messages each: no start in it.
+FEW, MANY = 5, 35
+BUILD = os.environ.get("POSTHORN_BUILD",
+                       os.path.dirname(os.path.abspath(__file__)) + "/../build")
+INSTRUCTIONS = {
+    "smtpd/session_cost": 340000,
+    "cleanup/intake_cost": 128000,
+    "smtp/session_cost": 180000,
+}
 
 
 def deliver(mta, count):
@@ -48,6 +62,43 @@ def test_system_calls():
             if not 2 < spent <= ceiling:
                 raise Failed("%s: %.1f system calls a message, at most %d "
                              "are expected" % (name, spent, ceiling))
+
+
+def instructions(program, count):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        out = folder + "/out"
+        subprocess.run(
+            ["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" +
+             out, program, str(count)] +
+            ([folder] if "intake" in program else []), check=True, timeout=300,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(out) as handle:
+            return int(re.search(r"^(?:totals|summary): (\d+)",
+                                 handle.read(), re.M).group(1))
+
+
+def is_sanitized(program):
+    with open(program, "rb") as handle:
+        return b"__asan_init" in handle.read()
+
+
+def test_instructions():
+    if not shutil.which("valgrind"):
+        raise Skip("there is no valgrind")
+    for name, ceiling in INSTRUCTIONS.items():
+        program = BUILD + "/" + name
+        if not os.path.exists(program):
+            raise Skip("no " + name)
+        if is_sanitized(program):
+            raise Skip("valgrind cannot run a sanitized build")
+        each = (instructions(program, MANY) - instructions(program, FEW)) / (
+            MANY - FEW)
+        print("%-20s %9.0f instructions a message, at most %d" %
+              (name, each, ceiling))
+        if not 10000 < each <= ceiling:
+            raise Failed("%s: %.0f instructions a message, at most %d are "
+                         "expected" % (name, each, ceiling))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@
 #include "service/child.h"
 
 enum {
-	POOL_MOST = 100,
+	POOL_MOST = 300,
 };
 
 /* The child of that key that takes calls, forked if there is none; NULL with

@@ -521,6 +521,11 @@ bool store_done(struct store *store, struct stored *stored, uint32_t recipient)
 	return append(store, stored, buf_str(&record), false);
 }
 
+void store_done_unwritten(struct stored *stored, uint32_t recipient)
+{
+	set_done(stored, recipient);
+}
+
 static void drop_large(struct store *store, uint64_t serial)
 {
 	char path[SPOOL_PATH_MOST];

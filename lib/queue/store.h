@@ -96,6 +96,9 @@ int store_large(struct store *store, const struct stored *stored);
 /* The recipient needs nothing more. Flushed within a second by store_flush. */
 must_check bool store_done(struct store *store, struct stored *stored,
 	uint32_t recipient);
+/* The same, but nothing is written: the message's last recipient, and
+ * store_over is what comes next. If that fails, store_done after all. */
+void store_done_unwritten(struct stored *stored, uint32_t recipient);
 /* The message needs nothing more; its slot is reported free, its file gone,
  * after the next store_flush. `now`: durable when it returns. */
 must_check bool store_over(struct store *store, struct stored *stored,

@@ -13,9 +13,10 @@
 #include "io/packet.h"
 
 enum {
-	PROCESSES_MOST = 32,  /* peers of one service */
+	PROCESSES_MOST = 128,  /* peers of one service */
 	ANOTHER_AFTER_MS = 500, /* between requests for one more process */
 	ASK_AGAIN_S = 5,       /* master's answer may have got lost */
+	CROWDED_MS = 1000,     /* nobody is asked for one that cannot be had */
 };
 
 /* A process that serves us. */
@@ -30,6 +31,8 @@ struct callee {
 	struct server servers[PROCESSES_MOST];
 	size_t count;
 	uint64_t processes; /* worth having, by master's word */
+	uint64_t at_once;   /* calls of all of them, likewise; 0: not known */
+	struct moment crowded_until; /* there are no more than we have */
 	bool is_asking;
 	int error;          /* the last answer, for those that wait */
 	uint64_t answers;
@@ -190,6 +193,14 @@ static void ask(struct callee *callee)
 	io_event_wake_all(&callee->event);
 }
 
+/* As many calls as it runs at once, and there may be another process. */
+static bool should_wait(const struct callee *callee, const struct server *best)
+{
+	return self.has_master && peer_calls(best->peer) >= best->most &&
+		callee->count < PROCESSES_MOST &&
+		moment_left(callee->crowded_until).us == 0;
+}
+
 /* Is one more process worth asking for? */
 static bool wants_another(const struct callee *callee,
 	const struct server *best)
@@ -280,8 +291,11 @@ void peers_introduced(struct msg_introduced *m)
 	callee->is_asking = false;
 	callee->answers++;
 	callee->error = (int)m->status;
+	if (m->status)
+		callee->crowded_until = moment_after(span_ms(CROWDED_MS));
 	if (m->socket >= 0 && callee->count < PROCESSES_MOST) {
 		callee->processes = m->processes;
+		callee->at_once = m->at_once;
 		callee->servers[callee->count++] = (struct server){
 			.peer = peer_open(m->socket, m->service, NULL, NULL),
 			.pid = m->pid,
@@ -338,6 +352,15 @@ struct call *service_call_str(struct arena *arena, struct str service,
 
 		drop_dead(callee);
 		server = least_loaded(callee);
+		if (server && should_wait(callee, server)) {
+			if (!callee->is_asking)
+				ask(callee);
+			if (callee->answers == answers &&
+				!wait_for_answer(callee, end))
+				return NULL;
+			answers = callee->answers;
+			continue;
+		}
 		if (server) {
 			if (self.has_master && wants_another(callee, server))
 				ask(callee);
@@ -358,6 +381,15 @@ struct call *service_call_str(struct arena *arena, struct str service,
 		if (callee->answers == answers && !wait_for_answer(callee, end))
 			return NULL;
 	}
+}
+
+uint64_t service_at_once(struct str service)
+{
+	struct callee *callee;
+
+	peers_ready();
+	callee = table_find(peers.callees, service);
+	return callee ? callee->at_once : 0;
 }
 
 struct call *service_call(struct arena *arena, const char *service,

@@ -16,6 +16,8 @@ enum {
 	PROGRAM_EARLY = 16,
 	PROGRAM_AGENT = 32,
 	PROGRAM_SOLE = 64,
+	PROGRAM_WAITS = 128,
+	PROGRAM_PARENT = 256,
 };
 
 struct program {

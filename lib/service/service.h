@@ -107,5 +107,8 @@ struct call *service_call(struct arena *arena, const char *service,
 /* The same for a service whose name came from configuration (a transport). */
 struct call *service_call_str(struct arena *arena, struct str service,
 	struct span timeout);
+/* Calls that all processes of it together may run (master.cf's maxproc, else
+ * by its program); 0: not known before the first call. */
+uint64_t service_at_once(struct str service);
 
 #endif

@@ -4,19 +4,24 @@
  *
  *	load [-p PORT] [-a ADDRESS] [-s SESSIONS] [-m MESSAGES] [-l OCTETS]
  *	     [-r RECIPIENTS] [-n MESSAGES-PER-CONNECTION] [-d DOMAIN]
- *	     [-u USERS] [-i]
+ *	     [-D DOMAINS] [-u USERS] [-t] [-T] [-k RESPONSE] [-c] [-i]
  *
  * Each message goes to RECIPIENTS addresses userN@DOMAIN, N counting through
- * 0 .. USERS-1. -i opens SESSIONS connections, waits for a line on standard
- * input, and leaves: idle connections. Prints messages, failures, seconds,
- * messages a second, and the 50th and 99th percentile of the time from MAIL
- * to the reply to the data, in ms.
+ * 0 .. USERS-1; with -D to userN@dM.DOMAIN, M counting through 0 .. DOMAINS-1.
+ * -t: STARTTLS, each time anew; -T: resuming the session before. -k: AUTH
+ * PLAIN with this response (base64). -c: no message at all, only connections.
+ * -i opens SESSIONS connections, at most 500 of them under way, waits for a
+ * line on standard input, and leaves: idle connections. Prints messages,
+ * failures, seconds, messages a second, the 50th and 99th percentile of the
+ * time from MAIL to the reply to the data (-c: of a connection), in ms, and
+ * resumed TLS sessions.
  */
 #include "base/arena.h"
 #include "base/log.h"
 #include "io/fiber.h"
 #include "io/packet.h"
 #include "io/stream.h"
+#include "tls/tls.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -24,19 +29,25 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static struct {
 	int port, sessions, messages, octets, recipients, per_connection, users;
-	const char *address, *domain;
-	bool idle;
+	int domains;
+	const char *address, *domain, *login;
+	bool idle, tls, resume, only_connect;
+	struct tls_context *context;
+	struct str ticket; /* in ticket_octets */
+	char ticket_octets[16 * 1024];
 	/* progress */
 	int started, sent, failed, open;
 	int64_t *latencies;
 	struct str body;
-	int next_user;
+	int next_user, resumed;
 	struct io_event leave;
+	struct io_gate opening;
 } load = {
 	.port = 25, .sessions = 10, .messages = 1000, .octets = 4096,
 	.recipients = 1, .per_connection = 1, .users = 100,
@@ -59,14 +70,21 @@ static bool expect(struct stream *io, char class)
 	return true;
 }
 
+static void send_recipient(struct stream *io, int number)
+{
+	io_fmt(io, "RCPT TO:<user%d@", number % load.users);
+	if (load.domains)
+		io_fmt(io, "d%d.", number % load.domains);
+	io_fmt(io, "%s>\r\n", load.domain);
+}
+
 static bool send_message(struct stream *io)
 {
 	struct moment begin = moment_now();
 
 	io_fmt(io, "MAIL FROM:<sender@example.net>\r\n");
 	for (int i = 0; i < load.recipients; i++)
-		io_fmt(io, "RCPT TO:<user%d@%s>\r\n",
-			load.next_user++ % load.users, load.domain);
+		send_recipient(io, load.next_user++);
 	io_text(io, "DATA\r\n");
 	if (!expect(io, '2'))
 		return false;
@@ -87,7 +105,47 @@ static bool send_message(struct stream *io)
 	return true;
 }
 
-static struct stream *open_session(struct arena *arena)
+static bool hello(struct stream *io)
+{
+	io_text(io, "EHLO client.example.net\r\n");
+	return expect(io, '2');
+}
+
+static bool start_tls(struct arena *arena, struct stream *io,
+	struct tls_session *tls)
+{
+	struct tls_client want = { .resume = load.ticket };
+
+	io_text(io, "STARTTLS\r\n");
+	if (!expect(io, '2'))
+		return false;
+	if (!tls_connect(arena, io, load.context, &want, span_s(60), tls)) {
+		log_warning("TLS: %.*s", STR_ARG(tls->failure));
+		return false;
+	}
+	load.resumed += tls->is_resumed;
+	return hello(io);
+}
+
+/* What the next connection resumes. */
+static void keep_ticket(struct arena *arena, const struct tls_session *tls)
+{
+	struct str ticket = tls_resumption(arena, tls);
+
+	if (ticket.len == 0 || ticket.len > sizeof(load.ticket_octets))
+		return;
+	memcpy(load.ticket_octets, ticket.p, ticket.len);
+	load.ticket = str_of(load.ticket_octets, ticket.len);
+}
+
+static bool log_in(struct stream *io)
+{
+	io_fmt(io, "AUTH PLAIN %s\r\n", load.login);
+	return expect(io, '2');
+}
+
+static struct stream *open_session(struct arena *arena,
+	struct tls_session *tls)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
@@ -106,19 +164,36 @@ static struct stream *open_session(struct arena *arena)
 	if (!io_connect(fd, (const struct sockaddr *)&address,
 		    sizeof(address), span_s(60)))
 		return NULL;
-	if (!expect(io, '2'))
+	if (!expect(io, '2') || !hello(io) ||
+		(load.tls && !start_tls(arena, io, tls)) ||
+		(load.login && !log_in(io)))
 		return NULL;
-	io_text(io, "EHLO client.example.net\r\n");
-	return expect(io, '2') ? io : NULL;
+	return io;
+}
+
+static void count_connection(struct stream *io, struct moment begin)
+{
+	if (!io) {
+		load.failed++;
+		return;
+	}
+	load.latencies[load.sent++] = moment_between(begin, moment_now()).us;
 }
 
 static void run_connection(void)
 {
 	auto_arena struct arena *arena = arena_new(0);
-	struct stream *io = open_session(arena);
+	struct moment begin = moment_now();
+	struct tls_session tls = { 0 };
+	struct stream *io;
 	int count = 0;
 
-	while (count++ < load.per_connection &&
+	if (load.only_connect)
+		load.started++;
+	io = open_session(arena, &tls);
+	if (load.only_connect)
+		count_connection(io, begin);
+	while (!load.only_connect && count++ < load.per_connection &&
 		load.started < load.messages) {
 		load.started++;
 		if (io && send_message(io)) {
@@ -130,6 +205,8 @@ static void run_connection(void)
 	}
 	if (io && io_text(io, "QUIT\r\n") && !expect(io, '2'))
 		log_warning("QUIT was not answered");
+	if (io && load.resume)
+		keep_ticket(arena, &tls);
 }
 
 static void session(void *context)
@@ -145,9 +222,12 @@ static void session(void *context)
 static void idle_session(void *context)
 {
 	auto_arena struct arena *arena = arena_new(0);
-	struct stream *io = open_session(arena);
+	struct tls_session tls = { 0 };
+	struct stream *io = io_gate_enter(&load.opening, SPAN_FOREVER)
+		? open_session(arena, &tls) : NULL;
 
 	(void)context;
+	io_gate_leave(&load.opening);
 	if (io)
 		load.sent++;
 	else
@@ -177,6 +257,7 @@ static void first(void *context)
 	(void)context;
 	load.open = load.sessions;
 	io_event_init(&load.leave);
+	io_gate_init(&load.opening, 500);
 	for (int i = 0; i < load.sessions; i++)
 		io_spawn("session", load.idle ? idle_session : session, NULL);
 	if (load.idle)
@@ -215,7 +296,7 @@ static void read_options(int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "p:a:s:m:l:r:n:d:u:i")) >= 0) {
+	while ((letter = getopt(argc, argv, "p:a:s:m:l:r:n:d:D:u:tTk:ci")) >= 0) {
 		int value = optarg ? atoi(optarg) : 0;
 
 		switch (letter) {
@@ -227,11 +308,30 @@ static void read_options(int argc, char **argv)
 		case 'r': load.recipients = value; break;
 		case 'n': load.per_connection = value; break;
 		case 'd': load.domain = optarg; break;
+		case 'D': load.domains = value; break;
 		case 'u': load.users = value; break;
+		case 'T': load.resume = true; /* fall through */
+		case 't': load.tls = true; break;
+		case 'k': load.login = optarg; break;
+		case 'c': load.only_connect = true; break;
 		case 'i': load.idle = true; break;
 		default: exit(64);
 		}
 	}
+}
+
+static void prepare(void)
+{
+	struct rlimit files;
+	struct str error;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	load.context = tls_context_new(arena_new(0), &(struct tls_options){ 0 },
+		&error);
+	if (!load.context)
+		log_fatal("TLS: %.*s", STR_ARG(error));
 }
 
 int main(int argc, char **argv)
@@ -240,6 +340,7 @@ int main(int argc, char **argv)
 	double seconds;
 
 	read_options(argc, argv);
+	prepare();
 	make_body();
 	load.latencies = mem_new((size_t)load.messages, sizeof(int64_t));
 	begin = moment_now();
@@ -248,8 +349,9 @@ int main(int argc, char **argv)
 	if (load.idle)
 		return load.failed != 0;
 	qsort(load.latencies, (size_t)load.sent, sizeof(int64_t), by_size);
-	printf("sent %d failed %d seconds %.3f rate %.0f p50 %.1f p99 %.1f\n",
+	printf("sent %d failed %d seconds %.3f rate %.0f p50 %.2f p99 %.2f "
+	       "resumed %d\n",
 		load.sent, load.failed, seconds, load.sent / seconds,
-		percentile(50), percentile(99));
+		percentile(50), percentile(99), load.resumed);
 	return load.failed != 0;
 }
