@@ -198,8 +198,9 @@ static void list(const struct conf *conf, bool is_json)
 		unavailable("Queue report unavailable - mail system is down");
 	if (!str_is(line, "+"))
 		denied("view");
-	while ((c = getc(ask)) != EOF && c != '\0')
-		putchar(c);
+	while ((c = getc_unlocked(ask)) != EOF && c != '\0')
+		if (putchar_unlocked(c) == EOF)
+			return; /* a pager has seen enough */
 	if (c == EOF)
 		unavailable("Queue report is incomplete: the mail system "
 			"went down meanwhile");
