@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "config/file.h"
 #include "config/list.h"
+#include "mail/mime.h"
 #include "maps/build.h"
 #include "maps/driver.h"
 
@@ -26,7 +27,7 @@ struct run {
 	const char *directory, *query, *remove;
 	bool sequence, incremental, keep_case, json, keep_root, default_mode,
 		no_nul, replace, quiet_duplicates, values_are_files, header,
-		body;
+		body, mime;
 	const char *source; /* in warnings */
 };
 
@@ -136,35 +137,74 @@ static bool find(struct run *r, struct map *map, struct str key,
 		break;
 	}
 	log_fatal("table %.*s: query error: %s", STR_ARG(map->label),
-		errno ? strerror(errno) : "lookup failed");
+		"Application error");
 }
 
-/* Headers (joined with their continuations) or lines of the body. */
-static bool query_message(struct run *r, struct map *map, struct str text)
+/* One line, or one header. */
+static bool query_text(struct run *r, struct map *map, struct str text)
 {
-	struct str line, value;
-	bool in_body = false, any = false;
+	struct str value;
+
+	if (text.len == 0 || !find(r, map, text, &value))
+		return false;
+	print_entry(r, text, value);
+	return true;
+}
+
+/* Lines of a header, each with its continuations. */
+static bool query_header(struct run *r, struct map *map, struct str text)
+{
+	struct str line, more;
+	bool any = false;
 
 	while (str_take_line(&text, &line)) {
-		while (!in_body && line.len > 0 && text.len > 0 &&
-			(text.p[0] == ' ' || text.p[0] == '\t')) {
-			struct str more;
-
-			if (str_take_line(&text, &more))
-				line = str_of(line.p, (size_t)(more.p +
-					more.len - line.p));
-		}
-		if (!in_body && line.len == 0) {
-			in_body = true;
-			continue;
-		}
-		if (!(in_body ? r->body : r->header) ||
-			!find(r, map, line, &value))
-			continue;
-		print_entry(r, line, value);
-		any = true;
+		while (text.len > 0 &&
+			(text.p[0] == ' ' || text.p[0] == '\t') &&
+			str_take_line(&text, &more))
+			line = str_of(line.p,
+				(size_t)(more.p + more.len - line.p));
+		any |= query_text(r, map, line);
 	}
 	return any;
+}
+
+static bool query_body(struct run *r, struct map *map, struct str text)
+{
+	struct str line;
+	bool any = false;
+
+	while (str_take_line(&text, &line))
+		any |= query_text(r, map, line);
+	return any;
+}
+
+/* What stands before a part's header is body, up to `*at`. */
+static bool query_part(struct run *r, struct map *map, struct str text,
+	const struct mime_part *part, size_t *at)
+{
+	bool any = false;
+
+	if (r->body)
+		any |= query_body(r, map,
+			str_first(str_skip(text, *at), part->header_at - *at));
+	if (r->header)
+		any |= query_header(r, map,
+			str_first(str_skip(text, part->header_at),
+				part->header_len));
+	*at = part->header_at + part->header_len;
+	if (r->mime)
+		for (part = part->children; part; part = part->next)
+			any |= query_part(r, map, text, part, at);
+	return any;
+}
+
+/* The message's header; with -m, those of its parts too. */
+static bool query_message(struct run *r, struct map *map, struct str text)
+{
+	size_t at = 0;
+	bool any = query_part(r, map, text, mime_parse(r->arena, text), &at);
+
+	return (r->body && query_body(r, map, str_skip(text, at))) || any;
 }
 
 static bool query_input(struct run *r, struct map *map, struct str text)
@@ -257,7 +297,7 @@ static void open_build(struct run *r, struct str element, unsigned flags,
 		return;
 	if (!str_is_none(build->error))
 		log_fatal("%.*s", STR_ARG(build->error));
-	if (!(flags & BUILD_CHANGE))
+	if (!(flags & BUILD_CHANGE) || (!r->remove && !build_is_type(type)))
 		log_fatal("unsupported dictionary type: %.*s does not support "
 			  "bulk-mode creation.",
 			STR_ARG(type));
@@ -274,6 +314,8 @@ static struct str read_files(struct run *r, struct str value)
 
 		if (!file_read(r->arena, path, &text))
 			log_fatal("%s: open %s: %m", r->source, path);
+		if (plain.len > 0)
+			buf_char(&plain, '\n');
 		buf_add(&plain, text);
 	}
 	base64_format(&out, buf_str(&plain));
@@ -315,6 +357,7 @@ static const char *const table_faults[] = {
 };
 
 static const char *const alias_faults[] = {
+	[TEXT_UNBALANCED] = "need name:value pair",
 	[TEXT_NO_VALUE] = "need name:value pair",
 	[TEXT_NO_COLON] = "need name:value pair",
 	[TEXT_INDENTED] = "logical line must not start with whitespace",
@@ -326,14 +369,15 @@ static bool check(struct run *r, const struct text_entry *entry)
 	const char *const *faults = r->kind->is_alias ? alias_faults
 						      : table_faults;
 
-	switch (entry->fault) {
-	case TEXT_FINE:
-		return true;
-	case TEXT_UNBALANCED:
+	if (!r->kind->is_alias && entry->fault == TEXT_UNBALANCED) {
 		log_warning("%s, line %u: unbalanced '\"' in '%.*s' -- "
 			    "ignoring this line",
 			r->source, entry->line, STR_ARG(entry->text));
 		return false;
+	}
+	switch (entry->fault) {
+	case TEXT_FINE:
+		return true;
 	case TEXT_IS_ALIAS:
 		log_warning("%s, line %u: record is in \"key: value\" format; "
 			    "is this an alias file?",
@@ -538,7 +582,9 @@ static void set_option(struct run *r, int option)
 	case 'j':
 		r->json = true;
 		break;
-	case 'm': /* parts of MIME are looked at as any body */
+	case 'm':
+		r->mime = true;
+		break;
 	case 'u': /* keys are octets here */
 	case 'U':
 	case 'N': /* the default */
@@ -592,7 +638,8 @@ int tables_main(const struct tables_kind *kind, int argc, char **argv)
 	while ((option = getopt(argc, argv, kind->options)) != -1)
 		set_option(&r, option);
 	if (r.sequence + (r.query != NULL) + (r.remove != NULL) > 1)
-		log_fatal("specify only one of -s -q or -d");
+		log_fatal("specify only one of -s%s -q or -d",
+			r.sequence ? " or" : "");
 	r.conf = command_conf(r.arena, r.directory);
 	status = run_mode(&r, argv + optind);
 	if (fflush(stdout) != 0)

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "maps/maps.h"
 
 static const enum param params[] = {
 	login_disable_plaintext_auth, login_service, login_timeout,
@@ -153,6 +154,12 @@ static void session(const struct conf *conf, struct client *client)
 	report_end(&s);
 }
 
+static void start(const struct conf *conf)
+{
+	(void)conf;
+	maps_watch();
+}
+
 static const struct service login = {
 	.name = "login",
 	.log_tag = "dovecot",
@@ -161,6 +168,7 @@ static const struct service login = {
 	.calls = "auth imapd pop3d",
 	.params = params,
 	.prepare = prepare,
+	.start = start,
 	.session = session,
 };
 

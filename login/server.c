@@ -4,6 +4,7 @@
 #include "session.h"
 
 #include "base/log.h"
+#include "maps/maps.h"
 
 static struct tls_context *context; /* NULL: no certificate */
 
@@ -42,6 +43,7 @@ void server_prepare(const struct conf *conf)
 		.key_file = conf->login_tls_key_file.len > 0 ?
 			arena_cstr(arena, conf->login_tls_key_file) : NULL,
 	};
+	maps_watch_tls(&options);
 	context = tls_context_new(arena, &options, &error);
 	if (!context)
 		log_warning("%.*s", STR_ARG(error));

@@ -77,6 +77,8 @@ static const struct verb {
 	{ "set-permissions", run_set_permissions,
 		"create the folders, correct owners and modes" },
 	{ "upgrade-configuration", run_upgrade, "create missing folders" },
+	{ "migrate-tables", run_migrate_tables,
+		"LMDB files for all hash: and btree: tables; --dry-run" },
 	{ "logrotate", run_logrotate, "begin a new maillog_file" },
 	{ "user", run_user, "add, passwd, list, delete" },
 	{ "mailbox", run_mailbox, "work on users' mail" },

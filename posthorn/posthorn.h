@@ -40,6 +40,9 @@ int run_check(struct command_line *line);
 /* The findings that do not stop a start, as warnings. True: none is an error. */
 bool check_configuration(struct command_line *line, bool brief);
 
+/* migrate.c */
+int run_migrate_tables(struct command_line *line);
+
 /* probe.c */
 int run_check_sandbox(struct command_line *line);
 

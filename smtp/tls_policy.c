@@ -2,6 +2,7 @@
 
 #include "agent/deliver.h"
 #include "base/log.h"
+#include "maps/maps.h"
 #include "smtp/tables.h"
 
 /* Set by tls_policy_prepare; both NULL: no TLS. */
@@ -110,6 +111,7 @@ static struct tls_context *make_context(struct arena *arena,
 	struct str error = STR_NONE;
 	struct tls_context *context = tls_context_new(arena, &options, &error);
 
+	maps_watch_tls(&options);
 	if (!context)
 		log_warning("TLS is not available: %.*s", STR_ARG(error));
 	return context;

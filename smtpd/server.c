@@ -162,6 +162,7 @@ static void open_tls(void)
 		options.exclude = arena_fmt(server.arena, "%.*s %.*s",
 			STR_ARG(conf->smtpd_tls_exclude_ciphers),
 			STR_ARG(conf->smtpd_tls_mandatory_exclude_ciphers));
+	maps_watch_tls(&options);
 	if (options.chain_count == 0)
 		server.tls_problem = STR("no server certs available. TLS won't "
 			"be enabled");

@@ -1,8 +1,10 @@
 """Lookup tables in the running system: rewriting, routes, recipients, tables
 that are replaced, proxymap; and the commands that make and show them."""
 import os
+import smtplib
 
-from instance import Instance, equal, main, matches, wait_for
+from instance import (Instance, check, equal, main, make_certificate, matches,
+                      untrusting, wait_for)
 
 TEXT = ("From: joe\r\nTo: %s\r\nSubject: x\r\n"
         "Message-ID: <x@example.net>\r\n\r\nHello.\r\n")
@@ -95,6 +97,84 @@ def test_a_replaced_table_is_noticed():
         mta.map("users", [("bob", "x")])
         wait_for(lambda: rcpt(mta, "bob@example.org")[0] == 250, "bob")
         equal(rcpt(mta, "alice@example.org")[0], 550)
+
+
+def test_each_kind_of_file_is_noticed():
+    """Also when postmap changes an entry, and in files that are edited."""
+    with Instance(master=SINK) as mta:
+        made = [mta.map(kind, [(kind + "-old", "x")], kind)
+                for kind in ("hash", "btree", "lmdb", "cdb")]
+        texts = {"texthash": "%s x\n", "pcre": "/^%s@/ x\n",
+                 "regexp": "/^%s@/ x\n"}
+
+        def write(kind, name):
+            with open(mta.path("conf/" + kind), "w") as handle:
+                handle.write(texts[kind] % name)
+            return kind + ":" + mta.path("conf/" + kind)
+        made += [write(kind, kind + "-old") for kind in texts]
+        mta.set(local_recipient_maps=" ".join(made), local_transport="gone:")
+        mta.start()
+        kinds = [table.split(":")[0] for table in made]
+        for kind in kinds:
+            equal(rcpt(mta, kind + "-old@example.org")[0], 250)
+        for kind in kinds:
+            if kind in texts:
+                write(kind, kind + "-new")
+            else:
+                mta.map(kind, [(kind + "-new", "x")], kind)
+            wait_for(lambda: rcpt(mta, kind + "-new@example.org")[0] == 250,
+                     "the new " + kind)
+            equal(rcpt(mta, kind + "-old@example.org")[0], 550)
+        mta.command("postmap", "-i", made[0], input="added x\n")
+        wait_for(lambda: rcpt(mta, "added@example.org")[0] == 250, "added")
+
+
+def test_a_new_certificate_is_noticed():
+    import ssl
+    with Instance() as mta:
+        os.makedirs(mta.path("tls"))
+        cert, key = make_certificate(mta.path("tls"))
+        mta.set(smtpd_tls_security_level="may", smtpd_tls_cert_file=cert,
+                smtpd_tls_key_file=key)
+        mta.start()
+
+        def seen():
+            with mta.smtp() as client:
+                client.starttls(context=untrusting())
+                return ssl.DER_cert_to_PEM_cert(
+                    client.sock.getpeercert(True)).split()
+        first = seen()
+        equal(seen(), first)
+        os.makedirs(mta.path("next"))
+        for old, new in zip((cert, key), make_certificate(mta.path("next"))):
+            os.rename(new, old)
+
+        def is_new():
+            try:
+                return seen() != first
+            except smtplib.SMTPException:  # between the two renames
+                return False
+        wait_for(is_new, "the new certificate")
+
+
+def test_tables_are_migrated():
+    with Instance() as mta:
+        mta.set(virtual_alias_maps=mta.map("virtual", [("a@x.example", "b")]),
+                relocated_maps=mta.map("gone", [("c", "d")], "btree"),
+                transport_maps="hash:" + mta.path("conf/missing"))
+        mta.write_configuration()
+        out = mta.command("posthorn", "migrate-tables", "--dry-run").stdout
+        matches(r"hash:\S+/virtual -> lmdb:\S+/virtual\n", out)
+        check(not os.path.exists(mta.path("conf/virtual.lmdb")))
+        done = mta.command("posthorn", "migrate-tables", check=False)
+        equal(done.returncode, 1)
+        matches("missing", done.stderr)
+        matches(r"hash:\S+/virtual -> lmdb:\S+/virtual \(1 entries\)",
+                done.stdout)
+        for name, key, value in (("virtual", "a@x.example", "b"),
+                                 ("gone", "c", "d")):
+            equal(mta.command("postmap", "-q", key, "lmdb:" +
+                              mta.path("conf/" + name)).stdout, value + "\n")
 
 
 def test_a_table_that_is_missing_defers():

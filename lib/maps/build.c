@@ -70,6 +70,24 @@ static const struct build_type *find_type(struct str type)
 	return NULL;
 }
 
+static struct str label_of(const struct build *build, struct str name)
+{
+	switch (build->type->naming) {
+	case BUILD_NAMED_BY_TABLE:
+		return arena_fmt(build->arena, "%s:%.*s", build->type->type,
+			STR_ARG(name));
+	case BUILD_NAMED_BY_SOURCE:
+		return arena_copy(build->arena, name);
+	default:
+		return build->path;
+	}
+}
+
+bool build_is_type(struct str type)
+{
+	return find_type(type) != NULL;
+}
+
 bool build_open(struct arena *arena, const struct conf *conf, struct str type,
 	struct str name, unsigned flags, struct build *build)
 {
@@ -77,7 +95,8 @@ bool build_open(struct arena *arena, const struct conf *conf, struct str type,
 	bool is_new = true;
 	int error;
 
-	*build = (struct build){ .arena = arena, .flags = flags };
+	*build = (struct build){ .arena = arena, .flags = flags,
+		.entry = arena_child(arena) };
 	build->type = find_type(type);
 	if (build->type && build->type->instead)
 		build->type = build->type->instead;
@@ -85,9 +104,7 @@ bool build_open(struct arena *arena, const struct conf *conf, struct str type,
 		return false;
 	build->path = arena_fmt(arena, "%.*s.%s", STR_ARG(name),
 		build->type->suffix);
-	build->label = build->type->is_named_by_table ?
-		arena_fmt(arena, "%s:%.*s", build->type->type, STR_ARG(name)) :
-		build->path;
+	build->label = label_of(build, name);
 	if (!build->type->open)
 		return fail(build, "create", "this program was built without "
 			"the library for such files");
@@ -110,7 +127,7 @@ bool build_open(struct arena *arena, const struct conf *conf, struct str type,
 /* With the NUL that arena_copy puts behind every copy. */
 static struct str stored(struct build *build, struct str text)
 {
-	text = arena_copy(build->arena, text);
+	text = arena_copy(build->entry, text);
 	return str_of(text.p, text.len + !(build->flags & BUILD_NO_NUL ||
 					   build->type->no_nul));
 }
@@ -118,7 +135,10 @@ static struct str stored(struct build *build, struct str text)
 enum build_put build_put(struct build *build, struct str key,
 	struct str value)
 {
-	int error = build->type->put(build, stored(build, key),
+	int error;
+
+	arena_reset(build->entry);
+	error = build->type->put(build, stored(build, key),
 		stored(build, value), build->flags & BUILD_REPLACE);
 
 	if (error == 0)

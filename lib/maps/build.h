@@ -30,6 +30,7 @@ enum build_put {
 
 struct build {
 	struct arena *arena;
+	struct arena *entry; /* until the next one */
 	const struct build_type *type;
 	struct str path;    /* "/etc/aliases.db" */
 	struct str label;   /* how duplicates are named: path, or type:name */
@@ -42,6 +43,8 @@ struct build {
 /* False without ->error: the type cannot be built. */
 must_check bool build_open(struct arena *arena, const struct conf *conf,
 	struct str type, struct str name, unsigned flags, struct build *build);
+/* Files of this type can be made, if not changed. */
+bool build_is_type(struct str type);
 enum build_put build_put(struct build *build, struct str key,
 	struct str value);
 /* False: the key was not there, or ->error. */

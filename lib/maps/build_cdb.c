@@ -73,5 +73,6 @@ const struct build_type build_cdb = {
 	.put = cdb_put,
 	.close = cdb_close,
 	.text = cdb_text,
+	.naming = BUILD_NAMED_BY_SOURCE,
 	.no_nul = true,
 };

@@ -101,5 +101,5 @@ const struct build_type build_lmdb = {
 	.remove = lmdb_remove,
 	.close = lmdb_close,
 	.text = lmdb_text,
-	.is_named_by_table = true,
+	.naming = BUILD_NAMED_BY_TABLE,
 };

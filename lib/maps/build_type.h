@@ -20,7 +20,12 @@ struct build_type {
 	int (*close)(struct build *build, bool keep);
 	const char *(*text)(int error);
 	const struct build_type *instead; /* NULL: itself */
-	bool is_named_by_table; /* in warnings: "lmdb:name", not a file */
+	/* In warnings; else the file's path. */
+	enum {
+		BUILD_NAMED_BY_FILE,
+		BUILD_NAMED_BY_TABLE,  /* "lmdb:name" */
+		BUILD_NAMED_BY_SOURCE, /* "name" */
+	} naming;
 	bool no_nul;            /* keys and values never end in NUL */
 };
 

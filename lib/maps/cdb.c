@@ -14,10 +14,9 @@
 struct cdb_state {
 	struct cdb cdb;
 	int fd;
-};
-
-struct cdb_walk {
-	unsigned at;
+	struct cdb_walk {
+		unsigned at;
+	} walk; /* one at a time */
 };
 
 static void close_cdb(void *context)
@@ -54,8 +53,7 @@ static void *cdb_open(struct map_opening *opening)
 }
 
 /* NONE with errno: the file is malformed. */
-static struct str text_at(struct arena *arena, const struct cdb *cdb,
-	unsigned len, unsigned at)
+static struct str text_at(const struct cdb *cdb, unsigned len, unsigned at)
 {
 	const char *p = cdb_get(cdb, len, at);
 
@@ -63,7 +61,7 @@ static struct str text_at(struct arena *arena, const struct cdb *cdb,
 		return STR_NONE;
 	if (len > 0 && p[len - 1] == 0)
 		len--;
-	return arena_copy(arena, str_of(p ? p : "", len));
+	return str_of(p ? p : "", len);
 }
 
 static enum maps_result cdb_find_key(struct map *map, struct arena *arena,
@@ -72,18 +70,17 @@ static enum maps_result cdb_find_key(struct map *map, struct arena *arena,
 	struct cdb_state *state = map->state;
 	int found;
 
+	(void)arena;
 	if (key.len >= INT_MAX)
 		return MAPS_ABSENT;
 	found = cdb_find(&state->cdb, key.p, (unsigned)key.len);
-	if (found == 0) {
-		key = arena_copy(arena, key); /* a NUL stands behind it */
+	if (found == 0)
 		found = cdb_find(&state->cdb, key.p, (unsigned)key.len + 1);
-	}
 	if (found == 0)
 		return MAPS_ABSENT;
 	if (found < 0)
 		return MAPS_ERROR;
-	*value = text_at(arena, &state->cdb, cdb_datalen(&state->cdb),
+	*value = text_at(&state->cdb, cdb_datalen(&state->cdb),
 		cdb_datapos(&state->cdb));
 	return str_is_none(*value) ? MAPS_ERROR : MAPS_FOUND;
 }
@@ -95,14 +92,15 @@ static bool cdb_next(struct map *map, struct arena *arena,
 	struct cdb *cdb = &state->cdb;
 	struct cdb_walk *at = walk->at;
 
+	(void)arena;
 	if (!at) {
-		walk->at = at = arena_new_of(arena, struct cdb_walk);
+		walk->at = at = &state->walk;
 		cdb_seqinit(&at->at, cdb);
 	}
 	if (cdb_seqnext(&at->at, cdb) <= 0)
 		return false;
-	walk->key = text_at(arena, cdb, cdb_keylen(cdb), cdb_keypos(cdb));
-	walk->value = text_at(arena, cdb, cdb_datalen(cdb), cdb_datapos(cdb));
+	walk->key = text_at(cdb, cdb_keylen(cdb), cdb_keypos(cdb));
+	walk->value = text_at(cdb, cdb_datalen(cdb), cdb_datapos(cdb));
 	return !str_is_none(walk->key) && !str_is_none(walk->value);
 }
 

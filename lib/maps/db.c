@@ -97,7 +97,6 @@ static enum maps_result db_find(struct map *map, struct arena *arena,
 	int error = DB_NOTFOUND;
 	DBT data;
 
-	key = arena_copy(arena, key); /* a NUL stands behind it */
 	if (state->nul != NUL_NO) {
 		error = get(state, key, true, &data);
 		if (error == 0)

@@ -31,6 +31,8 @@ struct map_driver {
 	const char *type;
 	/* The driver's state, or NULL with ->error set. */
 	void *(*open)(struct map_opening *opening);
+	/* A NUL stands behind the key. Values live as long as the arena, or
+	 * the table. */
 	enum maps_result (*find)(struct map *map, struct arena *arena,
 		struct str key, struct str *value);
 	/* Optional. False at the end. */

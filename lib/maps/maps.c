@@ -118,6 +118,8 @@ enum maps_result map_find(struct map *map, struct arena *arena, struct str key,
 		return MAPS_ABSENT;
 	if (!map->driver->keeps_case && !(map->flags & MAPS_KEEP_CASE))
 		key = arena_lower(arena, key);
+	else
+		key = arena_copy(arena, key);
 	if (map->driver->wants) {
 		result = map->driver->wants(map, arena, key);
 		if (result != MAPS_FOUND)

@@ -62,6 +62,9 @@ struct str maps_failed(const struct maps *maps);
 /* True if one of the tables that this process opened was replaced or written
  * since. No more than an fstat(2) for each. */
 bool maps_changed(void);
+/* The same for the certificates, keys and CAs that these options name. */
+struct tls_options;
+void maps_watch_tls(const struct tls_options *options);
 /* In .start: a fiber that looks once a second and has master start a
  * successor (service_replace) after a change. */
 void maps_watch(void);

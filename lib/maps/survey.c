@@ -12,6 +12,7 @@
 
 struct survey {
 	const struct conf *conf;
+	const char *types; /* NULL: those on servers */
 	void (*found)(void *context, struct str table);
 	void *context;
 };
@@ -27,6 +28,14 @@ static void skip_wrappers(struct str *word)
 
 static void survey_text(const struct survey *survey, struct str text,
 	unsigned depth);
+
+static bool is_looked_for(const struct survey *survey,
+	const struct map_driver *driver)
+{
+	if (survey->types)
+		return list_has_word(str_from(survey->types), driver->type);
+	return driver->needs;
+}
 
 /* The table behind a memcache: one may be on a server too. */
 static void survey_backup(const struct survey *survey, struct str name,
@@ -57,7 +66,7 @@ static void survey_text(const struct survey *survey, struct str text,
 		if (!list_split_table(word, &type, &name))
 			continue;
 		driver = map_driver_find(type);
-		if (!driver || !driver->needs)
+		if (!driver || !is_looked_for(survey, driver))
 			continue;
 		survey->found(survey->context, word);
 		if (driver == &map_memcache && depth < MAP_DEPTH_MOST)
@@ -87,10 +96,9 @@ static void survey_master(struct arena *arena, const struct survey *survey)
 	}
 }
 
-void maps_survey(const struct conf *conf,
-	void (*found)(void *context, struct str table), void *context)
+static void survey_all(const struct survey *survey)
 {
-	const struct survey survey = { conf, found, context };
+	const struct conf *conf = survey->conf;
 	auto_arena struct arena *arena = arena_new(0);
 
 	for (enum param id = 0; id < PARAMS_END; id++) {
@@ -98,13 +106,25 @@ void maps_survey(const struct conf *conf,
 		struct str name = str_from(param_name(row));
 
 		if (!param_is_pattern(row))
-			survey_text(&survey, conf_text(conf, name), 0);
+			survey_text(survey, conf_text(conf, name), 0);
 	}
 	for (const struct conf_entry *entry = conf->source->first; entry;
 		entry = entry->next)
 		if (!config_row(conf->source, entry->name))
-			survey_text(&survey, conf_text(conf, entry->name), 0);
-	survey_master(arena, &survey);
+			survey_text(survey, conf_text(conf, entry->name), 0);
+	survey_master(arena, survey);
+}
+
+void maps_survey(const struct conf *conf,
+	void (*found)(void *context, struct str table), void *context)
+{
+	survey_all(&(struct survey){ conf, NULL, found, context });
+}
+
+void maps_survey_types(const struct conf *conf, const char *types,
+	void (*found)(void *context, struct str table), void *context)
+{
+	survey_all(&(struct survey){ conf, types, found, context });
 }
 
 /* memcache:/file says where. */

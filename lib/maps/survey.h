@@ -15,6 +15,9 @@
 /* found(context, "type:name") for each; the same one may come twice. */
 void maps_survey(const struct conf *conf,
 	void (*found)(void *context, struct str table), void *context);
+/* The same for tables of these types, "hash, btree". */
+void maps_survey_types(const struct conf *conf, const char *types,
+	void (*found)(void *context, struct str table), void *context);
 /* Where a tcp:, socketmap: or memcache: table's server is, as the dialer takes
  * it ("inet:host:port", "unix:/path"); NONE: not such a table, or malformed. */
 struct str maps_endpoint(struct arena *arena, const struct conf *conf,

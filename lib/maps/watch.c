@@ -11,6 +11,7 @@
 #include "config/file.h"
 #include "io/fiber.h"
 #include "service/service.h"
+#include "tls/tls.h"
 
 enum {
 	SNAPSHOT_MOST = 64 << 20, /* octets; larger files are read in place */
@@ -44,6 +45,24 @@ void maps_watch_none(void)
 		close(all[--all_count].fd);
 }
 
+/* Not its content: the process shall not be able to read it again. */
+static void watch_path(const char *path)
+{
+	int fd = path ? open(path, O_PATH | O_CLOEXEC) : -1;
+
+	if (fd >= 0)
+		maps_watch_fd(fd);
+}
+
+void maps_watch_tls(const struct tls_options *options)
+{
+	for (size_t i = 0; i < options->chain_count; i++) {
+		watch_path(options->chains[i].cert_file);
+		watch_path(options->chains[i].key_file);
+	}
+	watch_path(options->ca_file);
+}
+
 /* Renaming a file over it takes its last link; renaming it away changes its
  * ctime, as writing does. */
 static bool has_changed(const struct watched *one)
@@ -72,7 +91,8 @@ static void watch(void *context)
 	(void)context;
 	while (io_sleep(span_s(1)) && !service_is_retiring())
 		if (maps_changed()) {
-			log_info("a lookup table has changed -- restarting");
+			log_info("a lookup table or certificate has changed -- "
+				 "restarting");
 			service_replace();
 			return;
 		}

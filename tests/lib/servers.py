@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 
@@ -152,10 +153,23 @@ class Postgres(Server):
         self.run(self.program("postgres"), "--single", "-j", "-D",
                  self.path("data"), "-F", "postgres", input=self.sql)
 
+    def is_ready(self):
+        """It asks for nothing more when a client begins."""
+        text = b"user\0mail\0database\0postgres\0\0"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE)
+            client.connect(self.path(".s.PGSQL.5432"))
+            client.sendall(struct.pack(">II", len(text) + 8, 3 << 16) + text)
+            return client.recv(1) == b"R"
+
+    def stop(self, number=signal.SIGINT):  # SIGTERM waits for its clients
+        super().stop(number)
+
     def start(self):
         self.spawn(self.program("postgres"), "-D", self.path("data"), "-F",
                    "-h", "", "-k", self.folder)
         self.wait_socket(self.path(".s.PGSQL.5432"))
+        wait_for(self.is_ready, "the database to be ready")
         self.place = "unix:" + self.folder
 
 
