@@ -14,6 +14,38 @@ static void say_nothing(const DB_ENV *env, const char *prefix, const char *text)
 	(void)text;
 }
 
+enum {
+	CACHE_LEAST = 16 << 20,
+	CACHE_MOST = 512 << 20,
+	ENTRY_OCTETS = 40, /* of text, about */
+};
+
+/* Of the text file that the table is made from; 0: there is none. */
+static size_t source_octets(const struct build *build)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct stat st;
+	const char *path = arena_cstr(arena,
+		str_first(build->path, build->path.len - strlen(".db")));
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) ?
+		(size_t)st.st_size :
+		0;
+}
+
+/* All of it in memory while it is made, and no growing in steps. */
+static void set_sizes(DB *db, DBTYPE type, const struct build *build)
+{
+	size_t octets = source_octets(build), cache = octets * 4;
+
+	cache = cache < CACHE_LEAST ? CACHE_LEAST :
+		cache > CACHE_MOST  ? CACHE_MOST :
+				      cache;
+	db->set_cachesize(db, 0, (u_int32_t)cache, 0);
+	if (type == DB_HASH && octets > CACHE_LEAST)
+		db->set_h_nelem(db, (u_int32_t)(octets / ENTRY_OCTETS));
+}
+
 static int db_open_as(struct build *build, DBTYPE type, bool is_new)
 {
 	DB *db;
@@ -22,7 +54,7 @@ static int db_open_as(struct build *build, DBTYPE type, bool is_new)
 	if (error)
 		return error;
 	db->set_errcall(db, say_nothing);
-	db->set_cachesize(db, 0, 16 << 20, 0);
+	set_sizes(db, type, build);
 	error = db->open(db, NULL, build->temporary, NULL,
 		is_new ? type : DB_UNKNOWN, is_new ? DB_CREATE : 0, 0644);
 	if (error)
