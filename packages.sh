@@ -10,6 +10,8 @@ test_packages="$build_packages $demo_packages libcmocka-dev clang llvm
 	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync
 	knot knot-dnsutils iproute2 procps valgrind strace e2fsprogs
 	libxslt1.1 libicu72 libevent-2.1-7 libnuma1"
+# What only tests/torture/run power --real needs.
+torture_packages="libfuse3-dev fuse3 xfsprogs btrfs-progs e2fsprogs"
 
 # need PACKAGE...: install what is not there; without root, say what to do.
 need()

@@ -191,8 +191,8 @@ static enum mailbox_result create(int store, const char *mailbox)
 	if (mkdirat(store, path_to(path, mailbox, NULL, NULL), 0700) < 0 &&
 		errno != EEXIST)
 		return mailbox_failed("create", mailbox);
+	/* What is in it is flushed when its UIDVALIDITY is written there. */
 	if (!make_folders(store, mailbox) || !mark_folder(store, mailbox) ||
-		!flush_path(store, path_to(path, mailbox, NULL, NULL)) ||
 		!flush_path(store, "."))
 		return mailbox_failed("create", mailbox);
 	return MAILBOX_OK;

@@ -1,7 +1,5 @@
 #include "mailbox/metadata.h"
 
-#include "io/helper.h"
-
 /* In a value, so that it stands in one line. */
 static const struct {
 	char octet, letter;
@@ -142,7 +140,7 @@ enum mailbox_result mailbox_metadata_change(struct mailbox_store *store,
 		return MAILBOX_LIMIT;
 	mailbox_metadata_format(&out, &metadata);
 	if (!mailbox_store_write(store, path_of(store, arena, mailbox),
-		buf_str(&out), true) || io_fsync(store->dir) < 0)
+		buf_str(&out), true))
 		return mailbox_failed("write metadata of", store->path);
 	return MAILBOX_OK;
 }

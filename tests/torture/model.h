@@ -19,36 +19,11 @@
 #ifndef TORTURE_MODEL_H
 #define TORTURE_MODEL_H
 
-#include "base/buf.h"
-#include "queue/disk.h"
 #include "record.h"
+#include "tree.h"
 
 enum {
-	MODEL_BLOCK = 4096,
-	MODEL_NODES_MOST = 4096,
 	MODEL_ITEMS_MOST = 4096,
-};
-
-struct model_entry {
-	const char *name;
-	uint32_t node;
-};
-
-/* A file or directory; one that others may see is never changed. */
-struct model_node {
-	bool is_dir;
-	int64_t size, modified_s;
-	const unsigned char **blocks; /* NULL: zeroes */
-	size_t block_count;
-	struct model_entry *entries;
-	size_t entry_count, entry_capacity;
-	size_t version; /* of what it says; counts in the whole model */
-};
-
-struct model_tree {
-	struct model_node *nodes[MODEL_NODES_MOST];
-	size_t count;
-	uint32_t root;
 };
 
 struct model;
@@ -57,18 +32,20 @@ struct model *model_new(const char *base_file);
 void model_free(struct model *model);
 /* The flush that began at this place does nothing. */
 void model_ignore(struct model *model, uint64_t place);
+bool model_is_ignored(const struct model *model, uint64_t place);
 /* True: it changed something that may be lost. */
-bool model_apply(struct model *model, uint64_t place,
-	const struct record *record);
+bool model_apply(
+	struct model *model, uint64_t place, const struct record *record);
 
 /* One thing that may be lost, at this moment. */
 struct model_item {
 	uint8_t kind;
 	uint32_t node;
 	uint32_t block;
-	size_t change;     /* of a name: its place among the pending ones */
-	uint8_t others;    /* choices beside 0, the newest */
+	size_t change;  /* of a name: its place among the pending ones */
+	uint8_t others; /* choices beside 0, the newest */
 	bool can_be_zero;
+	bool is_owed; /* by a flush that was ignored */
 };
 
 size_t model_items(const struct model *model, struct model_item *items);
@@ -79,17 +56,5 @@ void model_state(const struct model *model, struct arena *arena,
 /* "block 3 of journal/0-1: zero", for people. */
 void model_describe(const struct model *model, struct buf *out,
 	const struct model_item *item, uint8_t choice);
-
-/* ---- looking at a tree ---- */
-
-/* 0: there is none. */
-uint32_t tree_find(const struct model_tree *tree, const char *path);
-/* All octets, in the arena. */
-struct str tree_octets(const struct model_node *node, struct arena *arena);
-
-/* The files below a directory of a state, as lib/queue sees them; it may
- * change them. Lives as long as the arena. */
-struct disk *tree_disk(struct arena *arena, struct model_tree *tree,
-	const char *directory);
 
 #endif

@@ -7,12 +7,19 @@ works over IMAP. Leaves in a folder, for torture/replay:
     ledger   what was promised, and which reply in the log promised it
     text/ID  what was sent
 
-A moment is "PROGRAM TEXT", the first thing that a program sent with TEXT in
-it, or "start PID", "exit PID". Lines of the ledger, fields parted by tabs:
+A moment is "PROGRAM TEXT", the first thing that a program sent, or wrote to a
+file, with TEXT in it, or "start PID", "exit PID". Lines of the ledger, fields
+parted by tabs:
 
     mail ID RECIPIENT KIND PLACE MOMENT   accepted; KIND maildir, mbox, bounce
                                           or queue says where it may end
     hold QUEUE-ID MOMENT                  on hold from now on
+    release QUEUE-ID MOMENT               somebody asks to release it
+    free QUEUE-ID MOMENT                  not on hold from now on
+    expired QUEUE-ID MOMENT               is to be bounced
+    told QUEUE-ID MOMENT                  no other message gets this ID
+    done QUEUE-ID RECIPIENT MILLISECONDS MOMENT
+                                          not delivered again so long after
     drop ID MOMENT                        somebody asks to delete it
     gone ID MOMENT                        it must not come back
     store PATH                            a user's mail; the lines below
@@ -23,10 +30,14 @@ it, or "start PID", "exit PID". Lines of the ledger, fields parted by tabs:
     leave NAME UID MOMENT                 somebody asks to expunge it
     left NAME UID MILLISECONDS MOMENT     is gone so long after
     nobox NAME MOMENT                     asked to delete or rename it
+    made NAME MOMENT                      the mailbox is there
+    unmade NAME MOMENT                    it is not
+    note NAME ENTRY VALUE MOMENT          its metadata
 """
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -34,143 +45,9 @@ import time
 
 import instance
 from instance import Instance, wait_for
+from power_clients import Imap, Ledger
 
 LOG_ROOM = 2 << 30  # sparse
-
-
-def text_of(name, octets):
-    """A message of about so many octets that tells its name in each line."""
-    lines = ["X-Power: %s" % name, "From: s@example.net",
-             "To: r@example.org", "Date: Sun, 29 Nov 2026 14:40:03 +0100",
-             "Message-ID: <%s@example.net>" % name, "Subject: %s" % name, ""]
-    size = sum(len(line) + 1 for line in lines)
-    number = 0
-    while size < octets:
-        lines.append("%s line %d %s" % (name, number, "x" * 50))
-        size += len(lines[-1]) + 1
-        number += 1
-    lines.append("end of " + name)
-    return "\n".join(lines) + "\n"
-
-
-class Ledger:
-    def __init__(self, folder):
-        self.folder = folder
-        self.lines = []
-        self.lock = threading.Lock()
-        os.makedirs(folder + "/text", exist_ok=True)
-
-    def text(self, name, octets):
-        text = text_of(name, octets)
-        with open(self.folder + "/text/" + name, "w") as handle:
-            handle.write(text)
-        return text
-
-    def add(self, *fields):
-        with self.lock:
-            self.lines.append("\t".join(str(field) for field in fields))
-
-    def write(self):
-        with open(self.folder + "/ledger", "w") as handle:
-            handle.write("\n".join(self.lines) + "\n")
-
-
-class Imap:
-    """A client of an imapd -s, whose tags are unique in the whole run."""
-    count = 0
-
-    def __init__(self, ledger, conf, path, env):
-        Imap.count += 1
-        self.name = "c%d" % Imap.count
-        self.number = 0
-        self.ledger = ledger
-        ours, theirs = socket.socketpair()
-        self.process = subprocess.Popen(
-            [instance.LIBEXEC + "/imapd", "-s", "-c", conf], stdin=theirs,
-            stdout=theirs, env=dict(env, POSTHORN_USER="user",
-                                    POSTHORN_MAIL=path, POSTHORN_CLIENTS="0"))
-        theirs.close()
-        self.socket = ours
-        ours.settimeout(60)
-        self.file = ours.makefile("rb")
-        self.file.readline()
-
-    def tag(self):
-        self.number += 1
-        return "%sx%d" % (self.name, self.number)
-
-    def answer(self, tag):
-        """All lines up to the tagged one."""
-        lines = []
-        while not lines or not lines[-1].startswith(tag + " "):
-            line = self.file.readline()
-            if not line:
-                raise instance.Failed("imapd is gone after %r" % lines)
-            lines.append(line.decode().rstrip("\r\n"))
-        if not lines[-1].startswith(tag + " OK"):
-            raise instance.Failed("%r" % lines)
-        return lines
-
-    def ask(self, command):
-        """(lines, the moment of the command, the moment of the OK)"""
-        tag = self.tag()
-        self.socket.sendall(("%s %s\r\n" % (tag, command)).encode())
-        return (self.answer(tag), "python3 %s %s" % (tag, command),
-                "imapd %s OK" % tag)
-
-    def box(self, name, lines, moment):
-        for line in lines:
-            told = re.search(r"\[UIDVALIDITY (\d+)\]", line)
-            if told:
-                self.ledger.add("box", name, told.group(1), moment)
-
-    def select(self, name):
-        lines, _, ok = self.ask("SELECT " + name)
-        self.box(name, lines, ok)
-
-    def append(self, name, message, octets=600):
-        text = self.ledger.text(message, octets).replace("\n", "\r\n")
-        tag = self.tag()
-        self.socket.sendall(("%s APPEND %s {%d}\r\n" % (
-            tag, name, len(text))).encode())
-        self.file.readline()
-        self.socket.sendall(text.encode() + b"\r\n")
-        lines = self.answer(tag)
-        told = re.search(r"APPENDUID (\d+) (\d+)", lines[-1])
-        ok = "imapd %s OK" % tag
-        self.ledger.add("box", name, told.group(1), ok)
-        self.ledger.add("there", name, told.group(2), message, 0, ok)
-        return int(told.group(2))
-
-    def take(self, verb, uid, message, source, target):
-        """COPY or MOVE of one message; its new UID."""
-        lines, asked, ok = self.ask("UID %s %d %s" % (verb, uid, target))
-        told = re.search(r"COPYUID (\d+) (\d+) (\d+)", "\n".join(lines))
-        if verb == "MOVE":
-            self.ledger.add("leave", source, uid, asked)
-            self.ledger.add("left", source, uid, 0, ok)
-        self.ledger.add("box", target, told.group(1), ok)
-        self.ledger.add("there", target, told.group(3), message, 0, ok)
-        return int(told.group(3))
-
-    def expunge(self, name, uid):
-        self.ask("UID STORE %d +FLAGS (\\Deleted)" % uid)
-        _, asked, ok = self.ask("UID EXPUNGE %d" % uid)
-        self.ledger.add("leave", name, uid, asked)
-        # a second when idle; a busy machine may be late
-        self.ledger.add("left", name, uid, 3000, ok)
-
-    def uids(self):
-        """(uid, X-Power id) of all messages."""
-        lines, _, _ = self.ask(
-            "UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (X-POWER)])")
-        text = "\n".join(lines)
-        return [(int(uid), name) for uid, name in re.findall(
-            r"UID (\d+)[^*]*?X-Power: (\S+)", text)]
-
-    def close(self):
-        self.ask("LOGOUT")
-        self.process.wait(60)
 
 
 def new_log(path):
@@ -213,13 +90,14 @@ class Scenario:
     # -- mail ----------------------------------------------------------
 
     def smtp(self, mta, name, recipient, kind, place, octets=900,
-             sender="s@example.net", bdat=False):
+             sender="s@example.net", bdat=False, more=()):
         text = self.ledger.text(name, octets).replace("\n", "\r\n")
         with instance.Raw(mta.smtp_port) as client:
             client.reply()
             client.ask("EHLO client.example.net")
             client.ask("MAIL FROM:<%s>" % sender)
-            client.ask("RCPT TO:<%s>" % recipient)
+            for each in (recipient, *more):
+                client.ask("RCPT TO:<%s>" % each)
             if bdat:
                 half = len(text) // 2
                 client.send("BDAT %d\r\n%s" % (half, text[:half]))
@@ -250,11 +128,19 @@ class Scenario:
                         "exit %d" % process.pid)
 
     def postsuper(self, mta, *args):
+        """The moments at which it began and ended."""
         process = subprocess.Popen([instance.SBIN + "/postsuper", *args],
                                    env=mta.env, stderr=subprocess.DEVNULL)
         if process.wait(60) != 0:
             raise instance.Failed("postsuper")
-        return process.pid
+        return "start %d" % process.pid, "exit %d" % process.pid
+
+    def sent(self, mta, queue_id, recipient):
+        """Wait until it is delivered: that will not be repeated."""
+        mta.wait_log("%s: removed" % queue_id)
+        # a second; a busy machine may be late
+        self.ledger.add("done", queue_id, recipient, 3000,
+                        "postlogd %s: removed" % queue_id)
 
     def together(self, *calls):
         """At once, so that flushes are shared."""
@@ -275,16 +161,22 @@ class Scenario:
             raise failed[0]
 
 
+TRANSPORTS = "inline:{{later.example.com=retry:4.4.1 later}, " \
+    "{part.example.com=%s}, {slow.example.com=%s}, " \
+    "{never.example.com=error:5.1.1 never}}"
+
+
 def configure(mta):
     mta.virtual_mailboxes(users=("alice",))
     mta.set(virtual_mailbox_maps="inline:{"
             "{alice@example.org=example.org/alice/}, "
             "{sender@example.org=example.org/sender/}, "
             "{dave@example.org=example.org/dave/}, "
-            "{box@example.org=example.org/box}}",
-            relay_domains="later.example.com, never.example.com",
-            transport_maps="inline:{{later.example.com=retry:4.4.1 later},"
-            " {never.example.com=error:5.1.1 never}}",
+            "{box@example.org=example.org/box}, "
+            "{solo@example.org=example.org/solo}}",
+            relay_domains="later.example.com, part.example.com, "
+            "slow.example.com, never.example.com",
+            transport_maps=TRANSPORTS % (("retry:4.4.1 not yet",) * 2),
             minimal_backoff_time="1000s", maximal_backoff_time="1000s",
             smtpd_error_sleep_time="0", message_size_limit="50000000",
             smtpd_client_connection_count_limit="0")
@@ -310,23 +202,83 @@ def accept(play, mta, rounds):
               "mail/example.org/dave")
 
 
+def before_qmgr(play, mta):
+    """A queue ID is told, and no message comes of it; then the first messages
+    of all, of which qmgr does not hear at first."""
+    qmgr = wait_for(lambda: mta.pids("qmgr"), "qmgr")[0]
+    os.kill(qmgr, signal.SIGSTOP)
+    with instance.Raw(mta.smtp_port) as client:
+        client.reply()
+        client.ask("EHLO client.example.net")
+        client.ask("MAIL FROM:<s@example.net>")
+        client.ask("RCPT TO:<alice@example.org>")
+        told = mta.wait_log(r"smtpd\[\d+\]: (\w+): client=").group(1)
+        play.ledger.add("told", told, "postlogd %s: client=" % told)
+        client.ask("RSET")
+        client.ask("QUIT")
+    first = [play.smtp(mta, "first", *BOX),
+             play.smtp(mta, "first-20", *BOX, octets=20000)]
+    os.kill(qmgr, signal.SIGCONT)
+    for queue_id in first:
+        play.sent(mta, queue_id, BOX[0])
+    time.sleep(3.5)  # no other flush does it
+
+
+def alone(play, mta):
+    """One after the other: no flush is shared."""
+    sent = play.smtp(mta, "solo", "solo@example.org", "mbox",
+                     "mail/example.org/solo", octets=6000)
+    play.sent(mta, sent, "solo@example.org")
+    for i in range(2):
+        sent = play.smtp(mta, "box%d" % i, *BOX, octets=6000)
+        play.sent(mta, sent, BOX[0])
+        sent = play.smtp(mta, "one%d" % i, *ALICE, octets=6000)
+        play.sent(mta, sent, ALICE[0])
+
+
 def defer_and_hold(play, mta):
     later = []
     for i in range(4):
         later.append(play.smtp(
             mta, "d%d" % i, "r@later.example.com", "queue", "-",
             octets=100000 if i == 2 else 1200))
-    wait_for(lambda: len(mta.queue_list()) >= 4 and all(
+    later.append(play.smtp(mta, "d4", "r@later.example.com", "queue", "-",
+                           more=("r@slow.example.com",
+                                 "r@part.example.com")))
+    later.append(play.smtp(mta, "d5", "r@later.example.com", "bounce",
+                           "mail/example.org/sender",
+                           sender="sender@example.org"))
+    wait_for(lambda: sum(
         m["queue_name"] == "deferred" for m in mta.queue_list()
-        if m["queue_id"] in later), "four deferred messages")
+        if m["queue_id"] in later) == 6, "six deferred messages")
+    for one in (0, 2):
+        _, end = play.postsuper(mta, "-h", later[one])
+        play.ledger.add("hold", later[one], end)
+    begin, end = play.postsuper(mta, "-H", later[2])
+    play.ledger.add("release", later[2], begin)
+    play.ledger.add("free", later[2], end)
+    begin, end = play.postsuper(mta, "-d", later[1])
+    play.ledger.add("drop", "d1", begin)
+    play.ledger.add("gone", "d1", end)
+    # one recipient can be reached now, and one takes its time
+    slow = socket.create_server(("127.0.0.1", 0))
+    mta.set(transport_maps=TRANSPORTS % (
+        "discard:now", "smtp:[127.0.0.1]:%d" % slow.getsockname()[1]))
+    mta.reload()
+    sent = "%s: to=<r@part.example.com>.*status=sent.*" % later[4]
+
+    def deliver():
+        mta.command("postqueue", "-f")
+        return re.search(sent, mta.log())
+    sent = wait_for(deliver, "a part of it to be sent").group(0)
+    play.ledger.add("done", later[4], "r@part.example.com", 3000,
+                    "postlogd " + sent)
+    time.sleep(3.5)  # no other flush does it
+    play.smtp(mta, "d6", "r@later.example.com", "queue", "-")
+    _, end = play.postsuper(mta, "-e", later[5])
+    play.ledger.add("expired", later[5], end)
     mta.command("postqueue", "-f")
-    pid = play.postsuper(mta, "-h", later[0])
-    play.ledger.add("hold", later[0], "exit %d" % pid)
-    pid = play.postsuper(mta, "-h", later[2])
-    play.ledger.add("hold", later[2], "exit %d" % pid)
-    pid = play.postsuper(mta, "-d", later[1])
-    play.ledger.add("drop", "d1", "start %d" % pid)
-    play.ledger.add("gone", "d1", "exit %d" % pid)
+    return slow
 
 
 def bounce(play, mta):
@@ -336,10 +288,23 @@ def bounce(play, mta):
                   octets=90000 if i == 1 else 700)
 
 
-def while_down(play, mta, rounds):
-    """sendmail leaves it in maildrop/; the next start takes it."""
-    for round in range(rounds):
-        play.sendmail(mta, "down%d" % round, *ALICE)
+def while_down(play, mta):
+    """sendmail leaves it in maildrop/; the next start takes it. postsuper
+    puts one there, too."""
+    again = play.smtp(mta, "again", "r@later.example.com", "queue", "-",
+                      octets=30000)
+    mta.wait_log("%s: .*status=deferred" % again)
+    mta.stop()
+    play.postsuper(mta, "-r", again)
+    play.sendmail(mta, "down0", *ALICE)
+    play.sendmail(mta, "down1", *ALICE, octets=20000)
+    before = set(os.listdir(mta.queue + "/maildrop"))
+    play.sendmail(mta, "down2", *ALICE)
+    name = (set(os.listdir(mta.queue + "/maildrop")) - before).pop()
+    begin, end = play.postsuper(mta, "-d", name, "maildrop")
+    play.ledger.add("drop", "down2", begin)
+    play.ledger.add("gone", "down2", end)
+    mta.start()
 
 
 def imap(play, mta):
@@ -350,8 +315,15 @@ def imap(play, mta):
     one.select("INBOX")
     uids = [one.append("INBOX", "i%d" % i, 90000 if i == 3 else 500)
             for i in range(5)]
-    one.ask("CREATE Work")
+    one.create("Work")
     one.ask("SUBSCRIBE Work")
+    _, _, ok = one.ask(
+        'SETMETADATA Work (/private/comment "kept")')
+    play.ledger.add("note", "Work", "/private/comment", "kept", ok)
+    one.create("Empty")
+    _, asked, ok = one.ask("DELETE Empty")
+    play.ledger.add("nobox", "Empty", asked)
+    play.ledger.add("unmade", "Empty", ok)
     one.append("Work", "w0")
     moved = one.take("MOVE", uids[0], "i0", "INBOX", "Work")
     one.take("COPY", uids[1], "i1", "INBOX", "Work")
@@ -374,7 +346,10 @@ def imap(play, mta):
     one.close()
     again = Imap(play.ledger, mta.conf, path, mta.env)
     again.select("INBOX")
-    again.append("INBOX", "i8")
+    for i in range(6):
+        again.append("INBOX", "i%d" % (8 + i))
+        again.ask("STORE 1:* %sFLAGS (word%d \\Seen)" % ("+-"[i % 2], i))
+    again.take("COPY", uids[1], "i1", "INBOX", "Done")
     again.close()
 
 
@@ -389,7 +364,7 @@ def imap_of_delivered(play, mta):
         "UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (X-POWER)])")
     uid = int(re.search(r"UID (\d+)", "\n".join(lines)).group(1))
     play.ledger.add("there", "INBOX", uid, "dave-1", 3000, ok)
-    client.ask("CREATE Kept")
+    client.create("Kept")
     client.take("MOVE", uid, "dave-1", "INBOX", "Kept")
     time.sleep(1.5)
     client.append("INBOX", "dave-2")
@@ -418,15 +393,23 @@ def play(folder, recorder, rounds=2):
                     if os.path.isdir(path + "/maildrop") else ():
                 os.unlink(path + "/maildrop/" + name)
         scenario.base(mta)
-        while_down(scenario, mta, 2)
         mta.start()
+        before_qmgr(scenario, mta)
         accept(scenario, mta, rounds)
-        defer_and_hold(scenario, mta)
+        while_down(scenario, mta)
+        alone(scenario, mta)
+        slow = defer_and_hold(scenario, mta)
         bounce(scenario, mta)
-        mta.wait_log("to=<sender@example.org>.*status=sent", count=3)
+        for count in range(1, 5):  # until their last flush
+            report = mta.wait_log(r"delivery notification: (\w+)",
+                                  count=count).group(1)
+            mta.wait_log(report + ": removed")
         imap(scenario, mta)
         imap_of_delivered(scenario, mta)
-        wait_for(lambda: len(mta.queue_list()) == 3, "a quiet queue")
+        slow.close()
+        wait_for(lambda: len(mta.queue_list()) == 6 and all(
+            m["queue_name"] != "active" for m in mta.queue_list()),
+            "a quiet queue")
         end = open(scenario.log, "rb").read(8)
     # What follows is the instance's folder being removed.
     with open(scenario.log, "r+b") as handle:

@@ -1,0 +1,149 @@
+"""Who writes a ledger of what was promised (power_scenario.py describes its
+lines), and a client of imapd that does.
+"""
+import os
+import re
+import socket
+import subprocess
+import threading
+
+import instance
+
+
+def text_of(name, octets):
+    """A message of about so many octets that tells its name in each line."""
+    lines = ["X-Power: %s" % name, "From: s@example.net",
+             "To: r@example.org", "Date: Sun, 29 Nov 2026 14:40:03 +0100",
+             "Message-ID: <%s@example.net>" % name, "Subject: %s" % name, ""]
+    size = sum(len(line) + 1 for line in lines)
+    number = 0
+    while size < octets:
+        lines.append("%s line %d %s" % (name, number, "x" * 50))
+        size += len(lines[-1]) + 1
+        number += 1
+    lines.append("end of " + name)
+    return "\n".join(lines) + "\n"
+
+
+class Ledger:
+    def __init__(self, folder):
+        self.folder = folder
+        self.lines = []
+        self.lock = threading.Lock()
+        os.makedirs(folder + "/text", exist_ok=True)
+
+    def text(self, name, octets):
+        text = text_of(name, octets)
+        with open(self.folder + "/text/" + name, "w") as handle:
+            handle.write(text)
+        return text
+
+    def add(self, *fields):
+        with self.lock:
+            self.lines.append("\t".join(str(field) for field in fields))
+
+    def write(self):
+        with open(self.folder + "/ledger", "w") as handle:
+            handle.write("\n".join(self.lines) + "\n")
+
+
+class Imap:
+    """A client of an imapd -s, whose tags are unique in the whole run."""
+    count = 0
+
+    def __init__(self, ledger, conf, path, env):
+        Imap.count += 1
+        self.name = "c%d" % Imap.count
+        self.number = 0
+        self.ledger = ledger
+        ours, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [instance.LIBEXEC + "/imapd", "-s", "-c", conf], stdin=theirs,
+            stdout=theirs, env=dict(env, POSTHORN_USER="user",
+                                    POSTHORN_MAIL=path, POSTHORN_CLIENTS="0"))
+        theirs.close()
+        self.socket = ours
+        ours.settimeout(60)
+        self.file = ours.makefile("rb")
+        self.file.readline()
+
+    def tag(self):
+        self.number += 1
+        return "%sx%d" % (self.name, self.number)
+
+    def answer(self, tag):
+        """All lines up to the tagged one."""
+        lines = []
+        while not lines or not lines[-1].startswith(tag + " "):
+            line = self.file.readline()
+            if not line:
+                raise instance.Failed("imapd is gone after %r" % lines)
+            lines.append(line.decode().rstrip("\r\n"))
+        if not lines[-1].startswith(tag + " OK"):
+            raise instance.Failed("%r" % lines)
+        return lines
+
+    def ask(self, command):
+        """(lines, the moment of the command, the moment of the OK)"""
+        tag = self.tag()
+        self.socket.sendall(("%s %s\r\n" % (tag, command)).encode())
+        return (self.answer(tag), "python3 %s %s" % (tag, command),
+                "imapd %s OK" % tag)
+
+    def box(self, name, lines, moment):
+        for line in lines:
+            told = re.search(r"\[UIDVALIDITY (\d+)\]", line)
+            if told:
+                self.ledger.add("box", name, told.group(1), moment)
+
+    def select(self, name):
+        lines, _, ok = self.ask("SELECT " + name)
+        self.box(name, lines, ok)
+
+    def create(self, name):
+        _, _, ok = self.ask("CREATE " + name)
+        self.ledger.add("made", name, ok)
+
+    def append(self, name, message, octets=600):
+        text = self.ledger.text(message, octets).replace("\n", "\r\n")
+        tag = self.tag()
+        self.socket.sendall(("%s APPEND %s {%d}\r\n" % (
+            tag, name, len(text))).encode())
+        self.file.readline()
+        self.socket.sendall(text.encode() + b"\r\n")
+        lines = self.answer(tag)
+        told = re.search(r"APPENDUID (\d+) (\d+)", lines[-1])
+        ok = "imapd %s OK" % tag
+        self.ledger.add("box", name, told.group(1), ok)
+        self.ledger.add("there", name, told.group(2), message, 0, ok)
+        return int(told.group(2))
+
+    def take(self, verb, uid, message, source, target):
+        """COPY or MOVE of one message; its new UID."""
+        lines, asked, ok = self.ask("UID %s %d %s" % (verb, uid, target))
+        told = re.search(r"COPYUID (\d+) (\d+) (\d+)", "\n".join(lines))
+        if verb == "MOVE":
+            self.ledger.add("leave", source, uid, asked)
+            self.ledger.add("left", source, uid, 0, ok)
+        self.ledger.add("box", target, told.group(1), ok)
+        self.ledger.add("there", target, told.group(3), message, 0, ok)
+        return int(told.group(3))
+
+    def expunge(self, name, uid):
+        self.ask("UID STORE %d +FLAGS (\\Deleted)" % uid)
+        _, asked, ok = self.ask("UID EXPUNGE %d" % uid)
+        self.ledger.add("leave", name, uid, asked)
+        # a second when idle; a busy machine may be late
+        self.ledger.add("left", name, uid, 3000, ok)
+
+    def uids(self):
+        """(uid, X-Power id) of all messages."""
+        lines, _, _ = self.ask(
+            "UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (X-POWER)])")
+        text = "\n".join(lines)
+        return [(int(uid), name) for uid, name in re.findall(
+            r"UID (\d+)[^*]*?X-Power: (\S+)", text)]
+
+    def close(self):
+        self.ask("LOGOUT")
+        self.process.wait(60)
