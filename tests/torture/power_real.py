@@ -76,6 +76,7 @@ class Posthorn:
     """The suite under test, as built."""
     name = "posthorn"
     has_imap = True
+    whole_mode = 0o400  # of a file in maildrop/
 
     def __init__(self, folder, disk):
         self.top = disk.top
@@ -111,6 +112,7 @@ class Peer:
     """Debian's Postfix, as it comes."""
     name = "Postfix"
     has_imap = False
+    whole_mode = 0o100
 
     def __init__(self, folder, disk):
         self.top = disk.top
@@ -249,10 +251,21 @@ def queue_of(suite):
         *suite.postqueue, "-j", env=suite.env).stdout.splitlines()]
 
 
+def is_handed_in(suite, entry):
+    """A whole file of maildrop/; what was not finished may stay there."""
+    return not entry.name.startswith("tmp-") and \
+        entry.stat().st_mode & suite.whole_mode
+
+
+def is_quiet(suite):
+    return all(m["queue_name"] in ("deferred", "hold")
+               for m in queue_of(suite)) and not any(
+        is_handed_in(suite, entry) for entry in os.scandir(
+            suite.top + "/queue/maildrop"))
+
+
 def wait_quiet(suite):
-    wait_for(lambda: all(m["queue_name"] in ("deferred", "hold")
-                         for m in queue_of(suite)) and not any(
-        os.scandir(suite.top + "/queue/maildrop")), "a quiet queue", 120)
+    wait_for(lambda: is_quiet(suite), "a quiet queue", 120)
 
 
 def normal(octets):
