@@ -18,12 +18,7 @@ static void run_client(struct client *client, void *context)
 static void run(void *context)
 {
 	struct mailbox_store *store = stand_store_open();
-	struct stand stand;
-
-	stand_begin(&stand, run_client, store);
-	stand_play(stand.fd, *(struct str *)context, false, NULL, NULL);
-	if (!stand_end(&stand))
-		panic("the session does not end with its client");
+	stand_session(run_client, store, *(struct str *)context);
 	stand_store_close(store);
 	io_stop();
 }

@@ -13,19 +13,4 @@ static const struct {
 	{ STR("\1wa APPEND x {5}\r\n\1wa\r\nb\r\nb SELECT INBOX\r\nc IDLE\r\n\1wDONE\r\n"), 0 },
 };
 
-static void ends_whatever_happens(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(scripts); i++)
-		stand_disturb(LLVMFuzzerTestOneInput, scripts[i].script,
-			scripts[i].head);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ends_whatever_happens),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#include "service/session_test.h"

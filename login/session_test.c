@@ -14,19 +14,4 @@ static const struct {
 	{ STR("\1\1wSTLS\r\n\1tAUTH PLAIN AGpvZQByaWdodA==\r\n\1wSTAT\r\n\1w"), 1 },
 };
 
-static void ends_whatever_happens(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(scripts); i++)
-		stand_disturb(LLVMFuzzerTestOneInput, scripts[i].script,
-			scripts[i].head);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ends_whatever_happens),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#include "service/session_test.h"

@@ -17,14 +17,6 @@ static const struct {
 		"550 r\r\n250 r\r\n354 go\r\n\1w250 done\r\n\1w"), 1 },
 };
 
-static void ends_whatever_happens(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(scripts); i++)
-		stand_disturb(LLVMFuzzerTestOneInput, scripts[i].script,
-			scripts[i].head);
-}
-
 #define HELLO "220 x\r\n\1w250-x\r\n250 STARTTLS\r\n\1w"
 #define MAY "\0"
 #define MUST "\2"
@@ -90,12 +82,5 @@ static void nothing_goes_in_the_clear(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ends_whatever_happens),
-		cmocka_unit_test(nothing_goes_in_the_clear),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#define MORE_TESTS cmocka_unit_test(nothing_goes_in_the_clear),
+#include "service/session_test.h"

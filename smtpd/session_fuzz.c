@@ -69,13 +69,7 @@ static void run_client(struct client *client, void *context)
 
 static void run(void *context)
 {
-	struct stand stand;
-
-	stand_begin(&stand, run_client, NULL);
-	stand_play(stand.fd, *(struct str *)context, false, NULL,
-		NULL);
-	if (!stand_end(&stand))
-		panic("the session does not end with its client");
+	stand_session(run_client, NULL, *(struct str *)context);
 	io_stop();
 }
 

@@ -18,19 +18,4 @@ static const struct {
 		"BDAT 3\r\nx\r\nBDAT 0 LAST\r\nQUIT\r\n"), 0 },
 };
 
-static void ends_whatever_happens(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(scripts); i++)
-		stand_disturb(LLVMFuzzerTestOneInput, scripts[i].script,
-			scripts[i].head);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ends_whatever_happens),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#include "service/session_test.h"

@@ -291,3 +291,14 @@ void stand_play(int fd, struct str script, bool is_server, struct buf *plain,
 	player.io = stream_open(arena, own);
 	play(&player, script);
 }
+
+void stand_session(void (*run)(struct client *client, void *context),
+	void *context, struct str script)
+{
+	struct stand stand;
+
+	stand_begin(&stand, run, context);
+	stand_play(stand.fd, script, false, NULL, NULL);
+	if (!stand_end(&stand))
+		panic("the session does not end with its client");
+}

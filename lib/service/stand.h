@@ -6,7 +6,7 @@
  * own, and what it calls goes through real peers. Fibers of stand-ins stay
  * from one io_run to the next.
  *
- * Waits    stand_quiet, stand_play, stand_end
+ * Waits    stand_quiet, stand_play, stand_end, stand_session
  */
 #ifndef SERVICE_STAND_H
 #define SERVICE_STAND_H
@@ -65,6 +65,11 @@ enum {
  */
 void stand_play(int fd, struct str script, bool is_server, struct buf *plain,
 	struct buf *inside);
+
+/* In a fiber: a session whose client plays the script; it ends with it, or the
+ * process does. */
+void stand_session(void (*run)(struct client *client, void *context),
+	void *context, struct str script);
 
 /*
  * Call one() with this script cut by each event at each of its offsets from
