@@ -67,6 +67,12 @@ struct str check_domain_of(struct session *s, const struct subject *subject);
 struct str check_record_host(struct arena *arena, enum dns_type type,
 	struct str record);
 
+/* ---- check_policy.c ---- */
+
+/* In .prepare: item->opened, or the item becomes a bad one. `list`: the
+ * parameter that names the service. */
+void policy_open(struct restriction *item, struct str list);
+
 /* ---- check_relay.c ---- */
 
 /* Where the address goes; the result is in the arena of the mail. */

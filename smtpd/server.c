@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "mail/date.h"
 #include "service/service.h"
+#include "smtpd/check.h"
 
 struct server server;
 
@@ -45,6 +46,8 @@ static void open_tables(struct restriction_list *list)
 		else if (item->row && item->row->argument == TAKES_MAP)
 			item->opened = maps_open(server.arena, server.conf,
 				item->row->name, item->argument, 0);
+		else if (item->id == RESTRICTION_check_policy_service)
+			policy_open(item, list->name);
 	}
 }
 

@@ -367,13 +367,17 @@ static const enum param params[] = {
 	plaintext_reject_code, multi_recipient_bounce_reject_code,
 	unknown_address_reject_code, unknown_client_reject_code,
 	unknown_hostname_reject_code, smtpd_authorized_verp_clients,
-	default_verp_delimiters, verp_delimiter_filter, PARAMS_END
+	default_verp_delimiters, verp_delimiter_filter,
+	smtpd_policy_service_default_action, smtpd_policy_service_max_idle,
+	smtpd_policy_service_max_ttl, smtpd_policy_service_request_limit,
+	smtpd_policy_service_retry_delay, smtpd_policy_service_timeout,
+	smtpd_policy_service_try_limit, PARAMS_END
 };
 
 static const struct service smtpd = {
 	.name = "smtpd", .fibers = 100, /* clients per process; a setting */
 	.profile = PROFILE_NETWORK,
-	.calls = "cleanup auth resolver proxymap querymap anvil",
+	.calls = "cleanup auth resolver dialer proxymap querymap anvil",
 	.params = params, .prepare = server_open, .start = start,
 	.session = session,
 };

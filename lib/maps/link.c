@@ -22,7 +22,8 @@ enum {
 struct link {
 	struct arena *arena;
 	struct stream *stream;
-	struct moment used;
+	struct moment opened, used;
+	unsigned talks; /* so far */
 };
 
 struct links {
@@ -46,6 +47,7 @@ struct links *links_new(struct arena *arena, const struct links_plan *plan)
 
 	links->plan = *plan;
 	links->plan.endpoint = arena_copy(arena, plan->endpoint);
+	links->plan.purpose = arena_copy(arena, plan->purpose);
 	io_gate_init(&links->gate, AT_ONCE);
 	arena_on_free(arena, close_links, links);
 	return links;
@@ -119,7 +121,8 @@ static int open_here(struct arena *arena, const struct links_plan *plan)
 static int dial(struct arena *arena, const struct links_plan *plan)
 {
 	const struct msg_dial m = {
-		.purpose = STR("table"),
+		.purpose = plan->purpose.len > 0 ? plan->purpose
+						 : STR("table"),
 		.endpoint = plan->endpoint,
 		.source = STR_NONE,
 		.timeout_ms = (uint64_t)span_to_ms(plan->timeout),
@@ -145,7 +148,8 @@ static bool open_link(const struct links *links, struct link *link)
 
 	if (fd < 0)
 		return false;
-	link->arena = arena_new(STREAM_CEILING);
+	*link = (struct link){ .arena = arena_new(STREAM_CEILING),
+		.opened = moment_now() };
 	link->stream = stream_open(link->arena, fd);
 	stream_line_limit(link->stream, links->plan.line_limit);
 	stream_write_timeout(link->stream, links->plan.timeout);
@@ -168,9 +172,21 @@ static bool take_idle(struct links *links, struct link *link)
 	return false;
 }
 
-static void keep(struct links *links, const struct link *link)
+/* Too old, or used often enough. */
+static bool is_spent(const struct links *links, const struct link *link)
 {
-	if (links->idle_count == IDLE_MOST) {
+	const struct links_plan *plan = &links->plan;
+
+	return (plan->talks > 0 && link->talks >= plan->talks) ||
+		(plan->age.us > 0 &&
+			moment_between(link->opened, moment_now()).us >=
+				plan->age.us);
+}
+
+static void keep(struct links *links, struct link *link)
+{
+	link->talks++;
+	if (links->idle_count == IDLE_MOST || is_spent(links, link)) {
 		arena_free(link->arena);
 		return;
 	}

@@ -1,5 +1,5 @@
 /*
- * maps/link - conversations with the server of a lookup table.
+ * maps/link - conversations with the server of a lookup table, or of a policy.
  *
  * Connections are kept for the next lookup, a few for a while; one that was
  * closed meanwhile is replaced by a fresh one. In a daemon, the dialer opens
@@ -17,9 +17,13 @@
 struct links;
 
 struct links_plan {
+	struct str purpose;     /* for dialer: the parameter that names the
+				   endpoint; empty: a table */
 	struct str endpoint;    /* "inet:host:port", "unix:/path" */
 	struct span timeout;    /* for the connection, and each talk */
 	struct span keep;       /* an unused connection */
+	struct span age;        /* of any connection; 0: no limit */
+	unsigned talks;         /* over one connection; 0: no limit */
 	unsigned tries;         /* connections made for one talk, at least 1 */
 	struct span retry_pause; /* between them */
 	size_t line_limit;      /* of io_line */

@@ -1,0 +1,324 @@
+/*
+ * check_policy_service: another server's opinion of a request.
+ *
+ * Source   SMTPD_POLICY_README of Postfix: attributes as "name=value" lines,
+ *          an empty line; the answer "action=<action of access(5)>" likewise
+ *
+ * The place is the parameter's own: dialer opens no other. Connections are
+ * kept and shared by the sessions of the process. An answer is used as if an
+ * access table had given it; without one the default action is.
+ */
+#include "smtpd/check.h"
+
+#include "base/log.h"
+#include "config/value.h"
+#include "maps/link.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum {
+	ANSWER_LINES_MOST = 100,
+};
+
+struct policy {
+	struct str endpoint, context, default_action;
+	struct links *links;
+};
+
+/* ---- settings ---- */
+
+struct options {
+	struct str endpoint, context, default_action;
+	struct span timeout, max_idle, max_ttl, retry_delay;
+	int64_t request_limit, try_limit;
+};
+
+enum option_type {
+	TEXT,
+	SPAN,
+	NUMBER,
+};
+
+static const struct {
+	const char *name;
+	enum option_type type;
+	size_t offset;
+} option_rows[] = {
+	{ "default_action", TEXT, offsetof(struct options, default_action) },
+	{ "policy_context", TEXT, offsetof(struct options, context) },
+	{ "timeout", SPAN, offsetof(struct options, timeout) },
+	{ "max_idle", SPAN, offsetof(struct options, max_idle) },
+	{ "max_ttl", SPAN, offsetof(struct options, max_ttl) },
+	{ "retry_delay", SPAN, offsetof(struct options, retry_delay) },
+	{ "request_limit", NUMBER, offsetof(struct options, request_limit) },
+	{ "try_limit", NUMBER, offsetof(struct options, try_limit) },
+};
+
+static bool set_value(struct options *options, size_t row, struct str value)
+{
+	void *place = (char *)options + option_rows[row].offset;
+	uint64_t number;
+
+	switch (option_rows[row].type) {
+	case TEXT:
+		*(struct str *)place = value;
+		return true;
+	case SPAN:
+		return conf_span_parse(value, 's', place);
+	case NUMBER:
+		if (!str_parse_u64(value, INT32_MAX, &number))
+			return false;
+		*(int64_t *)place = (int64_t)number;
+		return true;
+	}
+	return false;
+}
+
+/* "timeout = 10s", or the same in braces. */
+static bool set_option(struct options *options, struct str item)
+{
+	struct str name, value = str_trim(item);
+
+	if (value.len > 1 && value.p[0] == '{' &&
+		value.p[value.len - 1] == '}')
+		value = str_of(value.p + 1, value.len - 2);
+	name = str_trim(str_take_until(&value, '='));
+	for (size_t i = 0; i < COUNT(option_rows); i++)
+		if (str_is(name, option_rows[i].name))
+			return set_value(options, i, str_trim(value));
+	return false;
+}
+
+/* Up to the next comma that is in no braces. */
+static struct str take_item(struct str *in)
+{
+	size_t len = 0, depth = 0;
+	struct str item;
+
+	while (len < in->len && (depth > 0 || in->p[len] != ',')) {
+		depth += in->p[len] == '{';
+		depth -= in->p[len] == '}' && depth > 0;
+		len++;
+	}
+	item = str_first(*in, len);
+	*in = str_skip(*in, len < in->len ? len + 1 : len);
+	return item;
+}
+
+/* "inet:host:port", or "{ inet:host:port, timeout = 10s }". */
+static bool parse(struct options *options, struct str text)
+{
+	if (text.len > 1 && text.p[0] == '{' && text.p[text.len - 1] == '}')
+		text = str_of(text.p + 1, text.len - 2);
+	options->endpoint = str_trim(take_item(&text));
+	while (str_trim(text).len > 0)
+		if (!set_option(options, take_item(&text)))
+			return false;
+	return str_find_char(options->endpoint, ':') != SIZE_MAX;
+}
+
+void policy_open(struct restriction *item, struct str list)
+{
+	const struct conf *conf = server.conf;
+	struct options options = {
+		.context = conf->smtpd_policy_service_policy_context,
+		.default_action = conf->smtpd_policy_service_default_action,
+		.timeout = conf->smtpd_policy_service_timeout,
+		.max_idle = conf->smtpd_policy_service_max_idle,
+		.max_ttl = conf->smtpd_policy_service_max_ttl,
+		.retry_delay = conf->smtpd_policy_service_retry_delay,
+		.request_limit = conf->smtpd_policy_service_request_limit,
+		.try_limit = conf->smtpd_policy_service_try_limit,
+	};
+	struct policy *policy;
+
+	if (!parse(&options, item->argument)) {
+		item->id = RESTRICTION_BAD;
+		item->problem = arena_fmt(server.arena,
+			"%.*s: check_policy_service needs inet:host:port or "
+			"unix:path, or { that, name = value, ... }: \"%.*s\"",
+			STR_ARG(list), STR_ARG(item->argument));
+		return;
+	}
+	policy = arena_new_of(server.arena, struct policy);
+	*policy = (struct policy){ .endpoint = options.endpoint,
+		.context = options.context,
+		.default_action = options.default_action };
+	policy->links = links_new(server.arena, &(struct links_plan){
+		.purpose = list,
+		.endpoint = options.endpoint,
+		.timeout = options.timeout,
+		.keep = options.max_idle,
+		.age = options.max_ttl,
+		.talks = (unsigned)options.request_limit,
+		.tries = options.try_limit > 0 ? (unsigned)options.try_limit
+					       : 1,
+		.retry_pause = options.retry_delay,
+		.line_limit = (size_t)conf->line_length_limit,
+	});
+	item->opened = policy;
+}
+
+/* ---- the request ---- */
+
+/* No value can end its line. */
+static void put(struct buf *out, const char *name, struct str value)
+{
+	buf_fmt(out, "%s=", name);
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		buf_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+	}
+	buf_char(out, '\n');
+}
+
+static void put_number(struct buf *out, const char *name, uint64_t value)
+{
+	buf_fmt(out, "%s=%llu\n", name, (unsigned long long)value);
+}
+
+static void put_server(struct session *s, struct buf *out)
+{
+	struct dns_address address;
+	struct str text = STR("");
+	uint16_t port = 0;
+
+	if (dns_address_from(&s->client->server_address, &address, &port))
+		text = dns_address_text(s->arena, &address);
+	put(out, "server_address", text);
+	put_number(out, "server_port", port);
+}
+
+static void put_client(struct session *s, struct buf *out)
+{
+	put(out, "client_address", s->address_text);
+	put(out, "client_name", s->name);
+	put(out, "client_port", s->port);
+	put(out, "reverse_client_name", s->reverse_name);
+	put_server(s, out);
+	put(out, "helo_name", s->helo);
+}
+
+/* The same for all questions about one message, another for each. */
+static struct str instance(struct session *s)
+{
+	return arena_fmt(s->arena, "%x.%llx.%.*s", (unsigned)getpid(),
+		(unsigned long long)(s->mail ? s->mail->arrival_us : 0),
+		STR_ARG(s->port));
+}
+
+/* What the client announced; at the end, what it sent. */
+static uint64_t size_of(struct session *s)
+{
+	const struct mail *m = s->mail;
+	const uint64_t dot = sizeof(".\r\n") - 1;
+
+	if (!m)
+		return 0;
+	if (s->check.stage != CHECK_END_OF_DATA)
+		return m->size;
+	return m->is_chunked || m->octets < dot ? m->octets : m->octets - dot;
+}
+
+static void put_mail(struct session *s, struct buf *out)
+{
+	const struct mail *m = s->mail;
+	bool late = s->check.stage >= CHECK_DATA;
+
+	put(out, "sender", m ? m->sender : STR(""));
+	put(out, "recipient", s->recipient);
+	put_number(out, "recipient_count", m && late ? m->recipients : 0);
+	put(out, "queue_id", m ? m->queue_id : STR(""));
+	put(out, "instance", instance(s));
+	put_number(out, "size", size_of(s));
+	put(out, "etrn_domain", STR(""));
+	put(out, "stress", conf_text(s->conf, STR("stress")));
+	put(out, "sasl_method", s->sasl_method);
+	put(out, "sasl_username", s->sasl_username);
+	put(out, "sasl_sender", m ? m->sender_auth : STR(""));
+}
+
+static void put_tls(struct session *s, struct buf *out)
+{
+	const struct tls_session *tls = &s->tls;
+	bool trusted = tls->is_trusted;
+
+	put(out, "ccert_subject", trusted ? tls->peer_subject : STR(""));
+	put(out, "ccert_issuer", trusted ? tls->peer_issuer : STR(""));
+	put(out, "ccert_fingerprint", tls->peer_fingerprint);
+	put(out, "ccert_pubkey_fingerprint", tls->peer_key_fingerprint);
+	put(out, "encryption_protocol", tls->protocol);
+	put(out, "encryption_cipher", tls->cipher);
+	put_number(out, "encryption_keysize", (uint64_t)tls->bits_used);
+	put(out, "tls_sni", tls->sni);
+}
+
+static struct str request(struct session *s, const struct policy *policy)
+{
+	struct buf out = BUF_IN(s->arena);
+
+	put(&out, "request", STR("smtpd_access_policy"));
+	put(&out, "protocol_state", str_from(s->where));
+	put(&out, "protocol_name", s->is_esmtp ? STR("ESMTP") : STR("SMTP"));
+	put_client(s, &out);
+	put_mail(s, &out);
+	put_tls(s, &out);
+	put(&out, "policy_context", policy->context);
+	put(&out, "compatibility_level", s->conf->compatibility_level);
+	put(&out, "mail_version", s->conf->mail_version);
+	buf_char(&out, '\n');
+	return buf_str(&out);
+}
+
+/* ---- the answer ---- */
+
+struct talk {
+	struct arena *arena;
+	struct str request, action;
+};
+
+static bool take_answer(struct stream *stream, struct talk *talk)
+{
+	struct str line;
+
+	for (size_t i = 0; i < ANSWER_LINES_MOST; i++) {
+		if (!io_line(stream, &line, SPAN_FOREVER)) /* the talk's time */
+			return false;
+		if (line.len == 0)
+			break;
+		if (str_take_prefix(&line, STR("action=")))
+			talk->action = arena_copy(talk->arena, str_trim(line));
+	}
+	errno = EPROTO;
+	return talk->action.len > 0;
+}
+
+static bool run(struct stream *stream, void *context)
+{
+	struct talk *talk = context;
+
+	return io_write(stream, talk->request) &&
+		io_flush(stream, SPAN_FOREVER) && take_answer(stream, talk);
+}
+
+enum verdict check_policy(struct session *s,
+	const struct restriction *restriction)
+{
+	const struct policy *policy = restriction->opened;
+	struct subject subject = check_subject(s, ABOUT_NOBODY);
+	struct talk talk = { .arena = s->arena };
+
+	if (!policy)
+		return check_config_error(s,
+			STR("check_policy_service does not work in a table"));
+	talk.request = request(s, policy);
+	if (!link_talk(policy->links, run, &talk)) {
+		log_warning("problem talking to server %.*s: %m",
+			STR_ARG(policy->endpoint));
+		talk.action = policy->default_action;
+	}
+	return check_action(s, &subject, policy->endpoint, talk.action,
+		false);
+}
