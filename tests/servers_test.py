@@ -45,12 +45,14 @@ class Answers(socketserver.ThreadingTCPServer):
                 except OSError:
                     pass
         self.open = set()
+        self.silence = threading.Event()
         super().__init__(("127.0.0.1", port), Handler)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, args=(0.05,),
                          daemon=True).start()
 
     def close(self):
+        self.silence.set()
         self.shutdown()
         self.server_close()
         for connection in self.open:
@@ -64,6 +66,8 @@ def tcp_server(rows, port=0):
     def talk(handler):
         for line in handler.rfile:
             key = line.decode().rstrip("\n")[4:]
+            if key == "silent@example.org":
+                return handler.server.silence.wait() and None
             if key == "broken":
                 handler.wfile.write(b"400 come%20later\n")
             elif key == "garbage":
@@ -143,12 +147,24 @@ def test_tcp():
             status, out, errors = query(mta, table, key)
             equal((status, out), (1, ""))
             matches("fatal: table %s: query error" % table, errors)
+        equal(query(mta, table, "A B%")[:2], (1, ""))  # as it was written
         check_hostile(mta, table)
 
         def start():
             nonlocal server
             server = tcp_server(rows, server.port)
         check_users(mta, table, lambda: server.close(), start)
+        # a question that gets no answer keeps nobody else from theirs
+        with mta.raw() as client:
+            client.reply()
+            for line in ("HELO x", "MAIL FROM:<a@example.net>"):
+                client.ask(line)
+            client.send("RCPT TO:<silent@example.org>\r\n")
+            for number in range(5):
+                equal(rcpt(mta, "alice@example.org"), 250)
+                equal(rcpt(mta, "bob@example.org"), 550)
+            server.silence.set()
+            matches("^451", client.reply())
         server.close()
 
 

@@ -137,5 +137,6 @@ const struct map_driver map_socketmap = {
 	.open = socketmap_open,
 	.find = socketmap_find,
 	.is_pattern = true,
+	.keeps_case = true,
 	.needs = MAPS_DIALS,
 };

@@ -89,5 +89,6 @@ const struct map_driver map_tcp = {
 	.open = tcp_open,
 	.find = tcp_find,
 	.is_pattern = true,
+	.keeps_case = true,
 	.needs = MAPS_DIALS,
 };

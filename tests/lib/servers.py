@@ -3,6 +3,7 @@
 reached by a UNIX socket or a free port. No service of the system is touched.
 """
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -148,6 +149,10 @@ class Postgres(Server):
         return self.roots[0] + path
 
     def make(self):
+        try:
+            pwd.getpwuid(NOBODY if is_root() else os.getuid())
+        except KeyError:
+            raise Skip("initdb wants a user with a name")
         self.run(self.program("initdb"), "-D", self.path("data"), "-N", "-A",
                  "trust", "-U", "mail", "-E", "UTF8", "--locale=C")
         self.run(self.program("postgres"), "--single", "-j", "-D",
