@@ -3,10 +3,11 @@
 
 build_packages="gcc make autoconf automake pkg-config libc6-dev
 	libssl-dev libdb5.3-dev libsasl2-dev libc-ares-dev liblmdb-dev
-	libpcre2-dev libseccomp-dev libcrypt-dev zlib1g-dev libcdb-dev libicu-dev
-	libsqlite3-dev libpq-dev libmariadb-dev libldap2-dev"
+	libpcre2-dev libseccomp-dev libcrypt-dev zlib1g-dev libcdb-dev libicu-dev"
+# Clients of databases, for loadable modules.
+module_packages="libsqlite3-dev libpq-dev libmariadb-dev libldap2-dev"
 demo_packages="curl openssl libsasl2-modules util-linux"
-test_packages="$build_packages $demo_packages libcmocka-dev clang llvm
+test_packages="$build_packages $module_packages $demo_packages libcmocka-dev clang llvm
 	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync
 	knot knot-dnsutils iproute2 procps valgrind strace e2fsprogs
 	libxslt1.1 libicu72 libevent-2.1-7 libnuma1"
