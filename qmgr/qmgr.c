@@ -167,6 +167,7 @@ static void start(const struct conf *conf)
 	io_spawn("flush", flush_often, NULL);
 	qmgr.is_ready = true;
 	recover_journal();
+	recover_later(); /* a cleanup that we have not heard may be ending */
 	activate_start();
 	io_spawn("index", index_files, NULL);
 	io_spawn("large", tidy_large, NULL);

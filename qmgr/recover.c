@@ -111,7 +111,8 @@ void recover_files(void)
 
 /* ---- later ---- */
 
-/* A cleanup has ended: if no other takes its segments over, we look. */
+/* A cleanup has ended, or may be about to: if no other takes its segments
+ * over, we look. */
 static void rescan(void *context)
 {
 	static const int after_ms[] = { 200, 2000, 10000 };

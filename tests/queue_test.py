@@ -250,6 +250,23 @@ def submit(mta, *prefix):
     return done.returncode
 
 
+def test_a_cleanup_that_dies_unheard():
+    """What it had is found, although no other cleanup is started for it."""
+    with new() as mta:
+        mta.start()
+        send(mta, "first")  # now all run
+        mta.wait_log("status=deferred")
+        (old,), (cleanup,) = mta.pids("qmgr"), mta.pids("cleanup")
+        os.kill(old, signal.SIGSTOP)
+        send(mta, "second")
+        os.kill(cleanup, signal.SIGSTOP)
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: mta.pids("qmgr") not in ([], [old]), "a new qmgr")
+        wait_queue(mta, "deferred", 1)
+        os.kill(cleanup, signal.SIGKILL)
+        mta.wait_log("status=deferred", count=2)
+
+
 def test_who_may_submit():
     with new(authorized_submit_users="root") as mta:
         mta.start()

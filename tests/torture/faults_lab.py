@@ -179,6 +179,7 @@ class Lab:
         self.found = Counter()  # id: how often it arrived
         self.doubtful = set()   # ids whose verdict may have got lost
         self.repeats = False    # may what the fault hits deliver twice?
+        self.suspects = []      # ids that arrived once more
         self.excused = set()    # ids whose delivery was cut off by a fault
         self.alive = set()      # ids that may still be on their way
         self.queue_ids = {}     # id: its queue ID
@@ -294,16 +295,26 @@ class Lab:
         if name in self.deleted:
             self.report.violation(label, "delivered, though it was deleted")
         elif self.found[name] > 1:
-            if not self.may_be_double(name):
-                self.report.violation(label, "doubled: %s" % name)
-            elif self.found[name] == 2:
-                self.report.doubled(label)
+            self.suspects.append(name)
         elif outcome in ("temporary", "permanent"):
             if name in self.doubtful:
                 self.report.doubt(label)
             else:
                 self.report.violation(label, "delivered, though the answer "
                                       "was: %s" % outcome)
+
+    def judge_doubles(self):
+        """Once the log says which deliveries were cut off."""
+        if self.suspects:
+            time.sleep(0.1)
+            self.follow()
+        for name in self.suspects:
+            label = self.labels.get(name, name)
+            if self.may_be_double(name):
+                self.report.doubled(label)
+            else:
+                self.report.violation(label, "doubled: %s" % name)
+        self.suspects = []
 
     def may_be_double(self, name):
         return name in self.excused or (
@@ -368,6 +379,7 @@ class Lab:
                 flush_at = now + 0.7
             time.sleep(pause)
             pause = min(pause * 1.3, 0.02)
+        self.judge_doubles()
         self.alive = {name for name in self.alive if not self.has_ended(name)}
         return True
 
@@ -465,6 +477,7 @@ class Lab:
             self.report.violation(label, "%d files in large/, %d excused" % (
                 count, self.report.orphans_excused))
         self.collect()
+        self.judge_doubles()
         for name, outcome in self.outcomes.items():
             if outcome == "acknowledged" and not self.found[name] and \
                     name not in self.may_be_gone():
