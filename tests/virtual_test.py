@@ -43,6 +43,17 @@ class Virtual(Instance):
         return found
 
 
+def test_a_base_that_comes_later():
+    with Virtual(minimal_backoff_time="1s", queue_run_delay="1s") as mta:
+        os.rename(mta.mail, mta.mail + ".away")
+        mta.start()
+        mta.send("a@example.net", ["alice@example.org"], text())
+        mta.wait_log(r"status=deferred \(virtual_mailbox_base cannot be")
+        os.rename(mta.mail + ".away", mta.mail)
+        mta.wait_log(r"to=<alice@example.org>, .*status=sent")
+        mta.wait_empty()
+
+
 def test_each_user_has_a_process():
     with Virtual() as mta:
         mta.start()

@@ -96,15 +96,21 @@ static void start(const struct conf *conf)
 	here_open(&room);
 }
 
+/* Our successor tries again: it may have been mounted meanwhile. */
+static void defer(struct delivery *delivery)
+{
+	deliver_report_rest(delivery,
+		&(struct deliver_report){
+			.status = STATUS(451, 3, 5,
+				"virtual_mailbox_base cannot be opened"),
+		});
+	service_replace();
+}
+
 static void deliver(struct delivery *delivery)
 {
 	if (room.base < 0)
-		deliver_report_rest(delivery,
-			&(struct deliver_report){
-				.status = STATUS(451, 3, 5,
-					"virtual_mailbox_base cannot be "
-					"opened"),
-			});
+		defer(delivery);
 	else if (room.is_one_user)
 		here_deliver(delivery);
 	else

@@ -247,13 +247,18 @@ static int strike(enum call call, int fd)
 	return strike_kind(call, kind, fd);
 }
 
+static bool makes_file(int flags)
+{
+	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 /* One that makes a file counts as of kind "file". */
 static int strike_open(int flags)
 {
 	if (!control)
 		return 0;
 	return strike_kind(CALL_open,
-		flags & (O_CREAT | __O_TMPFILE) ? KIND_FILE : KIND_NONE, -2);
+		makes_file(flags) ? KIND_FILE : KIND_NONE, -2);
 }
 
 /* A call that takes a descriptor and cannot be short. */
@@ -388,7 +393,7 @@ NEW(fsync, int, -1, msync, (void *p, size_t len, int flags), p, len, flags)
 
 static mode_t mode_of(int flags, va_list args)
 {
-	return flags & (O_CREAT | __O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	return makes_file(flags) ? va_arg(args, mode_t) : 0;
 }
 
 #define OPENS(name, at, at_arg) \
