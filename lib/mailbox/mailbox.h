@@ -27,6 +27,8 @@ struct mailbox_store;
 
 enum {
 	MAILBOX_KEYWORDS_MOST = 64,
+	MAILBOX_RESERVED = 1000, /* uids that a write of the uidlist reserves */
+	MAILBOX_PATH_MOST = 512,
 	MAILBOX_IN_NEW = 0x100,  /* its file is in new/ */
 	MAILBOX_PENDING = 0x200, /* its file's name does not show its flags */
 };
@@ -207,6 +209,16 @@ void mailbox_facts_make(struct arena *arena, struct str message,
 must_check bool mailbox_facts_parse(struct str in,
 	struct mailbox_facts *facts);
 
+/* The path of a file beside the mailbox, in the store. */
+const char *mailbox_file_of(struct mailbox *mailbox, const char *file,
+	char path[MAILBOX_PATH_MOST]);
+/* Its keywords from the index; from Dovecot's file the first time. */
+void mailbox_keywords_load(struct mailbox *mailbox, struct index_txn *txn);
+void mailbox_keywords_take_over(struct mailbox *mailbox,
+	struct index_txn *txn);
+/* All of the uidlist, durable; changes when anybody changed it. */
+bool mailbox_uids_write(struct mailbox *mailbox);
+uint64_t mailbox_uids_stamp(struct mailbox *mailbox);
 /* Nobody uses it: out of memory with it. */
 void mailbox_drop(struct mailbox *mailbox);
 /* Everybody who watches hears it. */

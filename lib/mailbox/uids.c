@@ -1,0 +1,93 @@
+/*
+ * The uids of a mailbox: its uidlist, which reserves and remembers them.
+ */
+#include "mailbox/mailbox.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "mailbox/store.h"
+#include "mailbox/uidlist.h"
+
+uint64_t mailbox_uids_stamp(struct mailbox *mailbox)
+{
+	char path[MAILBOX_PATH_MOST];
+	struct stat st;
+
+	if (fstatat(mailbox->store->dir,
+		mailbox_file_of(mailbox, "dovecot-uidlist", path), &st, 0) < 0)
+		return 0;
+	return (uint64_t)st.st_mtim.tv_sec * 1000000000 +
+		(uint64_t)st.st_mtim.tv_nsec + ((uint64_t)st.st_ino << 20);
+}
+
+/* All of it; its header reserves uids, so it has to be on disk before any of
+ * them is told. */
+bool mailbox_uids_write(struct mailbox *mailbox)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct buf out = BUF_IN(arena);
+	char path[MAILBOX_PATH_MOST];
+
+	mailbox_uidlist_header_format(&out, mailbox->row.uidvalidity,
+		mailbox->row.uid_reserved, mailbox->row.guid);
+	for (size_t i = 0; i < mailbox->count; i++) {
+		const struct mailbox_message *m = &mailbox->messages[i];
+
+		mailbox_uidlist_line_format(&out, m->is.uid,
+			str_of(m->name, mailbox->store->driver->key(m->name)));
+	}
+	if (!mailbox_store_write(mailbox->store,
+		mailbox_file_of(mailbox, "dovecot-uidlist", path), buf_str(&out),
+		true)) {
+		log_warning("%s: write %s: %m", mailbox->store->path, path);
+		return false;
+	}
+	mailbox->garbage = 0;
+	mailbox->row.uidlist_ns = mailbox_uids_stamp(mailbox);
+	return true;
+}
+
+void mailbox_list_uids(struct mailbox *mailbox, size_t from)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct buf out = BUF_IN(arena);
+	char path[MAILBOX_PATH_MOST];
+	auto_close int fd = openat(mailbox->store->dir,
+		mailbox_file_of(mailbox, "dovecot-uidlist", path),
+		O_WRONLY | O_APPEND | O_CLOEXEC);
+	bool is_ours = mailbox_uids_stamp(mailbox) == mailbox->row.uidlist_ns;
+
+	for (size_t i = from; i < mailbox->count; i++) {
+		const struct mailbox_message *m = &mailbox->messages[i];
+
+		mailbox_uidlist_line_format(&out, m->is.uid,
+			str_of(m->name, mailbox->store->driver->key(m->name)));
+	}
+	if (fd < 0 || write(fd, out.p, out.len) != (ssize_t)out.len) {
+		mailbox_uids_write(mailbox);
+		return;
+	}
+	mailbox_store_unflushed(mailbox->store, mailbox->name, MAILBOX_UIDS);
+	if (is_ours)
+		mailbox->row.uidlist_ns = mailbox_uids_stamp(mailbox);
+}
+
+uint32_t mailbox_next_uid(struct mailbox *mailbox)
+{
+	struct index_mailbox *row = &mailbox->row;
+	uint32_t was = row->uid_reserved;
+
+	if (row->uidnext >= UINT32_MAX - 2 * MAILBOX_RESERVED)
+		return 0;
+	if (row->uidnext >= row->uid_reserved) {
+		row->uid_reserved = row->uidnext + MAILBOX_RESERVED;
+		if (!mailbox_uids_write(mailbox)) {
+			row->uid_reserved = was;
+			return 0;
+		}
+	}
+	return row->uidnext++;
+}
