@@ -2,7 +2,7 @@
  * showq - shows the queue to postqueue(1).
  *
  * Room       a fiber per client; user posthorn, empty root; opens nothing
- * Gets       clients on public/showq: a line `text` or `json`; answers "+" or
+ * Gets       clients on public/showq: a line `text`, `json` or `raw`; answers "+" or
  *            "-denied", then the listing, ended by a NUL octet
  * Calls      qmgr; pickup, for maildrop/
  */
@@ -132,6 +132,7 @@ static void session(const struct conf *conf, struct client *client)
 	if (!io_line(client->io, &line, span_s(LINE_S)))
 		return;
 	list.is_json = str_is(line, "json");
+	list.is_raw = str_is(line, "raw");
 	if (!users_has(&viewers, client->sys_uid)) {
 		io_text(client->io, "-denied\n");
 		return;

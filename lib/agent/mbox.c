@@ -1,5 +1,6 @@
 #include "agent/mbox.h"
 
+#include "agent/lock.h"
 #include "agent/mbox_text.h"
 #include "base/log.h"
 #include "base/table.h"
@@ -15,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { UNLOCK_ATTEMPTS = 3 };
-
 /* Fibers of one process wait for each other here; the locks below, which are
  * tried again only after a pause, are for everybody else, and for those who
  * come to the same file by another path. */
@@ -29,8 +28,8 @@ struct writer {
 	const struct delivery *delivery;
 	const struct mbox *mbox;
 	struct arena *arena;
-	const char *path, *lock_path;
-	bool dot_locked;
+	const char *path;
+	struct file_lock lock;
 	int fd;
 	off_t size; /* before this message */
 };
@@ -51,16 +50,6 @@ static void leave(struct str path)
 {
 	table_remove(busy.paths, path);
 	io_event_wake_all(&busy.event);
-}
-
-static bool uses(const struct writer *w, const char *lock)
-{
-	struct str rest = w->mbox->locks, item;
-
-	while (str_take_item(&rest, ", \t\n", &item))
-		if (str_is_nocase(item, lock))
-			return true;
-	return false;
 }
 
 static struct status cannot(const struct writer *w, const char *doing)
@@ -86,125 +75,6 @@ static const char *folder_of(const struct writer *w)
 		return ".";
 	return arena_cstr(w->arena,
 		str_first(w->mbox->path, slash ? slash : 1));
-}
-
-/* Every deliver_lock_delay, deliver_lock_attempts times. */
-static bool try_again(const struct writer *w, int attempt)
-{
-	const struct conf *conf = w->delivery->conf;
-	int saved = errno;
-	bool again = attempt + 1 < conf->deliver_lock_attempts &&
-		io_sleep(conf->deliver_lock_delay);
-
-	errno = saved;
-	return again;
-}
-
-/* "1234 mail.example.org\n": who made the lock, so that its death is known
- * before stale_lock_time. */
-static void sign_lock(const struct writer *w, int fd)
-{
-	if (dprintf(fd, "%d %.*s\n", getpid(),
-		    STR_ARG(w->delivery->conf->myhostname)) < 0)
-		log_debug("%s: %m", w->lock_path);
-}
-
-static bool is_owner_dead(const struct writer *w)
-{
-	auto_close int fd = openat(w->mbox->base, w->lock_path,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	char text[300];
-	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	struct str line = str_of(text, len < 0 ? 0 : (size_t)len);
-	uint64_t pid;
-
-	if (!str_take_u64(&line, INT32_MAX, &pid) || pid == 0 ||
-		!str_eq(str_trim(line), w->delivery->conf->myhostname))
-		return false;
-	/* Signals are out of reach of our sandbox; names in /proc are not. */
-	return faccessat(AT_FDCWD,
-		       arena_fmt(w->arena, "/proc/%llu",
-			       (unsigned long long)pid)
-			       .p,
-		       F_OK, 0) < 0 &&
-		errno == ENOENT;
-}
-
-static bool is_stale(const struct writer *w)
-{
-	struct stat st;
-
-	if (fstatat(w->mbox->base, w->lock_path, &st, 0) < 0)
-		return false;
-	return st.st_mtime + span_to_s(w->delivery->conf->stale_lock_time) <
-		time(NULL) ||
-		is_owner_dead(w);
-}
-
-/* Signed before it has a name: who is killed in between leaves nothing. -1 with
- * errno; EOPNOTSUPP and others: not on this file system, not with this /proc. */
-static int link_lock(const struct writer *w)
-{
-	auto_close int fd = openat(w->mbox->base, folder_of(w),
-		O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -1;
-	sign_lock(w, fd);
-	return linkat(AT_FDCWD,
-		arena_fmt(w->arena, "/proc/self/fd/%d", fd).p, w->mbox->base,
-		w->lock_path, AT_SYMLINK_FOLLOW);
-}
-
-static int make_lock(const struct writer *w)
-{
-	auto_close int fd = -1;
-
-	if (link_lock(w) == 0)
-		return 0;
-	if (errno == EEXIST)
-		return -1;
-	fd = openat(w->mbox->base, w->lock_path,
-		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	sign_lock(w, fd);
-	return 0;
-}
-
-static bool dot_lock(struct writer *w)
-{
-	for (int attempt = 0;; attempt++) {
-		if (make_lock(w) == 0) {
-			w->dot_locked = true;
-			return true;
-		}
-		if (errno == EEXIST && is_stale(w) &&
-			unlinkat(w->mbox->base, w->lock_path, 0) == 0)
-			continue;
-		if (errno == EACCES) /* a spool that we cannot write to */
-			return true;
-		if (errno != EEXIST || !try_again(w, attempt))
-			return false;
-	}
-}
-
-/* An fcntl lock belongs to the open file, not to the process: it excludes other
- * fibers of ours, and closing another descriptor of the file leaves it alone. For
- * everybody else it is as any fcntl lock. */
-static bool file_lock(const struct writer *w)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	bool by_fcntl = uses(w, "fcntl"), by_flock = uses(w, "flock");
-
-	for (int attempt = 0;; attempt++) {
-		if ((!by_fcntl || fcntl(w->fd, F_OFD_SETLK, &lock) == 0) &&
-			(!by_flock || flock(w->fd, LOCK_EX | LOCK_NB) == 0))
-			return true;
-		if ((errno != EAGAIN && errno != EACCES) ||
-			!try_again(w, attempt))
-			return false;
-	}
 }
 
 static struct status check_file(struct writer *w)
@@ -357,29 +227,15 @@ static struct status append(struct writer *w)
 
 static struct status lock_and_append(struct writer *w)
 {
-	if (uses(w, "dotlock") && !dot_lock(w))
+	if (!lock_dot(&w->lock))
 		return cannot(w, "dotlock");
 	w->fd = openat(w->mbox->base, w->path,
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		return cannot(w, "open");
-	if (!file_lock(w))
+	if (!lock_open_file(&w->lock, w->fd))
 		return cannot(w, "lock");
 	return append(w);
-}
-
-/* One that stays keeps everybody out until it is stale. */
-static void dot_unlock(struct writer *w)
-{
-	for (int attempt = 1;
-		unlinkat(w->mbox->base, w->lock_path, 0) < 0 && errno != ENOENT;
-		attempt++) {
-		if (attempt == UNLOCK_ATTEMPTS) {
-			log_warning("%s: cannot be removed: %m", w->lock_path);
-			return;
-		}
-		io_sleep(span_ms(10));
-	}
 }
 
 struct status mbox_append(const struct delivery *delivery,
@@ -390,19 +246,21 @@ struct status mbox_append(const struct delivery *delivery,
 		.mbox = mbox,
 		.arena = delivery->arena,
 		.path = arena_cstr(delivery->arena, mbox->path),
-		.lock_path = arena_fmt(delivery->arena, "%.*s.lock",
-			STR_ARG(mbox->path))
-				     .p,
+		.lock = { .conf = delivery->conf,
+			.styles = mbox->locks,
+			.base = mbox->base,
+			.lock_path = arena_fmt(delivery->arena, "%.*s.lock",
+				STR_ARG(mbox->path)).p },
 		.fd = -1,
 	};
 	struct status status;
 
+	w.lock.folder = folder_of(&w);
 	enter(mbox->path);
 	status = lock_and_append(&w);
 	if (w.fd >= 0)
 		close(w.fd);
-	if (w.dot_locked)
-		dot_unlock(&w);
+	lock_release(&w.lock);
 	leave(mbox->path);
 	return status;
 }

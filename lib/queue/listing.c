@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/encode.h"
 #include "mail/address.h"
 
 enum {
@@ -123,7 +124,7 @@ static size_t utf8_length(struct str in)
 	return 0;
 }
 
-static void put_string(struct buf *out, struct str in)
+void listing_string(struct buf *out, struct str in)
 {
 	buf_char(out, '"');
 	while (in.len > 0) {
@@ -146,7 +147,7 @@ static void put_string(struct buf *out, struct str in)
 static void put_member(struct buf *out, const char *name, struct str value)
 {
 	buf_fmt(out, "\"%s\": ", name);
-	put_string(out, value);
+	listing_string(out, value);
 }
 
 static void begin_json(struct listing *list, const struct listed *m)
@@ -185,11 +186,103 @@ static void recipient_json(struct listing *list, struct str address,
 	buf_char(out, '}');
 }
 
-/* ---- both ---- */
+/* ---- for programs ---- */
+
+static void put_word(struct buf *out, struct str text)
+{
+	buf_char(out, ' ');
+	xtext_format(out, text);
+}
+
+static void begin_raw(struct listing *list, const struct listed *m)
+{
+	struct buf *out = list->out;
+
+	buf_char(out, 'm');
+	put_word(out, m->queue_name);
+	put_word(out, m->queue_id);
+	buf_fmt(out, " %jd %ju %d", (intmax_t)m->arrival_us,
+		(uintmax_t)m->size, m->forced_expire);
+	put_word(out, m->sender);
+	buf_char(out, '\n');
+}
+
+static void recipient_raw(struct listing *list, struct str address,
+	struct str orig, struct str reason)
+{
+	buf_char(list->out, 'r');
+	put_word(list->out, address);
+	put_word(list->out, orig);
+	put_word(list->out, reason);
+	buf_char(list->out, '\n');
+}
+
+static bool take_word(struct arena *arena, struct str *line, struct str *word)
+{
+	*word = xtext_parse(arena, str_take_until(line, ' '));
+	return !str_is_none(*word);
+}
+
+static bool parse_message(struct arena *arena, struct str line,
+	struct listed *m)
+{
+	uint64_t arrival, expire;
+
+	if (!str_take_prefix(&line, STR("m ")) ||
+		!take_word(arena, &line, &m->queue_name) ||
+		!take_word(arena, &line, &m->queue_id) ||
+		!str_parse_u64(str_take_until(&line, ' '), INT64_MAX,
+			&arrival) ||
+		!str_parse_u64(str_take_until(&line, ' '), UINT64_MAX,
+			&m->size) ||
+		!str_parse_u64(str_take_until(&line, ' '), 1, &expire))
+		return false;
+	m->arrival_us = (int64_t)arrival;
+	m->forced_expire = expire;
+	return take_word(arena, &line, &m->sender);
+}
+
+static bool parse_recipient(struct arena *arena, struct str line,
+	struct listed_recipient *r)
+{
+	return str_take_prefix(&line, STR("r ")) &&
+		take_word(arena, &line, &r->address) &&
+		take_word(arena, &line, &r->orig) &&
+		take_word(arena, &line, &r->reason);
+}
+
+bool listing_take(struct arena *arena, struct str *in,
+	struct listed_message *message)
+{
+	struct str rest = *in, line;
+	size_t capacity = 0;
+
+	*message = (struct listed_message){ 0 };
+	if (!str_take_line(&rest, &line) ||
+		!parse_message(arena, line, &message->listed))
+		return false;
+	while (rest.len && rest.p[0] == 'r') {
+		size_t at = message->recipient_count;
+
+		arena_grow(arena, &message->recipients, &capacity, at + 1,
+			sizeof(*message->recipients));
+		if (!str_take_line(&rest, &line) ||
+			!parse_recipient(arena, line,
+				&message->recipients[at]))
+			return false;
+		message->recipient_count++;
+	}
+	*in = rest;
+	return true;
+}
+
+/* ---- all ---- */
 
 void listing_begin(struct listing *list, const struct listed *message)
 {
-	if (list->is_json)
+	if (list->is_raw)
+		begin_raw(list, message);
+	else if (list->is_json)
 		begin_json(list, message);
 	else
 		begin_text(list, message);
@@ -201,7 +294,9 @@ void listing_begin(struct listing *list, const struct listed *message)
 void listing_recipient(struct listing *list, struct str address,
 	struct str orig, struct str reason)
 {
-	if (list->is_json)
+	if (list->is_raw)
+		recipient_raw(list, address, orig, reason);
+	else if (list->is_json)
 		recipient_json(list, address, orig, reason);
 	else
 		recipient_text(list, address, reason);
@@ -216,7 +311,7 @@ void listing_end_message(struct listing *list)
 
 void listing_end(struct listing *list)
 {
-	if (list->is_json)
+	if (list->is_json || list->is_raw)
 		return;
 	if (list->count == 0) {
 		buf_text(list->out, "Mail queue is empty\n");

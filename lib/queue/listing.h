@@ -1,5 +1,7 @@
 /*
- * queue/listing - the queue as mailq(1) and postqueue -j show it.
+ * queue/listing - the queue as mailq(1) and postqueue -j show it, and in a raw
+ * form: "m queue id arrival_us size expire sender", then for each recipient
+ * "r address original reason", in xtext (RFC 3461 4) between blanks.
  *
  *	struct listing list = { .out = &buf, .is_json = ..., .long_ids = ... };
  *	for each: listing_begin, listing_recipient..., listing_end_message
@@ -21,6 +23,7 @@ enum {
 struct listing {
 	struct buf *out;
 	bool is_json, long_ids;
+	bool is_raw; /* for listing_take, by programs: see queue/look.h */
 	/* private */
 	size_t count, recipients;
 	uint64_t octets;
@@ -41,5 +44,24 @@ void listing_recipient(struct listing *list, struct str address,
 void listing_end_message(struct listing *list);
 /* The last line of the text form. */
 void listing_end(struct listing *list);
+
+/* Text as a JSON string, RFC 8259 7; octets that are not UTF-8 become "?". */
+void listing_string(struct buf *out, struct str in);
+
+/* A message as the raw form tells it. */
+struct listed_recipient {
+	struct str address, orig, reason;
+};
+
+struct listed_message {
+	struct listed listed;
+	struct listed_recipient *recipients;
+	size_t recipient_count;
+};
+
+/* The next message of a whole listing in raw form; in the arena. False: there
+ * is none, or it is malformed (then `in` is not empty). */
+must_check bool listing_take(struct arena *arena, struct str *in,
+	struct listed_message *message);
 
 #endif

@@ -89,11 +89,49 @@ static void empty(void **state)
 	assert_str(buf_str(&out), "Mail queue is empty\n");
 }
 
+/* What is written raw is read again. */
+static void as_raw(void **state)
+{
+	auto_buf struct buf out = { 0 };
+	struct listing listing = { .out = &out, .is_raw = true };
+	struct arena *arena = arena_new(0);
+	struct listed_message m;
+	struct str in;
+
+	(void)state;
+	list(&listing);
+	in = buf_str(&out);
+	assert_true(listing_take(arena, &in, &m));
+	assert_str(m.listed.queue_name, "deferred");
+	assert_str(m.listed.queue_id, "4A5F21002B");
+	assert_int_equal(m.listed.arrival_us / 1000000, 1796000000);
+	assert_int_equal(m.listed.size, 2048);
+	assert_str(m.listed.sender, "a b@example.org");
+	assert_int_equal(m.recipient_count, 2);
+	assert_str(m.recipients[0].orig, "d@example.org");
+	assert_str(m.recipients[1].reason, "connect to x: \"no\"");
+	assert_true(listing_take(arena, &in, &m));
+	assert_true(m.listed.forced_expire);
+	assert_str(m.listed.sender, "");
+	assert_str(m.recipients[0].address, "f\xff@example.org");
+	assert_false(listing_take(arena, &in, &m));
+	assert_int_equal(in.len, 0);
+	/* None of these is a line of it. */
+	in = STR("m deferred 4A5F 1 2 3 a\n");
+	assert_false(listing_take(arena, &in, &m));
+	in = STR("m deferred 4A5F 1 2 0 a\nr b\nm");
+	assert_true(listing_take(arena, &in, &m));
+	in = STR("r a b c\n");
+	assert_false(listing_take(arena, &in, &m));
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_text),
 		cmocka_unit_test(as_json),
+		cmocka_unit_test(as_raw),
 		cmocka_unit_test(empty),
 	};
 
