@@ -5,12 +5,10 @@
 
 #include "base/log.h"
 #include "mail/address.h"
-#include "maps/address.h"
 #include "rewrite/header.h"
 
 /* The tables of this process, opened before the sandbox closed. */
 static struct {
-	const struct conf *conf;
 	struct rewriter *rewriter;
 	struct router *router;
 	struct maps *sender_bcc, *recipient_bcc;
@@ -20,7 +18,6 @@ void rewriting_prepare(const struct conf *conf)
 {
 	struct arena *arena = arena_new(0); /* as long as the process */
 
-	tables.conf = conf;
 	tables.router = router_open_routes(arena, conf);
 	tables.rewriter = rewriter_open(arena, conf, tables.router);
 	tables.sender_bcc = maps_open(arena, conf, "sender_bcc_maps",
@@ -110,16 +107,10 @@ static void add_copies(struct intake *intake, struct str list)
 static struct status copy_by(struct intake *intake, struct maps *maps,
 	const char *what, struct str key)
 {
-	struct address_how how = { .conf = tables.conf,
-		.forms = ADDRESS_CANONICAL };
 	struct str list;
 
-	if (maps_is_empty(maps) || key.len == 0)
-		return STATUS_OK;
-	how.domain_is_ours = resolve_is_ours(tables.router, intake->arena,
-		mail_address_domain(key)) == MAPS_FOUND;
-	switch (maps_find_address(maps, intake->arena, key, &how, &list, NULL,
-		NULL)) {
+	switch (rewrite_find_copies(tables.rewriter, intake->arena, maps, key,
+		&list)) {
 	case MAPS_ERROR:
 		return lookup_problem(intake, what, key);
 	case MAPS_FOUND:

@@ -9,35 +9,6 @@
 
 enum { FILE_MOST = 1024 * 1024 };
 
-/* Services that master.cf need not have. */
-static const char built_in[] =
-	"postlog unix-dgram n - n - 1 postlogd\n"
-	"resolver unix - - n - - resolver\n"
-	"dialer unix - - n - - dialer\n"
-	"rewrite unix - - n - - rewrite\n"
-	"proxymap unix - - n - - proxymap\n"
-	"querymap unix - - n - - querymap\n"
-	"auth unix n - n - 1 auth\n"
-	"keyholder unix - - n - 1 keyholder\n"
-	"cleanup unix - - n - 0 cleanup\n"
-	"qmgr unix n - n 300 1 qmgr\n"
-	"pickup unix n - n 60 1 pickup\n"
-	"bounce unix - - n - 0 bounce\n"
-	"defer unix - - n - 0 bounce\n"
-	"trace unix - - n - 0 bounce\n"
-	"showq unix n - n - - showq\n"
-	"anvil unix - - n - 1 anvil\n"
-	"smtp unix - - n - - smtp\n"
-	"relay unix - - n - - smtp\n"
-	"lmtp unix - - n - - lmtp\n"
-	"local unix - n n - - local\n"
-	"virtual unix - n n - - virtual\n"
-	"error unix - - n - - error\n"
-	"retry unix - - n - - error\n"
-	"discard unix - - n - - discard\n"
-	"imapd unix - n n - 1 imapd\n"
-	"pop3d unix - n n - 1 pop3d\n";
-
 static struct str read_file(struct arena *arena, const char *path)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -278,7 +249,7 @@ void rows_load(void)
 	struct master_cf cf, ours;
 
 	state.conf = read_both(arena, &cf);
-	master_cf_parse(arena, str_from(built_in), &ours);
+	master_cf_parse(arena, str_from(master_cf_built_in), &ours);
 	for (size_t i = 0; i < old_count; i++)
 		if (old[i].is_watched)
 			for (size_t j = 0; j < old[i].listener_count; j++)

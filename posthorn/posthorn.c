@@ -73,6 +73,7 @@ static const struct verb {
 	{ "status", run_status, "exit status 0: runs" },
 	{ "check", run_check, "the configuration and the folders; "
 		"`check sandbox`: what each daemon cannot do" },
+	{ "explain", run_explain, "what would happen to mail for an address" },
 	{ "flush", run_flush, "try to deliver everything now" },
 	{ "set-permissions", run_set_permissions,
 		"create the folders, correct owners and modes" },

@@ -43,6 +43,9 @@ bool check_configuration(struct command_line *line, bool brief);
 /* migrate.c */
 int run_migrate_tables(struct command_line *line);
 
+/* explain.c */
+int run_explain(struct command_line *line);
+
 /* probe.c */
 int run_check_sandbox(struct command_line *line);
 

@@ -166,6 +166,7 @@ enum verdict check_list(struct session *s, const struct restriction_list *list)
 	for (size_t i = 0; i < list->count && verdict == DUNNO; i++) {
 		s->check.warn = warn || list->items[i].warn;
 		verdict = check_one(s, &list->items[i]);
+		explain_restriction(s, list, &list->items[i], verdict);
 	}
 	s->check.warn = warn;
 	s->check.depth--;

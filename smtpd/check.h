@@ -51,6 +51,12 @@ enum verdict check_config_error(struct session *s, struct str problem);
 struct subject check_subject(struct session *s,
 	enum restriction_subject about);
 
+/* ---- explain.c ---- */
+
+/* One element of a list was evaluated. Nothing, unless s->explains. */
+void explain_restriction(struct session *s, const struct restriction_list *list,
+	const struct restriction *restriction, enum verdict verdict);
+
 /* ---- check_access.c ---- */
 
 /* What an access table said of `subject`. `strict`: OK is not believed. */

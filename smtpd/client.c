@@ -67,10 +67,12 @@ static void identify_socket(struct session *s)
 
 void client_identify(struct session *s)
 {
-	if (service_is_alone())
+	if (service_is_alone()) {
 		identify_alone(s);
-	else
+		explain_begin(s);
+	} else {
 		identify_socket(s);
+	}
 	s->label = arena_fmt(s->arena, "%.*s[%.*s]", STR_ARG(s->name),
 		STR_ARG(s->address_text));
 	if (s->conf->smtpd_client_port_logging)

@@ -259,7 +259,7 @@ static struct status may_begin(struct session *s)
 	}
 	if (!rate_count(s, RATE_MESSAGE, &status))
 		return status;
-	return submit_may(false);
+	return s->explains ? STATUS_OK : submit_may(false);
 }
 
 struct status mail(struct session *s, struct str arguments)

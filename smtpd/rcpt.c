@@ -129,5 +129,7 @@ struct status rcpt(struct session *s, struct str arguments)
 	s->recipient = recipient.address;
 	status = check_rcpt(s);
 	s->recipient = STR_NONE;
+	if (s->explains && status_is_ok(status))
+		return REPLY_RECIPIENT_OK; /* and that is all */
 	return status_is_ok(status) ? accept_recipient(s, &recipient) : status;
 }

@@ -101,6 +101,7 @@ struct session {
 	struct deferral deferrals[CHECK_STAGES]; /* defer_if_permit */
 	struct evaluation check;
 
+	bool explains; /* see explain.c: says what it looks at */
 	unsigned errors, junk;
 	bool saw_bare_lf, saw_bad_pipelining;
 	struct {
@@ -108,6 +109,11 @@ struct session {
 	} counts[VERBS_MOST + 1]; /* the last: unknown ones */
 	struct call *rate_call; /* to anvil; NULL: not counted */
 };
+
+/* ---- explain.c ---- */
+
+/* A session whose client wants to know what is looked at. */
+void explain_begin(struct session *s);
 
 /* ---- reply.c ---- */
 

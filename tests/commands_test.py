@@ -46,7 +46,8 @@ def test_every_program_says_what_it_is():
     for folder in (SBIN, LIBEXEC):
         for name in sorted(os.listdir(folder)):
             path = folder + "/" + name
-            if os.path.isdir(path) or not os.access(path, os.X_OK):
+            if os.path.isdir(path) or not os.access(path, os.X_OK) or \
+                    name.endswith(".so"):
                 continue
             for option, pattern in (("--help", r"(?i)usage: \S+"),
                                     ("--version", r"\d+\.\d+")):

@@ -69,6 +69,9 @@ struct master_cf {
 	size_t finding_count, finding_capacity;
 };
 
+/* Services that master.cf need not have, as a file's text. */
+extern const char master_cf_built_in[];
+
 /* All rows of a file's text. Of two rows with the same service and type the
  * last one counts (with a warning). */
 void master_cf_parse(struct arena *arena, struct str text,

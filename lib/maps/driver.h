@@ -52,6 +52,7 @@ struct map {
 	void *state;
 	unsigned flags;
 	bool is_pattern;
+	unsigned line; /* of the rule that matched last; pattern types only */
 	const struct conf *conf;
 };
 
@@ -67,6 +68,8 @@ struct map *map_open_or(struct arena *arena, const struct conf *conf,
 	struct str element, unsigned flags, unsigned depth, struct str *error);
 enum maps_result map_find(struct map *map, struct arena *arena, struct str key,
 	struct str *value);
+/* trace.c: something was found. */
+void map_tell(const struct map *map, struct str key, struct str value);
 /* drivers.c: NULL: no such type. */
 const struct map_driver *map_driver_find(struct str type);
 

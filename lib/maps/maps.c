@@ -165,6 +165,8 @@ static enum maps_result find(struct maps *maps, struct arena *arena,
 			log_warning("%.*s lookup error for \"%.*s\"",
 				STR_ARG(maps->failed), STR_ARG(key));
 		}
+		if (result == MAPS_FOUND)
+			map_tell(map, key, *value);
 		if (result != MAPS_ABSENT)
 			return result;
 	}

@@ -321,6 +321,7 @@ enum maps_result pattern_find(struct map *map, struct arena *arena,
 			i++;
 			continue;
 		}
+		map->line = rule->line;
 		*value = rule->substitutes ?
 			substitute(arena, rule->result, &groups) :
 			rule->result;

@@ -388,6 +388,22 @@ enum maps_result rewrite_all(struct rewriter *rewriter, struct arena *arena,
 	return str_eq(before, *address) ? MAPS_ABSENT : MAPS_FOUND;
 }
 
+/* ---- copies ---- */
+
+enum maps_result rewrite_find_copies(const struct rewriter *rewriter,
+	struct arena *arena, struct maps *bcc, struct str address,
+	struct str *list)
+{
+	struct address_how how = { .conf = rewriter->conf,
+		.forms = ADDRESS_CANONICAL };
+
+	if (maps_is_empty(bcc) || address.len == 0)
+		return MAPS_ABSENT;
+	how.domain_is_ours = resolve_is_ours(rewriter->router, arena,
+		mail_address_domain(address)) == MAPS_FOUND;
+	return maps_find_address(bcc, arena, address, &how, list, NULL, NULL);
+}
+
 /* ---- virtual aliases ---- */
 
 /* An address that is still to be looked up. */

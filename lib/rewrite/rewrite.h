@@ -63,6 +63,12 @@ enum maps_result rewrite_generic(struct rewriter *rewriter,
 	struct arena *arena, struct maps *maps, const char *parameter,
 	struct str *address);
 
+/* What a bcc table has for the address: a list of addresses, which are not
+ * rewritten yet. */
+enum maps_result rewrite_find_copies(const struct rewriter *rewriter,
+	struct arena *arena, struct maps *bcc, struct str address,
+	struct str *list);
+
 struct rewrite_aliases {
 	struct str *addresses; /* at least one, in order, without doubles */
 	size_t count;
