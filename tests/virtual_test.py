@@ -118,5 +118,23 @@ def test_a_child_that_dies_is_replaced():
         mta.wait_log(r"child \d+ killed by signal 9")
 
 
+def test_an_agent_that_dies_once_defers_nothing():
+    with Virtual() as mta:
+        mta.start()
+        mta.send("a@example.net", ["alice@example.org"], text("1"))
+        wait_for(lambda: len(mta.alice()) == 1, "the first message")
+        # it dies with the message in hand, or before it has it
+        pids = mta.pids("virtual")
+        for pid in pids:
+            os.kill(pid, 19)
+        for i in range(5):
+            mta.send("a@example.net", ["alice@example.org"], text("2"))
+        for pid in pids:
+            os.kill(pid, 9)
+        mta.wait_empty()
+        equal(len(mta.alice()), 6)
+        equal("status=deferred" in mta.log(), False)
+
+
 if __name__ == "__main__":
     main(globals())

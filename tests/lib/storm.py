@@ -245,6 +245,22 @@ def by_swaks(port):
     return deliver
 
 
+def by_smtp_source(mta):
+    """smtp-source(1): exit 0 means that its one message was taken."""
+    def deliver(name, address):
+        with tempfile.NamedTemporaryFile("w", suffix=".eml") as file:
+            file.write(text_of(name).replace("\r", ""))
+            file.flush()
+            done = subprocess.run(
+                [instance.SBIN + "/smtp-source", "-m", "1", "-F", file.name,
+                 "-f", "bounces@example.org", "-t", address,
+                 "127.0.0.1:%d" % mta.smtp_port],
+                env=mta.env, timeout=120, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return done.returncode == 0
+    return deliver
+
+
 # ---- what there is afterwards ----------------------------------------------
 
 def ids_in(octets):
