@@ -181,6 +181,7 @@ class Lab:
         self.repeats = False    # may what the fault hits deliver twice?
         self.suspects = []      # ids that arrived once more
         self.excused = set()    # ids whose delivery was cut off by a fault
+        self.current = set()    # ids of this run
         self.alive = set()      # ids that may still be on their way
         self.queue_ids = {}     # id: its queue ID
         self.deleted = set()    # ids that postsuper -d said it deleted
@@ -275,11 +276,14 @@ class Lab:
         name = "id%d" % self.serial
         self.labels[name] = label
         self.alive.add(name)
+        self.current.add(name)
         return name
 
     def excuse_all(self):
-        """A fault cut off deliveries: of these, any may be repeated."""
-        self.excused |= self.alive
+        """A fault cut off deliveries: of these, any may be repeated (of
+        this run also what was just removed: qmgr writes marks before it
+        waits, and may have died before that)."""
+        self.excused |= self.alive | self.current
 
     def collect(self):
         """Take in what has arrived."""
@@ -318,7 +322,7 @@ class Lab:
 
     def may_be_double(self, name):
         return name in self.excused or (
-            self.repeats and name in self.alive and
+            self.repeats and name in self.alive | self.current and
             self.switchboard.control.fired > 0)
 
     def conclude(self, name, outcome):
