@@ -17,6 +17,13 @@ int smtp_main(int argc, char **argv);
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len);
+const char *__lsan_default_suppressions(void);
+
+/* What a process has for good, nobody need remember. */
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:prepare";
+}
 
 enum {
 	IS_LMTP = 1,
