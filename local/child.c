@@ -19,7 +19,8 @@
 
 enum {
 	RECEIVE_S = 300,
-	PASSWD_OCTETS = 64 * 1024,
+	PASSWD_OCTETS = 2 * 1024, /* of an entry, at first */
+	PASSWD_OCTETS_MOST = 64 * 1024,
 	HEADER_MOST = 100 * 1024,
 	READ_AT_ONCE = 16 * 1024,
 	LOGIN_MOST = 256, /* LOGIN_NAME_MAX: a longer name is no user's */
@@ -31,6 +32,7 @@ struct lookup {
 	const char *name;
 	struct passwd entry, *found;
 	char *text;
+	size_t octets;
 	int error;
 	bool has_home;
 };
@@ -42,7 +44,7 @@ static int find_passwd(void *context)
 	struct stat st;
 
 	lookup->error = getpwnam_r(lookup->name, &lookup->entry, lookup->text,
-		PASSWD_OCTETS, &lookup->found);
+		lookup->octets, &lookup->found);
 	lookup->has_home = lookup->found &&
 		stat(lookup->entry.pw_dir, &st) == 0 && S_ISDIR(st.st_mode);
 	return 0;
@@ -57,7 +59,7 @@ static bool means_absent(int error)
 static void serve_user(struct call *call)
 {
 	struct arena *arena = call_arena(call);
-	struct lookup lookup = { .text = arena_alloc(arena, PASSWD_OCTETS) };
+	struct lookup lookup = { .octets = PASSWD_OCTETS / 2 };
 	struct msg_local_user m;
 	struct msg_local_user_is is = { 0 };
 
@@ -66,7 +68,12 @@ static void serve_user(struct call *call)
 	/* The C library takes space for a name from the stack. */
 	if (m.name.len < LOGIN_MOST) {
 		lookup.name = arena_cstr(arena, m.name);
-		io_help(find_passwd, &lookup);
+		do {
+			lookup.octets *= 2;
+			lookup.text = arena_alloc(arena, lookup.octets);
+			io_help(find_passwd, &lookup);
+		} while (lookup.error == ERANGE &&
+			lookup.octets < PASSWD_OCTETS_MOST);
 	}
 	if (lookup.found) {
 		is = (struct msg_local_user_is){

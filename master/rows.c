@@ -68,7 +68,7 @@ static void set_limits(struct row *row, const struct master_cf_row *cf,
 	const struct conf *conf)
 {
 	int64_t limit = conf->default_process_limit;
-	bool is_parent = row->program && row->program->flags & PROGRAM_PARENT;
+	bool shares = row->program && row->program->flags & PROGRAM_SHARES;
 
 	row->fibers = row->program ? row->program->fibers : 1;
 	row->fibers = service_fiber_limit(conf, row->name, row->command,
@@ -84,12 +84,12 @@ static void set_limits(struct row *row, const struct master_cf_row *cf,
 
 		row->sessions = (unsigned)cf->maxproc;
 		needed = (row->sessions + row->fibers - 1) / row->fibers;
-		if (needed < state.cpus && !is_parent)
+		if (needed < state.cpus && !shares)
 			needed = state.cpus < row->sessions ? state.cpus :
 							      row->sessions;
 		row->processes = needed < UNLIMITED ? needed : UNLIMITED;
 	}
-	row->worthwhile = is_parent ? 1 : row->processes < state.cpus ?
+	row->worthwhile = shares ? 1 : row->processes < state.cpus ?
 		row->processes : state.cpus;
 	row->at_once = row->sessions ? row->sessions : row->processes;
 	if (!row->sessions && row->program &&

@@ -228,7 +228,9 @@ int io_accept(int listener, struct sockaddr_storage *address,
 {
 	struct moment until = moment_after(timeout);
 
-	for (;;) {
+	/* Waiting first costs nothing where one waits anyway; an accept4 that
+	 * finds nobody would be a call for each client. */
+	while (ready_wait_exclusive(listener, moment_left(until))) {
 		socklen_t len = sizeof(*address);
 		int fd = accept4(listener, (struct sockaddr *)address,
 			address ? &len : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -237,13 +239,10 @@ int io_accept(int listener, struct sockaddr_storage *address,
 			io_fresh(fd);
 			return fd;
 		}
-		if (is_passing(errno))
-			continue;
-		if (errno != EAGAIN)
-			return -1;
-		if (!ready_wait_exclusive(listener, moment_left(until)))
+		if (!is_passing(errno) && errno != EAGAIN)
 			return -1;
 	}
+	return -1;
 }
 
 bool io_connect(int fd, const struct sockaddr *address, socklen_t len,

@@ -17,7 +17,7 @@ enum {
 	PROGRAM_AGENT = 32,
 	PROGRAM_SOLE = 64,
 	PROGRAM_WAITS = 128,
-	PROGRAM_PARENT = 256,
+	PROGRAM_SHARES = 256,
 };
 
 struct program {

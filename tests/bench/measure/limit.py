@@ -12,13 +12,18 @@ class CutOff(Exception):
 def limit(seconds, what):
     def ring(*_):
         raise CutOff("%s: cut off after %d s" % (what, seconds))
-    before = signal.signal(signal.SIGALRM, ring)
+    handler, begin = signal.getsignal(signal.SIGALRM), time.monotonic()
+    around = signal.alarm(0)  # what is left of a limit around this one
+    seconds = min(seconds, around or seconds)
+    signal.signal(signal.SIGALRM, ring)
     signal.alarm(int(seconds))
     try:
         yield
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, handler)
+        if around:
+            signal.alarm(max(1, int(around - time.monotonic() + begin)))
 
 
 def until(condition, pause=0.02):
