@@ -242,7 +242,8 @@ def compare(lines, ours, theirs):
 
 
 def both(mta):
-    lay_over_usr("postfix", "postfix-lmdb", "postfix-cdb")
+    lay_over_usr("postfix", "postfix-lmdb", "postfix-cdb",
+                 found="/usr/lib/postfix/postfix-lmdb.so")
     ours, theirs = mta.path("ours"), mta.path("theirs")
     for folder in (ours, theirs):
         make_folder(folder)
