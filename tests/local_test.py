@@ -82,6 +82,22 @@ def test_a_mailbox_in_the_home():
         equal(status.st_mode & 0o777, 0o700)
 
 
+def test_homes_below_a_closed_folder():
+    """Its users may pass /home and not read it: its names are made durable
+    in another way."""
+    with Local() as mta:
+        above = os.path.dirname(mta.home("alice").rstrip("/"))
+        mode = os.stat(above).st_mode & 0o777
+        os.chmod(above, 0o711)
+        try:
+            mta.start()
+            mta.send("a@example.net", ["alice@example.org"], text())
+            mta.wait_empty()
+            mta.wait_messages("alice")
+        finally:
+            os.chmod(above, mode)
+
+
 def test_an_mbox_in_the_spool():
     with Local(home_mailbox="") as mta:
         mta.set(mail_spool_directory=mta.mail)

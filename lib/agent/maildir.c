@@ -387,8 +387,8 @@ static bool sync_folder(const struct maildir_store *store,
 }
 
 /* The names on the way to a new Maildir: each in the folder above. */
-static bool sync_way(const struct maildir_store *store, struct arena *arena,
-	struct str folder)
+static bool sync_each_above(const struct maildir_store *store,
+	struct arena *arena, struct str folder)
 {
 	if (!sync_folder(store, arena, folder, ""))
 		return false;
@@ -398,6 +398,16 @@ static bool sync_way(const struct maildir_store *store, struct arena *arena,
 			return false;
 	return folder.p[0] == '/' ||
 		sync_folder(store, arena, STR("."), "");
+}
+
+/* A folder above may be one that this user passes and cannot read: then the
+ * whole file system is flushed. */
+static bool sync_way(const struct maildir_store *store, struct arena *arena,
+	struct str folder)
+{
+	if (sync_each_above(store, arena, folder))
+		return true;
+	return errno == EACCES && store->calls->sync_all(store->base) == 0;
 }
 
 static bool settle_one(const struct maildir_store *store, struct arena *arena,

@@ -29,7 +29,7 @@ static struct {
 	size_t count;
 	unsigned file_syncs, all_syncs, folder_syncs;
 	bool lies; /* flushes do nothing: the model must notice */
-	bool fails, folders_fail, elsewhere, alone;
+	bool fails, folders_fail, elsewhere, alone, is_closed_above;
 } disk;
 
 static char folder[] = "/tmp/posthorn-maildir-XXXXXX";
@@ -104,6 +104,10 @@ static int model_sync_folder(int at, const char *path)
 	disk.folder_syncs++;
 	if (disk.folders_fail) {
 		errno = EIO;
+		return -1;
+	}
+	if (disk.is_closed_above && !strstr(path, "/new")) {
+		errno = EACCES;
 		return -1;
 	}
 	for (size_t i = 0; !disk.lies && i < disk.count; i++)
@@ -315,6 +319,21 @@ static void what_cannot_be_made_durable_is_withdrawn(void **state)
 	assert_true(disk.folder_syncs >= 3 + 3 * 3); /* and the way to it */
 }
 
+/* /home with mode 0711: its users cannot open it to flush it. */
+static void a_folder_above_may_be_closed(void **state)
+{
+	(void)state;
+	disk.is_closed_above = true;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	assert_int_equal(run.settled, 1);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.all_syncs, 1);
+	run.look = true;
+	deliver_many(1);
+	assert_int_equal(run.settled, 1);
+}
+
 static void a_second_delivery_finds_the_first(void **state)
 {
 	struct str name;
@@ -363,6 +382,7 @@ int main(void)
 		TEST(after_an_error_each_by_itself),
 		TEST(other_file_systems_are_flushed_themselves),
 		TEST(what_cannot_be_made_durable_is_withdrawn),
+		TEST(a_folder_above_may_be_closed),
 		TEST(a_second_delivery_finds_the_first),
 		TEST(names_are_the_same_again),
 	};
