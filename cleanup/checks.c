@@ -35,7 +35,6 @@ struct word {
 	struct intake *intake;
 	enum check_kind kind;
 	struct str line, argument;
-	struct str *text;
 };
 
 struct str checks_client(const struct intake *intake)
@@ -154,64 +153,19 @@ static enum check_result do_bcc(const struct word *word)
 	return CHECK_KEEP;
 }
 
-static enum check_result do_ignore(const struct word *word)
-{
-	(void)word;
-	return CHECK_DROP;
-}
-
-static enum check_result do_strip(const struct word *word)
-{
-	log_action(word, "strip");
-	return CHECK_DROP;
-}
-
-static enum check_result do_info(const struct word *word)
-{
-	log_action(word, "info");
-	return CHECK_KEEP;
-}
-
-static enum check_result do_warn(const struct word *word)
-{
-	log_action(word, "warning");
-	return CHECK_KEEP;
-}
-
-static enum check_result do_pass(const struct word *word)
-{
-	(void)word;
-	return CHECK_KEEP;
-}
-
-static enum check_result do_replace(const struct word *word)
-{
-	log_action(word, "replace");
-	*word->text = arena_copy(word->intake->arena, word->argument);
-	return CHECK_REPLACE;
-}
-
-static enum check_result do_prepend(const struct word *word)
-{
-	log_action(word, "prepend");
-	*word->text = arena_copy(word->intake->arena, word->argument);
-	return CHECK_PREPEND;
-}
-
 /* clang-format off */
+/* What concerns the whole message. */
 static const struct action {
 	const char *name;
 	enum check_result (*run)(const struct word *word);
 	bool needs_argument;
 } actions[] = {
-	{ "BCC",      do_bcc,      true },  { "DISCARD",  do_discard, false },
-	{ "DUNNO",    do_pass,     false }, { "FILTER",   do_filter,  true },
-	{ "HOLD",     do_hold,     false }, { "IGNORE",   do_ignore,  false },
-	{ "INFO",     do_info,     false }, { "OK",       do_pass,    false },
-	{ "PASS",     do_pass,     false }, { "PREPEND",  do_prepend, true },
-	{ "REDIRECT", do_redirect, true },  { "REJECT",   do_reject,  false },
-	{ "REPLACE",  do_replace,  true },  { "STRIP",    do_strip,   false },
-	{ "WARN",     do_warn,     false },
+	{ "BCC",      do_bcc,      true },
+	{ "DISCARD",  do_discard,  false },
+	{ "FILTER",   do_filter,   true },
+	{ "HOLD",     do_hold,     false },
+	{ "REDIRECT", do_redirect, true },
+	{ "REJECT",   do_reject,   false },
 };
 /* clang-format on */
 
@@ -234,8 +188,8 @@ static enum check_result judge(void *context, enum check_kind kind,
 	struct str line, struct str *text)
 {
 	struct intake *intake = context;
-	struct word word = { .intake = intake, .kind = kind, .line = line,
-		.text = text };
+	struct word word = { .intake = intake, .kind = kind, .line = line };
+	const struct line_action *of_line;
 	const struct action *action;
 	struct check_word said;
 
@@ -249,6 +203,13 @@ static enum check_result judge(void *context, enum check_kind kind,
 		break;
 	}
 	word.argument = said.argument;
+	of_line = line_action_find(&said);
+	if (of_line) {
+		if (of_line->logged)
+			log_action(&word, of_line->logged);
+		*text = said.argument;
+		return of_line->result;
+	}
 	action = find_action(said.action);
 	if (action && (word.argument.len > 0 || !action->needs_argument))
 		return action->run(&word);

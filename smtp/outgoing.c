@@ -54,128 +54,54 @@ struct job {
 
 /* ---- smtp_*_checks ---- */
 
-struct word {
-	struct job *job;
-	enum check_kind kind;
-	struct str line, argument;
-	struct str *text;
-};
-
-static void log_action(const struct word *word, const char *action)
+static void log_action(const struct job *job, const char *action,
+	enum check_kind kind, struct str line, struct str argument)
 {
-	log_info("%.*s: %s: %s %.*s%s%.*s",
-		STR_ARG(word->job->delivery->m.queue_id), action,
-		check_kind_name(word->kind),
-		STR_ARG(str_first(word->line, LOGGED_MOST)),
-		word->argument.len ? ": " : "", STR_ARG(word->argument));
+	log_info("%.*s: %s: %s %.*s%s%.*s", STR_ARG(job->delivery->m.queue_id),
+		action, check_kind_name(kind),
+		STR_ARG(str_first(line, LOGGED_MOST)),
+		argument.len ? ": " : "", STR_ARG(argument));
 }
 
-static enum check_result do_pass(const struct word *word)
-{
-	(void)word;
-	return CHECK_KEEP;
-}
-
-static enum check_result do_ignore(const struct word *word)
-{
-	(void)word;
-	return CHECK_DROP;
-}
-
-static enum check_result do_strip(const struct word *word)
-{
-	log_action(word, "strip");
-	return CHECK_DROP;
-}
-
-static enum check_result do_info(const struct word *word)
-{
-	log_action(word, "info");
-	return CHECK_KEEP;
-}
-
-static enum check_result do_warn(const struct word *word)
-{
-	log_action(word, "warning");
-	return CHECK_KEEP;
-}
-
-static enum check_result do_prepend(const struct word *word)
-{
-	log_action(word, "prepend");
-	*word->text = word->argument;
-	return CHECK_PREPEND;
-}
-
-static enum check_result do_replace(const struct word *word)
-{
-	log_action(word, "replace");
-	*word->text = word->argument;
-	return CHECK_REPLACE;
-}
-
-/* The other actions of header_checks(5) come too late here. */
-static const struct action {
-	const char *name;
-	enum check_result (*run)(const struct word *word);
-	bool needs_argument;
-} actions[] = {
-	{ "DUNNO", do_pass, false },
-	{ "IGNORE", do_ignore, false },
-	{ "INFO", do_info, false },
-	{ "OK", do_pass, false },
-	{ "PASS", do_pass, false },
-	{ "PREPEND", do_prepend, true },
-	{ "REPLACE", do_replace, true },
-	{ "STRIP", do_strip, false },
-	{ "WARN", do_warn, false },
-};
-
-static const struct action *find_action(struct str name)
-{
-	for (size_t i = 0; i < COUNT(actions); i++)
-		if (str_is_nocase(name, actions[i].name))
-			return &actions[i];
-	return NULL;
-}
-
-static enum check_result refuse(const struct word *word, struct status status,
-	const char *why)
+static enum check_result refuse(struct job *job, enum check_kind kind,
+	struct status status, const char *why)
 {
 	log_warning("%.*s: %s: %s: mail waits",
-		STR_ARG(word->job->delivery->m.queue_id),
-		checks_parameter(rules.checks, word->kind), why);
-	word->job->status = status;
+		STR_ARG(job->delivery->m.queue_id),
+		checks_parameter(rules.checks, kind), why);
+	job->status = status;
 	return CHECK_STOP;
 }
 
+/* What is not for a line alone comes too late here. */
 static enum check_result judge(void *context, enum check_kind kind,
 	struct str line, struct str *text)
 {
 	struct job *job = context;
-	struct word word = { .job = job, .kind = kind, .line = line,
-		.text = text };
-	const struct action *action;
-	struct check_word said;
+	const struct line_action *action;
+	struct check_word word;
 
-	switch (checks_find(rules.checks, job->arena, kind, line, &said)) {
+	switch (checks_find(rules.checks, job->arena, kind, line, &word)) {
 	case MAPS_ABSENT:
 		return CHECK_KEEP;
 	case MAPS_ERROR:
-		return refuse(&word,
+		return refuse(job, kind,
 			STATUS(451, 3, 0, "header or body checks lookup error"),
 			"lookup problem");
 	case MAPS_FOUND:
 		break;
 	}
-	word.argument = said.argument;
-	action = find_action(said.action);
-	if (action && (word.argument.len > 0 || !action->needs_argument))
-		return action->run(&word);
-	return refuse(&word,
-		STATUS(451, 3, 5, "unsupported action in a header or body check"),
-		"an action that is unknown or not for mail that leaves, or one "
-		"without its argument");
+	action = line_action_find(&word);
+	if (!action)
+		return refuse(job, kind,
+			STATUS(451, 3, 5,
+				"unsupported action in a header or body check"),
+			"an action that is unknown or not for mail that "
+			"leaves, or one without its argument");
+	if (action->logged)
+		log_action(job, action->logged, kind, line, word.argument);
+	*text = word.argument;
+	return action->result;
 }
 
 /* ---- smtp_generic_maps ---- */

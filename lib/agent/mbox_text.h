@@ -38,8 +38,8 @@ enum mbox_found {
 /*
  * Looks through the end of the file, as far back as a redelivery can be behind
  * its first attempt. *at: where the "From " line of what was found begins. Less
- * than `head` and the first line of the content (which names the queue ID) is
- * nobody's part.
+ * than `head` and the first line of the content is nobody's part. A part ends
+ * with the file: nobody but an attempt that was cut off leaves one.
  */
 must_check bool mbox_text_find(struct arena *arena,
 	const struct content *content, struct str head, int fd, off_t size,

@@ -48,3 +48,28 @@ enum maps_result checks_find(struct checks *checks, struct arena *arena,
 	}
 	return result;
 }
+
+static const struct line_action line_actions[] = {
+	{ "DUNNO", CHECK_KEEP, NULL, false },
+	{ "IGNORE", CHECK_DROP, NULL, false },
+	{ "INFO", CHECK_KEEP, "info", false },
+	{ "OK", CHECK_KEEP, NULL, false },
+	{ "PASS", CHECK_KEEP, NULL, false },
+	{ "PREPEND", CHECK_PREPEND, "prepend", true },
+	{ "REPLACE", CHECK_REPLACE, "replace", true },
+	{ "STRIP", CHECK_DROP, "strip", false },
+	{ "WARN", CHECK_KEEP, "warning", false },
+};
+
+const struct line_action *line_action_find(const struct check_word *word)
+{
+	for (size_t i = 0; i < COUNT(line_actions); i++) {
+		const struct line_action *action = &line_actions[i];
+
+		if (str_is_nocase(word->action, action->name))
+			return word->argument.len || !action->needs_argument ?
+				action :
+				NULL;
+	}
+	return NULL;
+}

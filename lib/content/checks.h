@@ -40,6 +40,26 @@ struct check_word {
 	struct str action, argument; /* argument: may be empty */
 };
 
+enum check_result {
+	CHECK_KEEP,
+	CHECK_DROP,    /* IGNORE, STRIP */
+	CHECK_REPLACE, /* *text is what stands there now */
+	CHECK_PREPEND, /* *text goes before it */
+	CHECK_STOP,    /* nothing else matters: the walk ends */
+};
+
+/* An action that concerns its line alone. */
+struct line_action {
+	const char *name;
+	enum check_result result; /* with the argument as its text */
+	const char *logged;       /* "warning"; NULL: not logged */
+	bool needs_argument;
+};
+
+/* DUNNO IGNORE INFO OK PASS PREPEND REPLACE STRIP WARN, without case; NULL:
+ * none of them, or its argument is missing. */
+const struct line_action *line_action_find(const struct check_word *word);
+
 enum maps_result checks_find(struct checks *checks, struct arena *arena,
 	enum check_kind kind, struct str line, struct check_word *word);
 

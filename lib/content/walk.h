@@ -12,14 +12,6 @@
 #include "content/checks.h"
 #include "mail/header.h"
 
-enum check_result {
-	CHECK_KEEP,
-	CHECK_DROP,    /* IGNORE, STRIP */
-	CHECK_REPLACE, /* *text is what stands there now */
-	CHECK_PREPEND, /* *text goes before it */
-	CHECK_STOP,    /* nothing else matters: the walk ends */
-};
-
 struct walk {
 	struct arena *arena;
 	const struct conf *conf; /* body_checks_size_limit, line_length_limit */
