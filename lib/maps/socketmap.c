@@ -2,12 +2,10 @@
  * socketmap:inet:host:port:name, socketmap:unix:path:name: a server that is
  * asked "name key" in a netstring.
  */
-#include "maps/driver.h"
+#include "maps/asked.h"
 
 #include <errno.h>
 
-#include "base/log.h"
-#include "maps/link.h"
 #include "maps/wire.h"
 
 enum {
@@ -23,21 +21,14 @@ struct socketmap {
 	struct str name;
 };
 
-struct asked {
-	struct map *map;
-	struct arena *arena;
-	struct str key;
-	struct str *value;
-	enum maps_result result;
-};
-
 static void *socketmap_open(struct map_opening *opening)
 {
 	struct socketmap *socketmap = arena_new_of(opening->arena,
 		struct socketmap);
 	struct wire_place place;
 
-	if (!wire_socketmap_place(opening->arena, opening->name, &place))
+	if (!wire_socketmap_place(opening->arena, opening->name, &place) ||
+		place.name.len >= WIRE_REQUEST_MOST)
 		return map_cannot(opening, "socketmap:%.*s: expected "
 			"socketmap:inet:host:port:name or "
 			"socketmap:unix:path:name",
@@ -101,12 +92,8 @@ static bool ask(struct stream *stream, void *context)
 		    STR_ARG(socketmap->name), STR_ARG(asked->key)) ||
 		!read_netstring(stream, asked->arena, &text))
 		return false;
-	if (wire_socketmap_reply(text, &asked->result, asked->value))
-		return true;
-	log_warning("table %.*s: unexpected reply: %.100s",
-		STR_ARG(asked->map->label), arena_cstr(asked->arena, text));
-	errno = EPROTO;
-	return false;
+	return wire_socketmap_reply(text, &asked->result, asked->value) ||
+		asked_is_odd(asked, text);
 }
 
 static enum maps_result socketmap_find(struct map *map, struct arena *arena,
@@ -116,20 +103,8 @@ static enum maps_result socketmap_find(struct map *map, struct arena *arena,
 	struct asked asked = { .map = map, .arena = arena, .key = key,
 		.value = value };
 
-	if (socketmap->name.len + key.len + 1 > WIRE_REQUEST_MOST) {
-		log_warning("table %.*s: search key is too long",
-			STR_ARG(map->label));
-		return MAPS_ABSENT;
-	}
-	if (!link_talk(socketmap->links, ask, &asked)) {
-		log_warning("table %.*s: lookup failed: %m",
-			STR_ARG(map->label));
-		return MAPS_ERROR;
-	}
-	if (asked.result == MAPS_ERROR)
-		log_warning("table %.*s: the server says: %.*s",
-			STR_ARG(map->label), STR_ARG(*value));
-	return asked.result;
+	return asked_find(&asked, socketmap->links, ask,
+		WIRE_REQUEST_MOST - 1 - socketmap->name.len);
 }
 
 const struct map_driver map_socketmap = {

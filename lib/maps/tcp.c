@@ -1,12 +1,7 @@
 /*
  * tcp:host:port: a server that is asked "get key" in one line.
  */
-#include "maps/driver.h"
-
-#include <errno.h>
-
-#include "base/log.h"
-#include "maps/link.h"
+#include "maps/asked.h"
 #include "maps/wire.h"
 
 enum {
@@ -14,14 +9,6 @@ enum {
 	KEEP_S = 10,
 	TRIES = 2,
 	PAUSE_S = 1,
-};
-
-struct asked {
-	struct map *map;
-	struct arena *arena;
-	struct str key; /* encoded */
-	struct str *value;
-	enum maps_result result;
 };
 
 static void *tcp_open(struct map_opening *opening)
@@ -50,12 +37,9 @@ static bool ask(struct stream *stream, void *context)
 	if (!io_fmt(stream, "get %.*s\n", STR_ARG(asked->key)) ||
 		!io_line(stream, &line, span_s(TIMEOUT_S)))
 		return false;
-	if (wire_tcp_reply(asked->arena, line, &asked->result, asked->value))
-		return true;
-	log_warning("read TCP map reply from %.*s: unexpected: %.100s",
-		STR_ARG(asked->map->label), arena_cstr(asked->arena, line));
-	errno = EPROTO;
-	return false;
+	return wire_tcp_reply(asked->arena, line, &asked->result,
+		       asked->value) ||
+		asked_is_odd(asked, line);
 }
 
 static enum maps_result tcp_find(struct map *map, struct arena *arena,
@@ -68,20 +52,8 @@ static enum maps_result tcp_find(struct map *map, struct arena *arena,
 		.value = value,
 	};
 
-	if (asked.key.len > WIRE_TCP_MOST - sizeof("get \n")) {
-		log_warning("table %.*s: search key is too long",
-			STR_ARG(map->label));
-		return MAPS_ABSENT;
-	}
-	if (!link_talk(map->state, ask, &asked)) {
-		log_warning("table %.*s: lookup failed: %m",
-			STR_ARG(map->label));
-		return MAPS_ERROR;
-	}
-	if (asked.result == MAPS_ERROR)
-		log_warning("table %.*s: the server says: %.*s",
-			STR_ARG(map->label), STR_ARG(*value));
-	return asked.result;
+	return asked_find(&asked, map->state, ask,
+		WIRE_TCP_MOST - sizeof("get \n"));
 }
 
 const struct map_driver map_tcp = {
