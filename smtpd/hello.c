@@ -19,7 +19,7 @@ static void offer_vrfy(struct session *s, struct buf *out)
 
 static void offer_starttls(struct session *s, struct buf *out)
 {
-	if (server.tls && !s->has_tls)
+	if (server.tls.context && !s->has_tls)
 		buf_text(out, "STARTTLS");
 }
 

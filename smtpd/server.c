@@ -74,123 +74,6 @@ static void open_lists(void)
 			"defer_if_permit or check_relay_domains");
 }
 
-/* ---- TLS ---- */
-
-enum {
-	CHAINS_MOST = 16,
-};
-
-static const char *cstr(struct str text)
-{
-	return text.len > 0 ? arena_cstr(server.arena, text) : NULL;
-}
-
-static size_t add_pair(struct tls_chain *chains, size_t count,
-	struct str cert, struct str key)
-{
-	if (cert.len == 0 || str_is_nocase(cert, "none"))
-		return count;
-	chains[count] = (struct tls_chain){
-		.cert_file = cstr(cert), .key_file = cstr(key),
-	};
-	return count + 1;
-}
-
-/* smtpd_tls_chain_files, else the older pairs. */
-static size_t find_chains(struct tls_chain *chains)
-{
-	const struct conf *conf = server.conf;
-	struct str rest = conf->smtpd_tls_chain_files, item;
-	size_t count = 0;
-
-	while (count < CHAINS_MOST && str_take_item(&rest, ", \t\r\n", &item))
-		chains[count++] = (struct tls_chain){
-			.cert_file = cstr(item), .is_chain_file = true,
-		};
-	if (count > 0)
-		return count;
-	count = add_pair(chains, count, conf->smtpd_tls_cert_file,
-		conf->smtpd_tls_key_file);
-	count = add_pair(chains, count, conf->smtpd_tls_eccert_file,
-		conf->smtpd_tls_eckey_file);
-	return add_pair(chains, count, conf->smtpd_tls_dcert_file,
-		conf->smtpd_tls_dkey_file);
-}
-
-/* OpenSSL's list for a grade of tls_..._cipherlist. */
-static struct str cipher_list(struct str grade)
-{
-	const struct conf *conf = server.conf;
-	const struct {
-		const char *grade;
-		struct str list;
-	} grades[] = {
-		{ "high", conf->tls_high_cipherlist },
-		{ "medium", conf->tls_medium_cipherlist },
-		{ "null", conf->tls_null_cipherlist },
-	};
-
-	for (size_t i = 0; i < COUNT(grades); i++)
-		if (str_is_nocase(grade, grades[i].grade))
-			return grades[i].list;
-	return conf->tls_medium_cipherlist;
-}
-
-static void open_tls(void)
-{
-	const struct conf *conf = server.conf;
-	bool must = server.tls_required;
-	struct tls_chain chains[CHAINS_MOST + 3];
-	struct tls_options options = {
-		.is_server = true, .chains = chains,
-		.chain_count = find_chains(chains),
-		.ca_file = cstr(conf->smtpd_tls_CAfile),
-		.ca_path = cstr(conf->smtpd_tls_CApath),
-		.ask_peer = conf->smtpd_tls_ask_ccert ||
-			conf->smtpd_tls_req_ccert,
-		.require_peer = must && conf->smtpd_tls_req_ccert,
-		.verify_depth = (unsigned)conf->smtpd_tls_ccert_verifydepth,
-		.digest = cstr(conf->smtpd_tls_fingerprint_digest),
-		.protocols = must ? conf->smtpd_tls_mandatory_protocols :
-			conf->smtpd_tls_protocols,
-		.ciphers = cipher_list(must ? conf->smtpd_tls_mandatory_ciphers :
-			conf->smtpd_tls_ciphers),
-		.exclude = conf->smtpd_tls_exclude_ciphers,
-		.is_opportunistic = !must,
-		.prefer_server = conf->tls_preempt_cipherlist,
-		.session_timeout = conf->smtpd_tls_session_cache_timeout,
-	};
-
-	if (must)
-		options.exclude = arena_fmt(server.arena, "%.*s %.*s",
-			STR_ARG(conf->smtpd_tls_exclude_ciphers),
-			STR_ARG(conf->smtpd_tls_mandatory_exclude_ciphers));
-	maps_watch_tls(&options);
-	if (options.chain_count == 0)
-		server.tls_problem = STR("no server certs available. TLS won't "
-			"be enabled");
-	else
-		server.tls = tls_context_new(server.arena, &options,
-			&server.tls_problem);
-	if (!server.tls)
-		log_warning("%.*s", STR_ARG(server.tls_problem));
-}
-
-static void consider_tls(void)
-{
-	const struct conf *conf = server.conf;
-	struct str level = conf->smtpd_tls_security_level;
-
-	server.tls_problem = STR_NONE;
-	server.tls_wrapped = conf->smtpd_tls_wrappermode;
-	server.tls_required = server.tls_wrapped ||
-		str_is_nocase(level, "encrypt") ||
-		(level.len == 0 && conf->smtpd_enforce_tls);
-	if (server.tls_required || str_is_nocase(level, "may") ||
-		(level.len == 0 && conf->smtpd_use_tls))
-		open_tls();
-}
-
 /* ---- what is set and would be passed by ---- */
 
 static void consider_guards(void)
@@ -288,9 +171,9 @@ void server_open(const struct conf *conf)
 		&server.interfaces, &bad))
 		log_fatal("parameter inet_interfaces: no local interface "
 			"found for %.*s", STR_ARG(bad));
-	server.tls_problem = server.guard = STR_NONE;
+	server.guard = STR_NONE;
 	if (!server.is_local) {
-		consider_tls();
+		tls_server_open(server.arena, conf, &server.tls);
 		consider_guards();
 	}
 	consider_newlines();

@@ -10,11 +10,11 @@
 #include "config/interfaces.h"
 #include "maps/maps.h"
 #include "maps/match.h"
+#include "maps/tls_server.h"
 #include "rewrite/resolve.h"
 #include "rewrite/rewrite.h"
 #include "smtp/data.h"
 #include "smtp/restriction.h"
-#include "tls/tls.h"
 
 /* Where a list of restrictions is evaluated, in this order. */
 enum check_stage {
@@ -41,9 +41,7 @@ struct server {
 	struct maps *clientcerts;
 	struct interfaces interfaces; /* inet_interfaces */
 
-	struct tls_context *tls; /* NULL: no TLS */
-	bool tls_required, tls_wrapped;
-	struct str tls_problem;  /* why a wanted context could not be made */
+	struct tls_server tls;
 
 	enum smtp_newline newline;
 	bool note_bare_newline;

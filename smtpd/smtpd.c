@@ -129,7 +129,7 @@ static struct status run_verb(struct session *s, const struct verb *verb,
 			return REPLIED;
 	}
 	count_junk(s, verb);
-	if (server.tls_required && !s->has_tls && !(verb->flags & PLAIN))
+	if (server.tls.is_required && !s->has_tls && !(verb->flags & PLAIN))
 		return REPLY_NEED_TLS;
 	if (!(verb->when & s->stage))
 		return s->stage == AT_BDAT && verb->run == rcpt ?
@@ -259,7 +259,7 @@ static bool welcome(struct session *s)
 		reply(s, status);
 		return false;
 	}
-	if (server.tls_wrapped && (!server.tls || !tls_begin(s)))
+	if (server.tls.is_wrapped && (!server.tls.context || !tls_begin(s)))
 		return false;
 	if (!s->has_tls && !service_is_alone() && io_has_input(s->io))
 		refuse_pipelining(s);

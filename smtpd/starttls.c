@@ -19,9 +19,9 @@ bool tls_begin(struct session *s)
 {
 	struct status refusal;
 
-	if (!rate_count(s, RATE_TLS, &refusal) && !server.tls_wrapped)
+	if (!rate_count(s, RATE_TLS, &refusal) && !server.tls.is_wrapped)
 		return refuse(s, refusal);
-	if (!tls_accept(s->home, s->io, server.tls,
+	if (!tls_accept(s->home, s->io, server.tls.context,
 		s->conf->smtpd_starttls_timeout, &s->tls)) {
 		log_failure(s);
 		s->is_gone = true;
@@ -30,7 +30,7 @@ bool tls_begin(struct session *s)
 	s->has_tls = true;
 	if (!str_is(s->conf->smtpd_tls_loglevel, "0"))
 		tls_log(&s->tls, "from", s->label);
-	if (s->conf->smtpd_tls_req_ccert && server.tls_required &&
+	if (s->conf->smtpd_tls_req_ccert && server.tls.is_required &&
 		!s->tls.is_trusted) {
 		log_info("NOQUEUE: abort: TLS from %.*s: %s",
 			STR_ARG(s->label), s->tls.has_peer ?
@@ -67,11 +67,11 @@ struct status starttls(struct session *s, struct str arguments)
 	if (arguments.len > 0)
 		return REPLY_STARTTLS_SYNTAX;
 	if (!s->is_esmtp || (s->hidden & HIDE_STARTTLS) ||
-		(!server.tls && str_is_none(server.tls_problem)))
+		(!server.tls.context && str_is_none(server.tls.problem)))
 		return REPLY_TLS_NOT_ENABLED;
 	if (s->has_tls)
 		return REPLY_TLS_ACTIVE;
-	if (!server.tls)
+	if (!server.tls.context)
 		return REPLY_TLS_UNAVAILABLE;
 	if (io_has_input(s->io))
 		return refuse_input(s);
