@@ -17,6 +17,7 @@ enum {
 	TIMEOUT_S = 10,
 	URI_MOST = 1024,
 	ATTRIBUTES_MOST = 256,
+	NUMBER_MOST = 1000000,
 };
 
 static const char *get(const struct module_settings *settings,
@@ -35,12 +36,17 @@ static bool is_yes(const struct module_settings *settings, const char *name,
 	return text ? strcasecmp(text, "yes") == 0 : otherwise;
 }
 
+/* What is no number that LDAP can mean counts as not set. */
 static int number(const struct module_settings *settings, const char *name,
 	int otherwise)
 {
 	const char *text = get(settings, name, NULL);
+	char *end = NULL;
+	long value = text ? strtol(text, &end, 10) : -1;
 
-	return text ? atoi(text) : otherwise;
+	return value >= 0 && value <= NUMBER_MOST && *end == '\0' ?
+		(int)value :
+		otherwise;
 }
 
 static void uri_of(const struct module_settings *settings, const char *host,
@@ -131,12 +137,11 @@ static int answer(LDAP *ldap, unsigned flags, void *context, void *asked)
 static int bind_sasl(LDAP *ldap, const struct module_settings *settings)
 {
 	struct module_settings context = *settings;
-	const char *least = get(settings, "sasl_minssf", NULL);
+	int least = number(settings, "sasl_minssf", -1);
 	char properties[64];
 
-	if (least) {
-		snprintf(properties, sizeof(properties), "minssf=%d",
-			atoi(least));
+	if (least >= 0) {
+		snprintf(properties, sizeof(properties), "minssf=%d", least);
 		ldap_set_option(ldap, LDAP_OPT_X_SASL_SECPROPS, properties);
 	}
 	return ldap_sasl_interactive_bind_s(ldap, NULL,

@@ -202,14 +202,21 @@ static bool ask_worker(struct worker *worker, struct arena *arena,
 	auto_arena struct arena *scratch = arena_new(0); /* the call's */
 	struct call *call = peer_call(worker->peer, scratch);
 
-	if (!call || !msg_map_find_send(call, m) ||
-		!msg_map_found_recv(call, found, span_s(ANSWER_S))) {
-		log_warning("%.*s: no answer in time: %m", STR_ARG(m->table));
-		kill(worker->pid, SIGKILL);
-		return false;
+	if (call && msg_map_find_send(call, m) &&
+		msg_map_found_recv(call, found, span_s(ANSWER_S))) {
+		found->value = arena_copy(arena, found->value);
+		return true;
 	}
-	found->value = arena_copy(arena, found->value);
-	return true;
+	log_warning("%.*s: no answer in time: %m", STR_ARG(m->table));
+	return false;
+}
+
+/* The next lookup has a new one. */
+static void end_worker(struct worker *worker)
+{
+	kill(worker->pid, SIGKILL);
+	peer_close(worker->peer);
+	worker->peer = NULL;
 }
 
 static enum maps_result ask(struct queried *queried, struct arena *arena,
@@ -226,8 +233,11 @@ static enum maps_result ask(struct queried *queried, struct arena *arena,
 	worker = take_worker(queried);
 	if (!worker->peer)
 		worker->peer = fork_worker(queried, &worker->pid);
-	if (worker->peer)
+	if (worker->peer) {
 		good = ask_worker(worker, arena, m, &found);
+		if (!good)
+			end_worker(worker);
+	}
 	worker->busy = false;
 	io_gate_leave(&queried->gate);
 	*value = found.value;

@@ -20,6 +20,7 @@ enum {
 	IDLE_S = 60,      /* a user's process after its last connection */
 	LINGER_S = 5,     /* its open store */
 	HELPERS = 2,
+	EXTRAS_MOST = 100, /* POSTHORN_CLIENTS */
 	GOODBYE_S = 5,
 	CRASHES_MOST = 3, /* within CRASH_S: refused until then */
 	CRASH_S = 60,
@@ -554,7 +555,7 @@ void mailbox_parent_finish(void)
 
 struct extra {
 	int fd;
-	size_t *left;
+	uint64_t *left;
 	struct io_event *ended;
 };
 
@@ -577,12 +578,15 @@ void mailbox_alone(const struct mailbox_service *service, struct stream *io,
 	const char *mail = getenv("POSTHORN_MAIL");
 	const char *more = getenv("POSTHORN_CLIENTS");
 	struct io_event ended;
-	size_t left = more ? (size_t)atoi(more) : 0;
+	uint64_t left = 0;
 	struct extra *extras;
 
 	if (!user || !mail)
 		log_fatal("%s -s needs POSTHORN_USER and POSTHORN_MAIL",
 			service->name);
+	if (more && !str_parse_u64(str_from(more), EXTRAS_MOST, &left))
+		log_fatal("POSTHORN_CLIENTS is no number up to %d",
+			EXTRAS_MOST);
 	all.service = service;
 	io_event_init(&all.closed);
 	io_event_init(&ended);
