@@ -231,6 +231,7 @@ static struct answer receive_and_keep(struct session *s,
 	result = mailbox_save_publish(append->saves, append->count, &uid);
 	if (result != MAILBOX_OK)
 		return answer_of(result, NULL);
+	notify_own_messages(s, mailbox, uid, (uint32_t)append->count);
 	answer = appended(s, append, mailbox, uid);
 	if (append->is_replace)
 		result = remove_replaced(s, append);

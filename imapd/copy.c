@@ -25,6 +25,9 @@ static struct answer copy_to(struct session *s, const uint32_t *uids,
 		return answer_of(result, NULL);
 	if (a.count)
 		uids_format(&out, to->row.uidvalidity, &a, &b);
+	for (size_t i = 0; i < b.count; i++)
+		notify_own_messages(s, to, b.ranges[i].from,
+			b.ranges[i].to - b.ranges[i].from + 1);
 	if (!move)
 		return answer_f(s, "OK", "%.*sCopy completed",
 			STR_ARG(buf_str(&out)));

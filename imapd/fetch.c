@@ -435,6 +435,20 @@ static struct answer fetch_all(struct session *s,
 	return answer_of(worst, "Fetch completed");
 }
 
+void fetch_tell(struct session *s, const struct imap_fetch *fetch,
+	const uint32_t *uids, size_t count)
+{
+	bool was_uid = s->is_uid;
+	struct answer answer;
+
+	s->is_uid = true; /* a message that is gone again is passed over */
+	answer = fetch->count ? fetch_all(s, fetch, uids, count) :
+				fetch_facts(s, fetch, uids, count);
+	if (answer.word[0] != 'O')
+		io_fmt(s->io, "* NO %.*s\r\n", STR_ARG(answer.text));
+	s->is_uid = was_uid;
+}
+
 /* RFC 7162 3.2.6, RFC 9394 3.3. */
 static bool may_modify(struct session *s, const struct imap_fetch *fetch)
 {

@@ -54,6 +54,7 @@ struct listing {
 	struct candidate *items; /* in order of octets */
 	size_t count, capacity;
 	bool is_lsub;
+	struct str old; /* its name before it was renamed, RFC 5465 5.4 */
 };
 
 /* ---- what is asked for ---- */
@@ -352,6 +353,13 @@ static void add_child_info(struct listing *list, struct buf *out)
 	buf_text(out, "))");
 }
 
+static void add_old_name(struct session *s, struct buf *out, struct str old)
+{
+	buf_text(out, " (\"OLDNAME\" (");
+	name_format(s, out, old);
+	buf_text(out, "))");
+}
+
 static void tell(struct session *s, struct listing *list, size_t i,
 	bool child_info)
 {
@@ -364,6 +372,8 @@ static void tell(struct session *s, struct listing *list, size_t i,
 	name_format(s, &out, c->name);
 	if (child_info)
 		add_child_info(list, &out);
+	if (list->old.len > 0)
+		add_old_name(s, &out, list->old);
 	buf_text(&out, "\r\n");
 	io_write(s->io, buf_str(&out));
 	if ((list->options & RETURN_METADATA) && c->exists)
@@ -430,6 +440,20 @@ void list_tell(struct session *s, struct str name)
 
 	if (read_names(s, &list) != MAILBOX_OK)
 		return;
+	for (size_t i = 0; i < list.count; i++)
+		if (str_eq(list.items[i].name, name))
+			tell(s, &list, i, false);
+}
+
+void list_tell_event(struct session *s, struct str name, struct str old)
+{
+	struct listing list = { .options = EXTENDED | RETURN_SUBSCRIBED,
+		.old = old };
+
+	if (read_names(s, &list) != MAILBOX_OK)
+		return;
+	add(s, &list, (struct candidate){ .name = name });
+	join_same(&list);
 	for (size_t i = 0; i < list.count; i++)
 		if (str_eq(list.items[i].name, name))
 			tell(s, &list, i, false);

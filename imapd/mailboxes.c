@@ -41,6 +41,8 @@ static struct answer create(struct session *s, struct str name,
 	if (use.len > 0 && !special_is_good(use))
 		return NO_("[USEATTR] No such special use here");
 	result = mailbox_store_create(s->store, name);
+	if (result == MAILBOX_OK)
+		notify_own_name(s, name, true);
 	if (result == MAILBOX_OK && use.len > 0)
 		result = mailbox_metadata_change(s->store, name, &entry, 1);
 	if (result == MAILBOX_OK)
@@ -67,6 +69,7 @@ struct answer verb_create(struct session *s, struct str args)
 
 struct answer verb_delete(struct session *s, struct str args)
 {
+	enum mailbox_result result;
 	struct str name;
 
 	if (!name_take(s, &args, &name) || args.len > 0)
@@ -75,19 +78,37 @@ struct answer verb_delete(struct session *s, struct str args)
 		close_view(s);
 		io_text(s->io, "* OK [CLOSED] Mailbox is being deleted\r\n");
 	}
-	return answer_of(mailbox_store_remove(s->store, name),
-		"Delete completed");
+	result = mailbox_store_remove(s->store, name);
+	if (result == MAILBOX_OK)
+		notify_own_name(s, name, false);
+	return answer_of(result, "Delete completed");
 }
 
 struct answer verb_rename(struct session *s, struct str args)
 {
+	enum mailbox_result result;
 	struct str from, to;
 
 	if (!name_take(s, &args, &from) || !str_take_char(&args, ' ') ||
 		!name_take(s, &args, &to) || args.len > 0)
 		return BAD_SYNTAX;
-	return answer_of(mailbox_store_rename(s->store, from, to),
-		"Rename completed");
+	result = mailbox_store_rename(s->store, from, to);
+	if (result == MAILBOX_OK && str_is_nocase(from, "INBOX"))
+		notify_own_name(s, to, true);
+	else if (result == MAILBOX_OK)
+		notify_own(s, MAILBOX_EVENT_RENAMED, to, from);
+	return answer_of(result, "Rename completed");
+}
+
+static struct answer subscribe(struct session *s, struct str name, bool on,
+	const char *done)
+{
+	enum mailbox_result result = mailbox_store_subscribe(s->store, name,
+		on);
+
+	if (result == MAILBOX_OK)
+		notify_own_subscription(s, name, on);
+	return answer_of(result, done);
 }
 
 struct answer verb_subscribe(struct session *s, struct str args)
@@ -98,8 +119,7 @@ struct answer verb_subscribe(struct session *s, struct str args)
 		return BAD_SYNTAX;
 	if (!mailbox_store_has(s->store, name))
 		return answer_of(MAILBOX_NONEXISTENT, NULL);
-	return answer_of(mailbox_store_subscribe(s->store, name, true),
-		"Subscribe completed");
+	return subscribe(s, name, true, "Subscribe completed");
 }
 
 struct answer verb_unsubscribe(struct session *s, struct str args)
@@ -110,6 +130,5 @@ struct answer verb_unsubscribe(struct session *s, struct str args)
 		return BAD_SYNTAX;
 	if (!mailbox_name_is_good(name))
 		return answer_of(MAILBOX_CANNOT, NULL);
-	return answer_of(mailbox_store_subscribe(s->store, name, false),
-		"Unsubscribe completed");
+	return subscribe(s, name, false, "Unsubscribe completed");
 }

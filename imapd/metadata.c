@@ -243,5 +243,8 @@ struct answer verb_set_metadata(struct session *s, struct str args)
 	result = mailbox_metadata_change(s->store, mailbox, changes, count);
 	if (result == MAILBOX_LIMIT)
 		return NO_("[METADATA TOOMANY] Too many entries");
+	for (size_t i = 0; result == MAILBOX_OK && i < count; i++)
+		notify_own(s, MAILBOX_EVENT_METADATA, mailbox.len ?
+			mailbox_name_of(mailbox) : mailbox, changes[i].name);
 	return answer_of(result, "Setmetadata completed");
 }

@@ -7,17 +7,22 @@
 #include "imap/format.h"
 #include "imap/mutf7.h"
 
-bool name_take(struct session *s, struct str *in, struct str *name)
+struct str name_of_wire(struct session *s, struct str wire)
 {
 	struct str inner;
 
+	if (!s->utf8)
+		return wire;
+	inner = imap_mutf7_of_utf8(s->command, wire);
+	/* What is no UTF-8 is a name that cannot be, and is refused as one. */
+	return str_is_none(inner) ? STR("*") : inner;
+}
+
+bool name_take(struct session *s, struct str *in, struct str *name)
+{
 	if (!imap_take_astring(s->command, in, name))
 		return false;
-	if (!s->utf8)
-		return true;
-	inner = imap_mutf7_of_utf8(s->command, *name);
-	/* What is no UTF-8 is a name that cannot be, and is refused as one. */
-	*name = str_is_none(inner) ? STR("*") : inner;
+	*name = name_of_wire(s, *name);
 	return true;
 }
 

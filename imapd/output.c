@@ -8,7 +8,7 @@ const char capabilities[] = "IMAP4rev1 IMAP4rev2 LITERAL+ UIDPLUS IDLE NAMESPACE
 	"PARTIAL THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS "
 	"MULTIAPPEND BINARY PREVIEW REPLACE LIST-EXTENDED LIST-STATUS "
 	"LIST-METADATA CREATE-SPECIAL-USE METADATA OBJECTID UTF8=ACCEPT "
-	"I18NLEVEL=1 INPROGRESS APPENDLIMIT=1073741824 COMPRESS=DEFLATE SASL-IR";
+	"NOTIFY I18NLEVEL=1 INPROGRESS APPENDLIMIT=1073741824 COMPRESS=DEFLATE SASL-IR";
 
 void reply(struct session *s, struct answer answer)
 {
@@ -101,7 +101,7 @@ void tell_message_flags(struct session *s, uint32_t seq, bool with_flags)
 	if (!m)
 		return;
 	buf_fmt(&out, "* %u FETCH (", seq);
-	if (s->is_uid || s->condstore)
+	if (s->is_uid || s->condstore || s->notify)
 		buf_fmt(&out, "UID %u ", uid);
 	if (s->condstore)
 		buf_fmt(&out, "MODSEQ (%llu) ",
@@ -121,6 +121,8 @@ void close_view(struct session *s)
 	if (s->watcher.wake)
 		mailbox_unwatch(&s->watcher);
 	s->watcher = (struct mailbox_watcher){ 0 };
+	if (s->view)
+		notify_left(s);
 	mailbox_view_close(s->view);
 	s->view = NULL;
 	if (s->stage == SELECTED)
@@ -160,13 +162,31 @@ static void tell_expunged(struct session *s, const struct mailbox_news *news)
 	io_fmt(s->io, "* VANISHED %.*s\r\n", STR_ARG(buf_str(&out)));
 }
 
-void tell_news(struct session *s)
+/* RFC 5465 5.2: those that came from elsewhere. */
+static void tell_new(struct session *s, size_t count)
+{
+	const struct imap_fetch *fetch = notify_fetch(s);
+	struct mailbox_view *view = s->view;
+	uint32_t *uids;
+	size_t kept = 0;
+
+	if (!fetch)
+		return;
+	uids = arena_array(s->command, count, sizeof(*uids));
+	for (size_t i = view->count - count; i < view->count; i++)
+		if (!notify_is_own_message(s, view->uids[i]))
+			uids[kept++] = view->uids[i];
+	notify_forget_own_messages(s);
+	fetch_tell(s, fetch, uids, kept);
+}
+
+void tell_news(struct session *s, unsigned look)
 {
 	struct mailbox_news news;
 
-	if (!mailbox_view_has_news(s->view))
+	if (!mailbox_view_has_news(s->view, look))
 		return;
-	mailbox_view_look(s->view, s->command, !s->hold_expunges, &news);
+	mailbox_view_look(s->view, s->command, look, &news);
 	if (news.is_gone) {
 		io_text(s->io, "* BYE Mailbox was removed\r\n");
 		s->stage = GONE;
@@ -175,10 +195,12 @@ void tell_news(struct session *s)
 	tell_expunged(s, &news);
 	if (news.has_keywords)
 		tell_flags(s);
-	if (news.has_new)
+	if (news.new_count)
 		tell_count(s);
 	for (size_t i = 0; i < news.changed_count; i++)
 		tell_message_flags(s, news.changed[i], true);
+	if (news.new_count)
+		tell_new(s, news.new_count);
 }
 
 uint64_t crlf_octets(struct str text)

@@ -3,19 +3,6 @@
  */
 #include "session.h"
 
-enum {
-	MESSAGES = 1,
-	RECENT = 2,
-	UIDNEXT = 4,
-	UIDVALIDITY = 8,
-	UNSEEN = 16,
-	SIZE = 32,
-	HIGHESTMODSEQ = 64,
-	DELETED = 128,
-	APPENDLIMIT = 256,
-	MAILBOXID = 512,
-};
-
 /* " (CONDSTORE)", " (QRESYNC (...))" */
 static bool take_params(struct session *s, struct str *in,
 	struct qresync *qresync)
@@ -77,12 +64,7 @@ static void tell_mailbox(struct session *s)
 
 static void wake(void *context)
 {
-	struct session *s = context;
-
-	if (!s->idler || s->poked)
-		return;
-	s->poked = true;
-	io_cancel(s->idler);
+	session_wake(context);
 }
 
 static struct answer open_mailbox(struct session *s, struct str args,
@@ -128,11 +110,15 @@ struct answer verb_examine(struct session *s, struct str args)
 struct answer verb_close(struct session *s, struct str args)
 {
 	enum mailbox_result result = MAILBOX_OK;
+	bool all_told = !mailbox_view_has_news(s->view, MAILBOX_LOOK_ALL);
+	struct mailbox_news own;
 
 	(void)args;
 	if (!s->view->read_only)
 		result = mailbox_expunge(s->view->mailbox, s->view->uids,
 			s->view->count, false);
+	if (all_told)
+		mailbox_view_look(s->view, s->command, MAILBOX_LOOK_ALL, &own);
 	close_view(s);
 	return answer_of(result, "Close completed");
 }
@@ -148,16 +134,16 @@ static const struct {
 	const char *name;
 	unsigned bit;
 } items_of_status[] = {
-	{ "MESSAGES", MESSAGES },
-	{ "RECENT", RECENT },
-	{ "UIDNEXT", UIDNEXT },
-	{ "UIDVALIDITY", UIDVALIDITY },
-	{ "UNSEEN", UNSEEN },
-	{ "SIZE", SIZE }, /* RFC 8438 */
-	{ "HIGHESTMODSEQ", HIGHESTMODSEQ }, /* RFC 7162 3.1.6 */
-	{ "DELETED", DELETED }, /* RFC 9051 6.3.11 */
-	{ "APPENDLIMIT", APPENDLIMIT }, /* RFC 7889 */
-	{ "MAILBOXID", MAILBOXID }, /* RFC 8474 4.3 */
+	{ "MESSAGES", STATUS_MESSAGES },
+	{ "RECENT", STATUS_RECENT },
+	{ "UIDNEXT", STATUS_UIDNEXT },
+	{ "UIDVALIDITY", STATUS_UIDVALIDITY },
+	{ "UNSEEN", STATUS_UNSEEN },
+	{ "SIZE", STATUS_SIZE }, /* RFC 8438 */
+	{ "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ }, /* RFC 7162 3.1.6 */
+	{ "DELETED", STATUS_DELETED }, /* RFC 9051 6.3.11 */
+	{ "APPENDLIMIT", STATUS_APPENDLIMIT }, /* RFC 7889 */
+	{ "MAILBOXID", STATUS_MAILBOXID }, /* RFC 8474 4.3 */
 };
 
 bool status_items_take(struct str *in, unsigned *items)
@@ -201,27 +187,27 @@ static uint64_t value_of(struct mailbox *m, unsigned item)
 	uint64_t count = 0;
 
 	switch (item) {
-	case MESSAGES:
+	case STATUS_MESSAGES:
 		return m->count;
-	case UIDNEXT:
+	case STATUS_UIDNEXT:
 		return m->row.uidnext;
-	case UIDVALIDITY:
+	case STATUS_UIDVALIDITY:
 		return m->row.uidvalidity;
-	case HIGHESTMODSEQ:
+	case STATUS_HIGHESTMODSEQ:
 		return m->row.modseq;
-	case SIZE:
+	case STATUS_SIZE:
 		return size_of_all(m);
-	case RECENT:
+	case STATUS_RECENT:
 		for (size_t i = 0; i < m->count; i++)
 			count += m->messages[i].is.uid >= m->row.recent_from;
 		return count;
-	case APPENDLIMIT:
+	case STATUS_APPENDLIMIT:
 		return APPEND_MOST;
-	case DELETED:
+	case STATUS_DELETED:
 		for (size_t i = 0; i < m->count; i++)
 			count += (m->messages[i].is.flags & IMAP_DELETED) != 0;
 		return count;
-	case UNSEEN:
+	case STATUS_UNSEEN:
 		for (size_t i = 0; i < m->count; i++)
 			count += !(m->messages[i].is.flags & IMAP_SEEN);
 		return count;
@@ -245,7 +231,7 @@ enum mailbox_result status_tell(struct session *s, struct str name,
 	for (size_t i = 0; i < COUNT(items_of_status); i++) {
 		if (!(items & items_of_status[i].bit))
 			continue;
-		if (items_of_status[i].bit == MAILBOXID) {
+		if (items_of_status[i].bit == STATUS_MAILBOXID) {
 			buf_fmt(&out, "%sMAILBOXID (%s)", gap,
 				mailbox_id(m, s->command));
 			gap = " ";
@@ -271,7 +257,7 @@ struct answer verb_status(struct session *s, struct str args)
 		!str_take_char(&args, ' ') ||
 		!status_items_take(&args, &items) || args.len > 0)
 		return BAD_SYNTAX;
-	if (items & HIGHESTMODSEQ)
+	if (items & STATUS_HIGHESTMODSEQ)
 		use_condstore(s);
 	return answer_of(status_tell(s, name, items), "Status completed");
 }

@@ -45,6 +45,7 @@ static const struct verb {
 	{ "COMPRESS",     verb_compress,    BOTH,     ARGS                       }, /* RFC 4978 */
 	{ "REPLACE",      verb_replace,     SELECTED, ARGS | MAY_UID             }, /* RFC 8508 */
 	{ "IDLE",         verb_idle,        BOTH,     0                          }, /* RFC 2177 */
+	{ "NOTIFY",       verb_notify,      BOTH,     ARGS                       }, /* RFC 5465 */
 	{ "CHECK",        verb_noop,        SELECTED, 0                          },
 	{ "CLOSE",        verb_close,       SELECTED, 0                          },
 	{ "UNSELECT",     verb_unselect,    SELECTED, 0                          }, /* RFC 3691 */
@@ -136,7 +137,8 @@ static void run_command(struct session *s, struct str command)
 		return;
 	s->bad = answer.word[0] == 'B' ? s->bad + 1 : 0;
 	if (s->view && s->stage == SELECTED)
-		tell_news(s);
+		tell_news(s, notify_look(s, false));
+	notify_tell(s);
 	reply(s, answer);
 	if (s->bad > BAD_MOST) {
 		io_text(s->io, "* BYE Too many malformed commands\r\n");
@@ -154,6 +156,14 @@ static void greet(struct session *s, struct str tag)
 			STR_ARG(tag), capabilities);
 }
 
+void session_wake(struct session *s)
+{
+	if (!s->idler || s->poked)
+		return;
+	s->poked = true;
+	io_cancel(s->idler);
+}
+
 void session_run(struct mailbox_store *store, struct stream *io,
 	struct arena *arena, struct str user, struct str tag)
 {
@@ -168,10 +178,13 @@ void session_run(struct mailbox_store *store, struct stream *io,
 	while (s.stage != GONE && input != INPUT_END) {
 		arena_reset(s.command);
 		s.has_literal = false;
-		input = input_command(&s, &command);
+		input = idle_between(&s);
+		if (input == INPUT_COMMAND)
+			input = input_command(&s, &command);
 		if (input == INPUT_COMMAND)
 			run_command(&s, command);
 	}
+	notify_end(&s);
 	close_view(&s);
 	arena_free(s.command); /* an APPEND that was cut off */
 	if (!io_shutdown(io, span_s(10)))

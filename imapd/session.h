@@ -58,10 +58,11 @@ struct session {
 	bool has_literal, literal_plus;
 	uint64_t literal;
 
-	/* Waiting in IDLE: others poke it. */
+	/* Waiting in IDLE or between commands: others poke it. */
 	struct mailbox_watcher watcher;
 	struct fiber *idler;   /* NULL: not waiting */
 	bool poked;
+	struct notify *notify; /* NULL: NOTIFY was never said */
 };
 
 #define OK_(text_) ((struct answer){ "OK", STR(text_) })
@@ -75,6 +76,9 @@ struct session {
  */
 void session_run(struct mailbox_store *store, struct stream *io,
 	struct arena *arena, struct str user, struct str tag);
+
+/* Somebody has news for it. */
+void session_wake(struct session *s);
 
 /* ---- input.c ---- */
 
@@ -102,8 +106,8 @@ void reply(struct session *s, struct answer answer);
 struct answer answer_of(enum mailbox_result result, const char *done);
 struct answer answer_f(struct session *s, const char *word,
 	const char *format, ...) printf_like(3, 4);
-/* What the client has not heard yet about its mailbox. */
-void tell_news(struct session *s);
+/* What the client has not heard yet about its mailbox, of MAILBOX_LOOK_*. */
+void tell_news(struct session *s, unsigned look);
 void flags_format(struct session *s, struct buf *out,
 	const struct index_message *message, bool recent);
 /* EXISTS, and RECENT to those who want it. */
@@ -144,6 +148,7 @@ void write_crlf(struct session *s, struct str text, uint64_t from,
 /* ---- name.c ---- */
 
 /* A mailbox's name, as it is inside: in modified UTF-7. */
+struct str name_of_wire(struct session *s, struct str wire);
 must_check bool name_take(struct session *s, struct str *in, struct str *name);
 /* In UTF-8 if the client wants it. */
 struct str name_on_wire(struct session *s, struct str name);
@@ -217,6 +222,19 @@ struct answer verb_examine(struct session *s, struct str args);
 struct answer verb_close(struct session *s, struct str args);
 struct answer verb_unselect(struct session *s, struct str args);
 struct answer verb_status(struct session *s, struct str args);
+enum {
+	STATUS_MESSAGES = 1,
+	STATUS_RECENT = 2,
+	STATUS_UIDNEXT = 4,
+	STATUS_UIDVALIDITY = 8,
+	STATUS_UNSEEN = 16,
+	STATUS_SIZE = 32,
+	STATUS_HIGHESTMODSEQ = 64,
+	STATUS_DELETED = 128,
+	STATUS_APPENDLIMIT = 256,
+	STATUS_MAILBOXID = 512,
+};
+
 /* "(MESSAGES UIDNEXT)": bits; status_tell writes the response. */
 bool status_items_take(struct str *in, unsigned *items);
 enum mailbox_result status_tell(struct session *s, struct str name,
@@ -232,6 +250,8 @@ struct answer verb_list(struct session *s, struct str args);
 struct answer verb_lsub(struct session *s, struct str args);
 /* LIST of one name. */
 void list_tell(struct session *s, struct str name);
+/* The same for NOTIFY, also of one that is gone; old: its name before, NONE. */
+void list_tell_event(struct session *s, struct str name, struct str old);
 
 struct answer verb_append(struct session *s, struct str args);
 struct answer verb_replace(struct session *s, struct str args);
@@ -239,6 +259,10 @@ struct answer verb_replace(struct session *s, struct str args);
 bool append_is_complete(struct session *s, struct str command);
 
 struct answer verb_fetch(struct session *s, struct str args);
+/* FETCH responses about messages that are new, RFC 5465 5.2. */
+struct imap_fetch;
+void fetch_tell(struct session *s, const struct imap_fetch *fetch,
+	const uint32_t *uids, size_t count);
 struct answer verb_store(struct session *s, struct str args);
 struct answer verb_search(struct session *s, struct str args);
 struct answer verb_sort(struct session *s, struct str args);
@@ -250,5 +274,34 @@ struct answer verb_get_metadata(struct session *s, struct str args);
 struct answer verb_set_metadata(struct session *s, struct str args);
 struct answer verb_compress(struct session *s, struct str args);
 struct answer verb_idle(struct session *s, struct str args);
+/* Until a command comes, tell what NOTIFY asked for. */
+enum input idle_between(struct session *s);
+
+/* ---- notify.c ---- */
+
+struct answer verb_notify(struct session *s, struct str args);
+void notify_end(struct session *s);
+/* What may be told of the selected mailbox; between: no command is there. */
+unsigned notify_look(const struct session *s, bool between);
+/* Something is to be told that is not about the selected mailbox. */
+bool notify_has_news(const struct session *s);
+void notify_tell(struct session *s);
+/* Some mailbox cannot be watched: look at it now and then. */
+bool notify_must_poll(const struct session *s);
+void notify_poll(struct session *s);
+/* What to tell of new messages; NULL: nothing. */
+const struct imap_fetch *notify_fetch(const struct session *s);
+
+/* What this connection did itself is not told to it. */
+void notify_own(struct session *s, enum mailbox_event_kind kind,
+	struct str name, struct str other);
+void notify_own_name(struct session *s, struct str name, bool there);
+void notify_own_subscription(struct session *s, struct str name, bool there);
+void notify_own_messages(struct session *s, const struct mailbox *m,
+	uint32_t from, uint32_t count);
+/* The mailbox is not selected any more; what was not told of it is news. */
+void notify_left(struct session *s);
+bool notify_is_own_message(const struct session *s, uint32_t uid);
+void notify_forget_own_messages(struct session *s);
 
 #endif

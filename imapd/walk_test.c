@@ -85,8 +85,7 @@ static void take_untagged(struct str line)
 		told = (long)number;
 	} else if (at != SIZE_MAX) {
 		text = str_skip(line, at + 10);
-		text = str_first(text, text.len - 1);
-		assert_true(str_parse_u64(text, UINT32_MAX, &number));
+		assert_true(str_take_u64(&text, UINT32_MAX, &number));
 		told = (long)number;
 	}
 }
@@ -258,6 +257,22 @@ static void say_fetch(void)
 		say("OK", "FETCH 1:* (FLAGS UID)");
 }
 
+/* There is one connection, so only what it does itself happens: it hears of
+ * its mailbox as before. */
+static void say_notify(void)
+{
+	static const char *const lines[] = {
+		"SET (SELECTED (MessageNew (UID FLAGS) MessageExpunge "
+		"FlagChange)) (PERSONAL (MessageNew MessageExpunge MailboxName))",
+		"SET (SELECTED-DELAYED (MessageNew MessageExpunge FlagChange))",
+		"SET (SELECTED (MessageNew MessageExpunge)) (SUBTREE (x y) "
+		"(MailboxName MessageNew MessageExpunge FlagChange))",
+	};
+
+	say("OK", "NOTIFY %s", lines[throw(COUNT(lines))]);
+	say("BAD", "NOTIFY SET (SELECTED (MessageNew))");
+}
+
 static void say_noop(void)
 {
 	say("OK", "NOOP");
@@ -280,7 +295,7 @@ static const struct {
 	{ say_unselect, 1 }, { say_create, 3 }, { say_delete, 2 },
 	{ say_append, 10 }, { say_status, 4 }, { say_store, 12 },
 	{ say_expunge, 4 }, { say_copy, 6 }, { say_fetch, 3 },
-	{ say_noop, 2 }, { say_nonsense, 1 },
+	{ say_noop, 2 }, { say_notify, 1 }, { say_nonsense, 1 },
 };
 
 static void say_one(void)

@@ -250,7 +250,7 @@ static bool take_macro(struct str *in, struct imap_fetch *fetch)
 	return false;
 }
 
-static bool take_items(struct arena *arena, struct str *in,
+bool imap_fetch_take_items(struct arena *arena, struct str *in,
 	struct imap_fetch *fetch)
 {
 	if (take_macro(in, fetch))
@@ -307,8 +307,8 @@ bool imap_fetch_parse(struct arena *arena, struct str in,
 	struct imap_fetch *fetch)
 {
 	*fetch = (struct imap_fetch){ 0 };
-	return take_items(arena, &in, fetch) && take_modifiers(&in, fetch) &&
-		in.len == 0;
+	return imap_fetch_take_items(arena, &in, fetch) &&
+		take_modifiers(&in, fetch) && in.len == 0;
 }
 
 static bool is_wanted(const struct imap_section *section, struct str name)

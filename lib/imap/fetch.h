@@ -69,6 +69,9 @@ struct imap_fetch {
 	struct imap_partial partial;
 };
 
+/* An item, or several in parentheses; *fetch is empty before. */
+must_check bool imap_fetch_take_items(struct arena *arena, struct str *in,
+	struct imap_fetch *fetch);
 /* The items and modifiers, all of `in`. */
 must_check bool imap_fetch_parse(struct arena *arena, struct str in,
 	struct imap_fetch *fetch);

@@ -6,6 +6,7 @@
 #include "imap/format.h"
 #include "imap/match.h"
 #include "imap/mutf7.h"
+#include "imap/notify.h"
 #include "imap/search.h"
 #include "imap/take.h"
 
@@ -284,6 +285,55 @@ static void envelopes(void **state)
 		"NIL NIL NIL \"<1@example.net>\")");
 }
 
+static void notify_groups(void **state)
+{
+	static const struct {
+		const char *in;
+		enum imap_notify_error error;
+		size_t groups;
+	} cases[] = {
+		{ "NONE", IMAP_NOTIFY_OK, 0 },
+		{ "set status (selected MessageNew)", IMAP_NOTIFY_SYNTAX, 0 },
+		{ "set status (selected (MessageNew (uid "
+			"body.peek[header.fields (from to subject)]) "
+			"MessageExpunge)) (subtree Lists (MessageNew "
+			"MessageExpunge))", IMAP_NOTIFY_OK, 2 },
+		{ "SET (mailboxes (a \"b c\") (FlagChange MessageNew "
+			"MessageExpunge))", IMAP_NOTIFY_OK, 1 },
+		{ "SET (personal (MailboxName SubscriptionChange))",
+			IMAP_NOTIFY_OK, 1 },
+		{ "SET (subscribed (ServerMetadataChange "
+			"MailboxMetadataChange)) (inboxes NONE)",
+			IMAP_NOTIFY_OK, 2 },
+		{ "SET (selected MessageNew (uid) MessageExpunge)",
+			IMAP_NOTIFY_OK, 1 },
+		{ "SET (selected NONE)", IMAP_NOTIFY_OK, 1 },
+		{ "SET (selected (MessageNew))", IMAP_NOTIFY_SYNTAX, 0 },
+		{ "SET (personal (FlagChange))", IMAP_NOTIFY_SYNTAX, 0 },
+		{ "SET (selected (MailboxName))", IMAP_NOTIFY_SYNTAX, 0 },
+		{ "SET (selected NONE) (selected-delayed NONE)",
+			IMAP_NOTIFY_SYNTAX, 0 },
+		{ "SET (personal (MessageNew (uid) MessageExpunge))",
+			IMAP_NOTIFY_SYNTAX, 0 },
+		{ "SET (personal (AnnotationChange))",
+			IMAP_NOTIFY_BAD_EVENT, 0 },
+		{ "SET (mailboxes NONE)", IMAP_NOTIFY_SYNTAX, 0 },
+		{ "SET", IMAP_NOTIFY_SYNTAX, 0 },
+		{ "SET (personal ()) x", IMAP_NOTIFY_SYNTAX, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct arena *arena auto_arena = arena_new(0);
+		struct imap_notify notify;
+
+		assert_int_equal(imap_notify_parse(arena,
+			str_from(cases[i].in), &notify), cases[i].error);
+		if (cases[i].error == IMAP_NOTIFY_OK)
+			assert_int_equal(notify.count, cases[i].groups);
+	}
+}
+
 static void progress(void **state)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -326,6 +376,7 @@ int main(void)
 		cmocka_unit_test(search_programs),
 		cmocka_unit_test(envelopes),
 		cmocka_unit_test(folds_letters),
+		cmocka_unit_test(notify_groups),
 		cmocka_unit_test(progress),
 	};
 

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,37 +37,24 @@ void mailbox_changed(struct mailbox *mailbox)
 
 		w->wake(w->context);
 	}
+	mailbox_tell(mailbox->store, MAILBOX_EVENT_MESSAGES,
+		str_from(mailbox->name), STR_NONE);
+}
+
+static void end_watch(struct mailbox *mailbox)
+{
+	mailbox_watch_end(mailbox->store, mailbox->watch);
+	mailbox->watch = NULL;
 }
 
 void mailbox_watch(struct mailbox *mailbox, struct mailbox_watcher *watcher)
 {
-	struct arena *arena auto_arena = arena_new(0);
-	struct mailbox_store *store = mailbox->store;
-	const char *paths[2];
-
 	list_append(&mailbox->watchers, &watcher->link);
-	mailbox_store_listen(store);
-	if (store->inotify < 0 || mailbox->watches[0] >= 0)
-		return;
-	store->driver->watched(store->dir, mailbox->name, arena, paths);
-	for (size_t i = 0; i < COUNT(paths); i++) {
-		struct str path = arena_fmt(arena, "%s/%s", store->path,
-			paths[i]);
-
-		mailbox->watches[i] = inotify_add_watch(store->inotify,
-			path.p, IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM |
-			IN_DELETE | IN_ONLYDIR);
-	}
-}
-
-static void end_watches(struct mailbox *mailbox)
-{
-	for (size_t i = 0; i < COUNT(mailbox->watches); i++) {
-		if (mailbox->watches[i] >= 0)
-			inotify_rm_watch(mailbox->store->inotify,
-				mailbox->watches[i]);
-		mailbox->watches[i] = -1;
-	}
+	if (mailbox->watch && !mailbox_watch_works(mailbox->watch))
+		end_watch(mailbox);
+	if (!mailbox->watch)
+		mailbox->watch = mailbox_watch_begin(mailbox->store,
+			mailbox->name);
 }
 
 void mailbox_unwatch(struct mailbox_watcher *watcher)
@@ -298,7 +284,6 @@ static struct mailbox *new_mailbox(struct mailbox_store *store,
 	m->name = strndup(name.p, name.len);
 	if (!m->name)
 		starved("out of memory");
-	m->watches[0] = m->watches[1] = -1;
 	list_init(&m->watchers);
 	list_append(&store->open, &m->link);
 	return m;
@@ -306,7 +291,7 @@ static struct mailbox *new_mailbox(struct mailbox_store *store,
 
 static void free_mailbox(struct mailbox *m)
 {
-	end_watches(m);
+	end_watch(m);
 	drop_messages(m);
 	for (size_t i = 0; i < m->keyword_count; i++)
 		free(m->keywords[i]);
@@ -388,7 +373,7 @@ void mailbox_close(struct mailbox *mailbox)
 	while (!mailbox_rename_pending(mailbox))
 		;
 	mailbox_keep_learned(mailbox);
-	end_watches(mailbox);
+	end_watch(mailbox);
 	if (store->unused > UNUSED_MOST)
 		drop_oldest(store);
 }

@@ -58,7 +58,7 @@ struct mailbox {
 	bool has_pending;      /* some message is MAILBOX_PENDING */
 	bool is_reading;       /* somebody takes up its text */
 	size_t garbage;        /* lines of the uidlist of expunged messages */
-	int watches[2];        /* of inotify; -1: none */
+	struct mailbox_watch *watch; /* of its files; NULL: none */
 	struct list watchers;  /* struct mailbox_watcher */
 	struct buf learned;    /* facts that are not in the index yet */
 	size_t learned_count;

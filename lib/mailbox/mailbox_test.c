@@ -182,8 +182,8 @@ static void sees_other_programs(void **state)
 	put_file("new/100.a.host", "Subject: one\n\n1\n");
 	put_file("cur/200.b.host:2,FS", "Subject: two\n\n2\n");
 	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
-	mailbox_view_look(view, arena, true, &news);
-	assert_true(news.has_new);
+	mailbox_view_look(view, arena, MAILBOX_LOOK_ALL, &news);
+	assert_true(news.new_count);
 	assert_int_equal(view->count, 2);
 	assert_int_equal(view->recent_count, 2);
 	assert_true(is_file("cur/100.a.host:2,"));
@@ -194,7 +194,7 @@ static void sees_other_programs(void **state)
 	move_file("cur/100.a.host:2,", "cur/100.a.host:2,RS");
 	move_file("cur/200.b.host:2,FS", "cur/200.b.host:2,S");
 	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
-	mailbox_view_look(view, arena, true, &news);
+	mailbox_view_look(view, arena, MAILBOX_LOOK_ALL, &news);
 	assert_int_equal(news.changed_count, 2);
 	assert_int_equal(mailbox_find(m, 1)->is.flags,
 		IMAP_SEEN | IMAP_ANSWERED);
@@ -203,10 +203,11 @@ static void sees_other_programs(void **state)
 	/* Removed by another program. */
 	assert_int_equal(unlink(path_in("cur/100.a.host:2,RS")), 0);
 	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
-	mailbox_view_look(view, arena, false, &news);
+	mailbox_view_look(view, arena, MAILBOX_LOOK_NEW |
+		MAILBOX_LOOK_CHANGED, &news);
 	assert_int_equal(news.expunged_count, 0);
 	assert_int_equal(view->count, 2);
-	mailbox_view_look(view, arena, true, &news);
+	mailbox_view_look(view, arena, MAILBOX_LOOK_ALL, &news);
 	assert_int_equal(news.expunged_count, 1);
 	assert_int_equal(news.expunged[0], 1);
 	assert_int_equal(view->count, 1);

@@ -142,5 +142,9 @@ enum mailbox_result mailbox_metadata_change(struct mailbox_store *store,
 	if (!mailbox_store_write(store, path_of(store, arena, mailbox),
 		buf_str(&out), true))
 		return mailbox_failed("write metadata of", store->path);
+	for (size_t i = 0; i < count; i++)
+		mailbox_tell(store, MAILBOX_EVENT_METADATA,
+			mailbox.len ? mailbox_name_of(mailbox) : mailbox,
+			changes[i].name);
 	return MAILBOX_OK;
 }

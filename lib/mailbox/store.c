@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,14 +15,11 @@
 #include "io/helper.h"
 #include "mailbox/uidlist.h"
 
-#include <poll.h>
-
 enum {
 	NAME_MOST = 200,   /* octets of a mailbox's name */
 	LEVELS_MOST = 20,
 	FILE_MOST = 64 * 1024 * 1024,
 	SOON_MS = 400,     /* names of files follow flags after this */
-	TOGETHER_MS = 20,  /* news of inotify that are taken in at once */
 };
 
 bool mailbox_name_is_good(struct str name)
@@ -194,6 +190,7 @@ enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 	if (!mailbox_store_write(store, "subscriptions", buf_str(&out),
 		true))
 		return mailbox_failed("write", "subscriptions");
+	mailbox_tell(store, MAILBOX_EVENT_SUBSCRIPTIONS, STR_NONE, STR_NONE);
 	return MAILBOX_OK;
 }
 
@@ -237,7 +234,11 @@ enum mailbox_result mailbox_store_create(struct mailbox_store *store,
 	if (str_is_nocase(name, "INBOX"))
 		return MAILBOX_EXISTS;
 	result = store->driver->create(store->dir, text_of(name, text));
-	return result == MAILBOX_OK ? open_once(store, name) : result;
+	if (result == MAILBOX_OK)
+		result = open_once(store, name);
+	if (result == MAILBOX_OK)
+		mailbox_tell(store, MAILBOX_EVENT_NAMES, STR_NONE, STR_NONE);
+	return result;
 }
 
 static struct mailbox *find_open(struct mailbox_store *store,
@@ -268,6 +269,7 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	result = store->driver->remove(store->dir, text_of(name, text));
 	if (result != MAILBOX_OK)
 		return result;
+	mailbox_watch_lose(store, text);
 	open = find_open(store, name);
 	if (open) {
 		open->is_removed = true;
@@ -283,6 +285,7 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 		index_abort(txn);
 	else
 		ok = index_commit(txn);
+	mailbox_tell(store, MAILBOX_EVENT_NAMES, STR_NONE, STR_NONE);
 	return ok ? MAILBOX_OK : MAILBOX_TRY_LATER;
 }
 
@@ -312,6 +315,7 @@ static enum mailbox_result rename_one(struct mailbox_store *store,
 	}
 	if (!index_commit(txn))
 		return MAILBOX_TRY_LATER;
+	mailbox_watch_rename(store, old, new);
 	if (open) {
 		free(open->name);
 		open->name = strdup(new);
@@ -378,6 +382,8 @@ enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
 	}
 	if (result == MAILBOX_OK && renamed == 0)
 		return MAILBOX_NONEXISTENT;
+	if (renamed > 0)
+		mailbox_tell(store, MAILBOX_EVENT_RENAMED, to, from);
 	return result;
 }
 
@@ -532,54 +538,14 @@ void mailbox_store_soon(struct mailbox_store *store)
 	store->flusher = io_spawn("mailbox names", follow, store);
 }
 
-static void suspect(struct mailbox_store *store, int watch)
+void mailbox_suspect(struct mailbox_store *store, const char *name)
 {
-	list_each (at, &store->open) {
-		struct mailbox *m = CONTAINER(at, struct mailbox, link);
+	struct mailbox *m = find_open(store, str_from(name));
 
-		if ((m->watches[0] == watch || m->watches[1] == watch) &&
-			!m->is_suspect) {
-			m->is_suspect = true;
-			mailbox_changed(m);
-		}
-	}
-}
-
-/* Fiber: what other programs do to mailboxes that are open. */
-static void listen(void *context)
-{
-	struct mailbox_store *store = context;
-	union {
-		struct inotify_event event;
-		char octets[8192];
-	} news;
-
-	while (io_wait(store->inotify, POLLIN, SPAN_FOREVER)) {
-		ssize_t got = read(store->inotify, &news, sizeof(news));
-
-		for (ssize_t at = 0; at + (ssize_t)sizeof(news.event) <= got;) {
-			struct inotify_event event;
-
-			memcpy(&event, news.octets + at, sizeof(event));
-			suspect(store, event.wd);
-			at += (ssize_t)(sizeof(event) + event.len);
-		}
-		if (got < 0 && errno != EAGAIN && errno != EINTR)
-			break;
-		if (!io_sleep(span_ms(TOGETHER_MS)))
-			break;
-	}
-	store->is_watching = false;
-}
-
-void mailbox_store_listen(struct mailbox_store *store)
-{
-	if (store->inotify < 0)
-		store->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (store->inotify < 0 || store->is_watching || !io_self())
+	if (!m || m->is_suspect)
 		return;
-	store->is_watching = true;
-	store->listener = io_spawn("mailbox news", listen, store);
+	m->is_suspect = true;
+	mailbox_changed(m);
 }
 
 struct mailbox_store *mailbox_store_open(const char *location)
@@ -590,8 +556,8 @@ struct mailbox_store *mailbox_store_open(const char *location)
 	str_take_prefix(&path, STR("maildir:"));
 	list_init(&store->open);
 	store->unflushed = table_new();
+	mailbox_observe_begin(store);
 	store->driver = &mailbox_maildir;
-	store->inotify = -1;
 	store->path = strndup(path.p, path.len);
 	if (!store->path)
 		starved("out of memory");
@@ -609,6 +575,7 @@ struct mailbox_store *mailbox_store_open(const char *location)
 		return store;
 	if (store->dir >= 0)
 		close(store->dir);
+	mailbox_observe_end(store);
 	table_free(store->unflushed);
 	free(store->path);
 	free(store);
@@ -629,8 +596,7 @@ void mailbox_store_close(struct mailbox_store *store)
 	list_each (at, &store->open)
 		mailbox_drop(CONTAINER(at, struct mailbox, link));
 	index_close(store->index);
-	if (store->inotify >= 0)
-		io_close(store->inotify);
+	mailbox_observe_end(store);
 	close(store->dir);
 	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
 		free(w.value);

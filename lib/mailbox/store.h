@@ -8,6 +8,7 @@
 #define MAILBOX_STORE_H
 
 #include "mailbox/mailbox.h"
+#include "mailbox/observe.h"
 
 struct mailbox_store {
 	const struct mailbox_driver *driver;
@@ -18,6 +19,9 @@ struct mailbox_store {
 	size_t unused;    /* how many those are */
 	uint64_t closes;  /* counts them */
 	int inotify;      /* -1: none */
+	int root;         /* its watch on the mail's directory; -1: none */
+	struct table *watches;  /* name -> struct mailbox_watch */
+	struct list observers;  /* struct mailbox_observer */
 	struct fiber *flusher, *listener;
 	bool is_flushing; /* the fiber that renames files runs */
 	bool is_watching; /* the fiber that reads inotify runs */
@@ -73,8 +77,8 @@ must_check enum mailbox_result mailbox_store_flush(
 	struct mailbox_store *store, const char *mailbox);
 /* Something is to be done within a second: names of files, a flush. */
 void mailbox_store_soon(struct mailbox_store *store);
-/* Hear of what other programs do to the mailboxes that are open. */
-void mailbox_store_listen(struct mailbox_store *store);
+/* Somebody changed the files of the mailbox: if it is open, look at it. */
+void mailbox_suspect(struct mailbox_store *store, const char *name);
 /* Do it now, all of it (tests, the end of the process). */
 void mailbox_store_settle(struct mailbox_store *store);
 

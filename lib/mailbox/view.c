@@ -13,18 +13,18 @@ static void add(struct mailbox_view *view, uint32_t uid, bool recent)
 	view->recent_count += recent;
 }
 
-/* Messages behind the last that it knows. True: there were any. */
-static bool add_new(struct mailbox_view *view)
+/* Messages behind the last that it knows: how many. */
+static size_t add_new(struct mailbox_view *view)
 {
 	struct mailbox *m = view->mailbox;
 	uint32_t last = view->count ? view->uids[view->count - 1] : 0;
 	uint32_t recent_from;
-	size_t at = m->count;
+	size_t at = m->count, before = view->count;
 
 	while (at > 0 && m->messages[at - 1].is.uid > last)
 		at--;
 	if (at == m->count)
-		return false;
+		return 0;
 	if (mailbox_recent(m, !view->read_only, &recent_from) != MAILBOX_OK)
 		recent_from = UINT32_MAX;
 	/* mailbox_recent may have loaded the mailbox anew. */
@@ -33,7 +33,7 @@ static bool add_new(struct mailbox_view *view)
 	for (; at < m->count; at++)
 		add(view, m->messages[at].is.uid,
 			m->messages[at].is.uid >= recent_from);
-	return true;
+	return view->count - before;
 }
 
 enum mailbox_result mailbox_view_open(struct mailbox *mailbox,
@@ -71,10 +71,14 @@ void mailbox_view_close(struct mailbox_view *view)
 	free(view);
 }
 
-bool mailbox_view_has_news(const struct mailbox_view *view)
+bool mailbox_view_has_news(const struct mailbox_view *view, unsigned look)
 {
-	return view->changes != view->mailbox->changes ||
-		view->mailbox->is_suspect || view->mailbox->is_removed;
+	const struct mailbox *m = view->mailbox;
+
+	if (m->is_suspect || m->is_removed)
+		return true;
+	return view->changes != m->changes &&
+		(view->looked != m->changes || (look & ~view->looked_for));
 }
 
 static void look_for_expunged(struct mailbox_view *view, struct arena *arena,
@@ -135,10 +139,9 @@ static void look_for_changed(struct mailbox_view *view, struct arena *arena,
 }
 
 void mailbox_view_look(struct mailbox_view *view, struct arena *arena,
-	bool may_expunge, struct mailbox_news *news)
+	unsigned look, struct mailbox_news *news)
 {
 	struct mailbox *m = view->mailbox;
-	bool all_told = may_expunge;
 
 	*news = (struct mailbox_news){ 0 };
 	if (m->is_suspect && mailbox_refresh(m, !view->read_only) !=
@@ -148,17 +151,22 @@ void mailbox_view_look(struct mailbox_view *view, struct arena *arena,
 		news->is_gone = true;
 		return;
 	}
-	if (view->changes == m->changes)
+	if (!mailbox_view_has_news(view, look))
 		return;
-	if (may_expunge)
+	if (look & MAILBOX_LOOK_EXPUNGED)
 		look_for_expunged(view, arena, news);
-	look_for_changed(view, arena, news);
-	view->modseq = m->row.modseq;
-	view->own_modseq = 0;
-	news->has_keywords = m->keyword_count != view->keywords_told;
-	view->keywords_told = m->keyword_count;
-	news->has_new = add_new(view);
-	if (all_told)
+	if (look & MAILBOX_LOOK_CHANGED) {
+		look_for_changed(view, arena, news);
+		view->modseq = m->row.modseq;
+		view->own_modseq = 0;
+		news->has_keywords = m->keyword_count != view->keywords_told;
+		view->keywords_told = m->keyword_count;
+	}
+	if (look & MAILBOX_LOOK_NEW)
+		news->new_count = add_new(view);
+	view->looked = m->changes;
+	view->looked_for = look;
+	if (look == MAILBOX_LOOK_ALL)
 		view->changes = m->changes;
 }
 

@@ -18,7 +18,9 @@ struct mailbox_view {
 	bool *recent;
 	size_t count, capacity, recent_capacity;
 	size_t recent_count;
-	uint64_t changes;    /* of the mailbox, as of the last look */
+	uint64_t changes;    /* of the mailbox, up to which all was told */
+	uint64_t looked;     /* of the mailbox, as of the last look ... */
+	unsigned looked_for; /* ... at these: MAILBOX_LOOK_* */
 	uint64_t modseq;     /* up to which changes of flags were told */
 	uint64_t own_modseq; /* of a change that was told already ... */
 	struct imap_set own; /* ... for these uids */
@@ -28,13 +30,21 @@ struct mailbox_view {
 	struct arena *saved_arena;
 };
 
+/* What may be told. */
+enum {
+	MAILBOX_LOOK_EXPUNGED = 1, /* not while a command uses sequence numbers */
+	MAILBOX_LOOK_NEW = 2,
+	MAILBOX_LOOK_CHANGED = 4,
+	MAILBOX_LOOK_ALL = 7,
+};
+
 /* What a connection has to be told, in this order. */
 struct mailbox_news {
 	uint32_t *expunged;  /* sequence numbers as they are to be sent: each
 				counts after the ones before it */
 	uint32_t *vanished;  /* the uids of those */
 	size_t expunged_count;
-	bool has_new;        /* tell EXISTS and RECENT */
+	size_t new_count;    /* at the end: tell EXISTS and RECENT */
 	uint32_t *changed;   /* sequence numbers: tell their flags */
 	size_t changed_count;
 	bool has_keywords;   /* tell FLAGS and PERMANENTFLAGS */
@@ -45,15 +55,12 @@ struct mailbox_news {
 must_check enum mailbox_result mailbox_view_open(struct mailbox *mailbox,
 	bool read_only, struct mailbox_view **view);
 void mailbox_view_close(struct mailbox_view *view);
-/*
- * Look what has happened since the last look. may_expunge: false while a
- * command is under way that uses sequence numbers; expunges are then told
- * later. The news live in the arena.
- */
+/* Look what has happened since the last look; what is not looked for is told
+ * later. The news live in the arena. */
 void mailbox_view_look(struct mailbox_view *view, struct arena *arena,
-	bool may_expunge, struct mailbox_news *news);
+	unsigned look, struct mailbox_news *news);
 /* Would look have anything to tell? */
-bool mailbox_view_has_news(const struct mailbox_view *view);
+bool mailbox_view_has_news(const struct mailbox_view *view, unsigned look);
 /* What this connection did itself with .SILENT is not told to it. */
 void mailbox_view_told(struct mailbox_view *view, const uint32_t *uids,
 	size_t count, uint64_t modseq);
