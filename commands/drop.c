@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "base/span.h"
 #include "queue/maildrop.h"
+#include "queue/submission.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,6 +147,76 @@ void drop_add(struct drop *drop, struct str lines)
 	buf_add(&drop->pending, lines);
 	if (drop->pending.len >= SEND_MOST)
 		send_pending(drop);
+}
+
+static uint64_t drop_flags(uint64_t submitted)
+{
+	static const struct {
+		uint64_t from, to;
+	} rows[] = {
+		{ SUBMIT_SMTPUTF8, MAILDROP_FLAG_SMTPUTF8 },
+		{ SUBMIT_VERIFY_ONLY, MAILDROP_FLAG_VERIFY },
+		{ SUBMIT_TRACE, MAILDROP_FLAG_TRACE },
+		{ SUBMIT_REQUIRETLS, MAILDROP_FLAG_REQUIRETLS },
+	};
+	uint64_t flags = submitted & SUBMIT_LOCAL_HEADERS ? 0 :
+		MAILDROP_FLAG_GATEWAY;
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (submitted & rows[i].from)
+			flags |= rows[i].to;
+	return flags;
+}
+
+static void add_recipients(struct drop *drop, const struct envelope *e,
+	const bool *done)
+{
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		const struct recipient *r = &e->recipients[i];
+		auto_buf struct buf lines = { 0 };
+
+		if (done && done[i])
+			continue;
+		maildrop_text_format(&lines, MAILDROP_RECIPIENT,
+			done ? r->orig : r->address);
+		if (!str_is_none(r->orcpt))
+			maildrop_text_format(&lines, MAILDROP_ORCPT, r->orcpt);
+		if (r->notify)
+			maildrop_number_format(&lines, MAILDROP_ONLY,
+				r->notify);
+		drop_add(drop, buf_str(&lines));
+	}
+}
+
+void drop_envelope(struct drop *drop, const struct envelope *e,
+	const bool *done)
+{
+	const struct {
+		enum maildrop_kind kind;
+		struct str text;
+	} texts[] = {
+		{ MAILDROP_SENDER, e->sender },
+		{ MAILDROP_ORIG_ID, done ? e->queue_id : STR_NONE },
+		{ MAILDROP_ENVID, e->dsn_envid },
+		{ MAILDROP_ENCODING, e->encoding },
+		{ MAILDROP_VERP, e->verp },
+	};
+	auto_buf struct buf lines = { 0 };
+	uint64_t flags = drop_flags(e->flags);
+
+	for (size_t i = 0; i < COUNT(texts); i++)
+		if (!str_is_none(texts[i].text))
+			maildrop_text_format(&lines, texts[i].kind,
+				texts[i].text);
+	if (e->dsn_ret)
+		maildrop_number_format(&lines, MAILDROP_RET, e->dsn_ret);
+	if (flags)
+		maildrop_number_format(&lines, MAILDROP_FLAGS, flags);
+	drop_add(drop, buf_str(&lines));
+	add_recipients(drop, e, done);
+	buf_clear(&lines);
+	maildrop_word_format(&lines, MAILDROP_CONTENT);
+	drop_add(drop, buf_str(&lines));
 }
 
 void drop_content(struct drop *drop, struct str octets)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "config/config.h"
+#include "queue/message.h"
 
 struct drop {
 	int fd;
@@ -29,6 +30,13 @@ void drop_open(struct drop *drop, const struct conf *conf);
 void drop_open_file(struct drop *drop, const struct conf *conf);
 /* Lines of queue/maildrop.h. */
 void drop_add(struct drop *drop, struct str lines);
+/*
+ * All lines before the content. `done`, per recipient: left out; addresses are
+ * those before aliases then, for a message that is queued again, and its ID is
+ * told. NULL: a new one, whose addresses are as they stand.
+ */
+void drop_envelope(struct drop *drop, const struct envelope *envelope,
+	const bool *done);
 /* Content, in chunks. */
 void drop_content(struct drop *drop, struct str octets);
 /* Nothing was submitted. */

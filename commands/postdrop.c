@@ -10,7 +10,6 @@
 #include "commands/drop.h"
 #include "queue/maildrop.h"
 #include "queue/postfix.h"
-#include "queue/submission.h"
 #include "service/command.h"
 
 #include <errno.h>
@@ -51,38 +50,6 @@ static struct str read_input(struct arena *arena, const struct conf *conf)
 	return buf_str(&in);
 }
 
-static void add_envelope(struct drop *drop, const struct envelope *e,
-	struct arena *arena)
-{
-	struct buf lines = BUF_IN(arena);
-	const struct {
-		enum maildrop_kind kind;
-		struct str text;
-	} texts[] = {
-		{ MAILDROP_ENVID, e->dsn_envid },
-		{ MAILDROP_ENCODING, e->encoding },
-		{ MAILDROP_VERP, e->verp },
-	};
-	uint64_t flags = (e->flags & SUBMIT_LOCAL_HEADERS ?
-				 0 : MAILDROP_FLAG_GATEWAY) |
-		(e->flags & SUBMIT_SMTPUTF8 ? MAILDROP_FLAG_SMTPUTF8 : 0);
-
-	maildrop_text_format(&lines, MAILDROP_SENDER, e->sender);
-	for (size_t i = 0; i < COUNT(texts); i++)
-		if (!str_is_none(texts[i].text))
-			maildrop_text_format(&lines, texts[i].kind,
-				texts[i].text);
-	if (e->dsn_ret)
-		maildrop_number_format(&lines, MAILDROP_RET, e->dsn_ret);
-	if (flags)
-		maildrop_number_format(&lines, MAILDROP_FLAGS, flags);
-	for (size_t i = 0; i < e->recipient_count; i++)
-		maildrop_text_format(&lines, MAILDROP_RECIPIENT,
-			e->recipients[i].address);
-	maildrop_word_format(&lines, MAILDROP_CONTENT);
-	drop_add(drop, buf_str(&lines));
-}
-
 /* Postfix's attribute form: names and values, NUL after each. */
 static void say(const char *name, const char *value)
 {
@@ -118,7 +85,7 @@ static void run(const struct conf *conf)
 		log_fatal("uid=%u: no recipients specified",
 			(unsigned)getuid());
 	drop_open(&drop, conf);
-	add_envelope(&drop, &envelope, arena);
+	drop_envelope(&drop, &envelope, NULL);
 	drop_content(&drop, content);
 	if (!drop_commit(&drop, 0))
 		log_fatal("uid=%u: %s", (unsigned)getuid(), drop.answer);

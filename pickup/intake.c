@@ -8,6 +8,7 @@
 #include "mail/verp.h"
 #include "queue/maildrop.h"
 #include "queue/submit.h"
+#include "smtp/param.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -72,8 +73,8 @@ static struct status set_verp(struct draft *draft, struct str delimiters)
 
 static struct status set_orcpt(struct draft *draft, struct str orcpt)
 {
-	if (!draft->last)
-		return MALFORMED;
+	if (!draft->last || !smtp_orcpt_parse(orcpt))
+		return MALFORMED; /* it goes into a RCPT line as it is */
 	draft->last->orcpt = orcpt;
 	return GO_ON;
 }

@@ -53,6 +53,11 @@ static int run_user(struct command_line *line)
 	return run_helper(line, "user");
 }
 
+static int run_queue(struct command_line *line)
+{
+	return run_helper(line, "queue");
+}
+
 static int run_mailbox(struct command_line *line)
 {
 	return run_helper(line, "mailbox");
@@ -81,6 +86,8 @@ static const struct verb {
 	{ "migrate-tables", run_migrate_tables,
 		"LMDB files for all hash: and btree: tables; --dry-run" },
 	{ "logrotate", run_logrotate, "begin a new maillog_file" },
+	{ "queue", run_queue, "show messages, and work on all that are "
+		"selected" },
 	{ "user", run_user, "add, passwd, list, delete" },
 	{ "mailbox", run_mailbox, "work on users' mail" },
 	{ "version", run_version, "print the version" },

@@ -132,6 +132,27 @@ def test_postdrop():
         equal(run(SBIN, mta.env, "postdrop", "-r"), (0, b"", ""))
 
 
+def test_postdrop_dsn():
+    """What the records say for RFC 3461 reaches the queue."""
+    with new() as mta:
+        mta.start()
+        rc, out, err = run(SBIN, mta.env, "postdrop", "-r", data=records(
+            ("A", "rewrite_context=local"), ("A", "dsn_envid=env-1"),
+            ("A", "dsn_ret=2"), ("S", "joe@example.net"),
+            ("A", "dsn_orig_rcpt=rfc822;a+b@example.com"),
+            ("A", "dsn_notify=6"), ("R", "r@example.com"),
+            ("R", "q@example.com"), ("M", ""), ("N", "Subject: x"),
+            ("N", ""), ("X", ""), ("E", "")))
+        equal((rc, err), (0, ""))
+        name = out.split(b"\0")[3].decode()
+        mta.wait_log(name + ": to=<q@example.com>.*status=deferred")
+        shown = mta.command("postcat", "-e", "-q", name).stdout
+        matches("(?s)dsn_envid=env-1\n.*dsn_ret=2\n.*"
+                "orcpt=rfc822;a\\+2Bb@example.com\n.*notify=6\n", shown)
+        equal(shown.count("notify="), 1)
+        equal(shown.count("orcpt="), 1)
+
+
 def test_rmail():
     with new() as mta:
         mta.set(sendmail_path=SBIN + "/sendmail")

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "queue/ask.h"
 #include "queue/maildrop_file.h"
-#include "queue/store.h"
+#include "queue/walk.h"
 
 enum {
 	LOOK_MOST = 1 << 30, /* octets of a listing */
@@ -29,8 +29,9 @@ static void flush_out(struct offline *offline)
 	(void)offline->put(offline->context, &offline->out);
 }
 
-static void show(struct offline *offline, const struct stored *stored)
+static void show(void *context, struct stored *stored)
 {
+	struct offline *offline = context;
 	struct listed listed = {
 		.queue_name = str_from(queue_name_text(stored->queue)),
 		.queue_id = stored->envelope.queue_id,
@@ -53,35 +54,6 @@ static void show(struct offline *offline, const struct stored *stored)
 	}
 	listing_end_message(offline->list);
 	flush_out(offline);
-}
-
-static void show_place(void *context, const struct place *place)
-{
-	struct offline *offline = context;
-	auto_arena struct arena *arena = arena_new(0);
-	struct stored *stored;
-
-	if (store_load_slot(&offline->store, arena, place, true, &stored) ==
-		STORE_FOUND)
-		show(offline, stored);
-}
-
-static void show_files(struct offline *offline, struct disk *disk,
-	enum queue_name queue)
-{
-	auto_arena struct arena *arena = arena_new(0);
-	struct spool_ids ids;
-
-	if (!spool_list(disk, arena, queue, false, &ids))
-		log_warning("%s: %m", queue_name_text(queue));
-	for (size_t i = 0; i < ids.count; i++) {
-		auto_arena struct arena *one = arena_new(0);
-		struct stored *stored;
-
-		if (store_load_file(&offline->store, one, queue, ids.ids[i],
-			    &stored) == STORE_FOUND)
-			show(offline, stored);
-	}
 }
 
 static void show_dropped(void *context, const char *name)
@@ -140,10 +112,9 @@ bool look_offline(const struct conf *conf, struct listing *list,
 	offline->context = context;
 	list->out = &offline->out;
 	show_maildrop(offline, conf);
-	if (!store_scan(&offline->store, true, show_place, offline))
-		log_warning("journal: %m");
-	show_files(offline, disk, QUEUE_DEFERRED);
-	show_files(offline, disk, QUEUE_HOLD);
+	walk_slots(&offline->store, show, offline);
+	walk_files(&offline->store, QUEUE_DEFERRED, show, offline);
+	walk_files(&offline->store, QUEUE_HOLD, show, offline);
 	listing_end(list);
 	flush_out(offline);
 	store_close(&offline->store);

@@ -16,8 +16,8 @@
  * `recipient` once or more. A file without `end` is incomplete. Nothing here
  * waits.
  *
- * Of root and our own user only (postsuper -r): `orig-id`, and after the
- * recipient that they are about, `orcpt` and `only` (its own notify).
+ * After the recipient that they are about stand `orcpt` and `only` (its own
+ * notify). Of root and our own user only (postsuper -r): `orig-id`.
  */
 #ifndef QUEUE_MAILDROP_H
 #define QUEUE_MAILDROP_H

@@ -1,5 +1,6 @@
 #include "queue/postfix.h"
 
+#include "base/encode.h"
 #include "queue/submission.h"
 
 bool postfix_record_take(struct str *in, char *type, struct str *data)
@@ -129,9 +130,18 @@ static bool read_orig(struct reader *r, struct str data)
 	return true;
 }
 
+/* Decoded there, xtext here. */
 static bool read_orcpt(struct reader *r, struct str data)
 {
-	r->orcpt = data.len ? data : STR_NONE;
+	struct buf orcpt = BUF_IN(r->arena);
+	size_t type = str_find_char(data, ';');
+
+	r->orcpt = STR_NONE;
+	if (type == SIZE_MAX)
+		return true;
+	buf_add(&orcpt, str_first(data, type + 1));
+	xtext_format(&orcpt, str_skip(data, type + 1));
+	r->orcpt = buf_str(&orcpt);
 	return true;
 }
 
