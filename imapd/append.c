@@ -8,10 +8,6 @@
 
 #include "imap/date.h"
 
-enum {
-	MESSAGES_MOST = 10000, /* of one command */
-};
-
 /* What stands before the literal of one message. */
 struct head {
 	struct imap_flags flags;
@@ -110,12 +106,12 @@ static bool is_refused(struct session *s, const struct append *append,
 	struct answer *answer)
 {
 	if (s->literal > 0 && s->literal <= APPEND_MOST &&
-		append->count < MESSAGES_MOST)
+		append->count < s->limit)
 		return false;
 	*answer = s->literal == 0 ? NO_("Message is empty") :
-		append->count < MESSAGES_MOST ?
+		append->count < s->limit ?
 			NO_("[TOOBIG] Message is too large") :
-			NO_("[LIMIT] Too many messages");
+			limit_refusal(s);
 	return true;
 }
 

@@ -56,6 +56,9 @@ static struct answer copy(struct session *s, struct str args, bool move)
 		return BAD_("No such message");
 	if (move && s->view->read_only)
 		return NO_("[READ-ONLY] Mailbox is open read-only");
+	if (!move && count > s->limit)
+		return limit_refusal(s);
+	limit_uids(s, &uids, &count);
 	result = mailbox_open(s->store, name, &to);
 	if (result == MAILBOX_NONEXISTENT)
 		return mailbox_name_is_good(name) ?

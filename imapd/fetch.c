@@ -93,7 +93,8 @@ static void add_fields(struct one *one, bool seen_now)
 {
 	unsigned items = one->fetch->items;
 
-	if ((items & IMAP_FETCH_UID) || one->s->is_uid) {
+	if ((items & IMAP_FETCH_UID) ||
+		(one->s->is_uid && !one->s->uid_only)) {
 		begin_item(one, "UID");
 		buf_u64(&one->out, one->uid);
 	}
@@ -252,9 +253,7 @@ static bool is_wanted(const struct one *one)
 /* All that needs no text. */
 static enum mailbox_result add_start(struct one *one, bool seen_now)
 {
-	buf_text(&one->out, "* ");
-	buf_u64(&one->out, one->seq);
-	buf_text(&one->out, " FETCH (");
+	fetch_begin(one->s, &one->out, one->seq, one->uid);
 	one->gap = "";
 	add_fields(one, seen_now);
 	return add_facts(one);
@@ -485,6 +484,7 @@ struct answer verb_fetch(struct session *s, struct str args)
 		uids += from;
 		count = to - from;
 	}
+	limit_uids(s, &uids, &count);
 	return fetch.count ? fetch_all(s, &fetch, uids, count) :
 			     fetch_facts(s, &fetch, uids, count);
 }

@@ -9,19 +9,24 @@
  * RFC        3501, 2177, 2342, 2971, 3348, 3502, 3516, 3691, 4315, 4731, 5032,
  *            5161, 5182, 5256, 5267 (ESORT), 5530, 5957, 6154, 6851, 7162, 7888,
  *            8438, 8508, 8514, 8970, 9394, 4978, 5258, 5464, 5819, 6855, 7889,
- *            8474, 9051, 9590
+ *            8474, 9051, 9586, 9590, 9738, 10022, 5465, 6203
  */
 #include "service/service.h"
+
+#include <stdlib.h>
 
 #include "mailbox/parent.h"
 #include "session.h"
 
 static const enum param params[] = { PARAMS_END };
 
+/* With -s a test may have a smaller one. */
+static uint32_t message_limit = IMAP_MESSAGE_LIMIT;
+
 static void run(struct mailbox_login *login)
 {
 	session_run(login->store, login->io, login->arena, login->user,
-		login->tag);
+		login->tag, message_limit);
 }
 
 static const struct mailbox_service imap = {
@@ -38,7 +43,11 @@ static void start(const struct conf *conf)
 
 static void alone(const struct conf *conf, struct client *client)
 {
+	const char *limit = getenv("POSTHORN_MESSAGE_LIMIT");
+
 	(void)conf;
+	if (limit && atoi(limit) > 0)
+		message_limit = (uint32_t)atoi(limit);
 	mailbox_alone(&imap, client->io, client->arena);
 }
 

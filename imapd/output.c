@@ -8,7 +8,8 @@ const char capabilities[] = "IMAP4rev1 IMAP4rev2 LITERAL+ UIDPLUS IDLE NAMESPACE
 	"PARTIAL THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS "
 	"MULTIAPPEND BINARY PREVIEW REPLACE LIST-EXTENDED LIST-STATUS "
 	"LIST-METADATA CREATE-SPECIAL-USE METADATA OBJECTID UTF8=ACCEPT "
-	"NOTIFY I18NLEVEL=1 INPROGRESS APPENDLIMIT=1073741824 COMPRESS=DEFLATE SASL-IR";
+	"NOTIFY I18NLEVEL=1 INPROGRESS APPENDLIMIT=1073741824 UIDONLY UIDBATCHES SEARCH=FUZZY "
+	"COMPRESS=DEFLATE SASL-IR";
 
 void reply(struct session *s, struct answer answer)
 {
@@ -92,6 +93,14 @@ void tell_flags(struct session *s)
 								   "");
 }
 
+void fetch_begin(struct session *s, struct buf *out, uint32_t seq,
+	uint32_t uid)
+{
+	buf_text(out, "* ");
+	buf_u64(out, s->uid_only ? uid : seq);
+	buf_text(out, s->uid_only ? " UIDFETCH (" : " FETCH (");
+}
+
 void tell_message_flags(struct session *s, uint32_t seq, bool with_flags)
 {
 	uint32_t uid = mailbox_view_uid(s->view, seq);
@@ -100,8 +109,8 @@ void tell_message_flags(struct session *s, uint32_t seq, bool with_flags)
 
 	if (!m)
 		return;
-	buf_fmt(&out, "* %u FETCH (", seq);
-	if (s->is_uid || s->condstore || s->notify)
+	fetch_begin(s, &out, seq, uid);
+	if (!s->uid_only && (s->is_uid || s->condstore || s->notify))
 		buf_fmt(&out, "UID %u ", uid);
 	if (s->condstore)
 		buf_fmt(&out, "MODSEQ (%llu) ",
@@ -150,7 +159,7 @@ static void tell_expunged(struct session *s, const struct mailbox_news *news)
 	struct imap_set set = { 0 };
 
 	for (size_t i = 0; i < news->expunged_count; i++) {
-		if (s->qresync)
+		if (s->qresync || s->uid_only)
 			imap_set_add(s->command, &set, news->vanished[i]);
 		else
 			io_fmt(s->io, "* %u EXPUNGE\r\n",

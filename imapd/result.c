@@ -62,6 +62,24 @@ static void add_partial(struct session *s, struct buf *out,
 	buf_char(out, ')');
 }
 
+/* RFC 6203 4: in the order of the result. */
+static void add_scores(struct buf *out, const struct imap_returns *returns,
+	const struct found *found)
+{
+	size_t from = 0, to = found->count;
+	const char *gap = "";
+
+	if (returns->bits & IMAP_RETURN_PARTIAL)
+		imap_partial_window(&returns->partial, found->count, &from,
+			&to);
+	buf_text(out, " RELEVANCY (");
+	for (size_t i = from; i < to; i++) {
+		buf_fmt(out, "%s%u", gap, found->scores[i]);
+		gap = " ";
+	}
+	buf_char(out, ')');
+}
+
 /* RFC 4731 3.2: of the first, the last, or all. */
 static uint64_t told_modseq(struct session *s,
 	const struct imap_returns *returns, const struct found *found)
@@ -101,6 +119,8 @@ static void tell_extended(struct session *s,
 	}
 	if (bits & IMAP_RETURN_PARTIAL)
 		add_partial(s, &out, returns, found);
+	if (found->count && (bits & IMAP_RETURN_RELEVANCY))
+		add_scores(&out, returns, found);
 	if (bits & IMAP_RETURN_COUNT)
 		buf_fmt(&out, " COUNT %zu", found->count);
 	if (found->count && found->has_modseq)

@@ -206,6 +206,10 @@ static bool match_plain(struct candidate *c, const struct imap_search *node)
 		return match_size(c, node);
 	case IMAP_SEARCH_MODSEQ:
 		return c->is.modseq >= (uint64_t)node->number;
+	case IMAP_SEARCH_UIDAFTER:
+		return c->uid > node->number;
+	case IMAP_SEARCH_UIDBEFORE:
+		return c->uid < node->number;
 	case IMAP_SEARCH_EMAILID:
 		return match_id(c, node->text, false);
 	case IMAP_SEARCH_THREADID:
@@ -238,6 +242,10 @@ static bool make_needles(struct session *s, struct imap_search *program,
 			n->text = imap_needle(s->command, charset, n->text);
 			if (str_is_none(n->text))
 				return false;
+			if (n->is_fuzzy && n->text.len > 0) {
+				fuzzy_expand(s->command, n);
+				continue;
+			}
 		}
 		if (!make_needles(s, n->children, charset))
 			return false;
@@ -260,12 +268,15 @@ static bool looks_for_text(const struct imap_search *program)
 }
 
 /* Which messages the search index finds, for each text of the program. */
-static void add_hints(struct session *s, struct imap_search *program)
+static void add_hints(struct session *s, struct imap_search *program,
+	bool scores)
 {
 	for (struct imap_search *n = program; n; n = n->next) {
 		struct mailbox_hits *hits;
 
-		add_hints(s, n->children);
+		add_hints(s, n->children, scores);
+		if (scores)
+			add_hints(s, n->scored, false);
 		if (!is_of_text(n))
 			continue;
 		hits = arena_new_of(s->command, struct mailbox_hits);
@@ -297,6 +308,43 @@ static void tell_progress(void *context, size_t done, size_t count)
 		log_debug("progress: %m");
 }
 
+static bool match_scored(void *context, const struct imap_search *node)
+{
+	return match(context, node);
+}
+
+/* What the sets of a program leave; texts and the like do not count. */
+static bool is_in_sets(struct candidate *c, const struct imap_search *program)
+{
+	for (const struct imap_search *n = program->children; n; n = n->next)
+		if ((n->key == IMAP_SEARCH_SEQ || n->key == IMAP_SEARCH_UID ||
+			n->key == IMAP_SEARCH_UIDAFTER ||
+			n->key == IMAP_SEARCH_UIDBEFORE) && !match(c, n))
+			return false;
+	return true;
+}
+
+/* RFC 9738 3.1: the last messages that a command may look at begin here. */
+static uint32_t first_of_limit(struct session *s,
+	const struct imap_search *program)
+{
+	uint32_t seq = (uint32_t)s->view->count, left = s->limit, last = 0;
+
+	for (; seq > 0 && s->view->count > s->limit; seq--) {
+		struct candidate c = { .s = s, .seq = seq,
+			.uid = mailbox_view_uid(s->view, seq) };
+
+		if (!is_in_sets(&c, program))
+			continue;
+		if (left-- == 0) {
+			s->limited_from = last;
+			return seq + 1;
+		}
+		last = c.uid;
+	}
+	return 1;
+}
+
 static void search_all(struct session *s, const struct imap_search *program,
 	struct found *found)
 {
@@ -305,7 +353,8 @@ static void search_all(struct session *s, const struct imap_search *program,
 	bool needs_body =
 		imap_search_needs(program) & IMAP_SEARCH_NEEDS_BODY;
 
-	for (uint32_t seq = 1; seq <= s->view->count; seq++) {
+	for (uint32_t seq = first_of_limit(s, program);
+		seq <= s->view->count; seq++) {
 		uint32_t uid = mailbox_view_uid(s->view, seq);
 		struct mailbox_message *m =
 			mailbox_find(s->view->mailbox, uid);
@@ -316,8 +365,12 @@ static void search_all(struct session *s, const struct imap_search *program,
 		if (!m)
 			continue;
 		c.is = m->is;
-		if (match(&c, program) && !c.is_gone)
+		if (match(&c, program) && !c.is_gone) {
+			if (found->scores)
+				found->scores[found->count] = fuzzy_score(
+					program, match_scored, &c);
 			found->uids[found->count++] = uid;
+		}
 		if (c.has_text)
 			arena_reset(arena);
 		if (c.has_text || seq % 1024 == 0)
@@ -339,7 +392,7 @@ static bool take_charset(struct session *s, struct str *args,
 }
 
 bool search_find(struct session *s, struct str charset, struct str keys,
-	const struct imap_returns *returns, struct found *found,
+	const struct imap_returns *returns, bool scores, struct found *found,
 	struct answer *answer)
 {
 	struct imap_search *program;
@@ -347,6 +400,15 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 	*found = (struct found){ 0 };
 	if (!imap_search_parse(s->command, keys, &program)) {
 		*answer = BAD_SYNTAX;
+		return false;
+	}
+	if (s->uid_only && imap_search_uses_seq(program)) {
+		*answer = BAD_("[UIDREQUIRED] No sequence numbers");
+		return false;
+	}
+	scores = scores || (returns->bits & IMAP_RETURN_RELEVANCY);
+	if (scores && !imap_search_is_fuzzy(program)) {
+		*answer = BAD_("Relevancy only with FUZZY");
 		return false;
 	}
 	if (!make_needles(s, program, charset)) {
@@ -361,13 +423,16 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 		mailbox_view_uid(s->view, (uint32_t)s->view->count));
 	found->uids = arena_array(s->command, s->view->count + 1,
 		sizeof(*found->uids));
+	if (scores)
+		found->scores = arena_array(s->command, s->view->count + 1,
+			sizeof(*found->scores));
 	if (looks_for_text(program)) {
 		struct progress progress = { .s = s,
 			.next = moment_after(span_s(INPROGRESS_S)) };
 
 		mailbox_text_follow(s->view->mailbox, tell_progress,
 			&progress);
-		add_hints(s, program);
+		add_hints(s, program, scores);
 	}
 	search_all(s, program, found);
 	found->has_modseq = imap_search_uses(program, IMAP_SEARCH_MODSEQ);
@@ -386,7 +451,7 @@ struct answer verb_search(struct session *s, struct str args)
 	if (!imap_returns_take(&args, &returns) ||
 		!take_charset(s, &args, &charset))
 		return BAD_SYNTAX;
-	if (!search_find(s, charset, args, &returns, &found, &answer))
+	if (!search_find(s, charset, args, &returns, false, &found, &answer))
 		return answer;
 	result_tell(s, "SEARCH", &returns, &found);
 	return OK_("Search completed");

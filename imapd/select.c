@@ -48,7 +48,7 @@ static void tell_mailbox(struct session *s)
 
 	tell_flags(s);
 	tell_count(s);
-	if (!s->rev2)
+	if (!s->rev2 && !s->uid_only)
 		tell_first_unseen(s);
 	io_fmt(s->io, "* OK [UIDVALIDITY %u] UIDs valid\r\n",
 		row->uidvalidity);
@@ -78,6 +78,8 @@ static struct answer open_mailbox(struct session *s, struct str args,
 	if (!name_take(s, &args, &name) ||
 		!take_params(s, &args, &qresync))
 		return BAD_SYNTAX;
+	if (s->uid_only && qresync.seqs.count > 0)
+		return BAD_("[UIDREQUIRED] No sequence numbers");
 	if (s->view) {
 		close_view(s);
 		io_text(s->io, "* OK [CLOSED] Previous mailbox closed\r\n");

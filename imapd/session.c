@@ -45,6 +45,7 @@ static const struct verb {
 	{ "COMPRESS",     verb_compress,    BOTH,     ARGS                       }, /* RFC 4978 */
 	{ "REPLACE",      verb_replace,     SELECTED, ARGS | MAY_UID             }, /* RFC 8508 */
 	{ "IDLE",         verb_idle,        BOTH,     0                          }, /* RFC 2177 */
+	{ "UIDBATCHES",   verb_uidbatches,  SELECTED, ARGS                       }, /* RFC 10022 */
 	{ "NOTIFY",       verb_notify,      BOTH,     ARGS                       }, /* RFC 5465 */
 	{ "CHECK",        verb_noop,        SELECTED, 0                          },
 	{ "CLOSE",        verb_close,       SELECTED, 0                          },
@@ -89,14 +90,19 @@ static struct answer run_verb(struct session *s, struct str args)
 		return BAD_("Unknown command");
 	if (!(verb->when & s->stage))
 		return BAD_("No mailbox selected");
+	/* RFC 9586 3 */
+	if (s->uid_only && !s->is_uid &&
+		(verb->flags & (MAY_UID | ONLY_UID)) == MAY_UID)
+		return BAD_("[UIDREQUIRED] Only with UID");
 	if ((verb->flags & ARGS) || ((verb->flags & ONLY_UID) && s->is_uid)) {
 		if (!str_take_char(&args, ' '))
 			return BAD_("Missing arguments");
 	} else if (args.len > 0) {
 		return BAD_("Unexpected arguments");
 	}
+	s->limited_from = 0;
 	s->hold_expunges = (verb->flags & USES_SEQ) && !s->is_uid;
-	return verb->run(s, args);
+	return limit_answer(s, verb->run(s, args));
 }
 
 /* What was not read of a message that its verb refused. */
@@ -149,11 +155,13 @@ static void run_command(struct session *s, struct str command)
 static void greet(struct session *s, struct str tag)
 {
 	if (str_is_none(tag))
-		io_fmt(s->io, "* PREAUTH [CAPABILITY %s] Logged in as "
-			"%.*s\r\n", capabilities, STR_ARG(s->user));
+		io_fmt(s->io, "* PREAUTH [CAPABILITY %s MESSAGELIMIT=%u] "
+			"Logged in as %.*s\r\n", capabilities, s->limit,
+			STR_ARG(s->user));
 	else
-		io_fmt(s->io, "%.*s OK [CAPABILITY %s] Logged in\r\n",
-			STR_ARG(tag), capabilities);
+		io_fmt(s->io, "%.*s OK [CAPABILITY %s MESSAGELIMIT=%u] "
+			"Logged in\r\n", STR_ARG(tag), capabilities,
+			s->limit);
 }
 
 void session_wake(struct session *s)
@@ -165,11 +173,11 @@ void session_wake(struct session *s)
 }
 
 void session_run(struct mailbox_store *store, struct stream *io,
-	struct arena *arena, struct str user, struct str tag)
+	struct arena *arena, struct str user, struct str tag, uint32_t limit)
 {
 	struct session s = { .store = store, .io = io, .arena = arena,
 		.command = arena_child(arena), .user = user,
-		.stage = AUTHENTICATED };
+		.stage = AUTHENTICATED, .limit = limit };
 	struct str command;
 	enum input input = INPUT_COMMAND;
 

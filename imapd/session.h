@@ -27,6 +27,7 @@ enum {
 	SESSION_CEILING = 256 * 1024 * 1024,
 };
 
+#define IMAP_MESSAGE_LIMIT 1000000 /* RFC 9738 */
 #define IDLE_LIMIT span_s(30 * 60) /* RFC 3501 5.4 */
 
 /* What a command comes to: OK, NO, BAD; text with its response code. */
@@ -46,6 +47,9 @@ struct session {
 	bool condstore;        /* RFC 7162 3.1: MODSEQ is told */
 	bool qresync;          /* RFC 7162 3.2: VANISHED, not EXPUNGE */
 	bool utf8;             /* RFC 6855: names are UTF-8 */
+	bool uid_only;         /* RFC 9586: no sequence numbers */
+	uint32_t limit;        /* RFC 9738: messages of one command */
+	uint32_t limited_from; /* the lowest uid that it came to; 0: all */
 	bool rev2;             /* RFC 9051: no RECENT, ESEARCH */
 	bool is_compressed;
 	bool is_uid;           /* the command is UID ... */
@@ -72,10 +76,12 @@ struct session {
 
 /*
  * Serve until LOGOUT, the end of input or a timeout. tag: of the command that
- * login left unanswered, NONE: greet with PREAUTH.
+ * login left unanswered, NONE: greet with PREAUTH. limit: how many messages
+ * one command may work on (IMAP_MESSAGE_LIMIT).
  */
 void session_run(struct mailbox_store *store, struct stream *io,
-	struct arena *arena, struct str user, struct str tag);
+	struct arena *arena, struct str user, struct str tag,
+	uint32_t limit);
 
 /* Somebody has news for it. */
 void session_wake(struct session *s);
@@ -99,7 +105,11 @@ bool input_rest(struct session *s, struct str *line);
 
 /* ---- output.c ---- */
 
+/* Without MESSAGELIMIT, which is the session's. */
 extern const char capabilities[];
+/* "* 3 FETCH (", or "* 17 UIDFETCH (". */
+void fetch_begin(struct session *s, struct buf *out, uint32_t seq,
+	uint32_t uid);
 
 void reply(struct session *s, struct answer answer);
 /* An answer to what became of an action on a mailbox. */
@@ -197,15 +207,27 @@ struct found {
 	uint32_t *uids;
 	size_t count;
 	bool has_modseq; /* it was asked about, so it is told */
+	uint8_t *scores; /* RFC 6203 4, of each uid; NULL: none */
 };
 
-/* Run a search program. False: *answer tells why not. */
+/* Run a search program, with scores if they are wanted. False: *answer tells
+ * why not. */
 must_check bool search_find(struct session *s, struct str charset,
-	struct str keys, const struct imap_returns *returns,
+	struct str keys, const struct imap_returns *returns, bool scores,
 	struct found *found, struct answer *answer);
 /* Save it for "$" and tell it; word: "SEARCH" or "SORT", without RETURN. */
 void result_tell(struct session *s, const char *word,
 	const struct imap_returns *returns, const struct found *found);
+
+/* ---- fuzzy.c ---- */
+
+struct imap_search;
+/* A text that was folded becomes its words. */
+void fuzzy_expand(struct arena *arena, struct imap_search *node);
+/* 1 to 100, of a message that the program finds. */
+uint8_t fuzzy_score(const struct imap_search *program,
+	bool (*match)(void *context, const struct imap_search *),
+	void *context);
 
 /* ---- verbs, one file for those that belong together ---- */
 
@@ -273,9 +295,18 @@ struct answer verb_expunge(struct session *s, struct str args);
 struct answer verb_get_metadata(struct session *s, struct str args);
 struct answer verb_set_metadata(struct session *s, struct str args);
 struct answer verb_compress(struct session *s, struct str args);
+struct answer verb_uidbatches(struct session *s, struct str args);
 struct answer verb_idle(struct session *s, struct str args);
 /* Until a command comes, tell what NOTIFY asked for. */
 enum input idle_between(struct session *s);
+
+/* ---- batches.c ---- */
+
+/* What one command may do of these (ascending) uids. */
+void limit_uids(struct session *s, uint32_t **uids, size_t *count);
+struct answer limit_refusal(struct session *s);
+/* With how far the command came. */
+struct answer limit_answer(struct session *s, struct answer answer);
 
 /* ---- notify.c ---- */
 

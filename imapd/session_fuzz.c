@@ -12,7 +12,8 @@ static const struct service imapd = { .name = "imapd", .calls = "" };
 
 static void run_client(struct client *client, void *context)
 {
-	session_run(context, client->io, client->arena, STR("joe"), STR_NONE);
+	session_run(context, client->io, client->arena, STR("joe"), STR_NONE,
+		IMAP_MESSAGE_LIMIT);
 }
 
 static void run(void *context)

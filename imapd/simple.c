@@ -6,7 +6,8 @@
 struct answer verb_capability(struct session *s, struct str args)
 {
 	(void)args;
-	io_fmt(s->io, "* CAPABILITY %s\r\n", capabilities);
+	io_fmt(s->io, "* CAPABILITY %s MESSAGELIMIT=%u\r\n", capabilities,
+		s->limit);
 	return OK_("Capability completed");
 }
 
@@ -81,6 +82,12 @@ static void enable_rev2(struct session *s)
 	s->utf8 = s->rev2 = true;
 }
 
+/* RFC 9586 3: VANISHED stands for EXPUNGE. */
+static void enable_uid_only(struct session *s)
+{
+	s->uid_only = true;
+}
+
 static const struct {
 	const char *name;
 	void (*enable)(struct session *);
@@ -89,6 +96,7 @@ static const struct {
 	{ "QRESYNC", enable_qresync },
 	{ "UTF8=ACCEPT", enable_utf8 },
 	{ "IMAP4rev2", enable_rev2 },
+	{ "UIDONLY", enable_uid_only },
 };
 
 /* RFC 5161: what is not known is passed over. */

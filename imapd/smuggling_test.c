@@ -117,7 +117,8 @@ static void for_all(size_t most)
 
 static void run_client(struct client *client, void *context)
 {
-	session_run(context, client->io, client->arena, STR("joe"), STR_NONE);
+	session_run(context, client->io, client->arena, STR("joe"), STR_NONE,
+		IMAP_MESSAGE_LIMIT);
 }
 
 static void play(void *context)

@@ -34,6 +34,7 @@ static enum mailbox_result put_in_order(struct session *s,
 		struct mailbox_message *m;
 
 		item->uid = found->uids[i];
+		item->score = found->scores ? found->scores[i] : 0;
 		if (digests)
 			item->digest = digests[i];
 		if (imap_sort_needs_size(sort) &&
@@ -45,9 +46,19 @@ static enum mailbox_result put_in_order(struct session *s,
 			item->arrived_s = m->is.internal_s;
 	}
 	imap_sort_run(sort, items, found->count);
-	for (size_t i = 0; i < found->count; i++)
+	for (size_t i = 0; i < found->count; i++) {
 		found->uids[i] = items[i].uid;
+		if (found->scores)
+			found->scores[i] = items[i].score;
+	}
 	return MAILBOX_OK;
+}
+
+/* RFC 9738 3.1: the order of a part says nothing. */
+static struct answer refuse_part(struct session *s)
+{
+	s->limited_from = 0;
+	return limit_refusal(s);
 }
 
 struct answer verb_sort(struct session *s, struct str args)
@@ -63,8 +74,11 @@ struct answer verb_sort(struct session *s, struct str args)
 		!imap_take_astring(s->command, &args, &charset) ||
 		!str_take_char(&args, ' '))
 		return BAD_SYNTAX;
-	if (!search_find(s, charset, args, &returns, &found, &answer))
+	if (!search_find(s, charset, args, &returns,
+		imap_sort_needs_score(&sort), &found, &answer))
 		return answer;
+	if (s->limited_from)
+		return refuse_part(s);
 	answer = answer_of(put_in_order(s, &sort, &found), "Sort completed");
 	if (answer.word[0] == 'O')
 		result_tell(s, "SORT", &returns, &found);
@@ -136,7 +150,9 @@ struct answer verb_thread(struct session *s, struct str args)
 		!imap_take_astring(s->command, &args, &charset) ||
 		!str_take_char(&args, ' '))
 		return BAD_SYNTAX;
-	if (!search_find(s, charset, args, &none, &found, &answer))
+	if (!search_find(s, charset, args, &none, false, &found, &answer))
 		return answer;
+	if (s->limited_from)
+		return refuse_part(s);
 	return answer_of(tell_threads(s, kind, &found), "Thread completed");
 }

@@ -96,6 +96,7 @@ struct answer verb_store(struct session *s, struct str args)
 		return BAD_("No such message");
 	if (s->view->read_only)
 		return NO_("[READ-ONLY] Mailbox is open read-only");
+	limit_uids(s, &uids, &count);
 	result = mailbox_change(s->view->mailbox, uids, count, &store.change);
 	if (result != MAILBOX_OK)
 		return answer_of(result, NULL);
@@ -106,6 +107,21 @@ struct answer verb_store(struct session *s, struct str args)
 	if (gone && !s->is_uid)
 		return answer_of(MAILBOX_EXPUNGED, NULL);
 	return OK_("Store completed");
+}
+
+/* Those that EXPUNGE is about; messages of a limit are such. */
+static void only_deleted(struct session *s, uint32_t *uids, size_t *count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *count; i++) {
+		const struct mailbox_message *m =
+			mailbox_find(s->view->mailbox, uids[i]);
+
+		if (m && (m->is.flags & IMAP_DELETED))
+			uids[kept++] = uids[i];
+	}
+	*count = kept;
 }
 
 /* EXPUNGE, or UID EXPUNGE of RFC 4315 2.1; tell_news says what went. */
@@ -122,6 +138,10 @@ struct answer verb_expunge(struct session *s, struct str args)
 		return BAD_SYNTAX;
 	if (s->view->read_only)
 		return NO_("[READ-ONLY] Mailbox is open read-only");
+	if (s->is_uid) {
+		only_deleted(s, uids, &count);
+		limit_uids(s, &uids, &count);
+	}
 	result = mailbox_expunge(s->view->mailbox, uids, count, false);
 	if (result != MAILBOX_OK || !s->qresync)
 		return answer_of(result, "Expunge completed");

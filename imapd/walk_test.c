@@ -273,6 +273,21 @@ static void say_notify(void)
 	say("BAD", "NOTIFY SET (SELECTED (MessageNew))");
 }
 
+static void say_batches(void)
+{
+	say(is_selected() ? "OK" : "BAD", "UIDBATCHES %u", 500 + throw(1000));
+}
+
+static void say_search(void)
+{
+	static const char *const keys[] = { "FUZZY SUBJECT \"some words\"",
+		"RETURN (RELEVANCY ALL) FUZZY BODY b", "UIDAFTER 3",
+		"UIDBEFORE 9 TEXT b", "BODY b", "SUBJECT xyz" };
+
+	say(is_selected() ? "OK" : "BAD", "SEARCH %s",
+		keys[throw(COUNT(keys))]);
+}
+
 static void say_noop(void)
 {
 	say("OK", "NOOP");
@@ -295,7 +310,8 @@ static const struct {
 	{ say_unselect, 1 }, { say_create, 3 }, { say_delete, 2 },
 	{ say_append, 10 }, { say_status, 4 }, { say_store, 12 },
 	{ say_expunge, 4 }, { say_copy, 6 }, { say_fetch, 3 },
-	{ say_noop, 2 }, { say_notify, 1 }, { say_nonsense, 1 },
+	{ say_noop, 2 }, { say_notify, 1 },
+	{ say_batches, 1 }, { say_search, 3 }, { say_nonsense, 1 },
 };
 
 static void say_one(void)
@@ -315,7 +331,8 @@ static void say_one(void)
 
 static void run_client(struct client *client, void *context)
 {
-	session_run(context, client->io, client->arena, STR("joe"), STR_NONE);
+	session_run(context, client->io, client->arena, STR("joe"), STR_NONE,
+		IMAP_MESSAGE_LIMIT);
 }
 
 static unsigned long number(const char *name, unsigned long otherwise)

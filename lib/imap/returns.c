@@ -12,6 +12,7 @@ static const struct {
 	{ "COUNT",   IMAP_RETURN_COUNT   },
 	{ "SAVE",    IMAP_RETURN_SAVE    },
 	{ "PARTIAL", IMAP_RETURN_PARTIAL },
+	{ "RELEVANCY", IMAP_RETURN_RELEVANCY },
 };
 
 bool imap_partial_take(struct str *in, struct imap_partial *partial)

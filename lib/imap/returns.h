@@ -19,6 +19,7 @@ enum {
 	IMAP_RETURN_COUNT = 8,
 	IMAP_RETURN_SAVE = 16,
 	IMAP_RETURN_PARTIAL = 32,
+	IMAP_RETURN_RELEVANCY = 64, /* RFC 6203 4 */
 };
 
 /* 1:50, or -1:-50 from the end. */

@@ -15,6 +15,7 @@ enum argument {
 	MODSEQ,
 	SET,
 	NOT,
+	FUZZY,
 	OR,
 };
 
@@ -37,6 +38,7 @@ static const struct row {
 	{ "EMAILID", IMAP_SEARCH_EMAILID, STRING },
 	{ "FLAGGED", IMAP_SEARCH_FLAG, NOTHING, IMAP_FLAGGED },
 	{ "FROM", IMAP_SEARCH_HEADER, FIELD, 0, false, "From" },
+	{ "FUZZY", IMAP_SEARCH_AND, FUZZY },
 	{ "HEADER", IMAP_SEARCH_HEADER, FIELD_STRING },
 	{ "KEYWORD", IMAP_SEARCH_KEYWORD, FLAG_NAME },
 	{ "LARGER", IMAP_SEARCH_LARGER, OCTETS },
@@ -62,6 +64,8 @@ static const struct row {
 	{ "THREADID", IMAP_SEARCH_THREADID, STRING },
 	{ "TO", IMAP_SEARCH_HEADER, FIELD, 0, false, "To" },
 	{ "UID", IMAP_SEARCH_UID, SET },
+	{ "UIDAFTER", IMAP_SEARCH_UIDAFTER, OCTETS },
+	{ "UIDBEFORE", IMAP_SEARCH_UIDBEFORE, OCTETS },
 	{ "UNANSWERED", IMAP_SEARCH_FLAG, NOTHING, IMAP_ANSWERED, true },
 	{ "UNDELETED", IMAP_SEARCH_FLAG, NOTHING, IMAP_DELETED, true },
 	{ "UNDRAFT", IMAP_SEARCH_FLAG, NOTHING, IMAP_DRAFT, true },
@@ -211,6 +215,9 @@ static bool take_argument(struct parser *p, const struct row *row,
 	case NOT:
 		node->negated = true;
 		return take_children(p, node, 1);
+	case FUZZY:
+		node->is_fuzzy = true;
+		return take_children(p, node, 1);
 	case OR:
 		return take_children(p, node, 2);
 	}
@@ -270,13 +277,25 @@ static struct imap_search *take_key(struct parser *p)
 	return node;
 }
 
+/* What stands under FUZZY is so. */
+static void make_fuzzy(struct imap_search *program, bool is_fuzzy)
+{
+	for (struct imap_search *n = program; n; n = n->next) {
+		n->is_fuzzy = n->is_fuzzy || is_fuzzy;
+		make_fuzzy(n->children, n->is_fuzzy);
+	}
+}
+
 bool imap_search_parse(struct arena *arena, struct str in,
 	struct imap_search **program)
 {
 	struct parser p = { .arena = arena, .in = in };
 
 	*program = take_keys(&p);
-	return *program && p.in.len == 0;
+	if (!*program || p.in.len > 0)
+		return false;
+	make_fuzzy(*program, false);
+	return true;
 }
 
 void imap_search_resolve(struct imap_search *program, uint32_t last_seq,
@@ -313,6 +332,23 @@ bool imap_search_uses(const struct imap_search *program,
 {
 	for (const struct imap_search *n = program; n; n = n->next)
 		if (n->key == key || imap_search_uses(n->children, key))
+			return true;
+	return false;
+}
+
+bool imap_search_uses_seq(const struct imap_search *program)
+{
+	for (const struct imap_search *n = program; n; n = n->next)
+		if ((n->key == IMAP_SEARCH_SEQ && !n->set.is_saved) ||
+			imap_search_uses_seq(n->children))
+			return true;
+	return false;
+}
+
+bool imap_search_is_fuzzy(const struct imap_search *program)
+{
+	for (const struct imap_search *n = program; n; n = n->next)
+		if (n->is_fuzzy || imap_search_is_fuzzy(n->children))
 			return true;
 	return false;
 }

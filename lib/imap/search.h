@@ -2,7 +2,7 @@
  * imap/search - the program of SEARCH as a tree.
  *
  * Source   RFC 3501 6.4.4, RFC 5032 (OLDER, YOUNGER), RFC 7162 3.1.5 (MODSEQ),
- *          RFC 8514 (SAVEDBEFORE ...)
+ *          RFC 8514 (SAVEDBEFORE ...), RFC 6203 (FUZZY), RFC 9738 (UIDAFTER)
  * Memory   the arena given; slices of the command
  * Waits    no
  * Errors   false: malformed, or over the limits
@@ -43,6 +43,8 @@ enum imap_search_key {
 	IMAP_SEARCH_HEADER,  /* field, text */
 	IMAP_SEARCH_BODY,
 	IMAP_SEARCH_TEXT,
+	IMAP_SEARCH_UIDAFTER, /* number: uid; RFC 9738 3.2 */
+	IMAP_SEARCH_UIDBEFORE,
 	IMAP_SEARCH_AND,     /* all children */
 	IMAP_SEARCH_OR,      /* any child */
 };
@@ -50,11 +52,13 @@ enum imap_search_key {
 struct imap_search {
 	enum imap_search_key key;
 	bool negated;
+	bool is_fuzzy; /* RFC 6203 3: of text, near is enough */
 	unsigned bit;
 	int64_t number;
 	struct str field, text;
 	struct imap_set set;
 	void *hint; /* the caller's */
+	struct imap_search *scored; /* the caller's: what counts for relevancy */
 	struct imap_search *children, *next;
 };
 
@@ -71,6 +75,9 @@ must_check bool imap_search_parse(struct arena *arena, struct str in,
 void imap_search_resolve(struct imap_search *program, uint32_t last_seq,
 	uint32_t last_uid);
 unsigned imap_search_needs(const struct imap_search *program);
+/* It has sequence numbers ("$" is none). */
+bool imap_search_uses_seq(const struct imap_search *program);
+bool imap_search_is_fuzzy(const struct imap_search *program);
 bool imap_search_uses(const struct imap_search *program,
 	enum imap_search_key key);
 

@@ -14,6 +14,7 @@ static const struct {
 	{ "DISPLAYFROM", { IMAP_SORT_TEXT, IMAP_DIGEST_DISPLAY_FROM, false } },
 	{ "DISPLAYTO", { IMAP_SORT_TEXT, IMAP_DIGEST_DISPLAY_TO, false } },
 	{ "FROM", { IMAP_SORT_TEXT, IMAP_DIGEST_FROM, false } },
+	{ "RELEVANCY", { IMAP_SORT_RELEVANCY, 0, false } },
 	{ "SIZE", { IMAP_SORT_SIZE, 0, false } },
 	{ "SUBJECT", { IMAP_SORT_TEXT, IMAP_DIGEST_SUBJECT, false } },
 	{ "TO", { IMAP_SORT_TEXT, IMAP_DIGEST_TO, false } },
@@ -57,6 +58,14 @@ bool imap_sort_needs_digest(const struct imap_sort *sort)
 	return false;
 }
 
+bool imap_sort_needs_score(const struct imap_sort *sort)
+{
+	for (size_t i = 0; i < sort->count; i++)
+		if (sort->keys[i].kind == IMAP_SORT_RELEVANCY)
+			return true;
+	return false;
+}
+
 bool imap_sort_needs_size(const struct imap_sort *sort)
 {
 	for (size_t i = 0; i < sort->count; i++)
@@ -84,6 +93,8 @@ static int compare_key(const struct imap_sort_key *key,
 		return ORDER(sent(a), sent(b));
 	case IMAP_SORT_SIZE:
 		return ORDER(a->size, b->size);
+	case IMAP_SORT_RELEVANCY:
+		return ORDER(b->score, a->score);
 	case IMAP_SORT_TEXT:
 		return str_cmp(a->digest.texts[key->text],
 			b->digest.texts[key->text]);

@@ -19,6 +19,7 @@ enum imap_sort_kind {
 	IMAP_SORT_ARRIVAL,
 	IMAP_SORT_DATE,
 	IMAP_SORT_SIZE,
+	IMAP_SORT_RELEVANCY, /* the best first; RFC 6203 6 */
 	IMAP_SORT_TEXT, /* of the digest */
 };
 
@@ -37,12 +38,14 @@ struct imap_sort_item {
 	uint32_t uid; /* also the order of equal ones */
 	int64_t arrived_s;
 	uint64_t size;
+	uint8_t score;
 	struct imap_digest digest;
 };
 
 /* "(REVERSE DATE SUBJECT)" */
 must_check bool imap_sort_take(struct str *in, struct imap_sort *sort);
 bool imap_sort_needs_digest(const struct imap_sort *sort);
+bool imap_sort_needs_score(const struct imap_sort *sort);
 bool imap_sort_needs_size(const struct imap_sort *sort);
 void imap_sort_run(const struct imap_sort *sort, struct imap_sort_item *items,
 	size_t count);
