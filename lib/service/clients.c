@@ -24,15 +24,17 @@ struct visitor {
 /* The fibers that accept. */
 static struct {
 	struct sockaddr_storage bound[BIRTH_LISTENERS_MOST]; /* AF_UNSPEC: ask */
-	bool is_waiting[BIRTH_LISTENERS_MOST]; /* for its socket */
+	bool accepts[BIRTH_LISTENERS_MOST]; /* from its socket */
 	struct io_event room;
 } acceptors;
 
-/* Leave the sockets to other processes: whoever waits for one gives up. */
+/* Leave the sockets to other processes: whoever waits for one gives up. Also
+ * where nobody waits at the moment, the kernel must not think that somebody
+ * does: it wakes one process for a client, and that would be this one. */
 static void disturb_acceptors(void)
 {
 	for (size_t i = 0; i < self.listener_count; i++)
-		if (acceptors.is_waiting[i])
+		if (acceptors.accepts[i])
 			io_forget(BIRTH_FIRST + (int)i);
 }
 
@@ -63,9 +65,9 @@ void work_begin(_Atomic uint32_t *counter)
 {
 	++*counter;
 	self.load->total++;
-	look_at_level();
 	if (self.gate.free == 0)
 		disturb_acceptors();
+	look_at_level();
 	if (self.uses_most && self.load->total >= self.uses_most)
 		service_replace();
 }
@@ -172,19 +174,14 @@ static void new_client(int fd, size_t listener,
 /* The next client when there is room for it, or -1. */
 static int accept_client(size_t listener, struct sockaddr_storage *address)
 {
-	int fd;
-
 	while (self.gate.free == 0 && !self.is_retiring)
 		if (!io_event_wait(&acceptors.room, SPAN_FOREVER))
 			return -1;
 	errno = ECANCELED;
 	if (self.is_retiring)
 		return -1;
-	acceptors.is_waiting[listener] = true;
 	address->ss_family = AF_UNSPEC;
-	fd = io_accept(BIRTH_FIRST + (int)listener, address, SPAN_FOREVER);
-	acceptors.is_waiting[listener] = false;
-	return fd;
+	return io_accept(BIRTH_FIRST + (int)listener, address, SPAN_FOREVER);
 }
 
 static void accept_clients(void *context)
@@ -192,6 +189,7 @@ static void accept_clients(void *context)
 	size_t listener = *(const size_t *)context;
 
 	look_at_listener(listener);
+	acceptors.accepts[listener] = true;
 	while (!self.is_retiring) {
 		struct sockaddr_storage address;
 		int fd = accept_client(listener, &address);
