@@ -170,6 +170,7 @@ static const struct service login = {
 	.prepare = prepare,
 	.start = start,
 	.session = session,
+	.ticket_keys = server_ticket_keys,
 };
 
 int main(int argc, char **argv)

@@ -33,6 +33,9 @@ void server_prepare(const struct conf *conf)
 			STR_ARG(conf->smtpd_tls_exclude_ciphers),
 			STR_ARG(conf->smtpd_tls_mandatory_exclude_ciphers)),
 		.prefer_server = conf->tls_preempt_cipherlist,
+		.session_timeout = conf->smtpd_tls_session_cache_timeout,
+		.no_tickets = conf->smtpd_tls_session_cache_timeout.us <= 0,
+		.service = service_row(),
 	};
 
 	if (conf->login_tls_cert_file.len == 0 ||
@@ -47,6 +50,12 @@ void server_prepare(const struct conf *conf)
 	context = tls_context_new(arena, &options, &error);
 	if (!context)
 		log_warning("%.*s", STR_ARG(error));
+}
+
+void server_ticket_keys(struct str keys)
+{
+	if (context && !tls_context_ticket_keys(context, keys))
+		log_warning("keys of session tickets: refused");
 }
 
 bool server_tls(struct session *s)

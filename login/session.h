@@ -65,6 +65,8 @@ enum outcome {
 /* server.c: TLS and what is the same for all connections. */
 bool server_has_tls(void);
 void server_prepare(const struct conf *conf);
+/* Of TLS session tickets, from master. */
+void server_ticket_keys(struct str keys);
 /* The handshake. False: the session is over. */
 must_check bool server_tls(struct session *s);
 

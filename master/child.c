@@ -303,6 +303,7 @@ static struct child *new_child(struct row *row, int report)
 		return NULL;
 	}
 	child->state = CHILD_STARTING;
+	tickets_give(child);
 	return child;
 }
 

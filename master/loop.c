@@ -97,7 +97,10 @@ static bool has_timers(void)
 static int patience_ms(void)
 {
 	int64_t ms = span_to_ms(moment_left(wakeup_next()));
+	int64_t tickets_ms = span_to_ms(moment_left(tickets_next()));
 
+	if (ms > tickets_ms)
+		ms = tickets_ms;
 	if (has_timers() && ms > TICK_MS)
 		ms = TICK_MS;
 	if (state.stage > STAGE_RUNNING && ms > 50)
@@ -112,6 +115,7 @@ void loop_run(void)
 	struct epoll_event events[EVENTS_MOST];
 	struct moment ticked = { 0 };
 
+	tickets_tick(); /* before there is anybody who wants one */
 	for (;;) {
 		int count = epoll_wait(state.epoll, events, EVENTS_MOST,
 			patience_ms());
@@ -120,6 +124,7 @@ void loop_run(void)
 			on_event(events[i].data.u64);
 		children_reap();
 		wakeup_tick();
+		tickets_tick();
 		if (state.stage > STAGE_RUNNING)
 			stop_tick();
 		if (moment_between(ticked, moment_now()).us < TICK_MS * 1000)

@@ -197,6 +197,12 @@ void wakeup_send(struct row *row, struct str request);
 void wakeup_tick(void);
 struct moment wakeup_next(void);
 
+/* tickets.c: keys of TLS session tickets */
+/* Those that there are, if its program wants them. */
+void tickets_give(struct child *child);
+void tickets_tick(void);
+struct moment tickets_next(void);
+
 /* rings.c: log rings, and postlogd's call */
 bool rings_start(void);
 int ring_new(void);

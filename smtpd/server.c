@@ -155,6 +155,11 @@ static void open_matches(void)
 		conf->relay_clientcerts);
 }
 
+void server_ticket_keys(struct str keys)
+{
+	tls_server_ticket_keys(&server.tls, keys);
+}
+
 void server_open(const struct conf *conf)
 {
 	unsigned protocols = protocols_parse(conf->inet_protocols);

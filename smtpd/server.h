@@ -57,5 +57,7 @@ struct server {
 extern struct server server;
 
 void server_open(const struct conf *conf);
+/* Of TLS session tickets, from master. */
+void server_ticket_keys(struct str keys);
 
 #endif

@@ -379,7 +379,7 @@ static const struct service smtpd = {
 	.profile = PROFILE_NETWORK,
 	.calls = "cleanup auth resolver dialer proxymap querymap anvil",
 	.params = params, .prepare = server_open, .start = start,
-	.session = session,
+	.session = session, .ticket_keys = server_ticket_keys,
 };
 
 int main(int argc, char **argv)

@@ -5,7 +5,7 @@ import smtplib
 import socket
 import ssl
 
-from instance import (Instance, equal, main, make_certificate, matches,
+from instance import (Instance, check, equal, main, make_certificate, matches,
                       wait_for)
 
 ANY = ssl.create_default_context()
@@ -40,6 +40,64 @@ def test_starttls():
         matches(r"with ESMTPS id ", message)
         mta.wait_log(r"Anonymous TLS connection established from \S+: "
                      r"TLSv1\.3 with cipher ")
+
+
+def tls_hello(mta, session=None, context=ANY):
+    """A TLS connection after its second EHLO: by then the ticket is here."""
+    sock = socket.create_connection(("127.0.0.1", mta.smtp_port), 30)
+    plain = sock.makefile("rb")
+    for word in (None, b"EHLO c.example\r\n", b"STARTTLS\r\n"):
+        if word:
+            sock.sendall(word)
+        while plain.readline()[3:4] == b"-":
+            pass
+    plain.close()
+    wrapped = context.wrap_socket(sock, session=session)
+    wrapped.sendall(b"EHLO c.example\r\n")
+    wrapped.recv(4096)
+    return wrapped
+
+
+def test_a_session_is_resumed_by_any_process():
+    with Instance(smtpd_fiber_limit="1") as mta:
+        with_tls(mta)
+        mta.start()
+        first = tls_hello(mta)
+        equal(first.session_reused, False)
+        held = [first]
+        for count in (2, 3, 4):
+            held.append(tls_hello(mta, held[-1].session))
+            equal((count, held[-1].session_reused), (count, True))
+        check(len(mta.pids("smtpd")) >= 4, "a process for each connection")
+        for sock in held:
+            sock.close()
+
+
+def test_no_session_is_resumed_where_that_is_switched_off():
+    with Instance() as mta:
+        with_tls(mta, smtpd_tls_session_cache_timeout="0")
+        mta.start()
+        with tls_hello(mta) as first:
+            session = first.session
+        check(session is None or not session.has_ticket, "a ticket is given")
+        with tls_hello(mta, session) as second:
+            equal(second.session_reused, False)
+
+
+def test_sessions_of_one_service_are_none_of_another():
+    with Instance() as mta:
+        with_tls(mta)
+        port = mta.port("other")
+        mta.master = "127.0.0.1:%d inet n - n - - smtpd\n" % port
+        mta.start()
+        mta.wait_port(port)
+        with tls_hello(mta) as first:
+            session = first.session
+        with tls_hello(mta, session) as again:
+            equal(again.session_reused, True)
+        mta.smtp_port = port
+        with tls_hello(mta, session) as other:
+            equal(other.session_reused, False)
 
 
 def test_commands_behind_starttls_end_the_connection():

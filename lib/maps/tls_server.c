@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "maps/maps.h"
+#include "service/service.h"
 
 enum {
 	CHAINS_MOST = 16,
@@ -86,6 +87,8 @@ static void open_context(struct arena *arena, const struct conf *conf,
 		.is_opportunistic = !must,
 		.prefer_server = conf->tls_preempt_cipherlist,
 		.session_timeout = conf->smtpd_tls_session_cache_timeout,
+		.no_tickets = conf->smtpd_tls_session_cache_timeout.us <= 0,
+		.service = service_row(),
 	};
 
 	if (must)
@@ -116,4 +119,10 @@ void tls_server_open(struct arena *arena, const struct conf *conf,
 	if (tls->is_required || str_is_nocase(level, "may") ||
 		(level.len == 0 && conf->smtpd_use_tls))
 		open_context(arena, conf, tls);
+}
+
+void tls_server_ticket_keys(struct tls_server *tls, struct str keys)
+{
+	if (tls->context && !tls_context_ticket_keys(tls->context, keys))
+		log_warning("keys of session tickets: refused");
 }

@@ -22,5 +22,7 @@ struct tls_server {
 
 void tls_server_open(struct arena *arena, const struct conf *conf,
 	struct tls_server *tls);
+/* From master, for a daemon's .ticket_keys: see service/service.h. */
+void tls_server_ticket_keys(struct tls_server *tls, struct str keys);
 
 #endif

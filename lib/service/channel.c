@@ -8,7 +8,7 @@
 #include "ipc/frame.h"
 
 /* One packet, one frame; its number has no meaning here. */
-enum { CHANNEL_CALL = 1, CHANNEL_MOST = 4096 };
+enum { CHANNEL_CALL = 1, CHANNEL_MOST = 4096, BIRTH_S = 5 };
 
 bool channel_send(enum msg_kind kind, struct str body)
 {
@@ -77,6 +77,17 @@ static void introduced(struct str body, int fd)
 	peers_introduced(&m);
 }
 
+static void take_ticket_keys(struct str body)
+{
+	struct msg_ticket_keys m;
+
+	if (!self.service->ticket_keys || !msg_ticket_keys_parse(body, &m))
+		return;
+	self.service->ticket_keys(m.keys);
+	self.has_keys = true;
+	io_event_wake_all(&self.news);
+}
+
 static void take_packet(struct str packet, const int *fds, size_t fd_count)
 {
 	struct frame frame;
@@ -92,6 +103,8 @@ static void take_packet(struct str packet, const int *fds, size_t fd_count)
 		service_retire();
 	else if (frame.kind == MSG_wakeup)
 		start_wakeup(frame.body);
+	else if (frame.kind == MSG_ticket_keys)
+		take_ticket_keys(frame.body);
 	if (fd_count)
 		close(fds[0]);
 }
@@ -115,4 +128,13 @@ static void read_channel(void *context)
 void channel_start(void)
 {
 	io_spawn("master", read_channel, NULL);
+}
+
+void channel_await_birth(void)
+{
+	struct moment until = moment_after(span_s(BIRTH_S));
+
+	while (self.has_master && self.service->ticket_keys && !self.has_keys)
+		if (!io_event_wait(&self.news, moment_left(until)))
+			return;
 }

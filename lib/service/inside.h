@@ -18,6 +18,7 @@ struct self {
 	uint64_t uses_most;   /* clients and calls, then a successor; 0: any */
 	bool alone, has_master, is_retiring, is_replacing, is_ending;
 	bool is_local; /* -S */
+	bool has_keys; /* of session tickets */
 	size_t listener_count;
 	struct load *load;    /* master's page, or one of our own */
 	enum load_level level;
@@ -49,6 +50,8 @@ void work_leave(_Atomic uint32_t *counter);
 
 /* channel.c: to master. */
 void channel_start(void);
+/* Until what every process gets at its birth is here. */
+void channel_await_birth(void);
 /* False with errno: master does not get it. */
 bool channel_send(enum msg_kind kind, struct str body);
 

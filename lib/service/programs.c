@@ -12,6 +12,7 @@ enum {
 	WAITS = PROGRAM_WAITS,
 	SHARES = PROGRAM_SHARES,
 	SOLE = PROGRAM_SOLE,
+	TICKETS = PROGRAM_TICKETS,
 };
 
 static const struct program programs[] = {

@@ -18,6 +18,7 @@ enum {
 	PROGRAM_SOLE = 64,
 	PROGRAM_WAITS = 128,
 	PROGRAM_SHARES = 256,
+	PROGRAM_TICKETS = 512,
 };
 
 struct program {

@@ -151,6 +151,7 @@ static void live(void *context)
 	io_spawn("signals", watch_signals, NULL);
 	if (self.has_master)
 		channel_start();
+	channel_await_birth();
 	if (self.service->start)
 		io_spawn("start", run_start, NULL);
 	if (self.alone) {

@@ -70,6 +70,10 @@ struct service {
 	void (*serve)(const struct conf *conf, struct call *call);
 	/* The wakeup timer, or a request (postqueue -f ...). Optional. */
 	void (*wakeup)(const struct conf *conf, struct str request);
+	/* Keys of TLS session tickets (see tls_context_ticket_keys), which all
+	 * processes share: before the first client, and whenever they change.
+	 * Must not wait. Optional; the program's row has TICKETS. */
+	void (*ticket_keys)(struct str keys);
 	/* Last, in a fiber, when nothing is under way any more. Optional. */
 	void (*finish)(const struct conf *conf);
 

@@ -392,6 +392,8 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
 	size_t at = 0;
 	OSSL_PARAM parameters[3];
 
+	if (context->ticket_count == 0)
+		return 0; /* of a name that has none: no ticket */
 	if (is_new) {
 		memcpy(name, context->tickets[0], TICKET_NAME);
 		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
@@ -450,12 +452,15 @@ static int server_name(SSL *ssl, int *alert, void *state)
 static void sessions(struct tls_context *context,
 	const struct tls_options *options)
 {
-	static const unsigned char id[] = "posthorn";
+	unsigned char id[SSL_MAX_SID_CTX_LENGTH];
 	SSL_CTX *ssl = context->ssl;
 	int64_t seconds = span_to_s(options->session_timeout);
 
 	SSL_CTX_set_timeout(ssl, seconds ? (long)seconds : SESSION_USUAL_S);
-	SSL_CTX_set_session_id_context(ssl, id, sizeof(id) - 1);
+	_Static_assert(sizeof(id) == 32, "a SHA-256");
+	if (EVP_Q_digest(NULL, "SHA256", NULL, options->service.p,
+		    options->service.len, id, NULL) == 1)
+		SSL_CTX_set_session_id_context(ssl, id, sizeof(id));
 	SSL_CTX_set_session_cache_mode(ssl, options->is_server ?
 			SSL_SESS_CACHE_OFF :
 			SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

@@ -63,6 +63,8 @@ struct tls_options {
 	bool prefer_server;       /* tls_preempt_cipherlist */
 	bool no_tickets;
 	struct span session_timeout; /* 0: one hour */
+	/* Sessions of another service are not resumed; empty: of any. */
+	struct str service;
 
 	/* SNI: the context for this name (lower case), NULL: this one. Must
 	 * not wait. */
