@@ -53,26 +53,42 @@ static void list_offline(const struct conf *conf, bool is_json)
 
 /* ---- asking ---- */
 
+/* Up to the NUL at its end. False: that did not come. */
+static bool pass_on(FILE *ask)
+{
+	static char octets[64 * 1024];
+	ssize_t len;
+
+	while ((len = read(fileno(ask), octets, sizeof(octets))) > 0) {
+		const char *end = memchr(octets, '\0', (size_t)len);
+		size_t some = end ? (size_t)(end - octets) : (size_t)len;
+
+		if (fwrite(octets, 1, some, stdout) < some)
+			return true; /* a pager has seen enough */
+		if (end)
+			return true;
+	}
+	return false;
+}
+
 static void list(const struct conf *conf, bool is_json)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	FILE *ask = ask_open(conf, "showq");
 	struct str line;
-	int c;
 
 	if (!ask && look_is_allowed(conf)) {
 		list_offline(conf, is_json);
 		return;
 	}
+	if (ask)
+		setvbuf(ask, NULL, _IONBF, 0); /* see pass_on */
 	if (!ask || !ask_send(ask, is_json ? STR("json") : STR("text")) ||
 		!ask_line(ask, arena, &line))
 		unavailable("Queue report unavailable - mail system is down");
 	if (!str_is(line, "+"))
 		denied("view");
-	while ((c = getc_unlocked(ask)) != EOF && c != '\0')
-		if (putchar_unlocked(c) == EOF)
-			return; /* a pager has seen enough */
-	if (c == EOF)
+	if (!pass_on(ask))
 		unavailable("Queue report is incomplete: the mail system "
 			"went down meanwhile");
 	fclose(ask);

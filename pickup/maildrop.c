@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "ipc/messages.h"
 #include "queue/maildrop_file.h"
+#include "queue/part.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,7 +122,7 @@ void maildrop_scan(const struct conf *conf, const struct users *users)
 
 /* ---- for showq ---- */
 
-static bool send_entry(struct call *call, const char *name,
+static void put_file(struct buf *out, const char *name,
 	const struct maildrop_file *file)
 {
 	const struct msg_queue_entry entry = {
@@ -132,8 +133,7 @@ static bool send_entry(struct call *call, const char *name,
 		.sender = file->sender,
 	};
 
-	if (!msg_queue_entry_send(call, &entry))
-		return false;
+	part_put_entry(out, &entry);
 	for (size_t i = 0; i < file->recipient_count; i++) {
 		const struct msg_queue_recipient m = {
 			.address = file->recipients[i],
@@ -141,22 +141,23 @@ static bool send_entry(struct call *call, const char *name,
 			.reason = STR(""),
 		};
 
-		if (!msg_queue_recipient_send(call, &m))
-			return false;
+		part_put_recipient(out, &m);
 	}
-	return true;
 }
 
 static void list_each_file(void *context, const char *name)
 {
 	struct call *call = context;
 	auto_arena struct arena *arena = arena_new(0);
+	auto_buf struct buf out = { 0 };
 	struct maildrop_file file;
 
 	/* What just came or went, and what is not ours, is not listed. */
-	if (call_is_alive(call) &&
-		maildrop_read(arena, maildrop.fd, name, &file))
-		(void)!send_entry(call, name, &file);
+	if (!call_is_alive(call) ||
+		!maildrop_read(arena, maildrop.fd, name, &file))
+		return;
+	put_file(&out, name, &file);
+	(void)!part_send(call, &out);
 }
 
 void maildrop_list(struct call *call)

@@ -56,7 +56,8 @@ static void give_up(struct entry *entry, enum store_result result)
 	if (result == STORE_OVER && entry->queue == QUEUE_JOURNAL &&
 		entry->id[0] &&
 		spool_has(qmgr.disk, QUEUE_DEFERRED, str_from(entry->id))) {
-		entry->queue = QUEUE_DEFERRED; /* a move that failed half way */
+		/* A move that failed half way. */
+		entry_set_queue(entry, QUEUE_DEFERRED);
 		entry_defer(entry, wall_us());
 		return;
 	}
@@ -79,17 +80,10 @@ bool activate_now(struct entry *entry)
 
 	if (entry->active || entry->is_loading || entry->is_over)
 		return false;
-	if (list_is_linked(&entry->incoming))
-		qmgr.incoming_count--;
-	list_remove(&entry->incoming);
-	heap_remove(&qmgr.deferred, &entry->timer);
+	entry_forget_turn(entry);
 	entry->is_loading = true;
 	arena = arena_new(0);
-	result = entry->queue == QUEUE_JOURNAL
-		? store_load_slot(&qmgr.store, arena, &entry->place,
-			  entry->again, &stored)
-		: store_load_file(&qmgr.store, arena, entry->queue,
-			  str_from(entry->id), &stored);
+	result = entry_load(entry, arena, &stored);
 	entry->is_loading = false;
 	if (result != STORE_FOUND) {
 		arena_free(arena);
@@ -115,7 +109,7 @@ static bool activate_incoming(void)
 
 	if (!link || !has_room())
 		return false;
-	activate_now(CONTAINER(link, struct entry, incoming));
+	activate_now(CONTAINER(link, struct slotted, incoming)->entry);
 	return true;
 }
 

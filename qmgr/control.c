@@ -58,7 +58,8 @@ static bool keep(struct wish *wish, enum queue_name queue)
 {
 	if (!store_keep(&qmgr.store, wish->stored, queue))
 		return false;
-	wish->entry->queue = queue;
+	entry_set_queue(wish->entry, queue);
+	digest_put(wish->entry, wish->stored);
 	return true;
 }
 
@@ -89,6 +90,7 @@ static bool mark_expired(struct wish *wish)
 {
 	wish->stored->expire = true;
 	wish->entry->expire = true;
+	digest_put(wish->entry, wish->stored);
 	return wish->stored->queue == QUEUE_JOURNAL ||
 		store_update(&qmgr.store, wish->stored, INT64_MAX, true);
 }
@@ -219,13 +221,8 @@ static const struct verb *find_verb(struct str name)
 static bool load(struct wish *wish)
 {
 	struct entry *entry = wish->entry;
-	enum store_result result = entry->queue == QUEUE_JOURNAL
-		? store_load_slot(&qmgr.store, wish->arena, &entry->place,
-			  entry->again, &wish->stored)
-		: store_load_file(&qmgr.store, wish->arena, entry->queue,
-			  str_from(entry->id), &wish->stored);
 
-	if (result != STORE_FOUND)
+	if (entry_load(entry, wish->arena, &wish->stored) != STORE_FOUND)
 		return false;
 	entry_take_id(entry, wish->stored);
 	return true;

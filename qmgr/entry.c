@@ -26,16 +26,76 @@ struct entry *entry_find_id(struct str id)
 	return entry && str_is(id, entry->id) ? entry : NULL;
 }
 
-struct entry *entry_new(uint64_t serial, struct str id)
+struct entry *entry_new(uint64_t serial, struct str id, enum queue_name queue)
 {
 	struct entry *entry = mem_new(1, sizeof(*entry));
 	struct str text = str_first(id, QUEUE_ID_MOST);
 
 	entry->serial = serial;
+	entry->queue = (uint8_t)queue;
 	if (text.len)
 		memcpy(entry->id, text.p, text.len);
 	table_put(qmgr.entries, key_of(&serial), entry);
 	return entry;
+}
+
+struct entry *entry_new_slotted(const struct place *place)
+{
+	struct entry *entry = entry_new(place->serial, STR(""), QUEUE_JOURNAL);
+
+	entry->slotted = mem_new(1, sizeof(*entry->slotted));
+	entry->slotted->entry = entry;
+	entry->slotted->place = *place;
+	return entry;
+}
+
+enum store_result entry_load(const struct entry *entry, struct arena *arena,
+	struct stored **stored)
+{
+	struct place place;
+
+	if (entry->queue != QUEUE_JOURNAL)
+		return store_load_file(&qmgr.store, arena, entry->queue,
+			str_of(entry->id, strlen(entry->id)), stored);
+	place = entry->slotted->place; /* the entry may change meanwhile */
+	return store_load_slot(&qmgr.store, arena, &place, entry->again,
+		stored);
+}
+
+static void leave_incoming(struct entry *entry)
+{
+	if (entry->queue != QUEUE_JOURNAL)
+		return;
+	if (list_is_linked(&entry->slotted->incoming))
+		qmgr.incoming_count--;
+	list_remove(&entry->slotted->incoming);
+}
+
+/* What its queue alone has. */
+static void leave_queue(struct entry *entry)
+{
+	leave_incoming(entry);
+	if (entry->queue == QUEUE_JOURNAL)
+		free(entry->slotted);
+	else
+		digest_drop(entry);
+	entry->digest = (struct digest_ref){ 0 };
+}
+
+void entry_set_queue(struct entry *entry, enum queue_name queue)
+{
+	if (entry->queue == queue)
+		return;
+	if (queue == QUEUE_JOURNAL)
+		panic("%s: back in a slot", entry->id);
+	leave_queue(entry);
+	entry->queue = (uint8_t)queue;
+}
+
+void entry_put_incoming(struct entry *entry)
+{
+	list_append(&qmgr.incoming, &entry->slotted->incoming);
+	qmgr.incoming_count++;
 }
 
 void entry_take_id(struct entry *entry, const struct stored *stored)
@@ -46,23 +106,22 @@ void entry_take_id(struct entry *entry, const struct stored *stored)
 		memcpy(entry->id, id.p, id.len);
 }
 
-static void forget_turn(struct entry *entry)
+void entry_forget_turn(struct entry *entry)
 {
-	if (list_is_linked(&entry->incoming))
-		qmgr.incoming_count--;
-	list_remove(&entry->incoming);
+	leave_incoming(entry);
 	heap_remove(&qmgr.deferred, &entry->timer);
 }
 
 void entry_over(struct entry *entry)
 {
 	entry->is_over = true;
-	forget_turn(entry);
+	entry_forget_turn(entry);
 }
 
 void entry_free(struct entry *entry)
 {
-	forget_turn(entry);
+	entry_forget_turn(entry);
+	leave_queue(entry);
 	table_remove(qmgr.entries, key_of(&entry->serial));
 	free(entry);
 }

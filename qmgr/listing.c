@@ -5,155 +5,122 @@
 
 #include <stdlib.h>
 
-static bool send_entry(struct call *call, const struct entry *entry,
-	const struct stored *stored, const char *queue)
-{
-	struct msg_queue_entry m = {
-		.queue_name = str_from(queue),
-		.queue_id = str_from(entry->id),
-		.arrival_us = stored->envelope.arrival_us,
-		.size = message_content_octets(&stored->head,
-			&stored->envelope),
-		.forced_expire = stored->expire || entry->expire,
-		.sender = stored->envelope.sender,
-	};
-
-	return msg_queue_entry_send(call, &m);
-}
-
-static bool send_recipients(struct call *call, const struct stored *stored)
-{
-	for (size_t i = 0; i < stored->envelope.recipient_count; i++) {
-		const struct recipient *r = &stored->envelope.recipients[i];
-		const struct status *why = &stored->reasons[i].status;
-		struct msg_queue_recipient m = {
-			.address = r->address,
-			.orig = r->orig,
-			.reason = stored->reasons[i].wall_us &&
-					why->code / 100 != 2
-				? why->text : STR(""),
-		};
-
-		if (!stored->done[i] && !msg_queue_recipient_send(call, &m))
-			return false;
-	}
-	return true;
-}
-
-static bool send_active(struct call *call, const struct entry *entry)
-{
-	/* A copy: sending waits, and the message may end meanwhile. */
-	auto_arena struct arena *arena = arena_new(0);
-	const struct stored *stored = entry->active->stored;
-	size_t count = stored->envelope.recipient_count;
-	struct stored copy = *stored;
-	struct recipient *recipients =
-		arena_array(arena, count, sizeof(*recipients));
-
-	copy.reasons = arena_array(arena, count, sizeof(*copy.reasons));
-	copy.done = arena_array(arena, count, sizeof(*copy.done));
-	copy.envelope.sender = arena_copy(arena, stored->envelope.sender);
-	for (size_t i = 0; i < count; i++) {
-		recipients[i].address = arena_copy(arena,
-			stored->envelope.recipients[i].address);
-		recipients[i].orig = arena_copy(arena,
-			stored->envelope.recipients[i].orig);
-		copy.done[i] = stored->done[i];
-		copy.reasons[i] = stored->reasons[i];
-		copy.reasons[i].status.text = arena_copy(arena,
-			stored->reasons[i].status.text);
-	}
-	copy.envelope.recipients = recipients;
-	return send_entry(call, entry, &copy, "active") &&
-		send_recipients(call, &copy);
-}
-
-static bool send_waiting(struct call *call, const struct entry *entry)
-{
-	auto_arena struct arena *arena = arena_new(0);
-	enum queue_name queue = entry->queue;
-	struct entry copy = *entry;
-	struct stored *stored;
-	enum store_result result = queue == QUEUE_JOURNAL
-		? store_load_slot(&qmgr.store, arena, &copy.place, false,
-			  &stored)
-		: store_load_file(&qmgr.store, arena, queue,
-			  str_from(copy.id), &stored);
-	struct str id;
-
-	if (result != STORE_FOUND)
-		return true;
-	id = str_first(stored->envelope.queue_id, QUEUE_ID_MOST);
-	memcpy(copy.id, id.p, id.len);
-	return send_entry(call, &copy, stored, queue_name_text(queue)) &&
-		send_recipients(call, stored);
-}
+#include "queue/part.h"
 
 /* Postfix's order: active, incoming, deferred, hold. */
-static const struct {
-	bool active;
-	enum queue_name queue;
-} order[] = {
-	{ true, QUEUE_NAMES_END }, { false, QUEUE_JOURNAL },
-	{ false, QUEUE_DEFERRED }, { false, QUEUE_HOLD },
-};
+enum turn { ACTIVE, INCOMING, DEFERRED, HOLD, TURNS_END };
 
-struct serials {
-	uint64_t *serials;
-	size_t count, capacity;
+static enum turn turn_of(const struct entry *entry)
+{
+	static const enum turn turns[QUEUE_NAMES_END] = {
+		[QUEUE_JOURNAL] = INCOMING,
+		[QUEUE_DEFERRED] = DEFERRED,
+		[QUEUE_HOLD] = HOLD,
+		[QUEUE_CORRUPT] = TURNS_END, /* is not shown */
+	};
+
+	if (entry->is_over)
+		return TURNS_END;
+	return entry->active ? ACTIVE : turns[entry->queue];
+}
+
+struct row {
+	uint64_t serial;
+	enum turn turn;
 };
 
 static int compare(const void *a, const void *b)
 {
-	const uint64_t *x = a, *y = b;
+	const struct row *x = a, *y = b;
 
-	return (*x > *y) - (*x < *y);
+	if (x->turn != y->turn)
+		return x->turn < y->turn ? -1 : 1;
+	return (x->serial > y->serial) - (x->serial < y->serial);
 }
 
-static void collect(struct serials *all, size_t at)
+/* One list under way. */
+struct listing {
+	struct call *call;
+	struct str id; /* only this one; empty: all */
+	struct row *rows;
+	size_t count;
+	struct buf out;
+	struct digest_reader reader;
+};
+
+static void collect(struct listing *list)
 {
+	list->rows = mem_new(table_count(qmgr.entries) + 1,
+		sizeof(*list->rows));
 	for (struct table_walk w = { 0 }; table_next(qmgr.entries, &w);) {
 		const struct entry *entry = w.value;
-		bool is_active = entry->active != NULL;
+		enum turn turn = turn_of(entry);
 
-		if (entry->is_over || is_active != order[at].active ||
-			(!is_active && entry->queue != order[at].queue))
+		if (turn == TURNS_END ||
+			(list->id.len && !str_is(list->id, entry->id)))
 			continue;
-		array_grow(&all->serials, &all->capacity, all->count + 1,
-			sizeof(*all->serials));
-		all->serials[all->count++] = entry->serial;
+		list->rows[list->count++] = (struct row){ entry->serial, turn };
 	}
-	qsort(all->serials, all->count, sizeof(*all->serials), compare);
+	qsort(list->rows, list->count, sizeof(*list->rows), compare);
 }
 
-static bool send_queue(struct call *call, size_t at, struct str id)
+static void put_loaded(struct listing *list, const struct entry *entry)
 {
-	struct serials all = { 0 };
-	bool sent = true;
+	auto_arena struct arena *arena = arena_new(0);
+	struct entry copy = *entry; /* it may be gone when it is loaded */
+	struct stored *stored;
 
-	collect(&all, at);
-	for (size_t i = 0; i < all.count && sent; i++) {
-		const struct entry *entry = entry_find(all.serials[i]);
+	if (entry_load(&copy, arena, &stored) != STORE_FOUND)
+		return;
+	copy.queue = (uint8_t)stored->queue;
+	copy.active = NULL;
+	digest_format(&list->out, &copy, stored);
+}
 
-		if (!entry || entry->is_over ||
-			(id.len && !str_is(id, entry->id)))
-			continue;
-		sent = entry->active ? send_active(call, entry)
-				     : send_waiting(call, entry);
+static void put(struct listing *list, const struct row *row)
+{
+	const struct entry *entry = entry_find(row->serial);
+	struct str digest;
+
+	/* It is shown once, in its turn, if it is still there then. */
+	if (!entry || entry->is_over)
+		return;
+	if (entry->active)
+		digest_format(&list->out, entry, entry->active->stored);
+	else if (digest_find(&list->reader, entry, &digest))
+		buf_add(&list->out, digest);
+	else
+		put_loaded(list, entry);
+}
+
+static bool send_rows(struct listing *list)
+{
+	collect(list);
+	for (size_t i = 0; i < list->count; i++) {
+		put(list, &list->rows[i]);
+		if (list->out.len >= PART_ENOUGH &&
+			!part_send(list->call, &list->out))
+			return false;
 	}
-	free(all.serials);
-	return sent;
+	return part_send(list->call, &list->out);
 }
 
 void listing_serve(struct call *call)
 {
-	struct msg_queue_list list;
 	struct msg_queue_end end = { 0 };
+	struct msg_queue_list m;
+	struct listing *list;
+	bool sent;
 
-	if (!msg_queue_list_recv(call, &list, span_s(10)))
+	if (!msg_queue_list_recv(call, &m, span_s(10)))
 		return;
-	for (size_t i = 0; i < COUNT(order); i++)
-		if (!send_queue(call, i, list.queue_id))
-			return;
-	(void)!msg_queue_end_send(call, &end);
+	list = mem_new(1, sizeof(*list));
+	list->call = call;
+	list->id = m.queue_id;
+	sent = send_rows(list);
+	buf_free(&list->out);
+	free(list->rows);
+	free(list);
+	if (sent)
+		(void)!msg_queue_end_send(call, &end);
 }

@@ -262,7 +262,8 @@ static void remove_message(struct message *message)
 		if (goes_at_once(message) && message->stored->left == 0 &&
 			!store_done(&qmgr.store, message->stored, 0))
 			log_warning("%s: mark of a delivery: %m", entry->id);
-		entry->queue = message->stored->queue;
+		entry_set_queue(entry, message->stored->queue);
+		digest_drop(entry); /* more is done than it says */
 		entry_defer(entry, wall_us() + 10 * 1000000);
 		release(message);
 		return;
@@ -302,10 +303,12 @@ static void keep_message(struct message *message, enum queue_name queue)
 		stored->next_us = wall_us() +
 			qmgr.conf->minimal_backoff_time.us;
 	}
-	entry->queue = stored->queue;
+	entry_set_queue(entry, stored->queue);
 	entry->again = true;
 	if (entry->queue != QUEUE_HOLD)
 		entry_defer(entry, stored->next_us);
+	entry->active = NULL;
+	digest_put(entry, stored);
 	release(message);
 }
 

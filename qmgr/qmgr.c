@@ -163,6 +163,7 @@ static void start(const struct conf *conf)
 	if (!store_open(&qmgr.store, qmgr.disk, false, freed, NULL))
 		log_fatal("journal: %m");
 	qmgr.store.is_late = true;
+	digest_start();
 	io_before_wait(write_late, &qmgr.store);
 	io_spawn("flush", flush_often, NULL);
 	qmgr.is_ready = true;

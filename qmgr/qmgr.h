@@ -18,20 +18,39 @@ struct transport;
 
 /* ---- messages (message.c) ---- */
 
-/* A message that is in the queue, active or not; heap, one per serial. */
+/* Of a message in a slot. */
+struct slotted {
+	struct entry *entry;
+	struct place place;
+	struct list incoming; /* in qmgr.incoming */
+};
+
+/* Where its digest is (digest.c). */
+enum { DIGEST_LIMIT = 1 << 20 };
+struct digest_ref {
+	uint64_t octets : 20; /* 0: none */
+	uint64_t file : 1;
+	uint64_t at : 43;
+};
+
+/* A message that is in the queue, active or not; heap, one per serial. There
+ * may be millions, nearly all in files: these are kept small. */
 struct entry {
 	uint64_t serial;
-	char id[QUEUE_ID_MOST + 1];
-	enum queue_name queue;
-	struct place place;    /* QUEUE_JOURNAL */
-	bool again;            /* of that place: announced before */
 	struct message *active; /* NULL: it waits */
-	bool is_loading;
-	bool is_over;          /* only its flush is waited for */
-	bool expire;           /* postsuper -e */
 	struct heap_link timer; /* in qmgr.deferred: monotonic time */
-	struct list incoming;  /* in qmgr.incoming */
+	union {
+		struct slotted *slotted;  /* QUEUE_JOURNAL */
+		struct digest_ref digest; /* the others */
+	};
+	char id[QUEUE_ID_MOST + 1];
+	uint8_t queue; /* enum queue_name; see entry_set_queue */
+	bool again;    /* of its slot: announced before */
+	bool is_loading;
+	bool is_over;  /* only its flush is waited for */
+	bool expire;   /* postsuper -e */
 };
+_Static_assert(sizeof(struct entry) == 88, "a block of 96 octets");
 
 enum attempt {
 	RCPT_IDLE,   /* not tried yet in this attempt */
@@ -108,9 +127,20 @@ extern struct qmgr qmgr;
 /* entry.c */
 struct entry *entry_find(uint64_t serial);
 struct entry *entry_find_id(struct str id);
-struct entry *entry_new(uint64_t serial, struct str id);
+/* In a file; the second, in a slot. */
+struct entry *entry_new(uint64_t serial, struct str id, enum queue_name queue);
+struct entry *entry_new_slotted(const struct place *place);
+/* Where it is now; from a slot into a file, never back. */
+void entry_set_queue(struct entry *entry, enum queue_name queue);
+/* It waits for its first turn. */
+void entry_put_incoming(struct entry *entry);
+/* It waits for no turn. */
+void entry_forget_turn(struct entry *entry);
 /* One that could not be read when it was announced has no ID yet. */
 void entry_take_id(struct entry *entry, const struct stored *stored);
+/* What its queue has of it; waits. */
+enum store_result entry_load(const struct entry *entry, struct arena *arena,
+	struct stored **stored);
 /* Nothing more becomes of it: it waits for no turn. */
 void entry_over(struct entry *entry);
 void entry_free(struct entry *entry);
@@ -185,6 +215,23 @@ struct str logline_address(struct arena *arena, struct str address);
 /* control.c: public/qmgr. */
 void control_prepare(const struct conf *conf);
 void control_session(const struct conf *conf, struct client *client);
+
+/* digest.c: what the listing shows of a message, as queue/part.h has it. */
+void digest_start(void);
+void digest_format(struct buf *out, const struct entry *entry,
+	const struct stored *stored);
+/* Of a message in a file, whenever that changes. */
+void digest_put(struct entry *entry, const struct stored *stored);
+void digest_drop(struct entry *entry);
+struct digest_reader {
+	unsigned file, moves;
+	int64_t at;
+	size_t len;
+	char octets[128 * 1024];
+};
+/* False: there is none. The slice is good until something waits or puts. */
+must_check bool digest_find(struct digest_reader *reader,
+	const struct entry *entry, struct str *octets);
 
 /* listing.c: for showq. */
 void listing_serve(struct call *call);

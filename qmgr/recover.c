@@ -29,17 +29,14 @@ void recover_place(const struct place *place, bool again)
 			settle_slot(place);
 		return;
 	}
-	entry = entry_new(place->serial, STR(""));
-	entry->place = *place;
+	entry = entry_new_slotted(place);
 	entry->again = again;
-	entry->queue = QUEUE_JOURNAL;
 	if (qmgr.is_ready && qmgr.incoming_count == 0 &&
 		(int64_t)qmgr.active < qmgr.conf->qmgr_message_active_limit) {
 		activate_now(entry);
 		return;
 	}
-	list_append(&qmgr.incoming, &entry->incoming);
-	qmgr.incoming_count++;
+	entry_put_incoming(entry);
 	io_event_wake_all(&qmgr.news);
 }
 
@@ -77,12 +74,14 @@ static void found_file(enum queue_name queue, struct str id)
 	if (entry && (entry->active || entry->queue != QUEUE_JOURNAL))
 		return;
 	if (!entry)
-		entry = entry_new(serial, id);
+		entry = entry_new(serial, id, queue);
 	memcpy(entry->id, id.p, id.len < QUEUE_ID_MOST ? id.len
 						       : QUEUE_ID_MOST);
-	entry->queue = queue;
+	entry_set_queue(entry, queue);
 	entry->is_over = false;
 	entry->expire = stored && stored->expire;
+	if (stored)
+		digest_put(entry, stored);
 	if (queue == QUEUE_DEFERRED && stored)
 		entry_defer(entry, stored->next_us);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ipc/messages.h"
 #include "queue/listing.h"
+#include "queue/part.h"
 #include "queue/users.h"
 #include "service/service.h"
 
@@ -34,32 +35,37 @@ static void prepare(const struct conf *conf)
 
 /* ---- from qmgr ---- */
 
-static bool take_entry(struct call *call, struct listing *list, bool *is_open)
+static void show_entry(struct listing *list, const struct msg_queue_entry *m,
+	bool *is_open)
 {
-	struct msg_queue_entry m;
-	struct listed listed;
+	struct listed listed = { .queue_name = m->queue_name,
+		.queue_id = m->queue_id, .sender = m->sender,
+		.arrival_us = (int64_t)m->arrival_us, .size = m->size,
+		.forced_expire = m->forced_expire };
 
-	if (!msg_queue_entry_recv(call, &m, span_s(1)))
-		return false;
 	if (*is_open)
 		listing_end_message(list);
 	*is_open = true;
-	listed = (struct listed){ .queue_name = m.queue_name,
-		.queue_id = m.queue_id, .sender = m.sender,
-		.arrival_us = (int64_t)m.arrival_us, .size = m.size,
-		.forced_expire = m.forced_expire };
 	listing_begin(list, &listed);
-	return true;
 }
 
-static bool take_recipient(struct call *call, struct listing *list)
+static bool take_part(struct call *call, struct listing *list, bool *is_open)
 {
-	struct msg_queue_recipient m;
+	struct msg_queue_part m;
+	struct part_item item;
 
-	if (!msg_queue_recipient_recv(call, &m, span_s(1)))
+	if (!msg_queue_part_recv(call, &m, span_s(1)))
 		return false;
-	listing_recipient(list, m.address, m.orig, m.reason);
-	return true;
+	while (part_take(&m.frames, &item)) {
+		const struct msg_queue_recipient *r = &item.recipient;
+
+		if (item.kind == MSG_queue_entry)
+			show_entry(list, &item.entry, is_open);
+		else if (*is_open)
+			listing_recipient(list, r->address, r->orig,
+				r->reason);
+	}
+	return m.frames.len == 0;
 }
 
 static bool send_some(struct stream *io, struct buf *out, bool all)
@@ -85,13 +91,8 @@ static bool relay(struct call *call, struct stream *io, struct listing *list)
 		return false;
 	while (call_peek(call, &kind, span_s(ANSWER_S)) &&
 		kind != MSG_queue_end) {
-		if (kind == MSG_queue_recipient && is_open) {
-			if (!take_recipient(call, list))
-				return false;
-		} else if (!take_entry(call, list, &is_open)) {
-			return false;
-		}
-		if (!send_some(io, list->out, false))
+		if (!take_part(call, list, &is_open) ||
+			!send_some(io, list->out, false))
 			return false;
 	}
 	if (is_open)

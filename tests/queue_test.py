@@ -42,6 +42,35 @@ def new(**more):
     return Instance(**rules)
 
 
+def test_a_listing_opens_no_message():
+    """What it shows is known without the files, and stays true."""
+    with new(minimal_backoff_time="1000s", maximal_backoff_time="1000s") as mta:
+        mta.start()
+        for number in range(3):
+            send(mta, "one", to="r%d@example.com" % number)
+        wait_queue(mta, "deferred", 3)
+        held, expired, last = ids(mta, "deferred")
+        for _ in range(2):  # as it came, and as it was found at the start
+            os.rename(mta.queue + "/deferred", mta.queue + "/away")
+            out = mta.command("postqueue", "-p").stdout
+            listed = mta.queue_list()
+            os.rename(mta.queue + "/away", mta.queue + "/deferred")
+            check("(try again)" in out and "3 Requests." in out, out)
+            check(sorted(m["recipients"][0]["address"] for m in listed) ==
+                  ["r%d@example.com" % n for n in range(3)], listed)
+            mta.stop()
+            mta.start()
+            wait_queue(mta, "deferred", 3)
+        mta.command("postsuper", "-h", held)
+        mta.command("postsuper", "-e", expired)
+        state = {m["queue_id"]: (m["queue_name"], m["forced_expire"])
+                 for m in mta.queue_list()}
+        check(state == {held: ("hold", False), expired: ("deferred", True),
+                        last: ("deferred", False)}, state)
+        mta.command("postsuper", "-H", held)
+        wait_queue(mta, "deferred", 3)
+
+
 def test_deferral_and_commands():
     with new(minimal_backoff_time="1000s", maximal_backoff_time="1000s") as mta:
         mta.start()

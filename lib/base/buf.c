@@ -50,17 +50,20 @@ void buf_char(struct buf *buf, char c)
 
 void buf_vfmt(struct buf *buf, const char *format, va_list args)
 {
+	size_t room = buf->cap - buf->len;
 	va_list again;
 	int len;
 
+	/* Mostly there is room already, and once is enough. */
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, again);
+	len = vsnprintf(room ? buf->p + buf->len : NULL, room, format, again);
 	va_end(again);
 	if (len < 0 || !buf_room(buf, (size_t)len + 1)) {
 		buf->failed = true;
 		return;
 	}
-	vsnprintf(buf->p + buf->len, (size_t)len + 1, format, args);
+	if ((size_t)len >= room)
+		vsnprintf(buf->p + buf->len, (size_t)len + 1, format, args);
 	buf->len += (size_t)len;
 }
 

@@ -37,24 +37,44 @@ static struct str shown(struct arena *arena, struct str address)
 
 /* ---- text ---- */
 
+static bool is_clean(unsigned char c)
+{
+	return c >= 0x20 && c != 0x7f;
+}
+
 /* What people read goes to a terminal: no control octets. */
 static void put_clean(struct buf *out, struct str text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.p[i];
+	while (text.len > 0) {
+		struct str run = str_take_while(&text, is_clean);
 
-		buf_char(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
+		buf_add(out, run);
+		if (text.len == 0)
+			return;
+		buf_char(out, '?');
+		text = str_skip(text, 1);
 	}
 }
 
-static void arrival_text(char text[32], int64_t us)
+static void put_blanks(struct buf *out, int count)
+{
+	while (count-- > 0)
+		buf_char(out, ' ');
+}
+
+/* Many have come in the same second. */
+static const char *arrival_text(struct listing *list, int64_t us)
 {
 	time_t s = (time_t)(us / 1000000);
 	struct tm tm;
 
-	if (!localtime_r(&s, &tm) ||
-		strftime(text, 32, "%a %b %e %H:%M:%S ", &tm) == 0)
-		text[0] = '\0';
+	if (list->time[0] && list->time_of == s)
+		return list->time;
+	list->time_of = s;
+	if (!localtime_r(&s, &tm) || strftime(list->time, sizeof(list->time),
+					     "%a %b %e %H:%M:%S ", &tm) == 0)
+		list->time[0] = '\0';
+	return list->time;
 }
 
 static char mark_of(struct str queue_name)
@@ -68,7 +88,7 @@ static void begin_text(struct listing *list, const struct listed *m)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	const struct layout *layout = layout_of(list);
-	char id[64], time[32], mark = mark_of(m->queue_name);
+	char id[64], mark = mark_of(m->queue_name);
 
 	if (list->count == 0)
 		buf_text(list->out, layout->header);
@@ -76,9 +96,9 @@ static void begin_text(struct listing *list, const struct listed *m)
 		buf_char(list->out, '\n');
 	snprintf(id, sizeof(id), "%.*s%.1s%s", STR_ARG(str_first(m->queue_id,
 		48)), (char[]){ mark, '\0' }, m->forced_expire ? "#" : "");
-	arrival_text(time, m->arrival_us);
 	buf_fmt(list->out, "%-*s %*ju %-*.*s ", layout->id, id, layout->size,
-		(uintmax_t)m->size, layout->time, layout->time, time);
+		(uintmax_t)m->size, layout->time, layout->time,
+		arrival_text(list, m->arrival_us));
 	put_clean(list->out, shown(arena, m->sender));
 	buf_char(list->out, '\n');
 	list->reason[0] = '\0';
@@ -94,8 +114,7 @@ static void put_reason(struct listing *list, struct str reason)
 		cut = STR("reason unavailable");
 	memcpy(list->reason, cut.p, cut.len);
 	list->reason[cut.len] = '\0';
-	for (size_t len = cut.len + 2; len < REASON_COLUMN; len++)
-		buf_char(list->out, ' ');
+	put_blanks(list->out, REASON_COLUMN - 2 - (int)cut.len);
 	buf_char(list->out, '(');
 	put_clean(list->out, cut);
 	buf_text(list->out, ")\n");
@@ -108,8 +127,7 @@ static void recipient_text(struct listing *list, struct str address,
 	const struct layout *layout = layout_of(list);
 
 	put_reason(list, reason);
-	buf_fmt(list->out, "%-*s %*s %-*s ", layout->id, "", layout->size, "",
-		layout->time, "");
+	put_blanks(list->out, layout->id + layout->size + layout->time + 3);
 	put_clean(list->out, shown(arena, address));
 	buf_char(list->out, '\n');
 }
@@ -124,13 +142,23 @@ static size_t utf8_length(struct str in)
 	return 0;
 }
 
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 void listing_string(struct buf *out, struct str in)
 {
 	buf_char(out, '"');
-	while (in.len > 0) {
-		unsigned char c = (unsigned char)in.p[0];
-		size_t len = utf8_length(in);
+	for (;;) {
+		unsigned char c;
+		size_t len;
 
+		buf_add(out, str_take_while(&in, is_plain));
+		if (in.len == 0)
+			break;
+		c = (unsigned char)in.p[0];
+		len = utf8_length(in);
 		if (c == '"' || c == '\\')
 			buf_fmt(out, "\\%c", c);
 		else if (c < 0x20)
@@ -146,7 +174,9 @@ void listing_string(struct buf *out, struct str in)
 
 static void put_member(struct buf *out, const char *name, struct str value)
 {
-	buf_fmt(out, "\"%s\": ", name);
+	buf_char(out, '"');
+	buf_text(out, name);
+	buf_text(out, "\": ");
 	listing_string(out, value);
 }
 

@@ -28,6 +28,8 @@ struct listing {
 	size_t count, recipients;
 	uint64_t octets;
 	char reason[LISTING_REASON_MOST + 1]; /* the last one shown */
+	int64_t time_of; /* wall clock, s */
+	char time[32];   /* as shown; empty: none yet */
 };
 
 struct listed {
