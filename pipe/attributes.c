@@ -78,8 +78,10 @@ static bool take_octal(struct str text, size_t at, char *octet)
 			return false;
 		value = value * 8 + (unsigned)(text.p[i] - '0');
 	}
+	if (value > 255)
+		return false;
 	*octet = (char)value;
-	return value < 256;
+	return true;
 }
 
 /* \n, \r, \015, \\ and the like, as in C. */

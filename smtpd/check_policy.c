@@ -11,117 +11,20 @@
 #include "smtpd/check.h"
 
 #include "base/log.h"
-#include "config/value.h"
 #include "maps/link.h"
+#include "smtpd/policy.h"
 
-#include <errno.h>
 #include <unistd.h>
-
-enum {
-	ANSWER_LINES_MOST = 100,
-};
 
 struct policy {
 	struct str endpoint, context, default_action;
 	struct links *links;
 };
 
-/* ---- settings ---- */
-
-struct options {
-	struct str endpoint, context, default_action;
-	struct span timeout, max_idle, max_ttl, retry_delay;
-	int64_t request_limit, try_limit;
-};
-
-enum option_type {
-	TEXT,
-	SPAN,
-	NUMBER,
-};
-
-static const struct {
-	const char *name;
-	enum option_type type;
-	size_t offset;
-} option_rows[] = {
-	{ "default_action", TEXT, offsetof(struct options, default_action) },
-	{ "policy_context", TEXT, offsetof(struct options, context) },
-	{ "timeout", SPAN, offsetof(struct options, timeout) },
-	{ "max_idle", SPAN, offsetof(struct options, max_idle) },
-	{ "max_ttl", SPAN, offsetof(struct options, max_ttl) },
-	{ "retry_delay", SPAN, offsetof(struct options, retry_delay) },
-	{ "request_limit", NUMBER, offsetof(struct options, request_limit) },
-	{ "try_limit", NUMBER, offsetof(struct options, try_limit) },
-};
-
-static bool set_value(struct options *options, size_t row, struct str value)
-{
-	void *place = (char *)options + option_rows[row].offset;
-	uint64_t number;
-
-	switch (option_rows[row].type) {
-	case TEXT:
-		*(struct str *)place = value;
-		return true;
-	case SPAN:
-		return conf_span_parse(value, 's', place);
-	case NUMBER:
-		if (!str_parse_u64(value, INT32_MAX, &number))
-			return false;
-		*(int64_t *)place = (int64_t)number;
-		return true;
-	}
-	return false;
-}
-
-/* "timeout = 10s", or the same in braces. */
-static bool set_option(struct options *options, struct str item)
-{
-	struct str name, value = str_trim(item);
-
-	if (value.len > 1 && value.p[0] == '{' &&
-		value.p[value.len - 1] == '}')
-		value = str_of(value.p + 1, value.len - 2);
-	name = str_trim(str_take_until(&value, '='));
-	for (size_t i = 0; i < COUNT(option_rows); i++)
-		if (str_is(name, option_rows[i].name))
-			return set_value(options, i, str_trim(value));
-	return false;
-}
-
-/* Up to the next comma that is in no braces. */
-static struct str take_item(struct str *in)
-{
-	size_t len = 0, depth = 0;
-	struct str item;
-
-	while (len < in->len && (depth > 0 || in->p[len] != ',')) {
-		depth += in->p[len] == '{';
-		depth -= in->p[len] == '}' && depth > 0;
-		len++;
-	}
-	item = str_first(*in, len);
-	*in = str_skip(*in, len < in->len ? len + 1 : len);
-	return item;
-}
-
-/* "inet:host:port", or "{ inet:host:port, timeout = 10s }". */
-static bool parse(struct options *options, struct str text)
-{
-	if (text.len > 1 && text.p[0] == '{' && text.p[text.len - 1] == '}')
-		text = str_of(text.p + 1, text.len - 2);
-	options->endpoint = str_trim(take_item(&text));
-	while (str_trim(text).len > 0)
-		if (!set_option(options, take_item(&text)))
-			return false;
-	return str_find_char(options->endpoint, ':') != SIZE_MAX;
-}
-
 void policy_open(struct restriction *item, struct str list)
 {
 	const struct conf *conf = server.conf;
-	struct options options = {
+	struct policy_options options = {
 		.context = conf->smtpd_policy_service_policy_context,
 		.default_action = conf->smtpd_policy_service_default_action,
 		.timeout = conf->smtpd_policy_service_timeout,
@@ -133,7 +36,7 @@ void policy_open(struct restriction *item, struct str list)
 	};
 	struct policy *policy;
 
-	if (!parse(&options, item->argument)) {
+	if (!policy_options_parse(&options, item->argument)) {
 		item->id = RESTRICTION_BAD;
 		item->problem = arena_fmt(server.arena,
 			"%.*s: check_policy_service needs inet:host:port or "
@@ -279,28 +182,13 @@ struct talk {
 	struct str request, action;
 };
 
-static bool take_answer(struct stream *stream, struct talk *talk)
-{
-	struct str line;
-
-	for (size_t i = 0; i < ANSWER_LINES_MOST; i++) {
-		if (!io_line(stream, &line, SPAN_FOREVER)) /* the talk's time */
-			return false;
-		if (line.len == 0)
-			break;
-		if (str_take_prefix(&line, STR("action=")))
-			talk->action = arena_copy(talk->arena, str_trim(line));
-	}
-	errno = EPROTO;
-	return talk->action.len > 0;
-}
-
 static bool run(struct stream *stream, void *context)
 {
 	struct talk *talk = context;
 
 	return io_write(stream, talk->request) &&
-		io_flush(stream, SPAN_FOREVER) && take_answer(stream, talk);
+		io_flush(stream, SPAN_FOREVER) &&
+		policy_answer_take(stream, talk->arena, &talk->action);
 }
 
 enum verdict check_policy(struct session *s,
