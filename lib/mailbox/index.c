@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "maps/pages.h"
 
 #define INDEX_NAME "posthorn-index"
 #define INDEX_LOCK INDEX_NAME "-lock"
@@ -595,6 +596,26 @@ static void boot_id(char id[64])
 		snprintf(id, 64, "unknown\n");
 }
 
+/* Nobody has it open: is it as its last user left it? Damage would end this
+ * process and each that comes after it. */
+static bool is_usable(const struct index *index, const char *now,
+	const char *then)
+{
+	const char *wrong;
+
+	if (then[0] && strcmp(now, then) && strcmp(now, "unknown\n") &&
+		strcmp(then, "unknown\n")) {
+		log_warning("%s: was in use when the system went down, "
+			"building it again", index->path);
+		return false;
+	}
+	wrong = pages_wrong_file(index->path);
+	if (wrong)
+		log_warning("%s: damaged: %s; building it again", index->path,
+			wrong);
+	return !wrong;
+}
+
 /*
  * The lock is shared while the index is open, and exclusive while it is found
  * out whether a power cut may have torn it.
@@ -614,10 +635,7 @@ static bool open_boot(struct index *index, int store)
 	if (flock(index->boot, LOCK_EX | LOCK_NB) == 0) {
 		boot_id(now);
 		read_text(store, INDEX_BOOT, then, sizeof(then));
-		if (then[0] && strcmp(now, then) &&
-			strcmp(now, "unknown\n") && strcmp(then, "unknown\n")) {
-			log_warning("%s: was in use when the system went "
-				"down, building it again", index->path);
+		if (!is_usable(index, now, then)) {
 			unlinkat(store, INDEX_NAME, 0);
 			unlinkat(store, INDEX_LOCK, 0);
 		}

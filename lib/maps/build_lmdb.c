@@ -7,6 +7,8 @@
 
 #include <lmdb.h>
 
+#include "maps/pages.h"
+
 enum { LMDB_SIZE_LEAST = 16 << 20 };
 
 struct lmdb {
@@ -24,6 +26,10 @@ static int lmdb_open(struct build *build, const struct conf *conf, bool is_new)
 	(void)is_new;
 	if (error)
 		return error;
+	if (pages_wrong_file(build->temporary)) {
+		mdb_env_close(lmdb->env);
+		return MDB_CORRUPTED;
+	}
 	build->state = lmdb;
 	size = size < LMDB_SIZE_LEAST ? LMDB_SIZE_LEAST : size;
 	mdb_env_set_mapsize(lmdb->env, size * 64); /* sparse: costs nothing */

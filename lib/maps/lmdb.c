@@ -9,6 +9,8 @@
 
 #include <lmdb.h>
 
+#include "maps/pages.h"
+
 struct lmdb_state {
 	MDB_env *env;
 	MDB_txn *txn;
@@ -43,12 +45,18 @@ static void *lmdb_open(struct map_opening *opening)
 		struct lmdb_state);
 	struct str path = arena_fmt(opening->arena, "%.*s.lmdb",
 		STR_ARG(opening->name));
-	const char *copy;
+	const char *copy, *wrong;
 	int error, fd;
 
 	if (!maps_snapshot(opening->arena, path.p, &copy, &fd)) {
 		base_close(&fd);
 		return map_cannot(opening, "open database %s: %m", path.p);
+	}
+	wrong = pages_wrong_file(copy);
+	if (wrong) {
+		base_close(&fd);
+		return map_cannot(opening, "open database %s: damaged: %s",
+			path.p, wrong);
 	}
 	error = mdb_env_create(&state->env);
 	if (!error) {
