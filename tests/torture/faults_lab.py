@@ -189,6 +189,7 @@ class Lab:
         self.copies = {}        # id: queue IDs of what arrived
         self.active = set()     # queue IDs
         self.removed = set()
+        self.origins = {}       # file in large/: the run that left it
         self.unread = ""        # log that was not judged yet
         self.log_at = 0
         self.serial = 0
@@ -450,12 +451,45 @@ class Lab:
         return [path for path in found if not is_bookkeeping(path)]
 
     def orphans(self):
-        """Large content that no message names; qmgr removes it after a day,
-        since the session that writes it may still be there."""
+        """Content in large/, by its name; with an empty queue, of what came
+        to nothing while nobody could remove it."""
         try:
             return os.listdir(self.mta.queue + "/large")
         except OSError:
             return []
+
+    def note_orphans(self, label):
+        for name in self.orphans():
+            self.origins.setdefault(name, label)
+
+    def left_by(self):
+        return [self.origins.get(name) for name in self.orphans()]
+
+    def judge_orphans(self, label):
+        """A submission's that came to nothing as its cleanup died, or could
+        not remove it, is left: qmgr removes it when it is a day old."""
+        try:  # those of messages go with a flush, a moment later
+            wait_for(lambda: len(self.orphans()) <=
+                     self.report.orphans_excused, "no content left", 10)
+        except Failed:
+            self.report.violation(label, "%d files in large/, %d excused: "
+                                  "%s" % (len(self.orphans()),
+                                          self.report.orphans_excused,
+                                          self.left_by()))
+        self.report.orphans_excused = 0
+        left = self.orphans()
+        if not left:
+            return
+        self.report.count(label, "orphans")
+        old = time.time() - 2 * 86400
+        for name in left:
+            os.utime(self.mta.queue + "/large/" + name, (old, old))
+        self.restart()
+        try:
+            wait_for(lambda: not set(left) & set(self.orphans()),
+                     "old files in large/ to go", ENDURES)
+        except Failed as why:
+            self.report.violation(label, "%s: %s" % (why, self.left_by()))
 
     def audit(self, label):
         """The queue drains, nothing is left, all that was promised came."""
@@ -476,12 +510,7 @@ class Lab:
         except Failed:
             self.report.violation(label, "left behind: %s" %
                                   self.leftovers()[:5])
-        try:  # they go with a flush, a moment after the message
-            wait_for(lambda: len(self.orphans()) <=
-                     self.report.orphans_excused, "no content left", 10)
-        except Failed:
-            self.report.violation(label, "%d files in large/, %d excused" % (
-                len(self.orphans()), self.report.orphans_excused))
+        self.judge_orphans(label)
         self.collect()
         self.judge_doubles()
         for name, outcome in self.outcomes.items():
