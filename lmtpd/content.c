@@ -9,9 +9,37 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/deliver.h"
 #include "base/log.h"
 #include "mail/address.h"
 #include "mail/date.h"
+
+/* What all connections of this process hold of HELD_MOST. */
+static uint64_t held;
+
+/* What travels inside a message is not counted. */
+bool content_reserve(struct mail *m, uint64_t octets)
+{
+	uint64_t more = octets > m->held ? octets - m->held : 0;
+
+	if (octets <= INLINE_MOST || more == 0)
+		return true;
+	if (held > m->held && more > HELD_MOST - (held < HELD_MOST ? held :
+		HELD_MOST))
+		return false;
+	m->held += more;
+	held += more;
+	return true;
+}
+
+void content_free(struct mail *m)
+{
+	if (m->file >= 0)
+		close(m->file);
+	m->file = -1;
+	held -= m->held;
+	m->held = 0;
+}
 
 static bool to_file(struct mail *m)
 {
@@ -38,8 +66,16 @@ static void keep(struct session *s, struct str octets)
 	if (m->is_too_big || m->has_failed)
 		return;
 	buf_add(&m->text, octets);
-	if (m->text.len > INLINE_MOST && !to_file(m))
+	if (m->text.len > INLINE_MOST &&
+		(!content_reserve(m, m->octets) || !to_file(m)))
 		m->has_failed = true;
+}
+
+/* RFC 3848, RFC 6531 4.3. */
+static void protocol_format(const struct session *s, struct buf *out)
+{
+	buf_fmt(out, "%s%s", s->mail->flags & DELIVER_SMTPUTF8 ? "UTF8LMTP" :
+		"LMTP", s->has_tls ? "S" : "");
 }
 
 static void keep_received(struct session *s)
@@ -47,13 +83,15 @@ static void keep_received(struct session *s)
 	struct mail *m = s->mail;
 	struct buf out = BUF_IN(s->arena);
 
-	buf_fmt(&out, "Received: from %.*s (%.*s)\n\tby %.*s (%.*s) with %s "
-		"id %.*s", STR_ARG(s->hello), STR_ARG(s->label),
-		STR_ARG(s->conf->myhostname), STR_ARG(s->conf->mail_name),
-		m->flags ? "UTF8LMTP" : "LMTP", STR_ARG(m->id));
-	if (m->count == 1) {
+	buf_fmt(&out, "Received: from %.*s (%.*s)\n\tby %.*s (%.*s) with ",
+		STR_ARG(str_is_none(s->helo) ? s->hello : s->helo),
+		STR_ARG(s->label), STR_ARG(s->conf->myhostname),
+		STR_ARG(s->conf->mail_name));
+	protocol_format(s, &out);
+	buf_fmt(&out, " id %.*s", STR_ARG(m->id));
+	if (m->accepted.count == 1) {
 		buf_text(&out, "\n\tfor <");
-		mail_address_format(&out, m->recipients[0].address);
+		mail_address_format(&out, m->accepted.all[0].address);
 		buf_text(&out, ">; ");
 	} else {
 		buf_text(&out, ";\n\t");
@@ -62,6 +100,55 @@ static void keep_received(struct session *s)
 	buf_char(&out, '\n');
 	keep(s, buf_str(&out));
 	m->octets = 0; /* counts what the client sends */
+}
+
+void content_begin(struct session *s, bool is_chunked)
+{
+	smtp_decoder_init(&s->mail->decoder, SMTP_NEWLINE_NORMALIZE, false,
+		is_chunked);
+	keep_received(s);
+}
+
+bool content_read(struct session *s)
+{
+	auto_buf struct buf text = { 0 };
+	bool done = false;
+
+	while (!done) {
+		struct str octets;
+		size_t len;
+
+		if (!io_peek(s->io, &octets, s->conf->smtpd_timeout))
+			return false;
+		len = octets.len;
+		buf_clear(&text);
+		done = smtp_decode(&s->mail->decoder, &octets, &text);
+		keep(s, buf_str(&text));
+		stream_consume(s->io, len - octets.len);
+	}
+	return true;
+}
+
+bool content_read_chunk(struct session *s, uint64_t len, struct mail *m)
+{
+	auto_buf struct buf text = { 0 };
+
+	while (len > 0) {
+		struct str octets;
+
+		if (!io_peek(s->io, &octets, s->conf->smtpd_timeout))
+			return false;
+		octets = str_first(octets, len < SIZE_MAX ? (size_t)len :
+			SIZE_MAX);
+		len -= octets.len;
+		stream_consume(s->io, octets.len);
+		if (!m)
+			continue;
+		buf_clear(&text);
+		(void)smtp_decode(&m->decoder, &octets, &text);
+		keep(s, buf_str(&text));
+	}
+	return true;
 }
 
 /* Nobody can change it from here on: virtual checks that. */
@@ -73,27 +160,15 @@ static bool seal(struct mail *m)
 		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
 }
 
-bool content_read(struct session *s)
+void content_end(struct session *s)
 {
 	struct mail *m = s->mail;
-	auto_buf struct buf text = { 0 };
-	bool done = false;
+	struct buf text = BUF_IN(m->arena);
 
-	smtp_decoder_init(&m->decoder, SMTP_NEWLINE_NORMALIZE, false, false);
-	keep_received(s);
-	while (!done) {
-		struct str octets;
-		size_t len;
-
-		if (!io_peek(s->io, &octets, s->conf->smtpd_timeout))
-			return false;
-		len = octets.len;
-		buf_clear(&text);
-		done = smtp_decode(&m->decoder, &octets, &text);
+	if (m->decoder.is_chunked) {
+		smtp_decode_end(&m->decoder, &text);
 		keep(s, buf_str(&text));
-		stream_consume(s->io, len - octets.len);
 	}
 	if (!m->is_too_big && !m->has_failed && !seal(m))
 		m->has_failed = true;
-	return true;
 }

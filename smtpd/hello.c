@@ -1,5 +1,7 @@
 #include "smtpd/session.h"
 
+#include "smtp/command.h"
+
 #include "base/log.h"
 
 static void offer_size(struct session *s, struct buf *out)
@@ -123,23 +125,11 @@ static struct status greet(struct session *s, struct str name, bool esmtp)
 	return status;
 }
 
-/* A name of one word; others would break log lines and header fields. */
-static bool is_name(struct str name)
-{
-	for (size_t i = 0; i < name.len; i++) {
-		unsigned char c = (unsigned char)name.p[i];
-
-		if (c <= ' ' || c == 0x7f || c == '(' || c == ')')
-			return false;
-	}
-	return name.len > 0 && name.len <= 512 && str_is_utf8(name);
-}
-
 struct status helo(struct session *s, struct str arguments)
 {
 	struct status status;
 
-	if (!is_name(arguments))
+	if (!smtp_is_hello(arguments))
 		return REPLY_HELO_SYNTAX;
 	status = greet(s, arguments, false);
 	if (!status_is_ok(status))
@@ -170,7 +160,7 @@ struct status ehlo(struct session *s, struct str arguments)
 	struct buf out = BUF_IN(s->arena);
 	struct status status;
 
-	if (!is_name(arguments))
+	if (!smtp_is_hello(arguments))
 		return REPLY_EHLO_SYNTAX;
 	find_hidden(s);
 	status = greet(s, arguments, true);

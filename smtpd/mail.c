@@ -78,31 +78,20 @@ static struct status take_ret(struct session *s, struct mail *m,
 {
 	if (s->hidden & HIDE_DSN)
 		return REPLY_DSN_DISABLED;
-	if (m->ret != DSN_RET_NONE)
-		return REPLY_RET_SYNTAX;
-	if (str_is_nocase(param->value, "FULL"))
-		m->ret = DSN_RET_FULL;
-	else if (str_is_nocase(param->value, "HDRS"))
-		m->ret = DSN_RET_HDRS;
-	else
+	if (m->ret != DSN_RET_NONE || !smtp_ret_parse(param->value, &m->ret))
 		return REPLY_RET_SYNTAX;
 	return STATUS_OK;
 }
 
-/* RFC 3461 4.4: at most 100 octets of xtext, printable. */
 static struct status take_envid(struct session *s, struct mail *m,
 	struct smtp_param *param)
 {
 	if (s->hidden & HIDE_DSN)
 		return REPLY_DSN_DISABLED;
-	if (!str_is_none(m->envid) || param->value.len == 0 ||
-		param->value.len > 100)
+	if (!str_is_none(m->envid) ||
+		!smtp_envid_parse(m->arena, param->value, &m->envid))
 		return REPLY_ENVID_SYNTAX;
-	m->envid = xtext_parse(m->arena, param->value);
-	for (size_t i = 0; i < m->envid.len; i++)
-		if (!ascii_is_print((unsigned char)m->envid.p[i]))
-			return REPLY_ENVID_SYNTAX;
-	return str_is_none(m->envid) ? REPLY_ENVID_SYNTAX : STATUS_OK;
+	return STATUS_OK;
 }
 
 /* RFC 4954 5: who submitted it, for the log only. */

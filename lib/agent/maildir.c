@@ -134,6 +134,7 @@ static struct status failure(struct arena *arena, const char *what)
 		code = 552;
 		detail = 2;
 	} else if (errno == ENOSPC) {
+		code = 452;
 		subject = 3;
 	}
 	return status_f(arena, code, subject, detail,

@@ -49,3 +49,14 @@ bool smtp_is_mechanism(struct str name)
 	}
 	return name.len >= 1 && name.len <= 20;
 }
+
+bool smtp_is_hello(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if (c <= ' ' || c == 0x7f || c == '(' || c == ')')
+			return false;
+	}
+	return name.len > 0 && name.len <= 512 && str_is_utf8(name);
+}

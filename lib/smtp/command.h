@@ -31,6 +31,10 @@ struct smtp_bdat {
 
 must_check bool smtp_bdat_parse(struct str arguments, struct smtp_bdat *bdat);
 
+/* A name that a client may greet with: one word, in UTF-8, at most 512 octets.
+ * Others would break log lines and header fields. */
+bool smtp_is_hello(struct str name);
+
 /* A SASL mechanism name (RFC 4422 3.1): 1 to 20 of A-Z 0-9 - _. */
 bool smtp_is_mechanism(struct str name);
 

@@ -55,9 +55,23 @@ static void chunks(void **state)
 	}
 }
 
+static void hello(void **state)
+{
+	(void)state;
+	assert_true(smtp_is_hello(STR("mail.example.org")));
+	assert_true(smtp_is_hello(STR("[192.0.2.1]")));
+	assert_true(smtp_is_hello(STR("b\xc3\xbc" "cher.example")));
+	assert_false(smtp_is_hello(STR("")));
+	assert_false(smtp_is_hello(STR("a b")));
+	assert_false(smtp_is_hello(STR("a(b)")));
+	assert_false(smtp_is_hello(STR("a\nb")));
+	assert_false(smtp_is_hello(STR("\xff")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hello),
 		cmocka_unit_test(verbs),
 		cmocka_unit_test(keywords),
 		cmocka_unit_test(chunks),

@@ -1,6 +1,11 @@
 #include "smtp/param.h"
 
 #include "base/base.h"
+#include "base/encode.h"
+
+enum {
+	ENVID_MOST = 100, /* octets of xtext */
+};
 
 static bool is_keyword(unsigned char c)
 {
@@ -112,4 +117,22 @@ bool smtp_orcpt_parse(struct str value)
 	if (str_is_nocase(type, "utf-8"))
 		return is_utf8_address(str_skip(value, at + 1));
 	return is_xtext(str_skip(value, at + 1));
+}
+
+bool smtp_ret_parse(struct str value, unsigned *ret)
+{
+	*ret = str_is_nocase(value, "FULL") ? 1 : 2;
+	return *ret == 1 || str_is_nocase(value, "HDRS");
+}
+
+bool smtp_envid_parse(struct arena *arena, struct str value, struct str *envid)
+{
+	*envid = STR_NONE;
+	if (value.len == 0 || value.len > ENVID_MOST)
+		return false;
+	*envid = xtext_parse(arena, value);
+	for (size_t i = 0; i < envid->len; i++)
+		if (!ascii_is_print((unsigned char)envid->p[i]))
+			return false;
+	return !str_is_none(*envid);
 }

@@ -65,12 +65,38 @@ static void orcpt(void **state)
 	assert_false(smtp_orcpt_parse(STR(";x")));
 }
 
+static void ret_and_envid(void **state)
+{
+	struct arena *arena = arena_new(0);
+	char hundred[101];
+	struct str envid;
+	unsigned ret;
+
+	(void)state;
+	assert_true(smtp_ret_parse(STR("full"), &ret));
+	assert_int_equal(ret, 1);
+	assert_true(smtp_ret_parse(STR("HDRS"), &ret));
+	assert_int_equal(ret, 2);
+	assert_false(smtp_ret_parse(STR("HDR"), &ret));
+	assert_false(smtp_ret_parse(STR(""), &ret));
+	assert_true(smtp_envid_parse(arena, STR("QQ+3D1"), &envid));
+	assert_str(envid, "QQ=1");
+	assert_false(smtp_envid_parse(arena, STR("a+0A"), &envid));
+	assert_false(smtp_envid_parse(arena, STR("a+"), &envid));
+	assert_false(smtp_envid_parse(arena, STR(""), &envid));
+	memset(hundred, 'x', sizeof(hundred));
+	assert_true(smtp_envid_parse(arena, str_of(hundred, 100), &envid));
+	assert_false(smtp_envid_parse(arena, str_of(hundred, 101), &envid));
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_one_parameter),
 		cmocka_unit_test(notify),
 		cmocka_unit_test(orcpt),
+		cmocka_unit_test(ret_and_envid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

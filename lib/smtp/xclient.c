@@ -2,28 +2,23 @@
 
 #include "base/encode.h"
 #include "dns/address.h"
+#include "smtp/command.h"
 
 const char smtp_xclient_names[] =
 	"NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
 
-/* A name or a login: printable, and no address tag in disguise. */
+/* A name or a login: one word, and no address tag in disguise. */
 static bool take_text(struct arena *arena, struct str *value)
 {
 	(void)arena;
-	for (size_t i = 0; i < value->len; i++)
-		if (!ascii_is_print((unsigned char)value->p[i]))
-			return false;
-	return value->len > 0 && value->p[0] != '[';
+	return smtp_is_hello(*value) && value->p[0] != '[';
 }
 
 /* HELO may be an address literal. */
 static bool take_helo(struct arena *arena, struct str *value)
 {
-	struct str inner = *value;
-
-	if (str_take_char(&inner, '['))
-		return take_text(arena, &inner);
-	return take_text(arena, value);
+	(void)arena;
+	return smtp_is_hello(*value);
 }
 
 static bool take_address(struct arena *arena, struct str *value)

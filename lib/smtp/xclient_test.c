@@ -61,7 +61,7 @@ static void malformed(void **state)
 	static const char *const bad[] = {
 		"", " ", "NAME", "NAME=", "NAME=a+", "NAME=a+0A", "X=y",
 		"NAME=[x", "ADDR=host.example.com", "ADDR=192.0.2.256",
-		"PORT=65536", "PORT=-1", "PROTO=HTTP", "HELO=[", "=x",
+		"PORT=65536", "PORT=-1", "PROTO=HTTP", "HELO=a+20b", "LOGIN=a+00", "=x",
 		"NAME=a ADDR",
 	};
 	struct arena *arena = arena_new(0);
