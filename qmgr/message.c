@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "dsn/action.h"
 
 enum {
 	REPORT_FAILURE,
@@ -54,6 +55,7 @@ void message_result(struct message *message, uint32_t recipient,
 		panic("%s: two results for a recipient", message->entry->id);
 	rcpt->state = state;
 	rcpt->report = state == RCPT_DONE &&
+		rcpt->action != DSN_ACTION_PASSED &&
 		(r->notify & DSN_NOTIFY_SUCCESS);
 	rcpt->is_tried = true;
 	message->open--;

@@ -126,6 +126,17 @@ static void fail_accepted(struct transaction *t, const struct outcome *outcome)
 			fail(t, i, outcome);
 }
 
+/* RFC 3461 5.2.2; lmtp_assume_final. */
+static enum dsn_action action_of(const struct transaction *t)
+{
+	const struct settings *set = t->attempt->set;
+
+	if (t->session->features.set & FEATURE_DSN)
+		return DSN_ACTION_PASSED;
+	return set->is_lmtp && set->conf->lmtp_assume_final ?
+		DSN_ACTION_DELIVERED : DSN_ACTION_RELAYED;
+}
+
 static void succeed(struct transaction *t, size_t i,
 	const struct smtp_reply *reply)
 {
@@ -134,11 +145,10 @@ static void succeed(struct transaction *t, size_t i,
 		.diagnostic = reply_text(t->arena, reply),
 		.mta = t->session->site.host,
 	};
-	bool dsn = t->session->features.set & FEATURE_DSN;
 
 	outcome.status.text = outcome.diagnostic;
 	report(t->attempt, t->session, t->recipients[i], &outcome,
-		dsn ? DSN_ACTION_PASSED : DSN_ACTION_RELAYED);
+		action_of(t));
 	t->accepted[i] = false;
 	t->accepted_count--;
 }

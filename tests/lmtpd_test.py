@@ -6,6 +6,7 @@ import shutil
 import smtplib
 import socket
 
+from capture import Capture
 from instance import (Skip, check, equal, is_root, main, make_certificate,
                       matches, run, untrusting, wait_for)
 from postfix_peer import Postfix
@@ -432,9 +433,26 @@ def test_our_own_client():
         mta.wait_log(r"to=<alice@example.org>, relay=127.0.0.1\[127.0.0.1\]:"
                      r"\d+, .*status=sent \(250 2.0.0 <alice@example.org> ")
         wait_for(lambda: "Action: delivered" in bob(mta), "the report")
+        mta.wait_empty()
         check(bob(mta).count("Action: ") == 1, bob(mta))
         matches("(?s).*Final-Recipient: rfc822; ?alice@example.org", bob(mta))
-        mta.wait_empty()
+
+
+def test_lmtp_assume_final():
+    """A server without DSN: what our client says of it."""
+    for final, action in (("no", "relayed"), ("yes", "delivered")):
+        with Lmtp(lmtp_assume_final=final) as mta:
+            with Capture(mta.port("old")):
+                mta.set(transport_maps="inline:{alice@example.org="
+                        "lmtp:inet:127.0.0.1:%d}" % mta.ports["old"])
+                mta.start()
+                with mta.smtp() as client:
+                    client.sendmail("bob@example.org", ["alice@example.org"],
+                                    "Subject: x\r\n\r\nx\r\n",
+                                    rcpt_options=["NOTIFY=SUCCESS"])
+                mta.wait_log("sender delivery status notification: ")
+                mta.wait_empty()
+                matches("(?s).*Action: %s\n" % action, bob(mta))
 
 
 def test_postfix_as_the_client():
