@@ -413,7 +413,9 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
 		EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL,
 			context->tickets[at] + TICKET_NAME, iv, is_new) != 1)
 		return -1;
-	return at == 0 ? 1 : 2; /* 2: and give a new one */
+	/* 2: and give a new one. TLSv1.3: each is used once, RFC 8446 C.4; and
+	 * a client that waits for the answer to its Finished (Nagle) has it. */
+	return at == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 bool tls_context_ticket_keys(struct tls_context *context, struct str keys)
