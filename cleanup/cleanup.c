@@ -23,7 +23,7 @@ static const enum param params[] = {
 	hopcount_limit, queue_minfree, header_size_limit,
 	always_add_missing_headers, undisclosed_recipients_header,
 	message_drop_headers, header_from_format, full_name_encoding_charset,
-	enable_long_queue_ids, content_filter, duplicate_filter_limit,
+	enable_long_queue_ids, duplicate_filter_limit,
 	always_bcc, sender_bcc_maps, recipient_bcc_maps,
 	canonical_maps, sender_canonical_maps, recipient_canonical_maps,
 	canonical_classes, sender_canonical_classes,

@@ -330,9 +330,6 @@ static void apply_defaults(struct intake *in)
 {
 	struct msg_submission *f = &in->facts;
 
-	if (!f->content_filter.len && !(f->flags & SUBMIT_INTERNAL) &&
-		in->conf->content_filter.len)
-		f->content_filter = in->conf->content_filter;
 	if (f->arrival_us == 0)
 		f->arrival_us = (uint64_t)wall_us();
 	in->hold = f->flags & SUBMIT_HOLD;

@@ -92,16 +92,17 @@ static int list_tls(const char *mode)
 
 static void set_classes(struct postconf *p, const char *text)
 {
-	struct str list = str_from(text);
+	struct str list = str_from(text), item;
 	bool all = list_has_word(list, "all");
 
 	p->no_builtin = !all && !list_has_word(list, "builtin");
 	p->no_service = !all && !list_has_word(list, "service");
 	p->no_user = !all && !list_has_word(list, "user");
-	if (p->no_builtin && p->no_service && p->no_user)
-		log_fatal("bad class list for -C: %s (builtin, service, user "
-			  "or all)",
-			text);
+	while (str_take_item(&list, ", ", &item))
+		if (!list_has_word(STR("builtin service user all"),
+			    arena_cstr(p->arena, item)))
+			log_fatal("unknown -C option value \"%.*s\" in \"%s\"",
+				STR_ARG(item), text);
 }
 
 static void set_edit(struct postconf *p, enum postconf_edit edit)
@@ -121,6 +122,10 @@ static void set_master(struct postconf *p, int option)
 
 static void add_override(struct postconf *p, const char *text)
 {
+	if (!strchr(text, '='))
+		log_fatal("invalid parameter override: %s: missing '=' after "
+			  "attribute name",
+			text);
 	if (p->override_count == POSTCONF_MOST)
 		log_fatal("too many -o options");
 	p->overrides[p->override_count++] = text;
@@ -232,6 +237,8 @@ int main(int argc, char **argv)
 			"aAbC:c:deEfFhHjlmMno:pPqtT:vxX#")) != -1)
 		set_option(&p, option);
 	argv += optind;
+	if (p.defaults && p.only_set)
+		log_fatal("specify one of -d -n");
 	note_directory(&p);
 	p.conf = command_conf_with(p.arena, p.directory, p.overrides,
 		p.override_count);
@@ -253,6 +260,6 @@ int main(int argc, char **argv)
 	if (fflush(stdout) != 0)
 		log_fatal("standard output: %m");
 	if (p.edit == EDIT_NONE && !p.quiet)
-		warn_of_unused(&p);
+		warn_of_names(&p);
 	return 0;
 }

@@ -39,8 +39,15 @@ struct postconf {
 void show_parameters(struct postconf *p, char **names);
 /* One "name = value" as the options have it. */
 void show_one(struct postconf *p, struct str name, struct str value);
-/* What stands in main.cf and nobody reads. */
-void warn_of_unused(struct postconf *p);
+/* The -o settings of master.cf's rows: their values. */
+struct str *postconf_row_values(struct postconf *p, size_t *count);
+/* Names that the transports and services of master.cf give parameters. */
+void postconf_service_names(struct postconf *p, struct str **names,
+	size_t *count);
+
+/* postconf_names.c: names that are set and nobody reads, or read and nobody
+ * sets, as warnings. */
+void warn_of_names(struct postconf *p);
 
 /* postconf_bounce.c: -b, -t. */
 void show_bounces(struct postconf *p, char **arguments);

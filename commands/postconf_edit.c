@@ -107,8 +107,9 @@ static struct change change_of(struct postconf *p, const char *argument)
 			log_fatal("-X or -# requires names without value");
 	} else if (main_cf_parse(str_trim(str_from(argument)), &change.name,
 			   &change.value) != MAIN_CF_FINE) {
-		log_fatal("missing '=' after attribute name: \"%s\"",
-			argument);
+		log_fatal("%s: \"%s\"", strchr(argument, '=') ?
+			"missing attribute name" :
+			"missing '=' after attribute name", argument);
 	}
 	check_name(change.name);
 	return change;
@@ -122,7 +123,9 @@ static void read_changes(struct postconf *p, char **arguments,
 	while (arguments[count])
 		count++;
 	if (count == 0)
-		log_fatal("-e, -X or -# needs a parameter");
+		log_fatal("%s", p->edit == EDIT_SET ?
+			"-e requires name=value argument" :
+			"missing service argument");
 	changes->by_name = table_new();
 	changes->all = arena_array(p->arena, count, sizeof(*changes->all));
 	for (changes->count = 0; changes->count < count; changes->count++) {
@@ -155,7 +158,7 @@ static void put_line(struct buf *out, struct str line)
 static void put_changed(struct postconf *p, struct buf *out,
 	struct change *change, struct str line)
 {
-	if (p->edit != EDIT_REMOVE && change->seen)
+	if (change->seen)
 		log_warning("%.*s: multiple entries for \"%.*s\"",
 			STR_ARG(p->conf->source->file), STR_ARG(change->name));
 	change->seen = true;

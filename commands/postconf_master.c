@@ -54,15 +54,100 @@ static struct str arg_text(struct postconf *p, struct str arg)
 			      : arg;
 }
 
+struct setting {
+	struct str name, value;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return str_cmp(((const struct setting *)a)->name,
+		((const struct setting *)b)->name);
+}
+
+/* The -o settings of a row, by name; of doubles the last. */
+static struct setting *settings_of(struct postconf *p,
+	const struct master_cf_row *row, size_t *count)
+{
+	struct setting *all = arena_array(p->arena, row->arg_count + 1,
+		sizeof(*all));
+
+	*count = 0;
+	for (size_t i = 0; i + 1 < row->arg_count; i++) {
+		struct setting one;
+		size_t at = 0;
+
+		if (!str_is(row->args[i], "-o") ||
+			main_cf_parse(row->args[i + 1], &one.name,
+				&one.value) != MAIN_CF_FINE)
+			continue;
+		while (at < *count && !str_eq(all[at].name, one.name))
+			at++;
+		*count += at == *count;
+		all[at] = one;
+	}
+	if (*count)
+		qsort(all, *count, sizeof(*all), by_name);
+	return all;
+}
+
+/* The text with the parameters' values as a process of this row has them. */
+static struct str expand_in(struct postconf *p,
+	const struct master_cf_row *row, struct str text)
+{
+	struct config *config = p->conf->source;
+	const struct conf_wanted *wanted = config->wanted;
+	struct conf_wanted here = *wanted;
+	size_t count;
+	struct setting *own = settings_of(p, row, &count);
+	struct conf_entry *entries = arena_array(p->arena, count + 1,
+		sizeof(*entries));
+	void **old = arena_array(p->arena, count + 1, sizeof(*old));
+	struct str value;
+
+	here.service = arena_cstr(p->arena, row->column[MASTER_CF_SERVICE]);
+	config->wanted = &here;
+	for (size_t i = 0; i < count; i++) {
+		entries[i].name = own[i].name;
+		entries[i].value = own[i].value;
+		old[i] = table_put(config->entries, own[i].name, &entries[i]);
+	}
+	value = conf_expand(p->arena, p->conf, text);
+	for (size_t i = 0; i < count; i++)
+		if (old[i])
+			table_put(config->entries, own[i].name, old[i]);
+		else
+			table_remove(config->entries, own[i].name);
+	config->wanted = wanted;
+	return str_is_none(value) ? text : value;
+}
+
+/* The argument behind -o. */
+static struct str setting_text(struct postconf *p,
+	const struct master_cf_row *row, size_t at)
+{
+	struct str arg = row->args[at];
+
+	return arg_text(p, p->expand ? expand_in(p, row, arg) : arg);
+}
+
 static struct str command_text(struct postconf *p,
 	const struct master_cf_row *row)
 {
 	struct buf out = BUF_IN(p->arena);
+	bool is_option = true;
 
 	buf_add(&out, row->column[MASTER_CF_COMMAND]);
 	for (size_t i = 0; i < row->arg_count; i++) {
+		struct str word = arg_text(p, row->args[i]);
+
+		is_option = is_option && word.p[0] == '-';
 		buf_char(&out, ' ');
-		buf_add(&out, arg_text(p, row->args[i]));
+		buf_add(&out, word);
+		if (is_option && str_is(word, "-o") &&
+			i + 1 < row->arg_count) {
+			buf_char(&out, ' ');
+			buf_add(&out, setting_text(p, row, ++i));
+		}
 	}
 	return buf_str(&out);
 }
@@ -88,27 +173,30 @@ static void put_folded(struct postconf *p, struct buf *out,
 	const struct master_cf_row *row)
 {
 	size_t start = out->len;
-	bool is_option = true;
+	bool is_option = true, was_setting = false;
 
 	put_columns(out, row);
 	buf_add(out, row->column[MASTER_CF_COMMAND]);
 	for (size_t i = 0; i < row->arg_count; i++) {
 		struct str word = arg_text(p, row->args[i]);
 
-		is_option = is_option && word.p[0] == '-';
-		if (str_is(word, "-o") && i + 1 < row->arg_count) {
-			struct str setting = arg_text(p, row->args[++i]);
+		bool is_setting;
 
-			word = arena_fmt(p->arena, "-o %.*s",
-				STR_ARG(setting));
-		}
-		if (is_option || out->len - start + 1 + word.len >= LINE_MOST) {
+		is_option = is_option && word.p[0] == '-';
+		is_setting = is_option && str_is(word, "-o") &&
+			i + 1 < row->arg_count;
+		if (is_setting)
+			word = arena_join(p->arena, STR("-o "),
+				setting_text(p, row, ++i));
+		if (is_setting || was_setting ||
+			out->len - start + 1 + word.len >= LINE_MOST) {
 			buf_text(out, "\n    ");
 			start = out->len - 4;
 		} else {
 			buf_char(out, ' ');
 		}
 		buf_add(out, word);
+		was_setting = is_setting;
 	}
 }
 
@@ -129,8 +217,10 @@ struct pattern {
 	struct str part[3]; /* NONE: any */
 };
 
-static struct pattern pattern_of(const char *text)
+static struct pattern pattern_of(const struct postconf *p, const char *text)
 {
+	static const char *const more[] = { "M", "", "F", "[/field]", "P",
+		"[/parameter]" };
 	struct str rest = str_from(text), item;
 	struct pattern pattern = { 0 };
 	size_t count = 0;
@@ -138,8 +228,11 @@ static struct pattern pattern_of(const char *text)
 	/* a service may be a path or host:port, but has no "/" here */
 	while (count < 3 && str_take_item(&rest, "/", &item))
 		pattern.part[count++] = str_is(item, "*") ? STR_NONE : item;
-	if (count == 0 || rest.len > 0)
-		log_fatal("bad request: \"%s\"", text);
+	for (size_t i = 0; i < COUNT(more); i += 2)
+		if (p->master == more[i][0] && (text[0] == '/' || count == 0 ||
+			rest.len > 0 || (count == 3 && p->master == 'M')))
+			log_fatal("-%c option requires service_name[/type%s]",
+				p->master, more[i + 1]);
 	return pattern;
 }
 
@@ -194,42 +287,6 @@ static size_t show_fields(struct postconf *p, const struct master_cf_row *row,
 	return shown;
 }
 
-struct setting {
-	struct str name, value;
-};
-
-static int by_name(const void *a, const void *b)
-{
-	return str_cmp(((const struct setting *)a)->name,
-		((const struct setting *)b)->name);
-}
-
-/* The -o settings of a row, by name; of doubles the last. */
-static struct setting *settings_of(struct postconf *p,
-	const struct master_cf_row *row, size_t *count)
-{
-	struct setting *all = arena_array(p->arena, row->arg_count + 1,
-		sizeof(*all));
-
-	*count = 0;
-	for (size_t i = 0; i + 1 < row->arg_count; i++) {
-		struct setting one;
-		size_t at = 0;
-
-		if (!str_is(row->args[i], "-o") ||
-			main_cf_parse(row->args[i + 1], &one.name,
-				&one.value) != MAIN_CF_FINE)
-			continue;
-		while (at < *count && !str_eq(all[at].name, one.name))
-			at++;
-		*count += at == *count;
-		all[at] = one;
-	}
-	if (*count)
-		qsort(all, *count, sizeof(*all), by_name);
-	return all;
-}
-
 static size_t show_settings(struct postconf *p,
 	const struct master_cf_row *row, struct str wanted)
 {
@@ -242,7 +299,7 @@ static size_t show_settings(struct postconf *p,
 		if (!is_part(wanted, all[i].name))
 			continue;
 		if (p->expand)
-			value = conf_expand(p->arena, p->conf, value);
+			value = expand_in(p, row, value);
 		show_one(p, row_name(p, row,
 				    arena_cstr(p->arena, all[i].name)),
 			value);
@@ -313,7 +370,7 @@ void show_master(struct postconf *p, char **patterns)
 	if (!*patterns)
 		show_matching(p, &cf, &all);
 	for (; *patterns; patterns++) {
-		pattern = pattern_of(*patterns);
+		pattern = pattern_of(p, *patterns);
 		if (show_matching(p, &cf, &pattern) == 0) {
 			fflush(stdout);
 			log_warning("unmatched request: \"%s\"", *patterns);
@@ -326,8 +383,23 @@ void show_master(struct postconf *p, char **patterns)
 struct edit {
 	struct pattern pattern;
 	struct str value;
+	size_t field; /* of -F */
 	bool done;
 };
+
+static size_t field_of(struct str name)
+{
+	size_t at = 0;
+
+	if (str_is_none(name))
+		log_fatal("-Fe or -FX requires service_name/type/field_name");
+	while (at < COUNT(fields) && !str_is(name, fields[at]))
+		at++;
+	if (at == COUNT(fields))
+		log_fatal("invalid service attribute name: \"%.*s\"",
+			STR_ARG(name));
+	return at;
+}
 
 static struct edit edit_of(struct postconf *p, const char *argument)
 {
@@ -344,11 +416,15 @@ static struct edit edit_of(struct postconf *p, const char *argument)
 		name = str_trim(str_first(name, (size_t)(equals - argument)));
 		edit.value = str_trim(str_from(equals + 1));
 	}
-	edit.pattern = pattern_of(arena_cstr(p->arena, name));
+	edit.pattern = pattern_of(p, arena_cstr(p->arena, name));
+	if (p->master == 'F')
+		edit.field = field_of(edit.pattern.part[2]);
+	if (p->master == 'P' && str_is_none(edit.pattern.part[2]))
+		log_fatal("-Pe or -PX requires service_name/type/parameter");
 	if (p->edit == EDIT_COMMENT && p->master != 'M')
-		log_fatal("-# is for -M, not for -%c", p->master);
+		log_fatal("with option -%c, do not specify -#", p->master);
 	if (p->edit == EDIT_REMOVE && p->master == 'F')
-		log_fatal("-X is for -M and -P, not for -F");
+		log_fatal("with option -F, do not specify -X");
 	return edit;
 }
 
@@ -376,17 +452,10 @@ static struct str row_text(struct postconf *p, const struct master_cf_row *row)
 static void set_field(struct postconf *p, struct master_cf_row *row,
 	const struct edit *edit)
 {
-	size_t at = 0;
 	struct buf out = BUF_IN(p->arena);
 
-	while (at < COUNT(fields) &&
-		!str_is(edit->pattern.part[2], fields[at]))
-		at++;
-	if (at == COUNT(fields))
-		log_fatal("unknown field: \"%.*s\"",
-			STR_ARG(edit->pattern.part[2]));
-	row->column[at] = edit->value;
-	if (at == MASTER_CF_COMMAND)
+	row->column[edit->field] = edit->value;
+	if (edit->field == MASTER_CF_COMMAND)
 		row->arg_count = 0;
 	put_row(p, &out, row, false);
 	*row = parse_row(p, buf_str(&out));
@@ -445,8 +514,6 @@ static void apply(struct postconf *p, struct master_cf_row *row,
 		*row = parse_row(p, edit->value);
 		return;
 	}
-	if (str_is_none(name))
-		log_fatal("a request needs service/type/name");
 	if (p->master == 'F') {
 		set_field(p, row, edit);
 		return;
@@ -542,7 +609,8 @@ static void finish(struct editing *e, char **arguments)
 		if (edit->done)
 			continue;
 		if (p->edit != EDIT_SET || p->master != 'M') {
-			log_warning("unmatched request: \"%s\"", arguments[i]);
+			log_warning("unmatched service_name/type: \"%s\"",
+				arguments[i]);
 			continue;
 		}
 		row = parse_row(p, edit->value);
@@ -557,7 +625,9 @@ void edit_master(struct postconf *p, char **arguments)
 	while (arguments[e.count])
 		e.count++;
 	if (e.count == 0)
-		log_fatal("-e, -X or -# needs a request");
+		log_fatal("%s", p->edit == EDIT_SET ?
+			"-e requires name=value argument" :
+			"missing service argument");
 	e.edits = arena_array(p->arena, e.count, sizeof(*e.edits));
 	for (size_t i = 0; i < e.count; i++)
 		e.edits[i] = edit_of(p, arguments[i]);

@@ -97,7 +97,8 @@ static struct str value_of(struct postconf *p, struct str name)
 		value = config_default(config, row);
 	else
 		value = conf_raw(p->conf, name);
-	if (p->expand && !str_is_none(value)) {
+	if (p->expand && !str_is_none(value) &&
+		!(row && row->type == PARAM_RAW)) {
 		value = conf_expand(p->arena, p->conf, value);
 		if (str_is_none(value))
 			log_fatal("macro processing error");
@@ -170,14 +171,45 @@ static void add_services(struct postconf *p, struct names *names)
 			add_of_service(p, names, &cf.rows[i]);
 }
 
+void postconf_service_names(struct postconf *p, struct str **names,
+	size_t *count)
+{
+	struct names all = { 0 };
+
+	add_services(p, &all);
+	*names = all.all;
+	*count = all.count;
+}
+
+struct str *postconf_row_values(struct postconf *p, size_t *count)
+{
+	struct str *values = NULL;
+	struct master_cf cf;
+	size_t room = 0;
+
+	*count = 0;
+	read_master(p, &cf);
+	for (size_t i = 0; i < cf.count; i++)
+		for (size_t k = 1; k < cf.rows[i].arg_count; k++) {
+			if (!str_is(cf.rows[i].args[k - 1], "-o"))
+				continue;
+			arena_grow(p->arena, &values, &room, *count + 1,
+				sizeof(*values));
+			values[(*count)++] = cf.rows[i].args[k];
+		}
+	return values;
+}
+
 static void add_users(struct postconf *p, struct names *names)
 {
+	size_t count;
+	struct str *values = postconf_row_values(p, &count);
 	struct conf_entry *at = p->conf->source->first;
 
 	for (; at; at = at->next)
 		if (!config_row(p->conf->source, at->name) &&
 			!param_of_transport(at->name) &&
-			conf_is_used(p->conf, at->name, NULL, 0))
+			conf_is_used(p->conf, at->name, values, count))
 			add(p, names, at->name);
 }
 
@@ -233,41 +265,4 @@ void show_parameters(struct postconf *p, char **names)
 	for (char **at = names; *at && !p->only_set; at++)
 		if (str_is_none(value_of(p, str_from(*at))))
 			log_warning("%s: unknown parameter", *at);
-}
-
-/* ---- what nobody reads ---- */
-
-static struct str *values_of_master(struct postconf *p, struct master_cf *cf,
-	size_t *count)
-{
-	struct str *values;
-	size_t room = 0;
-
-	*count = 0;
-	values = NULL;
-	for (size_t i = 0; i < cf->count; i++)
-		for (size_t k = 0; k < cf->rows[i].arg_count; k++) {
-			arena_grow(p->arena, &values, &room, *count + 1,
-				sizeof(*values));
-			values[(*count)++] = cf->rows[i].args[k];
-		}
-	return values;
-}
-
-void warn_of_unused(struct postconf *p)
-{
-	struct config *config = p->conf->source;
-	struct master_cf cf;
-	struct str *values;
-	size_t count;
-
-	read_master(p, &cf);
-	values = values_of_master(p, &cf, &count);
-	for (struct conf_entry *at = config->first; at; at = at->next)
-		if (at->line > 0 && config_entry(config, at->name) == at &&
-			!config_row(config, at->name) &&
-			!conf_is_used(p->conf, at->name, values, count))
-			log_warning("%.*s: unused parameter: %.*s=%.*s",
-				STR_ARG(config->file), STR_ARG(at->name),
-				STR_ARG(at->value));
 }

@@ -222,6 +222,8 @@ static struct status begin_content(struct draft *draft)
 			intake->arrival_us :
 			wall_us());
 	facts->flags = submit_flags(draft->flags);
+	if (intake->conf->content_filter.len > 0)
+		facts->content_filter = intake->conf->content_filter;
 	log_info("%.*s: uid=%u from=<%.*s>%s%.*s", STR_ARG(facts->queue_id),
 		intake->sys_uid, STR_ARG(facts->sender),
 		draft->orig_id.len ? " orig_id=" : "",

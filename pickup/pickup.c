@@ -20,7 +20,7 @@ enum {
 };
 
 static const enum param params[] = { authorized_submit_users,
-	default_verp_delimiters,
+	content_filter, default_verp_delimiters,
 	enable_long_queue_ids, local_login_sender_maps, mail_name,
 	message_size_limit, myhostname, queue_directory,
 	verp_delimiter_filter, PARAMS_END };

@@ -161,6 +161,8 @@ static bool do_requeue(struct wish *wish)
 
 	if (!status_is_ok(status))
 		return false;
+	if (qmgr.conf->content_filter.len > 0 && !(e->flags & SUBMIT_INTERNAL))
+		facts.content_filter = qmgr.conf->content_filter;
 	s = submission_open(wish->arena, &facts);
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		struct msg_recipient r = { .address = e->recipients[i].orig,

@@ -98,6 +98,53 @@ static bool is_of_service(struct str name)
 		str_ends(name, STR("_fiber_limit"));
 }
 
+/* The settings of ldap:NAME and so on that may stand in main.cf. */
+static const char *const of_tables[] = { "bind", "bind_dn", "bind_pw", "cache",
+	"cache_expiry", "cache_size", "chase_referrals", "dbname", "dbpath",
+	"debuglevel", "dereference", "domain", "expansion_limit", "hosts",
+	"idle_interval", "leaf_result_attribute", "option_file",
+	"option_group", "password", "query", "query_filter", "recursion_limit",
+	"require_result_set", "result_attribute", "result_filter",
+	"result_format", "retry_interval", "scope", "search_base", "sasl_mechs",
+	"sasl_realm", "sasl_authz_id", "sasl_minssf", "search_timeout",
+	"select_field", "select_function", "server_host", "server_port",
+	"size_limit", "special_result_attribute", "start_tls", "table",
+	"terminal_result_attribute", "timeout", "tls_CAfile", "tls_ca_cert_dir",
+	"tls_ca_cert_file", "tls_cert", "tls_cipher_suite", "tls_ciphers",
+	"tls_key", "tls_random_file", "tls_require_cert",
+	"tls_verify_cert", "user", "version", "where_field",
+	"additional_conditions", "charset", "encoding" };
+
+static bool is_of_tables(struct str setting)
+{
+	for (size_t i = 0; i < COUNT(of_tables); i++)
+		if (str_is(setting, of_tables[i]))
+			return true;
+	return false;
+}
+
+/* A table TYPE:PREFIX in this value, of which `name` is PREFIX_setting. */
+static bool names_table(struct str value, struct str name)
+{
+	static const char *const types[] = { "ldap", "mysql", "pgsql",
+		"sqlite", "memcache" };
+	struct str item;
+
+	while (str_take_item(&value, ", \t\r\n", &item)) {
+		str_take_prefix_nocase(&item, STR("proxy:"));
+		for (size_t i = 0; i < COUNT(types); i++) {
+			struct str table = item, rest = name;
+
+			if (str_take_prefix_nocase(&table, str_from(types[i])) &&
+				str_take_char(&table, ':') &&
+				table.len > 0 && str_starts(name, table) &&
+				is_of_tables(str_skip(rest, table.len + 1)))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool conf_is_used(const struct conf *conf, struct str name,
 	const struct str *more, size_t count)
 {
@@ -110,7 +157,8 @@ bool conf_is_used(const struct conf *conf, struct str name,
 		if (str_eq(item, name))
 			return true;
 	for (; entry; entry = entry->next)
-		if (refers_to(entry->value, name))
+		if (refers_to(entry->value, name) ||
+			names_table(entry->value, name))
 			return true;
 	for (size_t i = 0; i < count; i++)
 		if (refers_to(more[i], name))

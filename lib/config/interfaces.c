@@ -191,12 +191,12 @@ static struct network network_of(const struct interface *one, struct str style)
 {
 	unsigned prefix = one->address.prefix;
 
-	if (one->is_loopback)
-		prefix = one->address.v6 ? 128 : 8;
-	else if (str_is(style, "class"))
+	if (str_is(style, "class"))
 		prefix = class_of(&one->address);
 	else if (!str_is(style, "subnet"))
 		prefix = network_bits(&one->address);
+	else if (one->is_loopback)
+		prefix = one->address.v6 ? 128 : 8;
 	return network_mask(one->address, prefix);
 }
 

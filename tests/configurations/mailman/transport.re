@@ -1,0 +1,2 @@
+/^(.*)-bounces@/ mailman:
+/\.lists\.example\.org$/ lists:
