@@ -62,16 +62,11 @@ static void random_name(char *into, size_t size, const char *prefix)
 	buf_free(&hex);
 }
 
-static void open_file(struct drop *drop, const struct conf *conf)
+static void open_in(struct drop *drop, const char *path)
 {
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%.*s/maildrop",
-		STR_ARG(conf->queue_directory));
 	drop->is_file = true;
 	drop->folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	random_name(drop->temporary, sizeof(drop->temporary), "tmp-");
-	random_name(drop->final, sizeof(drop->final), "");
 	if (drop->folder >= 0)
 		drop->fd = openat(drop->folder, drop->temporary,
 			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -80,6 +75,16 @@ static void open_file(struct drop *drop, const struct conf *conf)
 			path);
 	else
 		fchmod(drop->fd, 0644);
+}
+
+static void open_file(struct drop *drop, const struct conf *conf)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%.*s/maildrop",
+		STR_ARG(conf->queue_directory));
+	random_name(drop->final, sizeof(drop->final), "");
+	open_in(drop, path);
 }
 
 static void begin(struct drop *drop, int fd)
@@ -99,6 +104,13 @@ void drop_open_file(struct drop *drop, const struct conf *conf)
 {
 	begin(drop, -1);
 	open_file(drop, conf);
+}
+
+void drop_open_at(struct drop *drop, const char *folder, const char *name)
+{
+	begin(drop, -1);
+	snprintf(drop->final, sizeof(drop->final), "%s", name);
+	open_in(drop, folder);
 }
 
 static void remove_temporary(const struct drop *drop)

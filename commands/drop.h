@@ -19,7 +19,7 @@ struct drop {
 	struct buf pending;
 	char temporary[64]; /* file name in maildrop/ */
 	int folder;
-	char final[64];
+	char final[256];
 	bool refused; /* pickup closed early: its answer says why */
 	int failure;  /* 0: none */
 	char answer[1024]; /* of a commit: the queue ID */
@@ -28,6 +28,8 @@ struct drop {
 void drop_open(struct drop *drop, const struct conf *conf);
 /* Always a file in maildrop/. */
 void drop_open_file(struct drop *drop, const struct conf *conf);
+/* A file of this name in another folder. */
+void drop_open_at(struct drop *drop, const char *folder, const char *name);
 /* Lines of queue/maildrop.h. */
 void drop_add(struct drop *drop, struct str lines);
 /*

@@ -18,13 +18,14 @@
 
 #include "base/log.h"
 #include "commands/alter.h"
+#include "commands/queue_move.h"
 #include "queue/look.h"
 #include "service/command.h"
 
 static const struct command command = {
 	"posthorn queue",
 	"list|show|hold|release|delete|requeue|expire [selection] [--json] "
-	"[--dry-run] [id ...]",
+	"[--dry-run] [id ...], or import directory",
 };
 
 /* ---- looking ---- */
@@ -246,6 +247,7 @@ static const struct verb {
 	{ "delete", run_act, true },
 	{ "requeue", run_act, true },
 	{ "expire", run_act, true },
+	{ "import", queue_import, false },
 };
 
 enum choice {

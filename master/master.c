@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "master/state.h"
+#include "queue/foreign.h"
 #include "service/command.h"
 
 enum { EARLY_S = 30 }; /* for the first daemons to become ready */
@@ -215,6 +216,8 @@ static const struct conf *load_conf(struct arena *arena)
 /* Before any child: locks, the queue, the environment. */
 static void prepare(struct arena *arena)
 {
+	struct str foreign;
+
 	state.conf = load_conf(arena);
 	if (is_tester) {
 		int pid;
@@ -222,8 +225,13 @@ static void prepare(struct arena *arena)
 		exit(lock_is_held(&pid) ? 1 : 0);
 	}
 	command_log(state.conf, "master");
-	if (!lock_take() || !foreign_check())
+	if (!lock_take())
 		exit(1);
+	foreign = foreign_find(arena, state.conf->queue_directory);
+	if (!str_is_none(foreign)) {
+		log_error("%.*s", STR_ARG(foreign));
+		exit(1);
+	}
 	environment_clean(state.conf, arena_cstr(arena,
 		state.conf->config_directory));
 }

@@ -230,7 +230,6 @@ void reload_checked(bool is_fine);
 bool lock_take(void);
 bool lock_is_held(int *pid);
 void lock_release(void);
-bool foreign_check(void);
 void environment_clean(const struct conf *conf, const char *directory);
 void notify_systemd(const char *message);
 void privileges_reduce(void);

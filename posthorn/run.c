@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/span.h"
+#include "queue/foreign.h"
 #include "service/command.h"
 #include "service/control.h"
 
@@ -71,9 +72,16 @@ static char **master_argv(struct command_line *line, const char *how)
 
 static bool may_start(struct command_line *line)
 {
+	struct str foreign;
+
 	log_as_script(line);
 	if (master_pid(line)) {
 		log_error("the Postfix mail system is already running");
+		return false;
+	}
+	foreign = foreign_find(line->arena, line->conf->queue_directory);
+	if (!str_is_none(foreign)) {
+		log_error("%.*s", STR_ARG(foreign));
 		return false;
 	}
 	if (!folders_set(line, false))

@@ -137,10 +137,10 @@ def test_postdrop_dsn():
     with new() as mta:
         mta.start()
         rc, out, err = run(SBIN, mta.env, "postdrop", "-r", data=records(
-            ("A", "rewrite_context=local"), ("A", "dsn_envid=env-1"),
-            ("A", "dsn_ret=2"), ("S", "joe@example.net"),
+            ("A", "rewrite_context=local"), ("A", "envelope_id=env-1"),
+            ("A", "ret_flags=2"), ("S", "joe@example.net"),
             ("A", "dsn_orig_rcpt=rfc822;a+b@example.com"),
-            ("A", "dsn_notify=6"), ("R", "r@example.com"),
+            ("A", "notify_flags=6"), ("R", "r@example.com"),
             ("R", "q@example.com"), ("M", ""), ("N", "Subject: x"),
             ("N", ""), ("X", ""), ("E", "")))
         equal((rc, err), (0, ""))

@@ -14,6 +14,10 @@
 
 #include "io/helper.h"
 
+enum {
+	FILE_MODE = 0660, /* the group of journal/ and large/ is qmgr's */
+};
+
 struct real {
 	struct disk disk;
 	int root; /* the queue directory */
@@ -24,10 +28,32 @@ static int root_of(struct disk *disk)
 	return CONTAINER(disk, struct real, disk)->root;
 }
 
+/*
+ * What root makes (postsuper, while the suite is down) belongs to whose folder
+ * it is in: daemons will have to open it.
+ */
+static bool give_away(int root, const char *path)
+{
+	char parent[256];
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	snprintf(parent, sizeof(parent), "%.*s",
+		slash ? (int)(slash - path) : 1, slash ? path : ".");
+	return fstatat(root, parent, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		fchownat(root, path, st.st_uid, st.st_gid,
+			AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int real_open(struct disk *disk, const char *path, int flags)
 {
-	return openat(root_of(disk), path, flags | O_CLOEXEC | O_NOFOLLOW,
-		0660); /* the group of journal/ and large/ is qmgr's */
+	auto_close int fd = openat(root_of(disk), path,
+		flags | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+
+	if (fd >= 0 && (flags & O_CREAT) && geteuid() == 0 &&
+		(!give_away(root_of(disk), path) || fchmod(fd, FILE_MODE) < 0))
+		return -1;
+	return fd_keep(&fd);
 }
 
 static void real_close(struct disk *disk, int fd)
@@ -104,7 +130,8 @@ static int mkdir_job(void *context)
 {
 	const struct path_job *job = context;
 
-	return mkdirat(job->root, job->path, 0700);
+	return mkdirat(job->root, job->path, 0700) == 0 &&
+			(geteuid() != 0 || give_away(job->root, job->path)) ? 0 : -1;
 }
 
 static int run_job(struct disk *disk, int (*run)(void *context),

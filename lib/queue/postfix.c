@@ -39,6 +39,7 @@ struct reader {
 	/* What stands before the recipient that it is about. */
 	struct str orig, orcpt;
 	uint64_t notify;
+	struct str redirect;
 	enum { ENVELOPE, CONTENT, EXTRACTED, END } part;
 	bool has_sender;
 };
@@ -97,6 +98,7 @@ static const struct attribute {
 	{ "sasl_username", AT(sasl_username) },
 	{ "sasl_sender", AT(sasl_sender) },
 	{ "message_id", AT(message_id) },
+	{ "envelope_id", AT(dsn_envid) },
 	{ "dsn_envid", AT(dsn_envid) },
 #undef AT
 };
@@ -115,6 +117,13 @@ static bool read_envid(struct reader *r, struct str data)
 static bool read_filter(struct reader *r, struct str data)
 {
 	r->envelope->content_filter = data;
+	return true;
+}
+
+/* All of it goes to one address instead. */
+static bool read_redirect(struct reader *r, struct str data)
+{
+	r->redirect = data;
 	return true;
 }
 
@@ -158,9 +167,9 @@ static bool read_attribute(struct reader *r, struct str data)
 		r->envelope->flags |= SUBMIT_LOCAL_HEADERS;
 	if (str_is(name, "dsn_orig_rcpt"))
 		return read_orcpt(r, data);
-	if (str_is(name, "dsn_notify"))
+	if (str_is(name, "notify_flags") || str_is(name, "dsn_notify"))
 		return read_notify(r, data);
-	if (str_is(name, "dsn_ret"))
+	if (str_is(name, "ret_flags") || str_is(name, "dsn_ret"))
 		return read_ret(r, data);
 	for (size_t i = 0; i < COUNT(attributes); i++)
 		if (str_is(name, attributes[i].name))
@@ -258,13 +267,15 @@ static const struct record {
 	{ 'R', read_recipient }, { 'D', end_recipient },
 	{ '/', end_recipient },  { 'M', begin_content },
 	{ 'X', end_content },    { 'E', end_file },
-	{ 'p', jump },
+	{ 'p', jump },	       { '>', read_redirect },
 };
 
 /* Types that mean nothing to us are passed over. */
 static bool read_record(struct reader *r, char type, struct str data)
 {
-	if (type == 'L' && r->part == ENVELOPE)
+	/* What was said before the content stands before it, what was found
+	 * out by rules behind it. */
+	if (type == 'L' && r->part != CONTENT)
 		return read_filter(r, data);
 	for (size_t i = 0; i < COUNT(records); i++)
 		if (records[i].type == type)
@@ -287,6 +298,10 @@ bool postfix_message_parse(struct arena *arena, struct str octets,
 		if (left == 0 || !postfix_record_take(&r.rest, &type, &data) ||
 			!read_record(&r, type, data))
 			return false;
+	}
+	if (r.redirect.len && envelope->recipient_count) {
+		envelope->recipients[0].address = r.redirect;
+		envelope->recipient_count = 1;
 	}
 	*content = buf_str(&r.content);
 	return r.has_sender;

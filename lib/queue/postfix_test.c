@@ -134,12 +134,39 @@ static void follows_pointers(void **state)
 	assert_false(postfix_message_parse(arena, buf_str(&out), &e, &content));
 }
 
+static void reads_what_rules_said(void **state)
+{
+	struct buf out = BUF_IN(arena);
+	struct envelope e;
+	struct str content;
+
+	(void)state;
+	add(&out, 'S', "a@example.net");
+	add(&out, 'o', "rfc822;b+x=y@example.org");
+	add(&out, 'R', "b@example.org");
+	add(&out, 'R', "c@example.org");
+	add(&out, 'M', "");
+	add(&out, 'L', "no line end");
+	add(&out, 'X', "");
+	add(&out, 'L', "smtp:[127.0.0.1]:10025");
+	add(&out, '>', "d@example.org");
+	add(&out, 'E', "");
+	assert_true(postfix_message_parse(arena, buf_str(&out), &e, &content));
+	assert_str(content, "no line end");
+	assert_str(e.content_filter, "smtp:[127.0.0.1]:10025");
+	assert_int_equal(e.recipient_count, 1);
+	assert_str(e.recipients[0].address, "d@example.org");
+	assert_str(e.recipients[0].orcpt, "rfc822;b+2Bx+3Dy@example.org");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(takes_records, begin, end),
 		cmocka_unit_test_setup_teardown(reads_a_message, begin, end),
 		cmocka_unit_test_setup_teardown(follows_pointers, begin, end),
+		cmocka_unit_test_setup_teardown(reads_what_rules_said, begin,
+			end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

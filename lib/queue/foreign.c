@@ -1,9 +1,7 @@
-#include "master/state.h"
+#include "queue/foreign.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,8 +24,17 @@ static const struct {
 	{ "corrupt", false },
 };
 
-/* A Postfix record file begins with a size record ('C') or, in maildrop, a
- * time record ('T'): type, length octet, then digits and blanks. */
+bool foreign_is_head(const unsigned char *octets, size_t len)
+{
+	if (len < 8 || (octets[0] != 'C' && octets[0] != 'T') ||
+		octets[1] < 6 || octets[1] > 127)
+		return false;
+	for (size_t i = 2; i < len && i < 2u + octets[1]; i++)
+		if (!ascii_is_digit(octets[i]) && octets[i] != ' ')
+			return false;
+	return true;
+}
+
 static bool is_postfix_file(int folder, const char *name)
 {
 	unsigned char head[HEAD];
@@ -35,13 +42,7 @@ static bool is_postfix_file(int folder, const char *name)
 		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	ssize_t len = fd < 0 ? -1 : read(fd, head, sizeof(head));
 
-	if (len < 8 || (head[0] != 'C' && head[0] != 'T') || head[1] < 6 ||
-		head[1] > 127)
-		return false;
-	for (ssize_t i = 2; i < len && i < 2 + head[1]; i++)
-		if (!ascii_is_digit(head[i]) && head[i] != ' ')
-			return false;
-	return true;
+	return len > 0 && foreign_is_head(head, (size_t)len);
 }
 
 static bool is_dots(const char *name)
@@ -83,30 +84,33 @@ static bool has_foreign(int folder, bool is_never_ours, int depth, int *looked)
 	return found;
 }
 
-bool foreign_check(void)
+static int open_folder(int top, const char *name)
 {
-	auto_arena struct arena *arena = arena_new(0);
-	const char *queue = arena_cstr(arena, state.conf->queue_directory);
+	return openat(top, name,
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+struct str foreign_find(struct arena *arena, struct str queue_directory)
+{
+	const char *queue = arena_cstr(arena, queue_directory);
 	auto_close int top = open(queue, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int looked = 0, fd = top < 0 ? -1 : open_folder(top, "import");
 
-	if (top < 0) {
-		log_error("open queue_directory %s: %m; run `posthorn "
-			"set-permissions`", queue);
-		return false;
-	}
-	for (size_t i = 0; i < COUNT(folders); i++) {
-		int looked = 0, fd = openat(top, folders[i].name,
-			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
+	if (fd >= 0 && has_foreign(fd, true, 0, &looked))
+		return arena_fmt(arena, "%s/import holds messages of an import "
+			"that was interrupted: run `posthorn queue import` "
+			"with the same directory again", queue);
+	for (size_t i = 0; top >= 0 && i < COUNT(folders); i++) {
+		looked = 0;
+		fd = open_folder(top, folders[i].name);
 		if (fd < 0 || !has_foreign(fd, folders[i].is_never_ours, 0,
 				      &looked))
 			continue;
-		log_error("%s/%s holds messages of another mail system, which "
-			"would never be delivered here: start that system "
-			"once more until its queue is empty, or set "
-			"queue_directory to a folder of its own and run "
-			"`posthorn set-permissions`", queue, folders[i].name);
-		return false;
+		return arena_fmt(arena, "%s/%s holds messages of another mail "
+			"system, which would never be delivered here: take "
+			"them over with `posthorn queue import %s`, or let "
+			"that system deliver them", queue, folders[i].name,
+			queue);
 	}
-	return true;
+	return STR_NONE;
 }
