@@ -77,6 +77,7 @@ bool activate_now(struct entry *entry)
 	struct arena *arena;
 	struct stored *stored;
 	enum store_result result;
+	enum queue_name queue = entry->queue;
 
 	if (entry->active || entry->is_loading || entry->is_over)
 		return false;
@@ -85,6 +86,12 @@ bool activate_now(struct entry *entry)
 	arena = arena_new(0);
 	result = entry_load(entry, arena, &stored);
 	entry->is_loading = false;
+	if (queue == QUEUE_JOURNAL && entry->queue != queue) {
+		/* Its file was found meanwhile, and that is the truth: the
+		 * slot, which is over, says nothing of the message. */
+		arena_free(arena);
+		return false;
+	}
 	if (result != STORE_FOUND) {
 		arena_free(arena);
 		give_up(entry, result);

@@ -419,6 +419,59 @@ static const char *run(unsigned seed, enum flush_kind disabled, bool early)
 	return broken;
 }
 
+/* ---- kills, without a power cut ---- */
+
+static size_t large_files(struct world *world)
+{
+	struct disk_names names;
+
+	return disk_list(world->disk, world->arena, "large", &names)
+		? names.count : 0;
+}
+
+static void settle(struct world *world)
+{
+	forget(world);
+	assert_true(begin(world));
+	assert_true(store_scan(&world->store, true, found_place, world));
+	store_flush(&world->store);
+	assert_false(world->store.dirty);
+}
+
+/* The slot is over, and qmgr dies before it removes the content; or the
+ * message has moved to a file meanwhile, and the content is that file's. */
+static void content_left_by_a_kill_goes(void **state)
+{
+	(void)state;
+	for (int queue = 0; queue < 3; queue++) {
+		struct world *world = mem_new(1, sizeof(*world));
+		struct entry *entry;
+
+		world->arena = arena_new(0);
+		world->disk = disk_model_new(1);
+		assert_true(begin(world));
+		do {
+			submit(world);
+			entry = &world->entries[world->count - 1];
+		} while (!entry->is_large || !entry->stored);
+		assert_int_equal(large_files(world), 1);
+		if (queue > 0)
+			assert_true(store_keep(&world->store, entry->stored,
+				queue == 1 ? QUEUE_DEFERRED : QUEUE_HOLD));
+		else
+			assert_true(store_over(&world->store, entry->stored,
+				false));
+		store_write_late(&world->store);
+		settle(world);
+		settle(world);
+		assert_int_equal(large_files(world), queue > 0);
+		forget(world);
+		disk_model_free(world->disk);
+		arena_free(world->arena);
+		free(world);
+	}
+}
+
 static void quiet(enum log_level level, struct str line)
 {
 	(void)level;
@@ -483,6 +536,7 @@ static void early_done_is_noticed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(content_left_by_a_kill_goes),
 		cmocka_unit_test(nothing_is_lost),
 		cmocka_unit_test(every_flush_is_needed),
 		cmocka_unit_test(early_done_is_noticed),

@@ -274,6 +274,44 @@ static bool read_rest(struct store *store, struct arena *arena,
 			(int64_t)front.len);
 }
 
+/* With the next flush of the segment's marks. */
+static void drop_large_later(struct seen *seen, uint64_t serial)
+{
+	array_grow(&seen->large, &seen->large_capacity, seen->large_count + 1,
+		sizeof(*seen->large));
+	seen->large[seen->large_count++] = serial;
+}
+
+/* For sure: another error is no answer. */
+static bool is_absent(struct store *store, enum queue_name queue,
+	struct str id)
+{
+	return !spool_has(store->disk, queue, id) && errno == ENOENT;
+}
+
+/* A message that is over, and that no file has, needs its content no more: a
+ * qmgr that died before it removed that left it behind. */
+static void drop_left_content(struct store *store, struct arena *arena,
+	struct seen *seen, const struct message_head *head, struct str front)
+{
+	struct stored *stored;
+	struct str body, id;
+
+	if (!head->large_octets || message_octets(head) > front.len)
+		return;
+	stored = new_stored(arena, head, QUEUE_JOURNAL);
+	body = str_first(str_skip(front, MESSAGE_HEAD_OCTETS),
+		(size_t)message_octets(head) - MESSAGE_HEAD_OCTETS);
+	if (!message_body_is_intact(head, body) ||
+		!take_body(arena, stored, body))
+		return;
+	id = stored->envelope.queue_id;
+	if (is_absent(store, QUEUE_DEFERRED, id) &&
+		is_absent(store, QUEUE_HOLD, id) &&
+		is_absent(store, QUEUE_CORRUPT, id))
+		drop_large_later(seen, head->serial);
+}
+
 static enum store_result take_slot(struct store *store, struct arena *arena,
 	struct seen *seen, const struct place *place,
 	const struct message_head *head, struct str octets, bool again,
@@ -332,6 +370,8 @@ enum store_result store_load_slot(struct store *store, struct arena *arena,
 		return STORE_GONE;
 	marks = marklog_find(&seen->log, place->slot, place->serial);
 	if (marks && marks->over) {
+		if (again && !store->read_only)
+			drop_left_content(store, arena, seen, &head, front);
 		if (!store->read_only)
 			report_over(store, seen, place);
 		return STORE_OVER;
@@ -541,11 +581,8 @@ static bool over_slot(struct store *store, struct stored *stored)
 
 	if (!seen || !put_over(store, seen, &stored->place))
 		return false;
-	if (stored->head.large_octets) {
-		array_grow(&seen->large, &seen->large_capacity,
-			seen->large_count + 1, sizeof(*seen->large));
-		seen->large[seen->large_count++] = stored->head.serial;
-	}
+	if (stored->head.large_octets)
+		drop_large_later(seen, stored->head.serial);
 	return true;
 }
 
