@@ -8,6 +8,7 @@ import signal
 
 from instance import SBIN, Failed, Instance, is_root, main, run, wait_for
 
+SLOTS = 12
 TEXT = "Subject: %s\r\nFrom: a@example.net\r\n\r\n%s\r\n"
 
 
@@ -294,6 +295,34 @@ def test_a_cleanup_that_dies_unheard():
         wait_queue(mta, "deferred", 1)
         os.kill(cleanup, signal.SIGKILL)
         mta.wait_log("status=deferred", count=2)
+
+
+def test_a_slot_and_a_file():
+    """qmgr died between the writing of a file and the end of its slot: a new
+    one finds both at once, and the message stays."""
+    with new(minimal_backoff_time="1000s", maximal_backoff_time="1000s") as mta:
+        mta.start()
+        send(mta, "first")
+        wait_queue(mta, "deferred", 1)
+        (qmgr,) = mta.pids("qmgr")
+        os.kill(qmgr, signal.SIGSTOP)
+        for number in range(SLOTS):
+            send(mta, "kept", to="r%d@example.com" % number)
+        journal, copy = mta.queue + "/journal", mta.path("journal")
+        run("cp", "-a", journal, copy)
+        os.kill(qmgr, signal.SIGCONT)
+        wait_queue(mta, "deferred", 1 + SLOTS)
+        for _ in range(3):
+            mta.kill()
+            shutil.rmtree(journal)
+            run("cp", "-a", copy, journal)
+            mta.start()
+            wait_for(lambda: len(mta.queue_list()) == 1 + SLOTS,
+                     "all messages, not %d" % len(mta.queue_list()))
+        mta.set(default_transport="discard:")
+        mta.reload()
+        mta.command("postqueue", "-f")
+        mta.wait_empty()
 
 
 def test_who_may_submit():
