@@ -108,13 +108,17 @@ enum input idle_between(struct session *s)
 struct answer verb_idle(struct session *s, struct str args)
 {
 	struct str line;
+	enum wait wait;
 
 	(void)args;
 	if (s->view && mailbox_refresh(s->view->mailbox,
 		!s->view->read_only) == MAILBOX_TRY_LATER)
 		return answer_of(MAILBOX_TRY_LATER, NULL);
-	if (!input_continue(s, "idling") ||
-		tell_and_wait(s, false) == CLIENT_GONE) {
+	mailbox_store_idle(s->store); /* waiting is no work */
+	wait = input_continue(s, "idling") ? tell_and_wait(s, false) :
+					     CLIENT_GONE;
+	mailbox_store_busy(s->store);
+	if (wait == CLIENT_GONE) {
 		if (s->stage != GONE)
 			input_end(s);
 		s->stage = GONE;

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "mailbox/text.h"
 #include "mailbox/verify.h"
 #include "service/command.h"
 
@@ -90,8 +91,12 @@ static int verify(const char *path, bool deep)
 			log_fatal("%.*s: cannot be read",
 				STR_ARG(names.names[i]));
 	clear(&progress);
-	printf("%s: %zu mailboxes, %zu inconsistencies\n", path, names.count,
+	printf("%s: %zu mailboxes, %zu inconsistencies", path, names.count,
 		v.problems);
+	if (v.untaken > 0)
+		printf(" (%zu messages are not in the search index yet)",
+			v.untaken);
+	printf("\n");
 	mailbox_store_close(store);
 	return v.problems > 0;
 }
@@ -144,6 +149,7 @@ static void index_mailbox(struct mailbox_store *store, struct str name,
 		arena_reset(arena);
 		show(progress, m->name, i + 1, m->count);
 	}
+	mailbox_text_follow(m, NULL, NULL);
 	*messages += m->count;
 	mailbox_close(m);
 	arena_free(arena);

@@ -3,6 +3,8 @@
  */
 #include "session.h"
 
+#include "mailbox/text.h"
+
 /* " (CONDSTORE)", " (QRESYNC (...))" */
 static bool take_params(struct session *s, struct str *in,
 	struct qresync *qresync)
@@ -92,6 +94,7 @@ static struct answer open_mailbox(struct session *s, struct str args,
 	s->stage = SELECTED;
 	s->watcher = (struct mailbox_watcher){ .wake = wake, .context = s };
 	mailbox_watch(mailbox, &s->watcher);
+	mailbox_text_background(s->store);
 	tell_mailbox(s);
 	qresync_tell(s, &qresync);
 	return read_only ? OK_("[READ-ONLY] Examine completed") :

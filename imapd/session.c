@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "mailbox/text.h"
 
 enum {
 	USES_SEQ = 1, /* no EXPUNGE while it runs, RFC 3501 7.4.1 */
@@ -133,7 +134,9 @@ static void run_command(struct session *s, struct str command)
 		s->tag = STR("*");
 		answer = BAD_("Malformed command");
 	} else {
+		mailbox_store_busy(s->store);
 		answer = run_verb(s, command);
+		mailbox_store_idle(s->store);
 	}
 	if (!drop_literal(s)) {
 		s->stage = GONE;
@@ -181,6 +184,7 @@ void session_run(struct mailbox_store *store, struct stream *io,
 	struct str command;
 	enum input input = INPUT_COMMAND;
 
+	mailbox_text_background(store);
 	stream_line_limit(io, LINE_MOST);
 	greet(&s, tag);
 	while (s.stage != GONE && input != INPUT_END) {

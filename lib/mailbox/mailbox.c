@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "io/fiber.h"
 #include "mailbox/store.h"
+#include "mailbox/text.h"
 #include "mailbox/uidlist.h"
 
 enum {
@@ -37,6 +38,8 @@ void mailbox_changed(struct mailbox *mailbox)
 
 		w->wake(w->context);
 	}
+	if (mailbox->store->takes_text)
+		mailbox_text_background(mailbox->store);
 	mailbox_tell(mailbox->store, MAILBOX_EVENT_MESSAGES,
 		str_from(mailbox->name), STR_NONE);
 }

@@ -56,7 +56,9 @@ struct mailbox {
 	bool is_removed;       /* deleted, or its UIDVALIDITY changed */
 	bool is_suspect;       /* somebody changed the files */
 	bool has_pending;      /* some message is MAILBOX_PENDING */
-	bool is_reading;       /* somebody takes up its text */
+	bool is_reading;       /* somebody takes up its text ... */
+	unsigned awaited;      /* ... and so many wait for that */
+	uint32_t text_tried;   /* up to this uid it was done in the background */
 	size_t garbage;        /* lines of the uidlist of expunged messages */
 	struct mailbox_watch *watch; /* of its files; NULL: none */
 	struct list watchers;  /* struct mailbox_watcher */

@@ -504,6 +504,17 @@ static bool rename_all(struct mailbox_store *store)
 	return done;
 }
 
+void mailbox_store_busy(struct mailbox_store *store)
+{
+	store->commands++;
+}
+
+void mailbox_store_idle(struct mailbox_store *store)
+{
+	store->commands--;
+	store->last_command = moment_now();
+}
+
 void mailbox_store_settle(struct mailbox_store *store)
 {
 	while (!rename_all(store))
@@ -590,7 +601,9 @@ void mailbox_store_close(struct mailbox_store *store)
 		io_cancel(store->flusher);
 	if (store->is_watching)
 		io_cancel(store->listener);
-	while (store->is_flushing || store->is_watching)
+	if (store->is_taking)
+		io_cancel(store->taker);
+	while (store->is_flushing || store->is_watching || store->is_taking)
 		io_yield();
 	mailbox_store_settle(store);
 	list_each (at, &store->open)

@@ -7,6 +7,7 @@
 #ifndef MAILBOX_STORE_H
 #define MAILBOX_STORE_H
 
+#include "base/span.h"
 #include "mailbox/mailbox.h"
 #include "mailbox/observe.h"
 
@@ -26,6 +27,11 @@ struct mailbox_store {
 	bool is_flushing; /* the fiber that renames files runs */
 	bool is_watching; /* the fiber that reads inotify runs */
 	bool is_dirty;    /* something is to be done soon */
+	struct fiber *taker;
+	bool is_taking;   /* the fiber that takes up text runs */
+	bool takes_text;  /* it is wanted */
+	unsigned commands; /* that are being run: the taker rests */
+	struct moment last_command;
 	struct table *unflushed; /* mailbox -> struct mailbox_unflushed */
 };
 
@@ -79,6 +85,10 @@ must_check enum mailbox_result mailbox_store_flush(
 void mailbox_store_soon(struct mailbox_store *store);
 /* Somebody changed the files of the mailbox: if it is open, look at it. */
 void mailbox_suspect(struct mailbox_store *store, const char *name);
+/* A command of a client begins and ends; what is done in the background rests
+ * meanwhile, and a moment longer. */
+void mailbox_store_busy(struct mailbox_store *store);
+void mailbox_store_idle(struct mailbox_store *store);
 /* Do it now, all of it (tests, the end of the process). */
 void mailbox_store_settle(struct mailbox_store *store);
 

@@ -1,138 +1,26 @@
+/*
+ * Taking messages up in the search index.
+ */
 #include "mailbox/text.h"
 
 #include <stdlib.h>
 
-#include "imap/fold.h"
-#include "imap/match.h"
+#include "base/log.h"
 #include "io/fiber.h"
-#include "mail/header.h"
-#include "mail/word.h"
+#include "mailbox/segment.h"
 #include "mailbox/store.h"
-#include "mailbox/words.h"
 
 enum {
-	SEGMENT_MOST = 32768,       /* messages */
 	SEGMENT_OCTETS = 256 << 20, /* of memory while one is made */
-	SEGMENTS_MOST = 4096,
-	FIELDS_MOST = 8192,         /* octets of a message's kept fields */
 	YIELD_EVERY = 8,
 	PROGRESS_EVERY = 256,
+	GENTLE_MESSAGES = 1024,     /* in the background: of one segment ... */
+	GENTLE_MERGED = 8192,       /* ... and with those that join it */
+	REST_MS = 200,              /* behind the last command */
 };
-
-/* Kinds of rows of a segment; the dictionaries and lists are 0 to 3. */
-enum {
-	UIDS = 8,
-	FIELDS = 9,
-};
-
-static uint32_t kind_of(enum words_place place, bool is_list)
-{
-	return (uint32_t)place * 2 + is_list;
-}
-
-/* The state: this, then the segments from the oldest on. */
-struct state {
-	uint32_t next;  /* number of the next segment */
-	uint32_t up_to; /* uids up to here are in it */
-	uint32_t count;
-};
-
-struct segment {
-	uint32_t number, messages;
-};
-
-struct segments {
-	struct state is;
-	struct segment *list;
-};
-
-static bool read_state(struct index_txn *txn, uint32_t id,
-	struct arena *arena, struct segments *all)
-{
-	struct str row;
-
-	*all = (struct segments){ .is.next = 1 };
-	if (!index_words_find(txn, id, 0, 0, 0, &row))
-		return true;
-	if (row.len < sizeof(all->is))
-		return false;
-	memcpy(&all->is, row.p, sizeof(all->is));
-	row = str_skip(row, sizeof(all->is));
-	if (all->is.count > SEGMENTS_MOST ||
-		row.len != all->is.count * sizeof(*all->list))
-		return false;
-	all->list = arena_array(arena, all->is.count + 1, sizeof(*all->list));
-	if (row.len)
-		memcpy(all->list, row.p, row.len);
-	return true;
-}
-
-static bool write_state(struct index_txn *txn, uint32_t id,
-	const struct segments *all)
-{
-	struct arena *arena auto_arena = arena_new(0);
-	struct buf row = BUF_IN(arena);
-
-	buf_add(&row, str_of((const char *)&all->is, sizeof(all->is)));
-	buf_add(&row, str_of((const char *)all->list,
-		all->is.count * sizeof(*all->list)));
-	return index_words_put(txn, id, 0, 0, 0, buf_str(&row));
-}
-
-/* ---- fields ---- */
-
-static const char *const field_names[MAILBOX_TEXT_FIELDS] = {
-	"Subject", "From", "To", "Cc", "Bcc",
-};
-
-enum mailbox_text_field mailbox_text_field_of(struct str name)
-{
-	for (int i = 0; i < MAILBOX_TEXT_FIELDS; i++)
-		if (str_is_nocase(name, field_names[i]))
-			return (enum mailbox_text_field)i;
-	return MAILBOX_TEXT_HEADER;
-}
-
-/* All values of each, folded, with LF behind each value and NUL behind each
- * field; a needle has neither (imap_needle's text has no NUL, values are
- * unfolded). Only NULs: they are too long, or have one of them. */
-static void fields_format(struct arena *arena, struct str header,
-	struct buf *out)
-{
-	size_t begin = out->len;
-	bool ok = true;
-
-	for (size_t i = 0; i < MAILBOX_TEXT_FIELDS; i++) {
-		struct str rest = header;
-		struct mail_header h;
-
-		while (mail_header_take(&rest, &h)) {
-			struct str value;
-			size_t from = out->len;
-
-			if (!str_is_nocase(h.name, field_names[i]))
-				continue;
-			value = mail_words_decode(arena,
-				mail_header_unfold(arena, h.body));
-			imap_fold_format(out, value);
-			ok = ok && str_find_char(str_of(out->p + from,
-				out->len - from), 0) == SIZE_MAX &&
-				str_find_char(str_of(out->p + from,
-					out->len - from), '\n') == SIZE_MAX;
-			buf_char(out, '\n');
-		}
-		buf_char(out, 0);
-	}
-	if (ok && out->len - begin <= FIELDS_MOST)
-		return;
-	out->len = begin;
-	for (size_t i = 0; i <= MAILBOX_TEXT_FIELDS; i++)
-		buf_char(out, 0);
-}
-
-/* ---- making segments ---- */
 
 struct making {
+	bool is_gentle;        /* nobody waits for it */
 	struct mailbox *mailbox;
 	struct arena *arena, *scratch;
 	struct segments before;
@@ -156,7 +44,39 @@ static void add_number(void *context, uint32_t number)
 		words_add_to(k->words, k->place, k->word, k->map[number]);
 }
 
-static void take_words(struct making *k, uint32_t segment,
+/* Until no command runs. False: the process wants to end. */
+static bool rest(struct mailbox_store *store, const struct mailbox *mailbox)
+{
+	for (;;) {
+		struct span quiet = moment_between(store->last_command,
+			moment_now());
+
+		if (mailbox && mailbox->awaited > 0)
+			return true;
+		if (store->commands == 0 && quiet.us >= REST_MS * 1000)
+			break;
+		if (!io_sleep(span_ms(REST_MS / 4)))
+			return false;
+	}
+	io_yield();
+	return !io_is_cancelled();
+}
+
+/* No transaction lasts across a wait. */
+static bool breathe(struct making *k)
+{
+	bool go_on;
+
+	if (!k->is_gentle)
+		return true;
+	index_abort(k->txn);
+	go_on = rest(k->mailbox->store, k->mailbox);
+	k->txn = index_begin(k->mailbox->store->index, false);
+	return go_on && k->txn;
+}
+
+/* False: it was told to end. */
+static bool take_words(struct making *k, uint32_t segment,
 	enum words_place place)
 {
 	struct str block, lists = STR_NONE;
@@ -164,18 +84,22 @@ static void take_words(struct making *k, uint32_t segment,
 
 	k->place = place;
 	for (uint32_t n = 0; index_words_find(k->txn, k->mailbox->row.id,
-		segment, kind_of(place, false), n, &block); n++) {
+		segment, segment_kind(place, false), n, &block); n++) {
 		struct words_list list;
 
 		while (words_take(&block, &k->word, &list)) {
 			if (list.block != have && !index_words_find(k->txn,
 				k->mailbox->row.id, segment,
-				kind_of(place, true), list.block, &lists))
+				segment_kind(place, true), list.block, &lists))
 				continue;
 			have = list.block;
 			words_list_each(lists, list.at, add_number, k);
 		}
+		have = UINT32_MAX;
+		if (!breathe(k))
+			return false;
 	}
+	return true;
 }
 
 static void add_uid(struct making *k, uint32_t uid)
@@ -185,38 +109,15 @@ static void add_uid(struct making *k, uint32_t uid)
 	words_begin(k->words);
 }
 
-static bool fields_take(struct str *rows, struct str *fields)
-{
-	uint32_t len;
-
-	if (rows->len < sizeof(len))
-		return false;
-	memcpy(&len, rows->p, sizeof(len));
-	*rows = str_skip(*rows, sizeof(len));
-	if (len > rows->len)
-		return false;
-	*fields = str_first(*rows, len);
-	*rows = str_skip(*rows, len);
-	return true;
-}
-
-static void fields_add(struct buf *rows, struct str fields)
-{
-	uint32_t len = (uint32_t)fields.len;
-
-	buf_add(rows, str_of((const char *)&len, sizeof(len)));
-	buf_add(rows, fields);
-}
-
-/* An older segment, without messages that are gone. */
-static void take_segment(struct making *k, uint32_t segment)
+/* An older segment, without messages that are gone. False: told to end. */
+static bool take_segment(struct making *k, uint32_t segment)
 {
 	struct str uids, rows, fields;
 	uint32_t id = k->mailbox->row.id;
 
-	if (!index_words_find(k->txn, id, segment, UIDS, 0, &uids) ||
-		!index_words_find(k->txn, id, segment, FIELDS, 0, &rows))
-		return;
+	if (!index_words_find(k->txn, id, segment, SEGMENT_UIDS, 0, &uids) ||
+		!index_words_find(k->txn, id, segment, SEGMENT_FIELDS, 0, &rows))
+		return true;
 	k->map_count = (uint32_t)(uids.len / sizeof(uint32_t));
 	k->map = arena_array(k->arena, k->map_count + 1, sizeof(*k->map));
 	for (uint32_t i = 0; i < k->map_count; i++) {
@@ -224,56 +125,47 @@ static void take_segment(struct making *k, uint32_t segment)
 
 		memcpy(&uid, uids.p + i * sizeof(uid), sizeof(uid));
 		k->map[i] = UINT32_MAX;
-		if (!fields_take(&rows, &fields) ||
+		if (!segment_fields_take(&rows, &fields) ||
 			!mailbox_find(k->mailbox, uid))
 			continue;
 		k->map[i] = k->messages;
 		add_uid(k, uid);
-		fields_add(&k->fields, fields);
+		segment_fields_add(&k->fields, fields);
 	}
 	for (int place = 0; place < WORDS_PLACES; place++)
-		take_words(k, segment, (enum words_place)place);
+		if (!take_words(k, segment, (enum words_place)place))
+			return false;
+	return true;
 }
 
 /* The youngest segments, as long as they are not much larger than what comes:
  * so each message is written only a few times. */
 static void choose(struct making *k, size_t coming)
 {
+	size_t most = k->is_gentle ? GENTLE_MERGED : SEGMENT_MOST;
 	size_t sum = coming;
+
+	if (k->is_gentle && sum > GENTLE_MESSAGES)
+		sum = GENTLE_MESSAGES;
 
 	while (k->merged < k->before.is.count) {
 		size_t next = k->before.list[k->before.is.count - 1 -
 			k->merged].messages;
 
-		if (next > 2 * sum || next + sum > SEGMENT_MOST)
+		if (next > 2 * sum || next + sum > most)
 			break;
 		sum += next;
 		k->merged++;
 	}
 }
 
-static bool take_piece(void *context, enum imap_text_place place,
-	struct str utf8)
-{
-	struct making *k = context;
-	struct buf folded = BUF_IN(k->scratch);
-
-	imap_fold_format(&folded, utf8);
-	words_add(k->words, place == IMAP_TEXT_HEADER ? WORDS_HEADER :
-		WORDS_BODY, buf_str(&folded));
-	return true;
-}
-
 static void take_message(struct making *k, uint32_t uid, struct str message)
 {
-	const struct mime_part *root = mime_parse(k->scratch, message);
 	struct buf fields = BUF_IN(k->scratch);
 
 	add_uid(k, uid);
-	fields_format(k->scratch, str_first(str_skip(message,
-		root->header_at), root->header_len), &fields);
-	fields_add(&k->fields, buf_str(&fields));
-	imap_text_each(k->scratch, message, root, take_piece, k);
+	segment_take_message(k->scratch, message, k->words, &fields);
+	segment_fields_add(&k->fields, buf_str(&fields));
 }
 
 static bool put_words(void *context, enum words_place place, bool is_list,
@@ -282,7 +174,7 @@ static bool put_words(void *context, enum words_place place, bool is_list,
 	struct making *k = context;
 
 	return index_words_put(k->txn, k->mailbox->row.id, k->number,
-		kind_of(place, is_list), block, octets);
+		segment_kind(place, is_list), block, octets);
 }
 
 static bool write_segment(struct making *k)
@@ -291,7 +183,7 @@ static bool write_segment(struct making *k)
 	struct segments now;
 
 	/* Another process of the user was faster: it is made again. */
-	if (!read_state(k->txn, id, k->arena, &now) ||
+	if (!segments_read(k->txn, id, k->arena, &now) ||
 		now.is.next != k->before.is.next)
 		return false;
 	kept = now.is.count - k->merged;
@@ -311,13 +203,13 @@ static bool write_segment(struct making *k)
 			k->messages };
 		now.list = list;
 		if (!words_write(k->words, put_words, k) ||
-			!index_words_put(k->txn, id, k->number, UIDS, 0,
+			!index_words_put(k->txn, id, k->number, SEGMENT_UIDS, 0,
 				buf_str(&k->uids)) ||
-			!index_words_put(k->txn, id, k->number, FIELDS, 0,
+			!index_words_put(k->txn, id, k->number, SEGMENT_FIELDS, 0,
 				buf_str(&k->fields)))
 			return false;
 	}
-	return write_state(k->txn, id, &now);
+	return segments_write(k->txn, id, &now);
 }
 
 /* The first message behind a uid; NULL: none. */
@@ -337,6 +229,16 @@ static struct mailbox_message *message_after(const struct mailbox *mailbox,
 	return low < mailbox->count ? &mailbox->messages[low] : NULL;
 }
 
+/* Its text is at hand: what FETCH may ask for as well. */
+static void learn(struct making *k, uint32_t uid)
+{
+	struct mailbox_facts facts;
+
+	if (mailbox_facts(k->mailbox, uid, k->scratch, &facts) ==
+		MAILBOX_TRY_LATER)
+		log_debug("%s: UID %u: not read", k->mailbox->name, uid);
+}
+
 /* False: an error, and nothing was changed. */
 static bool take_messages(struct making *k,
 	mailbox_text_progress_fn *progress, void *context)
@@ -345,6 +247,8 @@ static bool take_messages(struct making *k,
 	struct mailbox_message *m;
 
 	while (k->messages < SEGMENT_MOST &&
+		!(k->is_gentle && (taken >= GENTLE_MESSAGES ||
+			!rest(k->mailbox->store, k->mailbox))) &&
 		words_octets(k->words) < SEGMENT_OCTETS &&
 		(m = message_after(k->mailbox, k->last_uid)) != NULL) {
 		uint32_t uid = m->is.uid;
@@ -352,6 +256,8 @@ static bool take_messages(struct making *k,
 		enum mailbox_result result = mailbox_read(k->mailbox, uid,
 			k->scratch, 0, &message);
 
+		if (result == MAILBOX_OK && k->is_gentle)
+			learn(k, uid);
 		if (result == MAILBOX_OK)
 			take_message(k, uid, message);
 		else if (result != MAILBOX_EXPUNGED)
@@ -379,18 +285,19 @@ static size_t coming(const struct mailbox *mailbox, uint32_t up_to)
 }
 
 /* One segment more. False: there is nothing to do, or it does not work. */
-static bool make_segment(struct mailbox *mailbox,
+static bool make_segment(struct mailbox *mailbox, bool is_gentle,
 	mailbox_text_progress_fn *progress, void *context)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct making k = { .mailbox = mailbox, .arena = arena,
+		.is_gentle = is_gentle,
 		.scratch = arena_child(arena) };
 	bool ok;
 
 	k.txn = index_begin(mailbox->store->index, false);
 	if (!k.txn)
 		return false;
-	ok = read_state(k.txn, mailbox->row.id, arena, &k.before) &&
+	ok = segments_read(k.txn, mailbox->row.id, arena, &k.before) &&
 		coming(mailbox, k.before.is.up_to) > 0;
 	if (!ok) {
 		index_abort(k.txn);
@@ -400,10 +307,10 @@ static bool make_segment(struct mailbox *mailbox,
 	k.last_uid = k.before.is.up_to;
 	choose(&k, coming(mailbox, k.before.is.up_to));
 	for (uint32_t i = k.before.is.count - k.merged;
-		i < k.before.is.count; i++)
-		take_segment(&k, k.before.list[i].number);
+		ok && i < k.before.is.count; i++)
+		ok = take_segment(&k, k.before.list[i].number);
 	index_abort(k.txn);
-	ok = take_messages(&k, progress, context);
+	ok = ok && take_messages(&k, progress, context);
 	k.txn = ok ? index_begin(mailbox->store->index, true) : NULL;
 	if (!k.txn)
 		ok = false;
@@ -422,185 +329,71 @@ static bool make_segment(struct mailbox *mailbox,
 void mailbox_text_follow(struct mailbox *mailbox,
 	mailbox_text_progress_fn *progress, void *context)
 {
-	while (mailbox->is_reading) /* another connection does it */
-		if (!io_sleep(span_ms(2)))
-			return;
+	bool go_on = true;
+
+	mailbox->awaited++;
+	while (go_on && mailbox->is_reading) /* another connection does it */
+		go_on = io_sleep(span_ms(2));
+	mailbox->awaited--;
+	if (!go_on)
+		return;
 	mailbox->is_reading = true;
 	while (!mailbox->is_removed &&
-		make_segment(mailbox, progress, context))
+		make_segment(mailbox, false, progress, context))
 		;
 	mailbox->is_reading = false;
 }
 
-/* ---- looking ---- */
+/* ---- in the background ---- */
 
-struct looking {
-	struct index_txn *txn;
-	struct mailbox *mailbox;
-	struct arena *arena;
-	struct str needle;
-	uint32_t segment, messages;
-	enum words_place place;
-	uint64_t *bits;      /* of the word that is looked for */
-	struct str lists;    /* the block used last */
-	uint32_t block;
-};
-
-static size_t bit_words(uint32_t messages)
+static uint32_t last_uid(const struct mailbox *m)
 {
-	return messages / 64 + 1;
+	return m->count ? m->messages[m->count - 1].is.uid : 0;
 }
 
-static void add_list(void *context, struct words_list list)
+static struct mailbox *next_to_take(struct mailbox_store *store)
 {
-	struct looking *l = context;
+	list_each (at, &store->open) {
+		struct mailbox *m = CONTAINER(at, struct mailbox, link);
 
-	if (l->block != list.block && !index_words_find(l->txn,
-		l->mailbox->row.id, l->segment, kind_of(l->place, true),
-		list.block, &l->lists))
+		if (m->users > 0 && !m->is_removed && !m->is_reading &&
+			last_uid(m) > m->text_tried)
+			return m;
+	}
+	return NULL;
+}
+
+/* Whether it works or not, the same is not tried again. */
+static void take_mailbox(struct mailbox *m)
+{
+	uint32_t last = last_uid(m);
+
+	m->users++;
+	m->is_reading = true;
+	while (!m->is_removed && m->awaited == 0 && !io_is_cancelled() &&
+		make_segment(m, true, NULL, NULL))
+		mailbox_keep_learned(m);
+	if (m->awaited == 0)
+		m->text_tried = last;
+	m->is_reading = false;
+	mailbox_close(m);
+}
+
+static void take_up(void *context)
+{
+	struct mailbox_store *store = context;
+	struct mailbox *m;
+
+	while (rest(store, NULL) && (m = next_to_take(store)) != NULL)
+		take_mailbox(m);
+	store->is_taking = false;
+}
+
+void mailbox_text_background(struct mailbox_store *store)
+{
+	store->takes_text = true;
+	if (store->is_taking || !io_self() || !next_to_take(store))
 		return;
-	l->block = list.block;
-	words_list_add(l->lists, list.at, l->bits, l->messages);
-}
-
-static void find_word(struct looking *l, struct str word,
-	enum words_match match, enum mailbox_text_field field)
-{
-	for (int place = 0; place < WORDS_PLACES; place++) {
-		struct str block;
-
-		if ((place == WORDS_HEADER && field == MAILBOX_TEXT_BODY) ||
-			(place == WORDS_BODY &&
-				field == MAILBOX_TEXT_HEADER))
-			continue;
-		l->place = (enum words_place)place;
-		l->block = UINT32_MAX;
-		for (uint32_t n = 0; index_words_find(l->txn,
-			l->mailbox->row.id, l->segment,
-			kind_of(l->place, false), n, &block); n++)
-			words_find(block, word, match, add_list, l);
-	}
-}
-
-/* Messages that have all words of the needle. */
-static uint64_t *find_words(struct looking *l, enum mailbox_text_field field)
-{
-	size_t count = bit_words(l->messages);
-	uint64_t *all = NULL;
-	struct str rest = l->needle, word;
-	enum words_match match;
-
-	while (words_needle_take(&rest, l->needle, &word, &match)) {
-		l->bits = arena_array(l->arena, count, sizeof(*l->bits));
-		find_word(l, word, match, field);
-		for (size_t i = 0; all && i < count; i++)
-			all[i] &= l->bits[i];
-		if (!all)
-			all = l->bits;
-	}
-	return all;
-}
-
-/* Messages whose kept field has it; those without kept fields may. */
-static uint64_t *find_fields(struct looking *l,
-	enum mailbox_text_field field, bool *is_sure)
-{
-	uint64_t *bits = arena_array(l->arena, bit_words(l->messages),
-		sizeof(*bits));
-	struct str rows, fields;
-
-	if (!index_words_find(l->txn, l->mailbox->row.id, l->segment, FIELDS,
-		0, &rows))
-		return NULL;
-	for (uint32_t n = 0; n < l->messages && fields_take(&rows, &fields);
-		n++) {
-		bool has = false;
-
-		if (fields.len == MAILBOX_TEXT_FIELDS + 1 &&
-			fields.p[MAILBOX_TEXT_FIELDS] == 0) {
-			has = true;
-			*is_sure = false;
-		} else {
-			for (int i = 0; i < (int)field; i++)
-				str_take_until(&fields, 0);
-			has = str_find(str_take_until(&fields, 0),
-				l->needle) != SIZE_MAX;
-		}
-		if (has)
-			bits[n / 64] |= (uint64_t)1 << n % 64;
-	}
-	return bits;
-}
-
-static bool add_hits(struct looking *l, const uint64_t *bits,
-	struct mailbox_hits *hits, size_t *capacity)
-{
-	struct str uids;
-
-	if (!index_words_find(l->txn, l->mailbox->row.id, l->segment, UIDS, 0,
-		&uids) || uids.len != l->messages * sizeof(uint32_t))
-		return false;
-	for (size_t i = 0; i < bit_words(l->messages); i++)
-		for (uint64_t left = bits[i]; left; left &= left - 1) {
-			size_t n = i * 64 + (size_t)__builtin_ctzll(left);
-			uint32_t uid;
-
-			if (n >= l->messages)
-				break;
-			memcpy(&uid, uids.p + n * sizeof(uid), sizeof(uid));
-			arena_grow(l->arena, &hits->uids, capacity,
-				hits->count + 1, sizeof(uid));
-			hits->uids[hits->count++] = uid;
-		}
-	return true;
-}
-
-static bool find_in(struct looking *l, enum mailbox_text_field field,
-	struct mailbox_hits *hits, size_t *capacity)
-{
-	const uint64_t *bits = field < MAILBOX_TEXT_FIELDS ?
-		find_fields(l, field, &hits->is_sure) : find_words(l, field);
-
-	return bits && add_hits(l, bits, hits, capacity);
-}
-
-bool mailbox_text_find(struct mailbox *mailbox, struct arena *arena,
-	enum mailbox_text_field field, struct str needle,
-	struct mailbox_hits *hits)
-{
-	struct looking l = { .mailbox = mailbox, .arena = arena,
-		.needle = needle };
-	struct segments all;
-	size_t capacity = 0;
-	bool ok;
-
-	*hits = (struct mailbox_hits){ .is_sure =
-		field < MAILBOX_TEXT_FIELDS ||
-		(field != MAILBOX_TEXT_HEADER &&
-			words_needle_is_sure(needle)) };
-	if (needle.len == 0)
-		return false;
-	l.txn = index_begin(mailbox->store->index, false);
-	if (!l.txn)
-		return false;
-	ok = read_state(l.txn, mailbox->row.id, arena, &all);
-	for (uint32_t i = 0; ok && i < all.is.count; i++) {
-		l.segment = all.list[i].number;
-		l.messages = all.list[i].messages;
-		ok = l.messages <= SEGMENT_MOST + SEGMENT_MOST &&
-			find_in(&l, field, hits, &capacity);
-	}
-	index_abort(l.txn);
-	hits->up_to = all.is.up_to;
-	return ok;
-}
-
-bool mailbox_hits_have(struct mailbox_hits *hits, uint32_t uid)
-{
-	if (hits->at > 0 && hits->at <= hits->count &&
-		hits->uids[hits->at - 1] >= uid)
-		hits->at = 0; /* a new round */
-	while (hits->at < hits->count && hits->uids[hits->at] < uid)
-		hits->at++;
-	return hits->at < hits->count && hits->uids[hits->at] == uid;
+	store->is_taking = true;
+	store->taker = io_spawn("mailbox text", take_up, store);
 }

@@ -4,8 +4,9 @@
  *
  * It is made of segments (mailbox/words.h) in the index, each of messages with
  * uids in a row; a text never changes under its uid, so segments only join to
- * larger ones. Messages are taken up when somebody searches. A segment comes
- * in one transaction: a kill leaves the old or the new state.
+ * larger ones. Messages are taken up when somebody searches, and in the
+ * background while no command runs (mailbox_store_busy). A segment comes in one
+ * transaction: a kill leaves the old or the new state.
  *
  * Memory   results in the arena given
  * Waits    mailbox_text_follow: other fibers run between messages
@@ -38,6 +39,10 @@ typedef void mailbox_text_progress_fn(void *context, size_t done,
 /* Take up the messages that are not in it yet. */
 void mailbox_text_follow(struct mailbox *mailbox,
 	mailbox_text_progress_fn *progress, void *context);
+
+/* From here on messages of mailboxes that are open are taken up, and their
+ * facts learned, while nothing else is to be done. */
+void mailbox_text_background(struct mailbox_store *store);
 
 struct mailbox_hits {
 	uint32_t up_to;   /* of messages with larger uids nothing is known */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/table.h"
+#include "mailbox/segment.h"
 #include "mailbox/uidlist.h"
 
 struct row {
@@ -28,6 +29,8 @@ struct look {
 	struct mailbox_uidlist list;
 	struct table *uids;  /* key -> item of the list */
 	bool has_list;
+	struct segment_sums sums; /* what the search index says */
+	size_t sum_at;
 };
 
 static void tell(struct look *l, const char *format, ...) printf_like(2, 3);
@@ -183,6 +186,28 @@ static void compare_facts(struct look *l, uint32_t uid,
 				"the message", uid, texts[i].what);
 }
 
+/* Both ascend with the uid; what was expunged may still be there. */
+static void check_text(struct look *l, const struct row *row,
+	struct arena *arena, struct str message)
+{
+	const struct segment_sums *sums = &l->sums;
+
+	if (row->is.uid > sums->up_to) {
+		l->verify->untaken++;
+		return;
+	}
+	while (l->sum_at < sums->count &&
+		sums->uids[l->sum_at] < row->is.uid)
+		l->sum_at++;
+	if (l->sum_at == sums->count ||
+		sums->uids[l->sum_at] != row->is.uid)
+		tell(l, "UID %u is missing in the search index",
+			row->is.uid);
+	else if (sums->sums[l->sum_at] != segment_sum_of(arena, message))
+		tell(l, "UID %u: the search index has other words than the "
+			"message", row->is.uid);
+}
+
 static void check_content(struct look *l, const struct row *row,
 	const struct mailbox_entry *entry)
 {
@@ -195,6 +220,7 @@ static void check_content(struct look *l, const struct row *row,
 		return;
 	}
 	mailbox_facts_make(arena, message, &parsed);
+	check_text(l, row, arena, message);
 	if (row->is.size != MAILBOX_SIZE_UNKNOWN &&
 		row->is.size != parsed.size)
 		tell(l, "UID %u: its size is %llu, and the index says %llu",
@@ -261,6 +287,9 @@ static enum mailbox_result look_at(struct look *l)
 		index_messages_each(l->txn, l->mailbox.id, take_row, l);
 		read_entries(l);
 		read_list(l);
+		if (l->verify->deep && !segment_sums_read(l->txn,
+			l->mailbox.id, l->arena, &l->sums))
+			tell(l, "the search index is damaged");
 		check_list(l);
 		check_rows(l);
 		check_files(l);

@@ -22,6 +22,8 @@ struct mailbox_verify {
 	void *context;
 	bool deep;       /* read every message, and compare what is kept */
 	size_t problems; /* result: how many were told */
+	size_t untaken;  /* result: messages that the search index lacks yet;
+			    a search takes them up */
 };
 
 must_check enum mailbox_result mailbox_verify(struct mailbox_store *store,
