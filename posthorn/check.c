@@ -186,6 +186,8 @@ static void check_files(struct findings_so_far *f)
 		check_program(f, path, &cf.rows[i]);
 		check_settings(f, path, &cf.rows[i]);
 	}
+	if (!f->brief && !check_outside(f->line, &cf))
+		f->errors++;
 }
 
 /* Files that decide what root runs. */

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/master_cf.h"
 
 struct command_line {
 	struct arena *arena;
@@ -39,6 +40,9 @@ int run_set_permissions(struct command_line *line);
 int run_check(struct command_line *line);
 /* The findings that do not stop a start, as warnings. True: none is an error. */
 bool check_configuration(struct command_line *line, bool brief);
+
+/* check_outside.c: tables, certificates, sockets, ports. True: no error. */
+bool check_outside(struct command_line *line, const struct master_cf *cf);
 
 /* migrate.c */
 int run_migrate_tables(struct command_line *line);
