@@ -16,7 +16,8 @@
 
 static const enum param params[] = {
 	login_disable_plaintext_auth, login_service, login_timeout,
-	login_tls_cert_file, login_tls_key_file, PARAMS_END
+	login_tls_cert_file, login_tls_key_file, pop3_language,
+	pop3_login_delay, PARAMS_END
 };
 
 static const struct offering {
@@ -142,7 +143,7 @@ static void session(const struct conf *conf, struct client *client)
 		.conf = conf, .client = client, .io = client->io,
 		.arena = client->arena, .protocol = offering->protocol,
 		.since = moment_now(), .user = STR(""), .method = STR(""),
-		.pop3_user = STR_NONE,
+		.pop3 = { .user = STR_NONE },
 	};
 
 	find_addresses(&s);

@@ -152,7 +152,11 @@ static bool hand_over(struct session *s, struct str token, struct str input,
 {
 	const struct msg_handover m = {
 		.token = token, .tag = s->tag, .input = input,
-		.client_address = s->rip, .tls = s->has_tls, .socket = fd,
+		.client_address = s->rip, .tls = s->has_tls,
+		.utf8 = s->pop3.is_utf8, .language = s->pop3.has_language ?
+			str_from(pop3_language_tag(s->pop3.language)) :
+			STR(""),
+		.socket = fd,
 	};
 	auto_arena struct arena *arena = arena_child(s->arena);
 	struct call *call = service_call(arena, s->protocol->parent,

@@ -1,16 +1,17 @@
 /*
- * POP3 before authentication, RFC 1939 4, RFC 2449, RFC 2595, RFC 5034.
+ * POP3 before authentication, RFC 1939 4, RFC 2449, RFC 2595, RFC 5034,
+ * RFC 6856.
  */
 #include "session.h"
 
-static void say(struct session *s, const char *text)
+static void say(struct session *s, enum pop3_text text)
 {
-	io_fmt(s->io, "%s\r\n", text);
+	io_fmt(s->io, "%s\r\n", pop3_text(s->pop3.language, text));
 }
 
 static void greet(struct session *s)
 {
-	say(s, "+OK posthorn ready.");
+	say(s, POP3_READY);
 }
 
 static void verb_capa(struct session *s, struct str args)
@@ -18,27 +19,29 @@ static void verb_capa(struct session *s, struct str args)
 	struct str names = mechanisms_text(s, " ");
 
 	(void)args;
-	say(s, "+OK");
-	say(s, "TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE");
+	io_fmt(s->io, "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\n"
+		"AUTH-RESP-CODE\r\nEXPIRE NEVER\r\nLOGIN-DELAY %lld\r\n"
+		"UTF8\r\nLANG\r\n",
+		(long long)(s->conf->pop3_login_delay.us / 1000000));
 	if (!s->has_tls && server_has_tls())
-		say(s, "STLS");
+		io_text(s->io, "STLS\r\n");
 	if (is_secured(s))
-		say(s, "USER");
+		io_text(s->io, "USER\r\n");
 	if (names.len > 0)
 		io_fmt(s->io, "SASL%.*s\r\n", STR_ARG(names));
-	say(s, "IMPLEMENTATION posthorn\r\n.");
+	io_text(s->io, "IMPLEMENTATION posthorn\r\n.\r\n");
 }
 
 static void verb_noop(struct session *s, struct str args)
 {
 	(void)args;
-	say(s, "+OK");
+	io_text(s->io, "+OK\r\n");
 }
 
 static void verb_quit(struct session *s, struct str args)
 {
 	(void)args;
-	say(s, "+OK Logging out");
+	say(s, POP3_LOGGING_OUT);
 	if (!io_flush(s->io, span_s(WRITE_S)))
 		s->end = "Connection lost";
 	s->is_gone = true;
@@ -49,35 +52,37 @@ static void verb_stls(struct session *s, struct str args)
 {
 	(void)args;
 	if (s->has_tls) {
-		say(s, "-ERR TLS is already active.");
+		say(s, POP3_TLS_ACTIVE);
+		return;
+	}
+	if (s->pop3.is_utf8) { /* RFC 6856 2.1 */
+		say(s, POP3_TLS_AFTER_UTF8);
 		return;
 	}
 	if (!server_has_tls()) {
-		say(s, "-ERR TLS support isn't enabled.");
+		say(s, POP3_NO_TLS);
 		return;
 	}
 	if (io_has_input(s->io)) {
-		say(s, "-ERR Plaintext input after STLS.");
+		say(s, POP3_TLS_INPUT);
 		s->end = "Plaintext input after STLS";
 		s->is_gone = true;
 		return;
 	}
-	say(s, "+OK Begin TLS negotiation now.");
-	s->pop3_user = STR_NONE; /* RFC 2595 4: nothing said before counts */
+	say(s, POP3_TLS_BEGIN);
+	s->pop3.user = STR_NONE; /* RFC 2595 4: nothing said before counts */
 	if (!io_flush(s->io, span_s(WRITE_S)) || !server_tls(s))
 		s->is_gone = true;
 }
 
-/* RFC 3206 for the codes. */
-static const char *const texts[OUTCOMES] = {
-	[OUTCOME_WRONG] = "-ERR [AUTH] Authentication failed.",
-	[OUTCOME_UNAVAILABLE] =
-		"-ERR [SYS/TEMP] Temporary authentication failure.",
-	[OUTCOME_NO_MECHANISM] = "-ERR Unsupported authentication mechanism.",
-	[OUTCOME_NOT_IN_CLEAR] = "-ERR [AUTH] Plaintext authentication "
-		"disallowed on non-secure (SSL/TLS) connections.",
-	[OUTCOME_ABORTED] = "-ERR Authentication aborted by client.",
-	[OUTCOME_SYNTAX] = "-ERR Invalid data in response.",
+/* RFC 3206 for the codes. 0: nothing is said. */
+static const enum pop3_text texts[OUTCOMES] = {
+	[OUTCOME_WRONG] = POP3_WRONG,
+	[OUTCOME_UNAVAILABLE] = POP3_AUTH_LATER,
+	[OUTCOME_NO_MECHANISM] = POP3_NO_MECHANISM,
+	[OUTCOME_NOT_IN_CLEAR] = POP3_NOT_IN_CLEAR,
+	[OUTCOME_ABORTED] = POP3_ABORTED,
+	[OUTCOME_SYNTAX] = POP3_BAD_RESPONSE,
 };
 
 static void answer_outcome(struct session *s, enum outcome outcome)
@@ -93,22 +98,22 @@ static void verb_user(struct session *s, struct str args)
 		return;
 	}
 	if (args.len == 0) {
-		say(s, "-ERR Username is missing.");
+		say(s, POP3_NO_NAME);
 		return;
 	}
-	s->pop3_user = arena_copy(s->arena, args);
-	say(s, "+OK");
+	s->pop3.user = arena_copy(s->arena, args);
+	io_text(s->io, "+OK\r\n");
 }
 
 /* All of the rest, blanks too, RFC 1939 7. */
 static void verb_pass(struct session *s, struct str args)
 {
-	if (str_is_none(s->pop3_user)) {
-		say(s, "-ERR No username given.");
+	if (str_is_none(s->pop3.user)) {
+		say(s, POP3_NAME_FIRST);
 		return;
 	}
-	answer_outcome(s, attempt_plain(s, s->pop3_user, args));
-	s->pop3_user = STR_NONE;
+	answer_outcome(s, attempt_plain(s, s->pop3.user, args));
+	s->pop3.user = STR_NONE;
 }
 
 static void verb_auth(struct session *s, struct str args)
@@ -129,6 +134,26 @@ static void verb_auth(struct session *s, struct str args)
 	answer_outcome(s, attempt(s, mechanism, initial));
 }
 
+/* RFC 6856 2.1 */
+static void verb_utf8(struct session *s, struct str args)
+{
+	(void)args;
+	s->pop3.is_utf8 = true;
+	say(s, POP3_UTF8_ON);
+}
+
+/* RFC 6856 3 */
+static void verb_lang(struct session *s, struct str args)
+{
+	struct buf out = BUF_IN(s->arena);
+
+	args = str_trim(args);
+	s->pop3.has_language |= args.len > 0;
+	pop3_language_change(&out, args, s->conf->pop3_language,
+		&s->pop3.language);
+	io_write(s->io, buf_str(&out));
+}
+
 static const struct verb {
 	const char *name;
 	void (*run)(struct session *s, struct str args);
@@ -140,6 +165,8 @@ static const struct verb {
 	{ "USER", verb_user },
 	{ "PASS", verb_pass },
 	{ "AUTH", verb_auth },
+	{ "UTF8", verb_utf8 },
+	{ "LANG", verb_lang },
 };
 
 static void run_line(struct session *s, struct str line)
@@ -152,7 +179,7 @@ static void run_line(struct session *s, struct str line)
 			verbs[i].run(s, line);
 			return;
 		}
-	say(s, "-ERR Unknown command, or not before login.");
+	say(s, POP3_NOT_YET);
 }
 
 const struct protocol pop3 = {

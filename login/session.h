@@ -7,6 +7,7 @@
 #include "base/network.h"
 #include "config/config.h"
 #include "ipc/messages.h"
+#include "mail/pop3_text.h"
 #include "service/service.h"
 #include "tls/tls.h"
 
@@ -32,7 +33,12 @@ struct session {
 	unsigned attempts;           /* to log in, that failed */
 	struct str user, method;     /* of the last attempt, for the log */
 	struct str tag;              /* IMAP: of the command at hand */
-	struct str pop3_user;        /* of USER */
+	struct {
+		struct str user;     /* of USER */
+		bool is_utf8;        /* UTF8 was said */
+		bool has_language;   /* LANG was said */
+		enum pop3_language language;
+	} pop3;
 	const char *end;             /* why it ended, for the log */
 };
 

@@ -6,20 +6,27 @@
  *            that mail; no sockets) and has a fiber per connection
  * Gets       from auth, who a token is; from login, connections with a token
  * Calls      nobody
- * RFC        1939, 2449 (CAPA, PIPELINING, RESP-CODES, EXPIRE), 3206
+ * RFC        1939, 2449 (CAPA, PIPELINING, RESP-CODES, EXPIRE, LOGIN-DELAY),
+ *            3206, 6856
  */
 #include "service/service.h"
 
 #include "mailbox/parent.h"
 #include "session.h"
 
-static const enum param params[] = { PARAMS_END };
+static const enum param params[] = { pop3_language, pop3_lock_session,
+	pop3_login_delay, pop3_uidl_format, PARAMS_END };
 
 static const struct mailbox_service pop3 = {
 	.name = "pop3d",
 	.session = session_run,
 	.unavailable = "-ERR [SYS/TEMP] Mail cannot be opened now\r\n",
 };
+
+static void prepare(const struct conf *conf)
+{
+	session_prepare(conf);
+}
 
 static void start(const struct conf *conf)
 {
@@ -45,6 +52,7 @@ static const struct service pop3d = {
 	.profile = PROFILE_ACCESS,
 	.calls = "",
 	.params = params,
+	.prepare = prepare,
 	.start = start,
 	.session = alone,
 	.serve = mailbox_parent_serve,

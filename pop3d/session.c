@@ -4,6 +4,28 @@
 
 #include "base/log.h"
 #include "io/fiber.h"
+#include "uidl.h"
+
+struct settings settings;
+
+void session_prepare(const struct conf *conf)
+{
+	settings.conf = conf;
+	settings.uidl_format = conf->pop3_uidl_format;
+	if (uidl_format_is_good(settings.uidl_format))
+		return;
+	log_warning("pop3_uidl_format: \"%.*s\" is no format of unique IDs",
+		STR_ARG(settings.uidl_format));
+	settings.uidl_format = STR("%08Xu%08Xv");
+}
+
+bool say(struct session *s, enum pop3_text text)
+{
+	const char *reply = pop3_text(s->language, text);
+
+	io_fmt(s->io, "%s\r\n", reply);
+	return *reply == '+';
+}
 
 /* RFC 1939 5 and 7, RFC 2449 5. */
 static const struct verb {
@@ -20,6 +42,8 @@ static const struct verb {
 	{ "RSET", verb_rset, 0, 0 },
 	{ "NOOP", verb_noop, 0, 0 },
 	{ "CAPA", verb_capa, 0, 0 },
+	{ "LANG", verb_lang, 0, 1 }, /* RFC 6856 3 */
+	{ "UTF8", verb_utf8, 0, 0 },
 	{ "QUIT", verb_quit, 0, 0 },
 };
 
@@ -46,14 +70,11 @@ static bool run_line(struct session *s, struct str line)
 		if (!str_is_nocase(name, verbs[i].name))
 			continue;
 		count = words(line);
-		if (count < verbs[i].least || count > verbs[i].most) {
-			io_text(s->io, "-ERR Wrong number of arguments\r\n");
-			return false;
-		}
+		if (count < verbs[i].least || count > verbs[i].most)
+			return say(s, POP3_BAD_COUNT);
 		return verbs[i].run(s, str_trim(line));
 	}
-	io_text(s->io, "-ERR Unknown command\r\n");
-	return false;
+	return say(s, POP3_UNKNOWN);
 }
 
 /* The sizes are of the CRLF form, which is what RETR sends. */
@@ -96,7 +117,7 @@ static void end_of_input(struct session *s)
 	if (errno == ECANCELED)
 		io_uncancel();
 	if (errno == ETIMEDOUT)
-		io_text(s->io, "-ERR [SYS/TEMP] Idle for too long\r\n");
+		say(s, POP3_IDLE);
 	s->stage = GONE;
 }
 
@@ -111,7 +132,7 @@ static void run_commands(struct session *s)
 		if (io_line(s->io, &line, IDLE_LIMIT))
 			ok = run_line(s, line);
 		else if (errno == EMSGSIZE)
-			io_text(s->io, "-ERR Line is too long\r\n");
+			say(s, POP3_TOO_LONG);
 		else
 			end_of_input(s);
 		s->bad = ok ? 0 : s->bad + 1;
@@ -120,21 +141,59 @@ static void run_commands(struct session *s)
 	}
 }
 
+/* What was read is \Seen to IMAP clients; that it could not be marked is no
+ * reason to say anything. */
+static void mark_seen(struct session *s)
+{
+	const struct imap_flags flags = { .system = IMAP_SEEN };
+	struct mailbox_change change = { .mode = MAILBOX_FLAGS_ADD,
+		.flags = &flags };
+	uint32_t *uids;
+	size_t count = 0;
+
+	if (!s->inbox)
+		return;
+	uids = arena_array(s->arena, s->count + 1, sizeof(*uids));
+	for (size_t i = 0; i < s->count; i++)
+		if (s->messages[i].seen &&
+			mailbox_find(s->inbox, s->messages[i].uid))
+			uids[count++] = s->messages[i].uid;
+	if (count > 0 && mailbox_change(s->inbox, uids, count, &change) !=
+		MAILBOX_OK)
+		log_debug("%.*s: messages stay unseen", STR_ARG(s->user));
+}
+
+static void serve(struct session *s)
+{
+	enum pop3_text why;
+
+	if (!enter(s, &why)) {
+		say(s, why);
+		return;
+	}
+	if (read_messages(s) != MAILBOX_OK) {
+		say(s, POP3_NO_MAILBOX);
+		return;
+	}
+	io_fmt(s->io, "+OK %zu %s\r\n", s->count,
+		pop3_text(s->language, POP3_MESSAGES));
+	run_commands(s);
+	mark_seen(s);
+}
+
 void session_run(struct mailbox_login *login)
 {
 	struct session s = { .store = login->store, .io = login->io,
 		.arena = login->arena, .command = arena_child(login->arena),
-		.stage = TRANSACTION, .user = login->user };
+		.stage = TRANSACTION, .user = login->user, .lock = -1,
+		.is_utf8 = login->is_utf8 };
 
+	if (!pop3_language_find(login->language, STR("en"), &s.language))
+		s.language = POP3_ENGLISH;
 	stream_line_limit(s.io, LINE_MOST);
-	if (read_messages(&s) == MAILBOX_OK) {
-		io_fmt(s.io, "+OK Logged in, %zu messages\r\n", s.count);
-		run_commands(&s);
-	} else {
-		io_text(s.io, "-ERR [SYS/TEMP] Mailbox cannot be opened "
-			"now\r\n");
-	}
+	serve(&s);
 	mailbox_close(s.inbox);
+	leave(&s);
 	if (!io_shutdown(s.io, span_s(10)))
 		log_debug("goodbye: %m");
 }

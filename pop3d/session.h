@@ -9,6 +9,7 @@
 #define POP3D_SESSION_H
 
 #include "io/stream.h"
+#include "mail/pop3_text.h"
 #include "mailbox/parent.h"
 #include "mailbox/store.h"
 
@@ -28,6 +29,7 @@ enum {
 struct message {
 	uint32_t uid;
 	bool deleted; /* by DELE, applied by QUIT */
+	bool seen;    /* by RETR, applied at the end */
 	uint64_t octets;
 };
 
@@ -41,10 +43,33 @@ struct session {
 	size_t count;
 	unsigned stage, bad;
 	struct str user;
+	enum pop3_language language;
+	bool is_utf8; /* it may have messages as they are, RFC 6856 */
+	int lock;     /* of the mailbox; -1: none */
 };
+
+/* What all sessions of the process have in common. */
+struct settings {
+	const struct conf *conf;
+	struct str uidl_format; /* a good one */
+};
+
+extern struct settings settings;
+
+/* In .prepare: read the parameters. */
+void session_prepare(const struct conf *conf);
 
 /* Serve until QUIT, the end of input or a timeout. */
 void session_run(struct mailbox_login *login);
+
+/* A reply that is one of the texts. True: it begins with +OK. */
+bool say(struct session *s, enum pop3_text text);
+
+/* ---- enter.c ---- */
+
+/* May the session begin? False: *why not. The lock ends with leave(). */
+must_check bool enter(struct session *s, enum pop3_text *why);
+void leave(struct session *s);
 
 /* ---- verbs: each writes its whole reply; false: a bad command ---- */
 
@@ -57,6 +82,8 @@ bool verb_dele(struct session *s, struct str args);
 bool verb_rset(struct session *s, struct str args);
 bool verb_noop(struct session *s, struct str args);
 bool verb_capa(struct session *s, struct str args);
+bool verb_lang(struct session *s, struct str args);
+bool verb_utf8(struct session *s, struct str args);
 bool verb_quit(struct session *s, struct str args);
 
 #endif

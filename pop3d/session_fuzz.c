@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 	if (!conf) {
 		conf = conf_for_test(arena_new(0), NULL);
 		stand_open(&pop3d, conf);
+		session_prepare(conf);
 	}
 	io_run(run, &script);
 	return 0;

@@ -3,10 +3,8 @@
  */
 #include "session.h"
 
-static const char capabilities[] =
-	"+OK Capability list follows\r\n"
-	"TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\n"
-	"EXPIRE NEVER\r\nLOGIN-DELAY 0\r\nIMPLEMENTATION posthorn\r\n.\r\n";
+#include "surrogate.h"
+#include "uidl.h"
 
 /* A message that is there and not marked as deleted; else it is said. */
 static struct message *take_message(struct session *s, struct str *args)
@@ -15,15 +13,15 @@ static struct message *take_message(struct session *s, struct str *args)
 	uint64_t number;
 
 	if (!str_parse_u64(word, UINT32_MAX, &number)) {
-		io_text(s->io, "-ERR Not a message number\r\n");
+		say(s, POP3_BAD_NUMBER);
 		return NULL;
 	}
 	if (number == 0 || number > s->count) {
-		io_text(s->io, "-ERR No such message\r\n");
+		say(s, POP3_NO_MESSAGE);
 		return NULL;
 	}
 	if (s->messages[number - 1].deleted) {
-		io_text(s->io, "-ERR Message is deleted\r\n");
+		say(s, POP3_IS_DELETED);
 		return NULL;
 	}
 	return &s->messages[number - 1];
@@ -63,9 +61,14 @@ static void list_line(struct session *s, const char *before,
 static void uidl_line(struct session *s, const char *before,
 	const struct message *m)
 {
-	io_fmt(s->io, "%s%zu %08x%08x\r\n", before,
-		(size_t)(m - s->messages) + 1, m->uid,
-		s->inbox->row.uidvalidity);
+	const struct mailbox_message *now = mailbox_find(s->inbox, m->uid);
+	const struct uidl uidl = { m->uid, s->inbox->row.uidvalidity,
+		now ? str_from(now->name) : STR("") };
+	struct buf out = BUF_IN(s->command);
+
+	uidl_format(&out, settings.uidl_format, &uidl);
+	io_fmt(s->io, "%s%zu %.*s\r\n", before,
+		(size_t)(m - s->messages) + 1, STR_ARG(buf_str(&out)));
 }
 
 static bool list_or_one(struct session *s, struct str args,
@@ -82,8 +85,10 @@ static bool list_or_one(struct session *s, struct str args,
 		return m != NULL;
 	}
 	count_messages(s, &count, &octets);
-	io_fmt(s->io, "+OK %zu messages (%llu octets)\r\n", count,
-		(unsigned long long)octets);
+	io_fmt(s->io, "+OK %zu %s (%llu %s)\r\n", count,
+		pop3_text(s->language, POP3_MESSAGES),
+		(unsigned long long)octets,
+		pop3_text(s->language, POP3_OCTETS));
 	for (size_t i = 0; i < s->count; i++)
 		if (!s->messages[i].deleted)
 			line(s, "", &s->messages[i]);
@@ -100,70 +105,100 @@ bool verb_uidl(struct session *s, struct str args)
 	return list_or_one(s, args, uidl_line);
 }
 
-/* Line by line, with a dot before a dot (RFC 1939 3), up to `most` lines of
- * the body. */
-static void send_lines(struct session *s, struct str text, uint64_t most)
+/* The next line with its end. */
+static struct str take_line(struct str *text)
 {
-	bool in_body = false;
+	size_t lf = str_find_char(*text, '\n');
+	struct str line = lf == SIZE_MAX ? *text : str_first(*text, lf + 1);
 
-	while (text.len > 0 && !(in_body && most == 0)) {
-		size_t lf = str_find_char(text, '\n');
-		size_t len = lf == SIZE_MAX ? text.len : lf;
-		struct str line = str_first(text, len);
+	*text = str_skip(*text, line.len);
+	return line;
+}
 
-		if (lf != SIZE_MAX && line.len > 0 &&
-			line.p[line.len - 1] == '\r')
-			line.len--;
-		text = str_skip(text, lf == SIZE_MAX ? len : len + 1);
-		if (line.len > 0 && line.p[0] == '.')
+static bool is_empty(struct str line)
+{
+	return line.len > 0 && (line.p[0] == '\n' ||
+		(line.p[0] == '\r' && line.len == 2));
+}
+
+/* The header with its empty line. */
+static struct str take_header(struct str *text)
+{
+	struct str all = *text, line = { 0 };
+
+	while (text->len > 0 && !is_empty(line))
+		line = take_line(text);
+	return str_first(all, all.len - text->len);
+}
+
+/* How much of a body is `most` lines. */
+static struct str first_lines(struct str body, uint64_t most)
+{
+	struct str all = body;
+
+	while (most-- > 0 && body.len > 0)
+		(void)take_line(&body);
+	return str_first(all, all.len - body.len);
+}
+
+/* With a dot before a dot (RFC 1939 3), and CRLF. */
+static void send_lines(struct session *s, struct str text)
+{
+	while (text.len > 0) {
+		struct str line = take_line(&text);
+
+		if (line.p[0] == '.')
 			io_text(s->io, ".");
+		if (str_ends(line, STR("\r\n"))) {
+			io_write(s->io, line);
+			continue;
+		}
+		if (str_ends(line, STR("\n")))
+			line.len--;
 		io_write(s->io, line);
 		io_text(s->io, "\r\n");
-		if (in_body)
-			most--;
-		else if (line.len == 0)
-			in_body = true;
 	}
-	io_text(s->io, ".\r\n");
+}
+
+/* RFC 6856 2.1: without UTF8 nothing but ASCII stands in a header. */
+static struct str header_for(struct session *s, struct str header)
+{
+	struct buf out = BUF_IN(s->command);
+
+	if (s->is_utf8 || str_is_ascii(header))
+		return header;
+	surrogate_format(&out, header);
+	return buf_str(&out);
 }
 
 static bool send_message(struct session *s, const struct message *m,
 	uint64_t most)
 {
 	enum mailbox_result result;
-	struct str text;
+	struct str text, header;
 
 	if (!m)
 		return false;
 	result = mailbox_read(s->inbox, m->uid, s->command, 0, &text);
 	if (result != MAILBOX_OK)
-		return io_text(s->io, result == MAILBOX_EXPUNGED ?
-			"-ERR Message is gone\r\n" :
-			"-ERR [SYS/TEMP] Message cannot be read now\r\n");
-	io_fmt(s->io, "+OK %llu octets\r\n", (unsigned long long)m->octets);
-	send_lines(s, text, most);
+		return say(s, result == MAILBOX_EXPUNGED ? POP3_IS_GONE :
+			POP3_UNREADABLE);
+	io_fmt(s->io, "+OK %llu %s\r\n", (unsigned long long)m->octets,
+		pop3_text(s->language, POP3_OCTETS));
+	header = take_header(&text);
+	send_lines(s, header_for(s, header));
+	send_lines(s, most == UINT64_MAX ? text : first_lines(text, most));
+	io_text(s->io, ".\r\n");
 	return true;
-}
-
-/* What was read is \Seen to IMAP clients; that it could not be marked is no
- * reason not to give it. */
-static void mark_seen(struct session *s, uint32_t uid)
-{
-	const struct imap_flags flags = { .system = IMAP_SEEN };
-	struct mailbox_change change = { .mode = MAILBOX_FLAGS_ADD,
-		.flags = &flags };
-
-	if (mailbox_change(s->inbox, &uid, 1, &change) != MAILBOX_OK)
-		return;
 }
 
 bool verb_retr(struct session *s, struct str args)
 {
-	const struct message *m = take_message(s, &args);
+	struct message *m = take_message(s, &args);
 	bool ok = send_message(s, m, UINT64_MAX);
 
 	if (ok)
-		mark_seen(s, m->uid);
+		m->seen = true;
 	return ok;
 }
 
@@ -172,10 +207,8 @@ bool verb_top(struct session *s, struct str args)
 	const struct message *m = take_message(s, &args);
 	uint64_t lines;
 
-	if (m && !str_parse_u64(str_take_word(&args), INT64_MAX, &lines)) {
-		io_text(s->io, "-ERR Not a number of lines\r\n");
-		return false;
-	}
+	if (m && !str_parse_u64(str_take_word(&args), INT64_MAX, &lines))
+		return say(s, POP3_BAD_LINES);
 	return m && send_message(s, m, lines);
 }
 
@@ -186,7 +219,7 @@ bool verb_dele(struct session *s, struct str args)
 	if (!m)
 		return false;
 	m->deleted = true;
-	return io_text(s->io, "+OK Marked\r\n");
+	return say(s, POP3_MARKED);
 }
 
 bool verb_rset(struct session *s, struct str args)
@@ -206,7 +239,28 @@ bool verb_noop(struct session *s, struct str args)
 bool verb_capa(struct session *s, struct str args)
 {
 	(void)args;
-	return io_text(s->io, capabilities);
+	return io_fmt(s->io, "+OK Capability list follows\r\n"
+		"TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\n"
+		"AUTH-RESP-CODE\r\nEXPIRE NEVER\r\nLOGIN-DELAY %lld\r\n"
+		"UTF8\r\nLANG\r\nIMPLEMENTATION posthorn\r\n.\r\n",
+		(long long)(settings.conf->pop3_login_delay.us / 1000000));
+}
+
+bool verb_lang(struct session *s, struct str args)
+{
+	struct buf out = BUF_IN(s->command);
+
+	pop3_language_change(&out, args, settings.conf->pop3_language,
+		&s->language);
+	io_write(s->io, buf_str(&out));
+	return out.p[0] == '+';
+}
+
+/* RFC 6856 2: in the AUTHORIZATION state only. */
+bool verb_utf8(struct session *s, struct str args)
+{
+	(void)args;
+	return say(s, POP3_UTF8_TOO_LATE);
 }
 
 /* The UPDATE state: only here is anything removed. */
@@ -226,6 +280,5 @@ bool verb_quit(struct session *s, struct str args)
 		if (mailbox_find(s->inbox, uids[i]))
 			result = MAILBOX_TRY_LATER;
 	s->stage = GONE;
-	return io_text(s->io, result == MAILBOX_OK ? "+OK Goodbye\r\n" :
-		"-ERR [SYS/TEMP] Some messages were not removed\r\n");
+	return say(s, result == MAILBOX_OK ? POP3_GOODBYE : POP3_NOT_REMOVED);
 }

@@ -3,8 +3,9 @@
 import os
 import poplib
 
+from full import PASSWORD, FullInstance
 from imap import LETTER, Mail
-from instance import check, equal, main, matches
+from instance import check, equal, main, matches, untrusting
 
 
 class Client(poplib.POP3):
@@ -117,6 +118,132 @@ def test_pipelining():
         equal([line[:3] for line in lines],
               [b"+OK"] * 4 + [b"Sub", b"", b"tex", b".", b"-ER", b"+OK",
                               b"+OK", b""])
+
+
+class Talk:
+    """A client of a whole instance, line by line, with TLS."""
+
+    def __init__(self, mta, user="alice", before=()):
+        self.client = poplib.POP3_SSL("127.0.0.1", mta.ports["pop3s"],
+                                      context=untrusting(), timeout=60)
+        self.user = user
+        for line, pattern in before:
+            self.ask(line, pattern)
+
+    def ask(self, line, pattern):
+        self.client._putcmd(line)
+        matches("^" + pattern, self.line())
+
+    def line(self):
+        return self.client._getline()[0].decode("utf-8")
+
+    def lines(self):
+        found = []
+        while not found or found[-1] != ".":
+            found.append(self.line())
+        return found[:-1]
+
+    def login(self, pattern=r"\+OK"):
+        self.ask("USER %s@example.org" % self.user, r"\+OK")
+        self.ask("PASS " + PASSWORD, pattern)
+        return self
+
+    def capabilities(self):
+        self.client._putcmd("CAPA")
+        return self.lines()[1:]
+
+    def end(self):
+        self.ask("QUIT", r"\+OK")
+        self.client.close()
+
+
+def test_rfc6856_lang():
+    with FullInstance(pop3_language="de") as mta:
+        mta.start()
+        c = Talk(mta)
+        for name in ("UTF8", "LANG", "EXPIRE NEVER", "LOGIN-DELAY 0"):
+            check(name in c.capabilities(), name)
+        c.ask("LANG MUL", "-ERR No such")
+        c.client._putcmd("LANG")
+        equal(c.lines()[1:], ["en English", "de Deutsch"])
+        c.ask("NONSENSE", "-ERR Unknown command")
+        c.ask("LANG *", r"\+OK de Die Sprache ist jetzt Deutsch")
+        c.ask("NONSENSE", "-ERR Unbekannter Befehl")
+        c.login(r"\+OK 0 Nachrichten")
+        c.ask("RETR 1", "-ERR Diese Nachricht gibt es nicht")
+        c.ask("LANG uga", "-ERR Diese Sprache gibt es nicht")
+        c.ask("UTF8", "-ERR Nur vor der Anmeldung")
+        c.ask("LANG EN", r"\+OK en The language is English now")
+        c.ask("RETR 1", "-ERR No such message")
+        check("LANG" in c.capabilities())
+        c.end()
+
+
+def test_rfc6856_utf8():
+    """Without UTF8 a header is ASCII; with it the message is as it is."""
+    with FullInstance() as mta:
+        mta.start()
+        mta.send("a@example.net", ["alice@example.org"],
+                 "From: J\u00f6rg <a@example.net>\r\n"
+                 "Subject: Gr\u00fc\u00dfe aus K\u00f6ln\r\n\r\nsch\u00f6n\r\n"
+                 .encode("utf-8"))
+        mta.wait_mail("alice")
+        c = Talk(mta).login()
+        c.ask("RETR 1", r"\+OK")
+        plain = "\n".join(c.lines())
+        head, body = plain.split("\n\n")
+        check(head.isascii(), head)
+        matches(r"(?s).*From: =\?utf-8\?\S+ <a@example.net>", head)
+        equal(body, "sch\u00f6n")
+        c.end()
+        c = Talk(mta, before=[("UTF8", r"\+OK"), ("STLS", "-ERR")]).login()
+        c.ask("TOP 1 0", r"\+OK")
+        matches("(?s).*Subject: Gr\u00fc\u00dfe aus K\u00f6ln", "\n".join(c.lines()))
+        c.end()
+
+
+def test_rfc2449_login_delay():
+    with FullInstance(pop3_login_delay="1h") as mta:
+        mta.start()
+        c = Talk(mta)
+        check("LOGIN-DELAY 3600" in c.capabilities())
+        c.login()
+        check("LOGIN-DELAY 3600" in c.capabilities())
+        c.end()
+        Talk(mta).login(r"-ERR \[LOGIN-DELAY\] ")
+        Talk(mta, "bob").login().end()
+
+
+def test_rfc1939_one_session_at_a_time():
+    with FullInstance(pop3_lock_session="yes") as mta:
+        mta.start()
+        first = Talk(mta).login()
+        Talk(mta).login(r"-ERR \[IN-USE\] ")
+        Talk(mta, "bob").login().end()
+        first.end()
+        Talk(mta).login().end()
+
+
+def test_uidl_formats():
+    """What another server's clients have seen stays."""
+    with Mail() as mail:
+        os.makedirs(mail.path + "/tmp")
+        os.makedirs(mail.path + "/cur")
+        mail.drop("cur/1262430736.M1.host:2,S")
+        p = connect(mail)
+        uid, validity = 1, int(p.uidl()[1][0].split()[1][8:], 16)
+        equal(p.uidl(1), b"+OK 1 %08x%08x" % (uid, validity))
+        p.quit()
+        for format, wanted in (
+                ("%v.%u", b"%d.%d" % (validity, uid)),
+                ("UID%u-%v", b"UID%d-%d" % (uid, validity)),
+                ("%f", b"1262430736.M1.host"),
+                ("nonsense", b"%08x%08x" % (uid, validity))):
+            p = Client(mail.raw(
+                program="pop3d",
+                options=("-o", "pop3_uidl_format=" + format))[0])
+            equal(p.uidl()[1], [b"1 " + wanted])
+            p.quit()
 
 
 if __name__ == "__main__":

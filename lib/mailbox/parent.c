@@ -121,20 +121,16 @@ static void leave_store(void)
 		all.lingerer = io_spawn("mailbox linger", linger, NULL);
 }
 
-static void run_session(struct stream *io, struct arena *arena,
-	const char *user, const char *mail, struct str tag)
+static void run_session(struct mailbox_login *login, const char *mail)
 {
-	struct mailbox_login login = { .io = io, .arena = arena,
-		.user = str_from(user), .tag = tag };
-
 	if (!use_store(mail)) {
-		io_text(io, all.service->unavailable);
-		if (!io_flush(io, span_s(ANSWER_S)))
-			log_debug("%s: %m", user);
+		io_text(login->io, all.service->unavailable);
+		if (!io_flush(login->io, span_s(ANSWER_S)))
+			log_debug("%.*s: %m", STR_ARG(login->user));
 		return;
 	}
-	login.store = all.store;
-	all.service->session(&login);
+	login->store = all.store;
+	all.service->session(login);
 	leave_store();
 }
 
@@ -168,8 +164,7 @@ static void serve_in_child(struct call *call, void *context)
 	struct msg_handover m;
 	struct arena *arena auto_arena = NULL;
 	struct connection self = { .fiber = io_self() };
-	struct stream *io;
-	struct str tag;
+	struct mailbox_login login;
 
 	if (!msg_handover_recv(call, &m, span_s(ANSWER_S)))
 		return;
@@ -178,11 +173,13 @@ static void serve_in_child(struct call *call, void *context)
 		return;
 	}
 	arena = arena_new(CEILING);
-	io = stream_open(arena, m.socket);
-	stream_give_input(io, m.input);
-	tag = arena_copy(arena, m.tag);
+	login = (struct mailbox_login){ .io = stream_open(arena, m.socket),
+		.arena = arena, .user = str_from(user->name),
+		.tag = arena_copy(arena, m.tag), .is_utf8 = m.utf8,
+		.language = arena_copy(arena, m.language) };
+	stream_give_input(login.io, m.input);
 	list_append(&all.connections, &self.link);
-	run_session(io, arena, user->name, user->mail, tag);
+	run_session(&login, user->mail);
 	list_remove(&self.link);
 }
 
@@ -559,13 +556,21 @@ struct extra {
 	struct io_event *ended;
 };
 
+static void run_alone(struct stream *io, struct arena *arena)
+{
+	struct mailbox_login login = { .io = io, .arena = arena,
+		.user = str_from(getenv("POSTHORN_USER")), .tag = STR_NONE,
+		.language = STR("") };
+
+	run_session(&login, getenv("POSTHORN_MAIL"));
+}
+
 static void run_extra(void *context)
 {
 	struct extra *extra = context;
 	struct arena *arena = arena_new(CEILING);
 
-	run_session(stream_open(arena, extra->fd), arena,
-		getenv("POSTHORN_USER"), getenv("POSTHORN_MAIL"), STR_NONE);
+	run_alone(stream_open(arena, extra->fd), arena);
 	arena_free(arena);
 	(*extra->left)--;
 	io_event_wake_all(extra->ended);
@@ -595,7 +600,7 @@ void mailbox_alone(const struct mailbox_service *service, struct stream *io,
 		extras[i] = (struct extra){ (int)i + 3, &left, &ended };
 		io_spawn("client", run_extra, &extras[i]);
 	}
-	run_session(io, arena, user, mail, STR_NONE);
+	run_alone(io, arena);
 	while (left > 0)
 		if (!io_event_wait(&ended, SPAN_FOREVER))
 			break;

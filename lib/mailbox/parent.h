@@ -29,6 +29,8 @@ struct mailbox_login {
 	struct arena *arena;
 	struct str user;
 	struct str tag; /* of the command that login left unanswered */
+	bool is_utf8;        /* POP3: UTF8 was said */
+	struct str language; /* POP3: of LANG, or empty */
 };
 
 struct mailbox_service {

@@ -84,7 +84,7 @@ class Mail:
             process.wait()
         shutil.rmtree(self.folder)
 
-    def raw(self, count=1, program="imapd"):
+    def raw(self, count=1, program="imapd", options=()):
         """Sockets of connections in one process."""
         pairs = [socket.socketpair() for i in range(count)]
         theirs = [pair[1].fileno() for pair in pairs]
@@ -100,7 +100,8 @@ class Mail:
         env = dict(os.environ, POSTHORN_USER="user", POSTHORN_MAIL=self.path,
                    POSTHORN_CLIENTS=str(count - 1))
         self.processes.append(subprocess.Popen(
-            [LIBEXEC + "/" + program, "-s", "-c", self.folder + "/conf"],
+            [LIBEXEC + "/" + program, "-s", "-c", self.folder + "/conf",
+             *options],
             env=env, preexec_fn=place,
             pass_fds=range(3, 3 + count - 1) if count > 1 else ()))
         for pair in pairs:
