@@ -53,6 +53,7 @@ struct request {
 	struct str encoding;
 	struct str verp; /* NONE: no VERP; empty: default_verp_delimiters */
 	uint64_t ret, notify, flags;
+	int64_t found_count; /* of recipients that -t found */
 	bool extract, dot_is_text;
 	bool has_interval; /* -q and a time: nothing to do */
 	struct buf recipients; /* lines for the drop */
@@ -93,8 +94,11 @@ static void add_found(void *context, struct str address)
 {
 	struct request *request = context;
 
-	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST)
-		fatal("too many recipients in the header");
+	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST ||
+		++request->found_count >
+			request->conf->extract_recipient_limit)
+		fatal("too many recipients in the header "
+		      "(extract_recipient_limit)");
 	maildrop_text_format(&request->recipients, MAILDROP_RECIPIENT,
 		address);
 }

@@ -145,8 +145,7 @@ static struct str find_macro(void *context, struct str name)
 
 	for (size_t i = 0; i < COUNT(values); i++)
 		if (str_is(name, values[i].name))
-			return str_is_none(values[i].value) ? STR("") :
-				values[i].value;
+			return footer_filtered(s, s->arena, values[i].value);
 	return STR_NONE;
 }
 

@@ -18,11 +18,15 @@ void check_resolve(struct session *s, struct str address,
 	resolve(server.router, arena, sender, whole, resolved);
 }
 
-/* Ours or one that we relay for, and the local-part does not route on. */
+/* Ours or one that we relay for, and the local-part does not route on (but for
+ * allow_untrusted_routing). */
 bool check_is_authorized(const struct resolved *resolved)
 {
 	unsigned classes = RESOLVE_FINAL | RESOLVE_RELAY;
-	unsigned never = RESOLVE_ROUTED | RESOLVE_ERROR | RESOLVE_FAIL;
+	unsigned never = RESOLVE_ERROR | RESOLVE_FAIL;
+
+	if (!server.conf->allow_untrusted_routing)
+		never |= RESOLVE_ROUTED;
 
 	return (resolved->flags & classes) && !(resolved->flags & never);
 }

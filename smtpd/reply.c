@@ -26,7 +26,9 @@ static struct status soften(const struct session *s, struct status status)
 static void send_status(struct session *s, struct status status)
 {
 	auto_buf struct buf out = { 0 };
+	auto_arena struct arena *arena = arena_new(0);
 
+	status = footer_apply(s, arena, status);
 	smtp_reply_format(&out, status, !(s->hidden & HIDE_ENHANCED));
 	io_write(s->io, buf_str(&out));
 }

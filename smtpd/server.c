@@ -87,7 +87,6 @@ static void consider_guards(void)
 		{ "smtpd_milter_maps", conf->smtpd_milter_maps },
 		{ "smtpd_proxy_filter", conf->smtpd_proxy_filter },
 		{ "smtpd_dns_reply_filter", conf->smtpd_dns_reply_filter },
-		{ "smtpd_reject_filter_maps", conf->smtpd_reject_filter_maps },
 		{ "smtpd_authorized_xclient_hosts",
 			conf->smtpd_authorized_xclient_hosts },
 		{ "smtpd_authorized_xforward_hosts",
@@ -150,6 +149,11 @@ static void open_matches(void)
 			conf->smtpd_discard_ehlo_keyword_address_maps);
 	server.logins = open_maps("smtpd_sender_login_maps",
 		conf->smtpd_sender_login_maps);
+	server.reject_filter = open_maps("smtpd_reject_filter_maps",
+		conf->smtpd_reject_filter_maps);
+	server.reject_footers = maps_open(server.arena, conf,
+		"smtpd_reject_footer_maps", conf->smtpd_reject_footer_maps,
+		MAPS_NO_SUBSTITUTION);
 	server.rbl_replies = open_maps("rbl_reply_maps", conf->rbl_reply_maps);
 	server.clientcerts = open_maps("relay_clientcerts",
 		conf->relay_clientcerts);

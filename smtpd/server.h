@@ -38,7 +38,7 @@ struct server {
 	struct match *mynetworks, *exempt, *bare_newline_exempt, *sasl_exempt;
 	struct match *noop_commands, *forbidden_commands, *mechanisms;
 	struct maps *command_filter, *discard_ehlo, *logins, *rbl_replies;
-	struct maps *clientcerts;
+	struct maps *clientcerts, *reject_filter, *reject_footers;
 	struct interfaces interfaces; /* inet_interfaces */
 
 	struct tls_server tls;

@@ -119,6 +119,13 @@ void explain_begin(struct session *s);
 
 /* Send it; class 4 and 5 count as errors. 421 and 521 end the session. */
 void reply(struct session *s, struct status status);
+/* footer.c: a refusal as smtpd_reject_filter_maps and smtpd_reject_footer(_maps)
+ * have it; text in the arena. Other statuses as they are. */
+/* What smtpd_expansion_filter does not allow becomes "_". */
+struct str footer_filtered(struct session *s, struct arena *arena,
+	struct str text);
+struct status footer_apply(struct session *s, struct arena *arena,
+	struct status status);
 /* The same, but it is no error of the client. */
 void reply_free(struct session *s, struct status status);
 /* Text lines of one reply of code 250 (EHLO, HELP), LF between them. */

@@ -165,6 +165,27 @@ def test_reports_of_what_would_happen():
         mta.wait_mail("alice")
 
 
+def test_recipients_from_the_header():
+    """extract_recipient_limit; and no original recipient when none is
+    wanted."""
+    with Instance(extract_recipient_limit="3",
+                  enable_original_recipient="no",
+                  virtual_alias_maps="inline:{carol@example.org="
+                  "alice@example.org}") as mta:
+        mta.virtual_mailboxes()
+        mta.start()
+        for count, status in ((3, 0), (4, None)):
+            done = mta.command(
+                "sendmail", "-t", check=False, input="To: %s\n\nx\n" %
+                ", ".join(["carol@example.org"] * count))
+            check(done.returncode == status if status == 0 else
+                  done.returncode != 0 and
+                  "extract_recipient_limit" in done.stderr, done.stderr)
+        text = mta.wait_mail("alice")[0].decode()
+        check("X-Original-To" not in text and "Delivered-To" in text, text)
+        mta.wait_log(r"to=<alice@example.org>, relay=")
+
+
 def test_the_log():
     with new() as mta:
         mta.start()

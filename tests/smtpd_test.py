@@ -42,6 +42,47 @@ def test_starttls():
                      r"TLSv1\.3 with cipher ")
 
 
+def test_what_a_refusal_says():
+    """Another text, a footer below it, and one that goes on in its line."""
+    with Instance(smtpd_reject_footer=r"For help: $client_address\\n($nothing)"
+                  .replace("\\\\", "\\"),
+                  smtpd_reject_filter_maps="pcre:{{/^554 5.7.1 (.*)/ "
+                  "550 5.7.1 No: $$1}, {/^503/ 250 fine}}",
+                  smtpd_reject_footer_maps="pcre:{{/^500/ "
+                  "\\c. Call <$$$$helo_name>}}") as mta:
+        mta.start()
+        with mta.raw() as client:
+            client.reply()
+            client.ask("EHLO c.example")
+            client.ask("MAIL FROM:<a@example.net>")
+            equal(client.ask("RCPT TO:<x@example.com>").splitlines(),
+                  ["250 2.1.5 Ok"])
+            equal(client.ask("FOO").splitlines(),
+                  ["500 5.5.2 Error: command not recognized. "
+                   "Call <c.example>"])
+            equal(client.ask("MAIL FROM").splitlines()[1:],
+                  ["503-5.5.1 For help: 127.0.0.1", "503 5.5.1 ()"])
+        mta.wait_log("smtpd_reject_footer: unknown macro name: nothing")
+        mta.wait_log("smtpd_reject_filter_maps: no reply of class 4 or 5")
+    with Instance(mynetworks="192.0.2.1", smtpd_expansion_filter="abc",
+                  relay_domains="example.net", allow_untrusted_routing="yes",
+                  smtpd_reject_footer="$helo_name",
+                  smtpd_reject_filter_maps="pcre:{{/^45(4.*)/ 55$$1 No}}",
+                  smtpd_client_connection_limit_exceptions="127.0.0.1",
+                  smtpd_client_connection_rate_limit="1") as mta:
+        mta.start()
+        for _ in range(3):  # it is exempt
+            with mta.raw() as client:
+                client.reply()
+                client.ask("EHLO abcd")
+                client.ask("MAIL FROM:<a@example.net>")
+                matches(r"^554-.*Relay access denied No\n554 .* abc_$",
+                        client.ask("RCPT TO:<x@example.com>"))
+                # allow_untrusted_routing
+                matches("^250", client.ask(
+                    "RCPT TO:<x%there.example@example.net>"))
+
+
 def tls_hello(mta, session=None, context=ANY):
     """A TLS connection after its second EHLO: by then the ticket is here."""
     sock = socket.create_connection(("127.0.0.1", mta.smtp_port), 30)

@@ -18,7 +18,8 @@ void trace_format(struct buf *out, const struct delivery *delivery,
 		mail_address_format(out, delivery->m.sender);
 		buf_text(out, ">\n");
 	}
-	if ((lines & TRACE_ORIGINAL_TO) && recipient->orig.len > 0)
+	if ((lines & TRACE_ORIGINAL_TO) && recipient->orig.len > 0 &&
+		delivery->conf->enable_original_recipient)
 		add(out, "X-Original-To: ", recipient->orig);
 	if (lines & TRACE_DELIVERED_TO)
 		add(out, "Delivered-To: ", recipient->address);

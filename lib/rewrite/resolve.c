@@ -243,6 +243,15 @@ static struct str without_dot(struct str domain)
 	return domain;
 }
 
+/* user@192.0.2.1 without brackets: as if it had them, or no address. */
+static bool is_numeric(struct job *j)
+{
+	struct network address;
+
+	return j->domain.len > 0 && j->domain.p[0] != '[' &&
+		network_parse_address(j->domain, &address);
+}
+
 /* Take local domains off until none is left or the local-part routes no
  * further; leaves out->recipient, domain and the class. */
 static void find_class(struct job *j)
@@ -261,7 +270,13 @@ static void find_class(struct job *j)
 			domain = conf->myhostname;
 		}
 		j->domain = without_dot(domain);
-		if (domain.len == 0 || local.len == 0 ||
+		if (conf->resolve_numeric_domain && is_numeric(j)) {
+			j->domain = arena_fmt(j->arena, "[%.*s]",
+				STR_ARG(j->domain));
+			out->recipient = address_join(j->arena, local,
+				j->domain);
+		}
+		if (domain.len == 0 || local.len == 0 || is_numeric(j) ||
 			(local.p[0] == '-' && !conf->allow_min_user)) {
 			out->flags = RESOLVE_ERROR;
 			return;

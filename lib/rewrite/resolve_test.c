@@ -37,6 +37,8 @@ static const char *const routed[] = { "compatibility_level=3.11",
 static const char *const star[] = { "compatibility_level=3.11",
 	"transport_maps=inline:{*=all:[hub]}", "mydestination=example.org",
 	NULL };
+static const char *const numeric[] = { "compatibility_level=3.11",
+	"resolve_numeric_domain=yes", "mydestination=example.org", NULL };
 static const char *const broken[] = { "compatibility_level=3.11",
 	"relay_domains=fail:x", "mydestination=example.org",
 	"transport_maps=fail:x", "local_recipient_maps=fail:x", NULL };
@@ -98,6 +100,10 @@ static const struct {
 		"5.1.3 Bad recipient address syntax", NULL, RESOLVE_ERROR },
 	{ plain, "", "-oQ%example.com@example.org", "error",
 		"5.1.3 Bad recipient address syntax", NULL, RESOLVE_ERROR },
+	{ plain, "", "joe@192.0.2.3", "error",
+		"5.1.3 Bad recipient address syntax", NULL, RESOLVE_ERROR },
+	{ numeric, "", "joe@192.0.2.3", "smtp", "[192.0.2.3]",
+		"joe@[192.0.2.3]", RESOLVE_DEFAULT },
 	/* relayhost and tables */
 	{ routed, "", "joe@example.com", "smtp", "null.example", NULL,
 		RESOLVE_DEFAULT },
