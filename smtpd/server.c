@@ -128,7 +128,9 @@ static void open_matches(void)
 
 	server.mynetworks = open_match("mynetworks", conf->mynetworks);
 	server.exempt = open_match("smtpd_client_event_limit_exceptions",
-		conf->smtpd_client_event_limit_exceptions);
+		conf_is_set(conf, STR("smtpd_client_event_limit_exceptions")) ?
+			conf->smtpd_client_event_limit_exceptions :
+			conf->smtpd_client_connection_limit_exceptions);
 	server.bare_newline_exempt =
 		open_match("smtpd_forbid_bare_newline_exclusions",
 			conf->smtpd_forbid_bare_newline_exclusions);
