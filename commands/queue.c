@@ -25,7 +25,7 @@
 static const struct command command = {
 	"posthorn queue",
 	"list|show|hold|release|delete|requeue|expire [selection] [--json] "
-	"[--dry-run] [id ...], or import directory",
+	"[--dry-run] [id ...], import directory, or export host:port",
 };
 
 /* ---- looking ---- */
@@ -248,6 +248,7 @@ static const struct verb {
 	{ "requeue", run_act, true },
 	{ "expire", run_act, true },
 	{ "import", queue_import, false },
+	{ "export", queue_export, false },
 };
 
 enum choice {

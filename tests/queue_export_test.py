@@ -1,0 +1,94 @@
+"""posthorn queue export: the queue goes to another server by SMTP, with its
+envelopes; what is refused there stays."""
+import json
+import re
+
+from instance import Instance, check, equal, main, matches, wait_for
+
+LONG = "x" * 70 + "\r\n"
+
+
+def new(**more):
+    rules = {"default_transport": "retry:4.4.1 try again",
+             "minimal_backoff_time": "1000s", "maximal_backoff_time": "1000s"}
+    rules.update(more)
+    return Instance(**rules)
+
+
+def send(mta, sender, recipients, text, options=()):
+    with mta.smtp() as client:
+        client.ehlo("client.example.net")
+        equal(client.mail(sender, list(options))[0], 250)
+        for address, words in recipients:
+            equal(client.rcpt(address, words)[0], 250)
+        equal(client.data(text)[0], 250)
+
+
+def fill(mta):
+    text = "Subject: %s\r\n\r\n.dot\r\n%s"
+    send(mta, "s@example.net",
+         [("r@example.com", ["NOTIFY=SUCCESS,DELAY",
+                             "ORCPT=rfc822;r+2Bx@example.com"]),
+          ("refused@example.com", [])], text % ("dsn", LONG),
+         ("RET=HDRS", "ENVID=e+2B1", "BODY=8BITMIME"))
+    send(mta, "", [("r@example.com", [])], text % ("null", LONG))
+    send(mta, "l@example.net", [("r@example.com", [])],
+         text % ("large", LONG * 2000))
+    wait_for(lambda: len([m for m in mta.queue_list()
+                          if m["queue_name"] == "deferred"]) == 3, "3")
+    mta.command("posthorn", "queue", "hold", "--from", "l@*")
+
+
+def by_sender(mta):
+    return {m["sender"]: m for m in mta.queue_list()}
+
+
+def test_export():
+    access = "inline:{{refused@example.com=550 5.1.1 not here}}"
+    with new() as ours, new(
+            smtpd_recipient_restrictions="check_recipient_access " + access +
+            ", permit_mynetworks, reject") as theirs:
+        theirs.start()
+        ours.start()
+        fill(ours)
+        where = "127.0.0.1:%d" % theirs.smtp_port
+        done = ours.command("posthorn", "queue", "export", where, check=False)
+        equal(done.returncode, 1)
+        matches("stop the mail system first", done.stderr)
+        ours.command("posthorn", "stop")
+        wait_for(lambda: not ours.pids(), "the end of all processes")
+        done = ours.command("posthorn", "queue", "export", "--dry-run",
+                            "--from", "l@*", where)
+        matches("1 message would be handed over, 0 kept", done.stderr)
+        done = ours.command("posthorn", "queue", "export", "--json", where,
+                            check=False)
+        equal(done.returncode, 1)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        equal(sorted((r["recipient"], r["done"]) for r in rows),
+              [("r@example.com", True)] * 3 + [("refused@example.com", False)])
+        check("not here" in str(rows))
+        matches("2 messages handed over, 1 kept", done.stderr)
+        # Here: what was refused. There: all else, as it was.
+        left = ours.queue_list()
+        equal([[r["address"] for r in m["recipients"]] for m in left],
+              [["refused@example.com"]])
+        wait_for(lambda: len([m for m in theirs.queue_list()
+                              if m["queue_name"] == "deferred"]) == 3, "3")
+        there = by_sender(theirs)
+        equal(sorted(there), ["MAILER-DAEMON", "l@example.net",
+                              "s@example.net"])
+        shown = theirs.command("postcat", "-q",
+                               there["s@example.net"]["queue_id"]).stdout
+        matches("(?s)dsn_envid=e[+]1\n.*dsn_ret=2\n.*encoding=8bit\n.*"
+                "orcpt=rfc822;r[+]2Bx@example.com\n.*notify=10\n", shown)
+        matches(r"\n\n\.dot\nx{70}\n", shown)
+        large = theirs.command("postcat", "-b", "-q",
+                               there["l@example.net"]["queue_id"]).stdout
+        equal(large.count("x" * 70 + "\n"), 2000)
+        check(not re.search("Subject: (null|large)", "".join(
+            ours.command("postcat", "-q", m["queue_id"]).stdout
+            for m in left)), "what was taken is not here")
+
+
+if __name__ == "__main__":
+    main(globals())
