@@ -53,7 +53,7 @@ def flow(bench, suite, sessions, messages, arrived, each=1, **how):
     return {"rate": units / seconds,
             "cpu": (suite.group.cpu_ms() - cpu) / units,
             "p50": said["p50"], "p99": said["p99"],
-            "resumed": said["resumed"]}
+            "client_cpu": said["cpu"], "resumed": said["resumed"]}
 
 
 def only(result, *names):
@@ -81,6 +81,17 @@ def maildir100k(bench, suite, sessions, sink):
     return maildir(bench, suite, sessions, sink, 100 * 1024)
 
 
+def connections(bench, suite, sessions, count, **how):
+    """The same connections without a message."""
+    cpu = suite.group.cpu_ms()
+    said = load(bench.build, suite.port, sessions, count, only_connect=True,
+                **how)
+    if said.get("sent") != count:
+        raise Missing("%d of %d connections" % (said.get("sent", 0), count))
+    return {"login_rate": said["rate"],
+            "login_cpu": (suite.group.cpu_ms() - cpu) / count}
+
+
 def tls(bench, suite, sessions, sink):
     """STARTTLS in, resumed, and out, on connections used again."""
     messages = bench.messages(suite)
@@ -89,7 +100,8 @@ def tls(bench, suite, sessions, sink):
                   domain=RELAY, tls="resumed")
     after = sink.counts()
     handshakes = after["handshakes"] - before["handshakes"]
-    return dict(only(result, *USUAL),
+    return dict(only(result, *USUAL, "client_cpu"),
+                **connections(bench, suite, sessions, messages, tls="resumed"),
                 resumed_in=100 * result["resumed"] / messages,
                 handshakes_out=handshakes / messages)
 
@@ -99,14 +111,10 @@ def submission(bench, suite, sessions, sink):
     the same without the message."""
     messages = bench.messages(suite) // 2
     result = only(flow(bench, suite, sessions, messages, sink.recipients,
-                       domain=RELAY, tls="full", login=True), *USUAL)
-    cpu = suite.group.cpu_ms()
-    said = load(bench.build, suite.port, sessions, messages, tls="full",
-                login=True, only_connect=True)
-    if said.get("sent") != messages:
-        raise Missing("%d of %d logins" % (said.get("sent", 0), messages))
-    return dict(result, login_rate=said["rate"],
-                login_cpu=(suite.group.cpu_ms() - cpu) / messages)
+                       domain=RELAY, tls="full", login=True), *USUAL,
+                  "client_cpu")
+    return dict(result, **connections(bench, suite, sessions, messages,
+                                      tls="full", login=True))
 
 
 def alias(bench, suite, sessions, sink):
