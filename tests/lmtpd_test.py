@@ -178,6 +178,7 @@ def test_rfc3461_parameters_and_the_report_of_success():
         c.end()
         equal(len(mta.alice()), 1)
         wait_for(lambda: "Action: delivered" in bob(mta), "the report")
+        mta.wait_empty()  # it lies there whole
         report = bob(mta)
         for wanted in (r"Original-Envelope-Id: QQ=1\n",
                        r"Original-Recipient: rfc822; ?al\+x@example.com\n",
@@ -186,7 +187,6 @@ def test_rfc3461_parameters_and_the_report_of_success():
             matches("(?s).*" + wanted, report)
         equal(report.count("Final-Recipient"), 1)
         equal(report.count("secret"), 1)  # his own copy
-        mta.wait_empty()
 
 
 def test_rfc3030_chunks():
