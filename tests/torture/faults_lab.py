@@ -25,6 +25,8 @@ LIVES = re.compile(
 
 
 UNHEARD = re.compile(r": (\w+): qmgr does not hear ")
+# What could be seen is taken back: a flush of its name failed.
+WITHDRAWN = " delivery is withdrawn: "
 
 
 class Module(ctypes.Structure):
@@ -421,6 +423,8 @@ class Lab:
             else:
                 self.remove(queue_id)
 
+        if WITHDRAWN in text:
+            self.excuse_all()
         for queue_id in UNHEARD.findall(text):  # its agent ended it alone
             self.excused.update(name for name, its in self.queue_ids.items()
                                 if its == queue_id)
