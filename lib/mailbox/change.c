@@ -15,9 +15,7 @@ enum {
 		IMAP_DRAFT,
 };
 
-/* Ends the transaction; memory follows the index in every case. */
-static enum mailbox_result finish(struct mailbox *mailbox,
-	struct index_txn *txn, bool ok)
+bool mailbox_commit(struct mailbox *mailbox, struct index_txn *txn, bool ok)
 {
 	ok = ok && index_mailbox_put(txn, str_from(mailbox->name),
 		&mailbox->row);
@@ -25,10 +23,16 @@ static enum mailbox_result finish(struct mailbox *mailbox,
 		index_abort(txn);
 	else
 		ok = index_commit(txn);
-	if (!ok) {
+	if (!ok)
 		mailbox_reload(mailbox);
+	return ok;
+}
+
+static enum mailbox_result finish(struct mailbox *mailbox,
+	struct index_txn *txn, bool ok)
+{
+	if (!mailbox_commit(mailbox, txn, ok))
 		return MAILBOX_TRY_LATER;
-	}
 	mailbox_store_soon(mailbox->store);
 	mailbox_changed(mailbox);
 	return MAILBOX_OK;

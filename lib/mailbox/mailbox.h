@@ -228,6 +228,10 @@ void mailbox_changed(struct mailbox *mailbox);
 /* The row and the messages as the index has them now; in a write
  * transaction they stay so until its end. */
 must_check bool mailbox_load(struct mailbox *mailbox, struct index_txn *txn);
+/* End a transaction, with the mailbox's row; ok: it is as it should be. Memory
+ * follows the index in every case. */
+must_check bool mailbox_commit(struct mailbox *mailbox,
+	struct index_txn *txn, bool ok);
 /* After a failed transaction memory is behind or ahead of the index. */
 void mailbox_reload(struct mailbox *mailbox);
 /* Add at the end of memory and to the transaction. */

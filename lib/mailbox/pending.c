@@ -78,16 +78,8 @@ bool mailbox_rename_pending(struct mailbox *mailbox)
 		mailbox->has_pending = false;
 	mailbox_stamp_own(mailbox, known);
 	mailbox->row.names++;
-	ok = ok && index_mailbox_put(txn, str_from(mailbox->name),
-		&mailbox->row);
-	if (!ok)
-		index_abort(txn);
-	else
-		ok = index_commit(txn);
-	if (!ok) {
-		mailbox_reload(mailbox);
+	if (!mailbox_commit(mailbox, txn, ok))
 		mailbox->has_pending = false; /* not again and again */
-	}
 	if (mailbox->garbage > GARBAGE_MOST &&
 		mailbox->garbage > mailbox->count / 2)
 		mailbox_uids_write(mailbox);
