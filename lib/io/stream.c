@@ -588,11 +588,14 @@ static bool fill(struct stream *stream, struct wait *wait)
 		if (!stream->drained)
 			continue;
 		input_release(stream);
-		if (!io_wait_again(stream->in, POLLIN,
+		if (io_wait_again(stream->in, POLLIN,
 			    wait_left(stream, wait)))
-			return errno == ETIMEDOUT || errno == ECANCELED ?
-				false :
-				fail(stream, errno);
+			continue;
+		/* The news that octets are there may have come in the same
+		 * moment, and would not come again. */
+		stream->drained = false;
+		return errno == ETIMEDOUT || errno == ECANCELED ?
+			false : fail(stream, errno);
 	}
 }
 
