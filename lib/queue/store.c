@@ -282,11 +282,17 @@ static void drop_large_later(struct seen *seen, uint64_t serial)
 	seen->large[seen->large_count++] = serial;
 }
 
-/* For sure: another error is no answer. */
-static bool is_absent(struct store *store, enum queue_name queue,
-	struct str id)
+/* For sure: another error is no answer. What is released while we look goes
+ * from hold to deferred. */
+static bool has_no_file(struct store *store, struct str id)
 {
-	return !spool_has(store->disk, queue, id) && errno == ENOENT;
+	static const enum queue_name queues[] = { QUEUE_DEFERRED, QUEUE_HOLD,
+		QUEUE_CORRUPT, QUEUE_DEFERRED };
+
+	for (size_t i = 0; i < COUNT(queues); i++)
+		if (spool_has(store->disk, queues[i], id) || errno != ENOENT)
+			return false;
+	return true;
 }
 
 /* A message that is over, and that no file has, needs its content no more: a
@@ -295,7 +301,7 @@ static void drop_left_content(struct store *store, struct arena *arena,
 	struct seen *seen, const struct message_head *head, struct str front)
 {
 	struct stored *stored;
-	struct str body, id;
+	struct str body;
 
 	if (!head->large_octets || message_octets(head) > front.len)
 		return;
@@ -305,10 +311,7 @@ static void drop_left_content(struct store *store, struct arena *arena,
 	if (!message_body_is_intact(head, body) ||
 		!take_body(arena, stored, body))
 		return;
-	id = stored->envelope.queue_id;
-	if (is_absent(store, QUEUE_DEFERRED, id) &&
-		is_absent(store, QUEUE_HOLD, id) &&
-		is_absent(store, QUEUE_CORRUPT, id))
+	if (has_no_file(store, stored->envelope.queue_id))
 		drop_large_later(seen, head->serial);
 }
 
