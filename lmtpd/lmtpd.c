@@ -57,7 +57,7 @@ static const struct verb {
 
 static void prepare(const struct conf *conf)
 {
-	struct arena *arena = arena_new(0); /* of the process */
+	struct arena *arena = server.arena = arena_new(0);
 
 	server.networks = match_open(arena, conf, "mynetworks",
 		conf->mynetworks);

@@ -78,6 +78,7 @@ struct session {
 
 /* What the process knows before it serves. */
 struct server {
+	struct arena *arena; /* of the process */
 	struct match *networks; /* who may hand in mail over the network */
 	struct match *proxies;  /* who may say XCLIENT */
 	struct tls_server tls;
