@@ -252,7 +252,7 @@ static struct answer run_append(struct session *s, struct str args,
 					BAD_("No such message");
 	result = mailbox_open(s->store, append->name, &mailbox);
 	if (result == MAILBOX_NONEXISTENT)
-		return mailbox_name_is_good(append->name) ?
+		return mailbox_name_is_good(s->store, append->name) ?
 			NO_("[TRYCREATE] Mailbox does not exist") :
 			answer_of(MAILBOX_CANNOT, NULL);
 	if (result != MAILBOX_OK)

@@ -61,7 +61,7 @@ static struct answer copy(struct session *s, struct str args, bool move)
 	limit_uids(s, &uids, &count);
 	result = mailbox_open(s->store, name, &to);
 	if (result == MAILBOX_NONEXISTENT)
-		return mailbox_name_is_good(name) ?
+		return mailbox_name_is_good(s->store, name) ?
 			NO_("[TRYCREATE] Mailbox does not exist") :
 			answer_of(MAILBOX_CANNOT, NULL);
 	if (result != MAILBOX_OK)

@@ -15,18 +15,20 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "mailbox/parent.h"
 #include "session.h"
 
-static const enum param params[] = { PARAMS_END };
+static const enum param params[] = { imap_namespace_prefix,
+	imap_namespace_separator, mailbox_layout, PARAMS_END };
 
-/* With -s a test may have a smaller one. */
-static uint32_t message_limit = IMAP_MESSAGE_LIMIT;
+/* Set in prepare; with -s a test may have a smaller limit. */
+static struct session_conf sessions = SESSION_USUAL;
 
 static void run(struct mailbox_login *login)
 {
 	session_run(login->store, login->io, login->arena, login->user,
-		login->tag, message_limit);
+		login->tag, &sessions);
 }
 
 static const struct mailbox_service imap = {
@@ -34,6 +36,17 @@ static const struct mailbox_service imap = {
 	.session = run,
 	.unavailable = "* BYE [UNAVAILABLE] Mail cannot be opened now\r\n",
 };
+
+static void prepare(const struct conf *conf)
+{
+	const char *why;
+
+	mailbox_parent_prepare(conf);
+	if (!mailbox_namespace_make(conf->imap_namespace_prefix,
+		conf->imap_namespace_separator, &sessions.ns, &why))
+		log_fatal("imap_namespace_prefix, imap_namespace_separator: "
+			"%s", why);
+}
 
 static void start(const struct conf *conf)
 {
@@ -45,10 +58,9 @@ static void alone(const struct conf *conf, struct client *client)
 {
 	const char *limit = getenv("POSTHORN_MESSAGE_LIMIT");
 
-	(void)conf;
 	if (limit && atoi(limit) > 0)
-		message_limit = (uint32_t)atoi(limit);
-	mailbox_alone(&imap, client->io, client->arena);
+		sessions.limit = (uint32_t)atoi(limit);
+	mailbox_alone(&imap, conf, client->io, client->arena);
 }
 
 static void finish(const struct conf *conf)
@@ -63,6 +75,7 @@ static const struct service imapd = {
 	.profile = PROFILE_ACCESS,
 	.calls = "",
 	.params = params,
+	.prepare = prepare,
 	.start = start,
 	.session = alone,
 	.serve = mailbox_parent_serve,

@@ -40,7 +40,8 @@ static const struct {
 
 /* A name that may be told. */
 struct candidate {
-	struct str name;
+	struct str name;  /* as it is shown, in modified UTF-7 */
+	struct str inner; /* in the store, if it exists */
 	bool exists, is_subscribed;
 	struct str use;
 };
@@ -48,6 +49,7 @@ struct candidate {
 struct listing {
 	unsigned options, status_items;
 	struct metadata_query metadata;
+	char separator;
 	struct str reference;
 	struct str patterns[PATTERNS_MOST];
 	size_t pattern_count;
@@ -141,7 +143,8 @@ static bool take_patterns(struct session *s, struct str *in,
 
 /* ---- what matches ---- */
 
-static bool matches(struct str pattern, struct str name, unsigned *steps)
+static bool matches(struct str pattern, struct str name, char separator,
+	unsigned *steps)
 {
 	while (pattern.len > 0) {
 		char c = pattern.p[0];
@@ -151,10 +154,11 @@ static bool matches(struct str pattern, struct str name, unsigned *steps)
 		if (c == '*' || c == '%') {
 			pattern = str_skip(pattern, 1);
 			for (size_t i = 0; i <= name.len; i++) {
-				if (matches(pattern, str_skip(name, i), steps))
+				if (matches(pattern, str_skip(name, i),
+					separator, steps))
 					return true;
 				if (c == '%' && i < name.len &&
-					name.p[i] == '.')
+					name.p[i] == separator)
 					return false;
 			}
 			return false;
@@ -170,7 +174,7 @@ static bool matches(struct str pattern, struct str name, unsigned *steps)
 /* Compared as it is on the wire: a pattern is no whole name in UTF-7. */
 static bool is_wanted(struct session *s, struct listing *list, struct str name)
 {
-	struct str wire = name_on_wire(s, name);
+	struct str wire = shown_on_wire(s, name);
 
 	for (size_t i = 0; i < list->pattern_count; i++) {
 		struct str pattern = arena_join(s->command, list->reference,
@@ -181,7 +185,7 @@ static bool is_wanted(struct session *s, struct listing *list, struct str name)
 			continue; /* RFC 5258 3 */
 		if (str_is(name, "INBOX") && str_is_nocase(pattern, "INBOX"))
 			return true;
-		if (matches(pattern, wire, &steps))
+		if (matches(pattern, wire, s->ns->separator, &steps))
 			return true;
 	}
 	return false;
@@ -220,6 +224,8 @@ static void join_same(struct listing *list)
 			list->items[kept++] = *c;
 			continue;
 		}
+		if (c->exists)
+			last->inner = c->inner;
 		last->exists = last->exists || c->exists;
 		last->is_subscribed = last->is_subscribed || c->is_subscribed;
 		if (c->use.len)
@@ -237,7 +243,7 @@ static void add_parents(struct session *s, struct listing *list)
 		struct str name = list->items[n].name;
 
 		for (size_t i = 1; i < name.len; i++)
-			if (name.p[i] == '.')
+			if (name.p[i] == s->ns->separator)
 				add(s, list, (struct candidate){
 					.name = str_first(name, i) });
 	}
@@ -256,12 +262,16 @@ static enum mailbox_result read_names(struct session *s, struct listing *list)
 			&subscribed);
 	if (result != MAILBOX_OK)
 		return result;
+	list->separator = s->ns->separator;
 	special_read(s, &all, &special);
 	for (size_t i = 0; i < all.count; i++)
-		add(s, list, (struct candidate){ .name = all.names[i],
+		add(s, list, (struct candidate){
+			.name = name_shown(s, all.names[i]),
+			.inner = all.names[i],
 			.exists = true, .use = special_find(&special, i) });
 	for (size_t i = 0; i < subscribed.count; i++)
-		add(s, list, (struct candidate){ .name = subscribed.names[i],
+		add(s, list, (struct candidate){
+			.name = name_shown(s, subscribed.names[i]),
 			.is_subscribed = true });
 	join_same(list);
 	add_parents(s, list);
@@ -288,7 +298,7 @@ static size_t first_below(const struct listing *list, size_t i)
 
 		if (!str_starts(below, name))
 			return list->count;
-		if (below.p[name.len] == '.')
+		if (below.p[name.len] == list->separator)
 			return i;
 	}
 	return i;
@@ -298,7 +308,8 @@ static bool is_below(const struct listing *list, size_t i, size_t at)
 {
 	return at < list->count &&
 		str_starts(list->items[at].name, list->items[i].name) &&
-		list->items[at].name.p[list->items[i].name.len] == '.';
+		list->items[at].name.p[list->items[i].name.len] ==
+			list->separator;
 }
 
 static bool has_children(const struct listing *list, size_t i)
@@ -368,8 +379,8 @@ static void tell(struct session *s, struct listing *list, size_t i,
 
 	buf_fmt(&out, "* %s (", list->is_lsub ? "LSUB" : "LIST");
 	add_attributes(list, i, &out);
-	buf_text(&out, ") \".\" ");
-	name_format(s, &out, c->name);
+	buf_fmt(&out, ") \"%c\" ", s->ns->separator);
+	shown_format(s, &out, c->name);
 	if (child_info)
 		add_child_info(list, &out);
 	if (list->old.len > 0)
@@ -377,9 +388,9 @@ static void tell(struct session *s, struct listing *list, size_t i,
 	buf_text(&out, "\r\n");
 	io_write(s->io, buf_str(&out));
 	if ((list->options & RETURN_METADATA) && c->exists)
-		metadata_tell(s, c->name, &list->metadata);
+		metadata_tell(s, c->inner, &list->metadata);
 	if ((list->options & RETURN_STATUS) && c->exists &&
-		status_tell(s, c->name, list->status_items) ==
+		status_tell(s, c->inner, list->status_items) ==
 			MAILBOX_TRY_LATER)
 		io_text(s->io, "* NO A mailbox cannot be read\r\n");
 }
@@ -425,7 +436,8 @@ struct answer verb_list(struct session *s, struct str args)
 		!take_return_options(s, &args, &list))
 		return BAD_SYNTAX;
 	if (!(list.options & EXTENDED) && list.patterns[0].len == 0) {
-		io_text(s->io, "* LIST (\\Noselect) \".\" \"\"\r\n");
+		io_fmt(s->io, "* LIST (\\Noselect) \"%c\" \"\"\r\n",
+			s->ns->separator);
 		return OK_("List completed");
 	}
 	result = read_names(s, &list);
@@ -440,6 +452,7 @@ void list_tell(struct session *s, struct str name)
 
 	if (read_names(s, &list) != MAILBOX_OK)
 		return;
+	name = name_shown(s, name);
 	for (size_t i = 0; i < list.count; i++)
 		if (str_eq(list.items[i].name, name))
 			tell(s, &list, i, false);
@@ -452,6 +465,7 @@ void list_tell_event(struct session *s, struct str name, struct str old)
 
 	if (read_names(s, &list) != MAILBOX_OK)
 		return;
+	name = name_shown(s, name);
 	add(s, &list, (struct candidate){ .name = name });
 	join_same(&list);
 	for (size_t i = 0; i < list.count; i++)

@@ -1,5 +1,5 @@
 /*
- * posthorn-mailbox - "posthorn mailbox verify|rebuild directory": is what the
+ * posthorn-mailbox - "posthorn mailbox verify|rebuild location": is what the
  * index of a user's mail says true; and the index made anew.
  *
  * As root it becomes the owner of the mail before it looks at anything in it.
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -20,7 +21,13 @@
 #include "service/command.h"
 
 static const struct command command = { "posthorn mailbox",
-	"verify|quick-verify|rebuild directory" };
+	"verify|quick-verify|rebuild directory[:LAYOUT=layout]" };
+
+/* What the command line says, taken apart. */
+struct place {
+	const char *location; /* with the layout */
+	const char *path;
+};
 
 /* A line on the terminal that is written over again. */
 struct progress {
@@ -74,13 +81,13 @@ static struct mailbox_names names_of(struct mailbox_store *store,
 	return names;
 }
 
-static int verify(const char *path, bool deep)
+static int verify(const struct place *place, bool deep)
 {
 	struct arena *arena = arena_new(0);
 	struct progress progress = { .is_on = isatty(2) };
 	struct mailbox_verify v = { .tell = on_problem, .deep = deep,
 		.progress = on_progress, .context = &progress };
-	struct mailbox_store *store = mailbox_store_open(path);
+	struct mailbox_store *store = mailbox_store_open(place->location);
 	struct mailbox_names names;
 
 	if (!store)
@@ -91,8 +98,8 @@ static int verify(const char *path, bool deep)
 			log_fatal("%.*s: cannot be read",
 				STR_ARG(names.names[i]));
 	clear(&progress);
-	printf("%s: %zu mailboxes, %zu inconsistencies", path, names.count,
-		v.problems);
+	printf("%s: %zu mailboxes, %zu inconsistencies", place->path,
+		names.count, v.problems);
 	if (v.untaken > 0)
 		printf(" (%zu messages are not in the search index yet)",
 			v.untaken);
@@ -101,14 +108,14 @@ static int verify(const char *path, bool deep)
 	return v.problems > 0;
 }
 
-static int run_verify(const char *path)
+static int run_verify(const struct place *place)
 {
-	return verify(path, true);
+	return verify(place, true);
 }
 
-static int run_quick_verify(const char *path)
+static int run_quick_verify(const struct place *place)
 {
-	return verify(path, false);
+	return verify(place, false);
 }
 
 /* Nobody may have it open: whoever has holds a lock on the boot file. */
@@ -155,7 +162,7 @@ static void index_mailbox(struct mailbox_store *store, struct str name,
 	arena_free(arena);
 }
 
-static int run_rebuild(const char *path)
+static int run_rebuild(const struct place *place)
 {
 	struct arena *arena = arena_new(0);
 	struct progress progress = { .is_on = isatty(2) };
@@ -163,8 +170,8 @@ static int run_rebuild(const char *path)
 	struct mailbox_names names;
 	size_t messages = 0;
 
-	remove_index(path);
-	store = mailbox_store_open(path);
+	remove_index(place->path);
+	store = mailbox_store_open(place->location);
 	if (!store)
 		return 1;
 	names = names_of(store, arena);
@@ -172,7 +179,7 @@ static int run_rebuild(const char *path)
 		index_mailbox(store, names.names[i], &progress, &messages);
 	clear(&progress);
 	mailbox_store_close(store);
-	printf("%s: %zu mailboxes, %zu messages\n", path, names.count,
+	printf("%s: %zu mailboxes, %zu messages\n", place->path, names.count,
 		messages);
 	return 0;
 }
@@ -194,15 +201,46 @@ static void become_owner(const char *path)
 
 static const struct {
 	const char *name;
-	int (*run)(const char *path);
+	int (*run)(const struct place *place);
 } verbs[] = {
 	{ "verify", run_verify },
 	{ "quick-verify", run_quick_verify },
 	{ "rebuild", run_rebuild },
 };
 
+/* mailbox_layout of main.cf, if there is one that may be read. */
+static struct str usual_layout(struct arena *arena)
+{
+	const char *folder = getenv("MAIL_CONFIG");
+	struct str file = arena_fmt(arena, "%s/main.cf", folder && *folder ?
+		folder : CONFIG_DIRECTORY);
+
+	if (access(file.p, R_OK) < 0)
+		return STR("maildir++");
+	return command_conf(arena, NULL)->mailbox_layout;
+}
+
+static struct place place_of(struct arena *arena, const char *location)
+{
+	const struct mailbox_layout *layout, *other =
+		layout_find(usual_layout(arena));
+	struct str path;
+
+	if (!layout_of_location(str_from(location), other, &path, &layout))
+		log_fatal("%s: the layout is neither maildir++ nor fs",
+			location);
+	return (struct place){
+		.path = arena_cstr(arena, path),
+		.location = arena_fmt(arena, "%.*s:LAYOUT=%s", STR_ARG(path),
+			layout->name).p,
+	};
+}
+
 int main(int argc, char **argv)
 {
+	struct arena *arena = arena_new(0);
+	struct place place;
+
 	command_begin(&command, argc, argv);
 	if (argc != 3)
 		command_usage(&command);
@@ -210,8 +248,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < COUNT(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;
-		become_owner(argv[2]);
-		return verbs[i].run(argv[2]);
+		place = place_of(arena, argv[2]);
+		become_owner(place.path);
+		return verbs[i].run(&place);
 	}
 	command_usage(&command);
 }

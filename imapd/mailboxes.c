@@ -128,7 +128,7 @@ struct answer verb_unsubscribe(struct session *s, struct str args)
 
 	if (!name_take(s, &args, &name) || args.len > 0)
 		return BAD_SYNTAX;
-	if (!mailbox_name_is_good(name))
+	if (!mailbox_name_is_good(s->store, name))
 		return answer_of(MAILBOX_CANNOT, NULL);
 	return subscribe(s, name, false, "Unsubscribe completed");
 }

@@ -67,20 +67,22 @@ static bool is_wanted(const struct notify *n, struct str name,
 
 /* ---- names ---- */
 
-static struct str parent_of(struct str name)
+/* Empty: none; INBOX, if all others are shown below it. */
+static struct str parent_of(const struct session *s, struct str name)
 {
-	size_t dot = name.len;
+	size_t dot = str_rfind_char(name, '.');
 
-	while (dot > 0 && name.p[dot - 1] != '.')
-		dot--;
-	return str_first(name, dot ? dot - 1 : 0);
+	if (dot != SIZE_MAX)
+		return str_first(name, dot);
+	return mailbox_namespace_is_below_inbox(s->ns) &&
+		!str_is(name, "INBOX") ? STR("INBOX") : STR("");
 }
 
 /* The mailbox and its parent are affected. */
 static void tell_name(struct notify *n, struct str name)
 {
 	const struct mailbox_names *subscribed = &n->others.subscribed;
-	struct str parent = parent_of(name);
+	struct str parent = parent_of(n->s, name);
 
 	if (is_wanted(n, name, subscribed, IMAP_MAILBOX_NAME))
 		list_tell_event(n->s, name, STR_NONE);

@@ -9,8 +9,10 @@ enum {
 
 /* ---- what is wanted ---- */
 
-static bool is_in_group(const struct imap_event_group *group,
-	struct str name, bool is_subscribed)
+/* name: as it is shown, as are those of groups. */
+static bool is_in_group(const struct session *s,
+	const struct imap_event_group *group, struct str name,
+	bool is_subscribed)
 {
 	switch (group->filter) {
 	case IMAP_FILTER_SELECTED:
@@ -31,7 +33,7 @@ static bool is_in_group(const struct imap_event_group *group,
 		if (str_eq(name, group->names[i]) ||
 			(group->filter == IMAP_FILTER_SUBTREE &&
 				str_take_prefix(&rest, group->names[i]) &&
-				str_starts(rest, STR("."))))
+				str_take_char(&rest, s->ns->separator)))
 			return true;
 	}
 	return false;
@@ -42,8 +44,10 @@ unsigned notify_wanted(const struct notify *n, struct str name,
 {
 	unsigned events = 0;
 
+	name = name_shown(n->s, name);
 	for (size_t i = 0; i < n->asked.count; i++)
-		if (is_in_group(&n->asked.groups[i], name, is_subscribed))
+		if (is_in_group(n->s, &n->asked.groups[i], name,
+			is_subscribed))
 			events |= n->asked.groups[i].events;
 	return events;
 }
@@ -236,7 +240,7 @@ void notify_end(struct session *s)
 
 /* ---- the command ---- */
 
-/* Names in groups are as inside from here on. */
+/* Names in groups are as they are shown, in modified UTF-7. */
 static void take_names(struct notify *n)
 {
 	struct session *s = n->s;
@@ -246,7 +250,7 @@ static void take_names(struct notify *n)
 
 		for (size_t k = 0; k < group->count; k++)
 			group->names[k] = arena_copy(n->arena,
-				mailbox_name_of(name_of_wire(s,
+				mailbox_name_of(name_shown_of_wire(s,
 					group->names[k])));
 	}
 }

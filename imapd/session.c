@@ -176,11 +176,12 @@ void session_wake(struct session *s)
 }
 
 void session_run(struct mailbox_store *store, struct stream *io,
-	struct arena *arena, struct str user, struct str tag, uint32_t limit)
+	struct arena *arena, struct str user, struct str tag,
+	const struct session_conf *conf)
 {
 	struct session s = { .store = store, .io = io, .arena = arena,
 		.command = arena_child(arena), .user = user,
-		.stage = AUTHENTICATED, .limit = limit };
+		.stage = AUTHENTICATED, .limit = conf->limit, .ns = &conf->ns };
 	struct str command;
 	enum input input = INPUT_COMMAND;
 

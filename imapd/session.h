@@ -9,6 +9,7 @@
 #include "imap/take.h"
 #include "io/fiber.h"
 #include "io/stream.h"
+#include "mailbox/namespace.h"
 #include "mailbox/store.h"
 #include "mailbox/view.h"
 
@@ -36,7 +37,16 @@ struct answer {
 	struct str text;
 };
 
+/* What main.cf says to every connection. */
+struct session_conf {
+	uint32_t limit; /* messages that one command may work on */
+	struct mailbox_namespace ns;
+};
+
+#define SESSION_USUAL { IMAP_MESSAGE_LIMIT, { STR(""), '.' } }
+
 struct session {
+	const struct mailbox_namespace *ns;
 	struct mailbox_store *store;
 	struct stream *io;
 	struct arena *arena;   /* until the end of the connection */
@@ -76,12 +86,11 @@ struct session {
 
 /*
  * Serve until LOGOUT, the end of input or a timeout. tag: of the command that
- * login left unanswered, NONE: greet with PREAUTH. limit: how many messages
- * one command may work on (IMAP_MESSAGE_LIMIT).
+ * login left unanswered, NONE: greet with PREAUTH.
  */
 void session_run(struct mailbox_store *store, struct stream *io,
 	struct arena *arena, struct str user, struct str tag,
-	uint32_t limit);
+	const struct session_conf *conf);
 
 /* Somebody has news for it. */
 void session_wake(struct session *s);
@@ -157,11 +166,15 @@ void write_crlf(struct session *s, struct str text, uint64_t from,
 
 /* ---- name.c ---- */
 
-/* A mailbox's name, as it is inside: in modified UTF-7. */
+/* A mailbox's name, as it is inside: in modified UTF-7; without prefix and
+ * separator of the namespace. */
 struct str name_of_wire(struct session *s, struct str wire);
+/* In modified UTF-7, but with those: as LIST and patterns know it. */
+struct str name_shown_of_wire(struct session *s, struct str wire);
+struct str name_shown(struct session *s, struct str name);
+struct str shown_on_wire(struct session *s, struct str shown);
+void shown_format(struct session *s, struct buf *out, struct str shown);
 must_check bool name_take(struct session *s, struct str *in, struct str *name);
-/* In UTF-8 if the client wants it. */
-struct str name_on_wire(struct session *s, struct str name);
 void name_format(struct session *s, struct buf *out, struct str name);
 
 /* ---- special.c ---- */

@@ -12,8 +12,10 @@ static const struct service imapd = { .name = "imapd", .calls = "" };
 
 static void run_client(struct client *client, void *context)
 {
+	static const struct session_conf conf = SESSION_USUAL;
+
 	session_run(context, client->io, client->arena, STR("joe"), STR_NONE,
-		IMAP_MESSAGE_LIMIT);
+		&conf);
 }
 
 static void run(void *context)

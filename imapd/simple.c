@@ -128,6 +128,7 @@ struct answer verb_enable(struct session *s, struct str args)
 struct answer verb_namespace(struct session *s, struct str args)
 {
 	(void)args;
-	io_text(s->io, "* NAMESPACE ((\"\" \".\")) NIL NIL\r\n");
+	io_fmt(s->io, "* NAMESPACE ((\"%.*s\" \"%c\")) NIL NIL\r\n",
+		STR_ARG(s->ns->prefix), s->ns->separator);
 	return OK_("Namespace completed");
 }

@@ -117,8 +117,10 @@ static void for_all(size_t most)
 
 static void run_client(struct client *client, void *context)
 {
+	static const struct session_conf conf = SESSION_USUAL;
+
 	session_run(context, client->io, client->arena, STR("joe"), STR_NONE,
-		IMAP_MESSAGE_LIMIT);
+		&conf);
 }
 
 static void play(void *context)

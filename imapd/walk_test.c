@@ -331,8 +331,10 @@ static void say_one(void)
 
 static void run_client(struct client *client, void *context)
 {
+	static const struct session_conf conf = SESSION_USUAL;
+
 	session_run(context, client->io, client->arena, STR("joe"), STR_NONE,
-		IMAP_MESSAGE_LIMIT);
+		&conf);
 }
 
 static unsigned long number(const char *name, unsigned long otherwise)

@@ -14,7 +14,8 @@
 #include "mailbox/parent.h"
 #include "session.h"
 
-static const enum param params[] = { pop3_language, pop3_lock_session,
+static const enum param params[] = { mailbox_layout, pop3_language,
+	pop3_lock_session,
 	pop3_login_delay, pop3_uidl_format, PARAMS_END };
 
 static const struct mailbox_service pop3 = {
@@ -25,6 +26,7 @@ static const struct mailbox_service pop3 = {
 
 static void prepare(const struct conf *conf)
 {
+	mailbox_parent_prepare(conf);
 	session_prepare(conf);
 }
 
@@ -36,8 +38,7 @@ static void start(const struct conf *conf)
 
 static void alone(const struct conf *conf, struct client *client)
 {
-	(void)conf;
-	mailbox_alone(&pop3, client->io, client->arena);
+	mailbox_alone(&pop3, conf, client->io, client->arena);
 }
 
 static void finish(const struct conf *conf)

@@ -104,13 +104,15 @@ class Dovecot:
     packages = ("dovecot-core", "dovecot-imapd", "libstemmer0d",
                 "libexttextcat-2.0-0", "liblua5.3-0")
 
-    def __init__(self, mail):
+    def __init__(self, mail, layout=""):
         conf = mail.folder + "/dovecot.conf"
         with open(conf, "w") as out:
-            out.write("mail_location = maildir:%s\nbase_dir = %s/run\n"
+            out.write("mail_location = maildir:%s%s\nbase_dir = %s/run\n"
                       "state_dir = %s/state\nlog_path = %s/dovecot.log\n"
-                      "ssl = no\nfirst_valid_uid = 1\n" % (
-                          (mail.path,) + (mail.folder,) * 3))
+                      "ssl = no\nfirst_valid_uid = 1\n"
+                      # It sees no second change within a second there.
+                      "mailbox_list_index = no\n" % (
+                          (mail.path, layout) + (mail.folder,) * 3))
         self.log = mail.folder + "/dovecot.log"
         self.process = subprocess.Popen(
             ["/usr/lib/dovecot/imap", "-c", conf], stdin=subprocess.PIPE,
@@ -191,6 +193,63 @@ def dovecot_beside():
         wait_for(lambda: uids(c) == d.uids(), "the same messages")
         equal(len(uids(c)), 12)
         equal(len(set(subjects(c))), 12)
+        mail.processes.remove(d.process)
+        d.process.stdin.close()
+        d.process.wait(30)
+        mail.end(c)
+
+
+def test_dovecot_beside_in_a_tree():
+    """LAYOUT=fs: names, messages and subscriptions of both."""
+    lay_over_usr(*Dovecot.packages, found="/usr/lib/dovecot/imap")
+    as_vmail(dovecot_beside_in_a_tree)
+
+
+def names(text):
+    return sorted(re.findall(r'\* (?:LIST|LSUB) \((?!.*Noselect).*\) "/" '
+                             r'(.*?)\r?$', text, re.M))
+
+
+def dovecot_beside_in_a_tree():
+    with Mail("mailbox_layout = fs\nimap_namespace_separator = /\n") as mail:
+        c = mail.connect()
+        c.create("ours/deep/x.y")
+        c.subscribe("ours/deep/x.y")
+        c.append("ours/deep/x.y", r"(\Flagged)", None, text("one").encode())
+        c.select("ours/deep/x.y")
+        validity = c.response("UIDVALIDITY")[1][0].decode()
+        d = Dovecot(mail, ":LAYOUT=fs")
+        equal(names(d.ask('LIST "" *')), ["INBOX", "ours/deep/x.y"])
+        equal(names(d.ask('LSUB "" *')), ["ours/deep/x.y"])
+        check("UIDVALIDITY %s]" % validity in d.ask("SELECT ours/deep/x.y"))
+        check(r"\Flagged" in d.ask("FETCH 1 (FLAGS)"))
+        d.ask("CREATE theirs/a")
+        d.ask("CREATE ours")
+        d.ask("SUBSCRIBE theirs/a")
+        d.ask("COPY 1 theirs/a")
+        d.ask(r"STORE 1 +FLAGS (\Answered)")
+        wait_for(lambda: r"\Answered" in flags(c, "1"), "dovecot's flag")
+        equal(sorted(line.decode().split('"/" ')[1]
+                     for line in c.list('""', "*")[1]),
+              ["INBOX", "ours", "ours/deep", "ours/deep/x.y", "theirs",
+               "theirs/a"])
+        equal(sorted(line.decode().split('"/" ')[1]
+                     for line in c.lsub('""', "*")[1]),
+              ["ours/deep/x.y", "theirs/a"])
+        c.select("theirs/a")
+        equal(subjects(c), ["one"])
+        equal(c.rename("ours", "moved/on")[0], "OK")
+        equal(c.unsubscribe("ours/deep/x.y")[0], "OK")
+        equal(names(d.ask('LIST "" *')),
+              ["INBOX", "moved/on", "moved/on/deep/x.y", "theirs/a"])
+        equal(names(d.ask('LSUB "" *')), ["theirs/a"])
+        check("UIDVALIDITY %s]" % validity
+              in d.ask("SELECT moved/on/deep/x.y"))
+        d.ask("CLOSE")
+        d.ask("DELETE moved/on/deep/x.y")
+        equal(c.select("moved/on/deep/x.y")[0], "NO")
+        equal(c.delete("theirs/a")[0], "OK")
+        check("theirs/a" not in d.ask('LIST "" *'))
         mail.processes.remove(d.process)
         d.process.stdin.close()
         d.process.wait(30)

@@ -141,7 +141,7 @@ static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
 {
 	struct mailbox_entry entry = mailbox_entry_of(m);
 
-	if (!mailbox->store->driver->unlink(mailbox->store->dir,
+	if (!mailbox->store->driver->unlink(&mailbox->store->place,
 		mailbox->name, &entry)) {
 		/* Gone already, or renamed: the next scan tells. */
 		if (errno != ENOENT)
@@ -245,7 +245,7 @@ static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
 	new_uid = ok ? mailbox_next_uid(to) : 0;
 	if (new_uid == 0)
 		return MAILBOX_TRY_LATER;
-	if (!(copy->move ? driver->move : driver->copy)(to->store->dir,
+	if (!(copy->move ? driver->move : driver->copy)(&to->store->place,
 		from->name, &entry, to->name, name))
 		return errno == ENOENT ? MAILBOX_EXPUNGED :
 			mailbox_failed("copy to", to->name);
@@ -273,7 +273,7 @@ static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
 static void take_back(struct copy *copy)
 {
 	for (size_t i = 0; !copy->move && i < copy->made_count; i++)
-		if (!copy->to->store->driver->unlink(copy->to->store->dir,
+		if (!copy->to->store->driver->unlink(&copy->to->store->place,
 			copy->to->name, &copy->made[i]))
 			log_warning("%s: remove %s: %m",
 				copy->to->store->path, copy->made[i].name);

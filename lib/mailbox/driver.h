@@ -1,9 +1,9 @@
 /*
  * mailbox/driver - how messages lie on disk. One table per format; the index,
- * UIDs and everything above know nothing of it.
+ * UIDs and everything above know nothing of it. Where a mailbox lies is the
+ * layout's (mailbox/layout.h).
  *
- * Names    as on the wire in modified UTF-7, levels joined by "."; "INBOX" is
- *          the store itself. They were checked (mailbox/name.h).
+ * Names    of mailboxes as in mailbox/layout.h; they were checked
  * Entries  a message is one entry with a name; its key is the part that does
  *          not change with flags.
  * Memory   results in the arena given
@@ -12,7 +12,7 @@
 #ifndef MAILBOX_DRIVER_H
 #define MAILBOX_DRIVER_H
 
-#include "mailbox/result.h"
+#include "mailbox/layout.h"
 
 enum {
 	MAILBOX_ENTRY_MOST = 255, /* octets of an entry's name */
@@ -33,27 +33,15 @@ struct mailbox_stamp {
 struct mailbox_driver {
 	const char *scheme;
 
-	enum mailbox_result (*prepare)(int store);
 	/* What processes that died long ago left in the mailbox goes. */
-	void (*tidy)(int store, const char *mailbox);
-	enum mailbox_result (*list)(int store, struct arena *arena,
-		struct str **names, size_t *count);
-	bool (*exists)(int store, const char *mailbox);
-	enum mailbox_result (*create)(int store, const char *mailbox);
-	/* With all that is in it. */
-	enum mailbox_result (*remove)(int store, const char *mailbox);
-	enum mailbox_result (*rename)(int store, const char *from,
-		const char *to);
-	/* Where uidlist and keywords of the mailbox lie: "" or ".Sent/". */
-	const char *(*path)(struct arena *arena, const char *mailbox);
-
-	bool (*stamp)(int store, const char *mailbox,
+	void (*tidy)(const struct mailbox_place *place, const char *mailbox);
+	bool (*stamp)(const struct mailbox_place *place, const char *mailbox,
 		struct mailbox_stamp *stamp);
 	/* The two directories to watch for changes. */
-	void (*watched)(int store, const char *mailbox, struct arena *arena,
-		const char *paths[2]);
-	enum mailbox_result (*scan)(int store, const char *mailbox,
-		struct arena *arena, struct mailbox_entry **entries,
+	void (*watched)(const struct mailbox_place *place, const char *mailbox,
+		struct arena *arena, const char *paths[2]);
+	enum mailbox_result (*scan)(const struct mailbox_place *place,
+		const char *mailbox, struct arena *arena, struct mailbox_entry **entries,
 		size_t *count);
 
 	/* Length of the key of a name; its flags (IMAP_* bits), keyword
@@ -69,32 +57,34 @@ struct mailbox_driver {
 		uint64_t crlf_octets);
 
 	/* A descriptor to read; -1 with errno. */
-	int (*open)(int store, const char *mailbox,
+	int (*open)(const struct mailbox_place *place, const char *mailbox,
 		const struct mailbox_entry *entry);
 	/* False with errno; ENOENT: it is not there any more. */
-	bool (*times)(int store, const char *mailbox,
+	bool (*times)(const struct mailbox_place *place, const char *mailbox,
 		const struct mailbox_entry *entry, int64_t *internal_s,
 		int64_t *saved_s, uint64_t *octets);
-	bool (*unlink)(int store, const char *mailbox,
+	bool (*unlink)(const struct mailbox_place *place, const char *mailbox,
 		const struct mailbox_entry *entry);
 	/* Within a mailbox, or to another one. */
-	bool (*move)(int store, const char *from,
+	bool (*move)(const struct mailbox_place *place, const char *from,
 		const struct mailbox_entry *entry, const char *to,
 		const char *name);
-	bool (*copy)(int store, const char *from,
+	bool (*copy)(const struct mailbox_place *place, const char *from,
 		const struct mailbox_entry *entry, const char *to,
 		const char *name);
 
 	/* A file to write a new message to, and its temporary name. */
-	int (*save)(int store, const char *mailbox, struct arena *arena,
-		const char **temporary);
+	int (*save)(const struct mailbox_place *place, const char *mailbox,
+		struct arena *arena, const char **temporary);
 	/* Give it its name. It is not durable before flush. */
-	bool (*publish)(int store, const char *mailbox, const char *temporary,
-		const char *name);
-	void (*cancel)(int store, const char *mailbox, const char *temporary);
+	bool (*publish)(const struct mailbox_place *place, const char *mailbox,
+		const char *temporary, const char *name);
+	void (*cancel)(const struct mailbox_place *place, const char *mailbox,
+		const char *temporary);
 	/* The names in a mailbox survive a power cut from here on; `new`:
 	 * also those of messages that no session has seen. Waits. */
-	bool (*flush)(int store, const char *mailbox, bool new);
+	bool (*flush)(const struct mailbox_place *place, const char *mailbox,
+		bool new);
 };
 
 extern const struct mailbox_driver mailbox_maildir;

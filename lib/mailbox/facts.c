@@ -53,7 +53,7 @@ static int open_message(struct mailbox *mailbox, uint32_t uid)
 		return -1;
 	}
 	entry = mailbox_entry_of(m);
-	return mailbox->store->driver->open(mailbox->store->dir,
+	return mailbox->store->driver->open(&mailbox->store->place,
 		mailbox->name, &entry);
 }
 

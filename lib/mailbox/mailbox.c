@@ -71,7 +71,8 @@ const char *mailbox_file_of(struct mailbox *mailbox, const char *file,
 	struct arena *arena auto_arena = arena_new(0);
 
 	snprintf(path, MAILBOX_PATH_MOST, "%s%s",
-		mailbox->store->driver->path(arena, mailbox->name), file);
+		layout_prefix(&mailbox->store->place, arena, mailbox->name),
+		file);
 	return path;
 }
 
@@ -274,7 +275,7 @@ static enum mailbox_result read_mailbox(struct mailbox *mailbox)
 	}
 	if (!index_commit(txn))
 		return MAILBOX_TRY_LATER;
-	mailbox->store->driver->tidy(mailbox->store->dir, mailbox->name);
+	mailbox->store->driver->tidy(&mailbox->store->place, mailbox->name);
 	return mailbox_refresh(mailbox, false);
 }
 
@@ -311,7 +312,7 @@ enum mailbox_result mailbox_open(struct mailbox_store *store,
 	enum mailbox_result result;
 
 	name = mailbox_name_of(name);
-	if (!mailbox_name_is_good(name))
+	if (!mailbox_name_is_good(store, name))
 		return MAILBOX_NONEXISTENT;
 	list_each (at, &store->open) {
 		struct mailbox *m = CONTAINER(at, struct mailbox, link);

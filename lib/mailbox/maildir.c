@@ -1,7 +1,7 @@
 /*
- * Maildir++: the store is INBOX with cur/, new/ and tmp/; ".Sent.2024" in it
- * is the mailbox "Sent.2024". Names are those that Dovecot, mutt and procmail
- * use: unique,S=octets,W=crlf-octets:2,FLAGS.
+ * Messages in a Maildir: cur/, new/ and tmp/ in the directory that the layout
+ * says. Names are those that Dovecot, mutt and procmail use:
+ * unique,S=octets,W=crlf-octets:2,FLAGS.
  */
 #include "mailbox/driver.h"
 #include "mailbox/tidy.h"
@@ -26,8 +26,6 @@ enum {
 	PIECE = 64 * 1024,
 };
 
-static const char *const folders[] = { "cur", "new", "tmp" };
-
 static const struct {
 	char letter;
 	unsigned flag;
@@ -40,220 +38,33 @@ static const struct {
 	{ 'T', IMAP_DELETED },
 };
 
-enum mailbox_result mailbox_failed(const char *what, const char *name)
-{
-	int error = errno;
-
-	switch (error) {
-	case ENOSPC:
-	case EDQUOT:
-		return MAILBOX_NO_SPACE;
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		log_warning("%s %s: %m", what, name);
-		return MAILBOX_NO_PERMISSION;
-	case ENAMETOOLONG:
-		return MAILBOX_LIMIT;
-	}
-	log_warning("%s %s: %m", what, name);
-	return MAILBOX_TRY_LATER;
-}
-
-static bool is_inbox(const char *mailbox)
-{
-	return strcmp(mailbox, "INBOX") == 0;
-}
-
-/* "." or ".Sent", then, if given, "/cur" and "/name". */
-static const char *path_to(char path[PATH_MOST], const char *mailbox,
+/* The mailbox's directory, then, if given, "/cur" and "/name". */
+static const char *path_to(char path[PATH_MOST],
+	const struct mailbox_place *place, const char *mailbox,
 	const char *folder, const char *name)
 {
-	snprintf(path, PATH_MOST, "%s%s%s%s%s%s", ".",
-		is_inbox(mailbox) ? "" : mailbox, folder ? "/" : "",
+	char directory[LAYOUT_PATH];
+
+	snprintf(path, PATH_MOST, "%s%s%s%s%s",
+		layout_path(place, mailbox, directory), folder ? "/" : "",
 		folder ? folder : "", name ? "/" : "", name ? name : "");
 	return path;
 }
 
-static const char *path_of(char path[PATH_MOST], const char *mailbox,
+static const char *path_of(char path[PATH_MOST],
+	const struct mailbox_place *place, const char *mailbox,
 	const struct mailbox_entry *entry)
 {
-	return path_to(path, mailbox, entry->is_new ? "new" : "cur",
+	return path_to(path, place, mailbox, entry->is_new ? "new" : "cur",
 		entry->name);
 }
 
-static const char *path_prefix(struct arena *arena, const char *mailbox)
-{
-	if (is_inbox(mailbox))
-		return "";
-	return arena_fmt(arena, ".%s/", mailbox).p;
-}
-
-static bool make_folders(int store, const char *mailbox)
+static void tidy(const struct mailbox_place *place, const char *mailbox)
 {
 	char path[PATH_MOST];
 
-	for (size_t i = 0; i < COUNT(folders); i++)
-		if (mkdirat(store, path_to(path, mailbox, folders[i], NULL),
-			0700) < 0 && errno != EEXIST)
-			return false;
-	return true;
-}
-
-static enum mailbox_result prepare(int store)
-{
-	if (!make_folders(store, "INBOX"))
-		return mailbox_failed("make maildir", "INBOX");
-	maildir_tidy_removed(store);
-	return MAILBOX_OK;
-}
-
-static void tidy(int store, const char *mailbox)
-{
-	char path[PATH_MOST];
-
-	maildir_tidy(store, path_to(path, mailbox, NULL, NULL));
-}
-
-static bool exists(int store, const char *mailbox)
-{
-	char path[PATH_MOST];
-	struct stat st;
-
-	return fstatat(store, path_to(path, mailbox, "cur", NULL), &st, 0) ==
-		0 && S_ISDIR(st.st_mode);
-}
-
-static DIR *open_folder(int store, const char *path)
-{
-	int fd = openat(store, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (fd >= 0 && !dir)
-		close(fd);
-	return dir;
-}
-
-static enum mailbox_result list(int store, struct arena *arena,
-	struct str **names, size_t *count)
-{
-	size_t capacity = 0;
-	struct dirent *e;
-	DIR *dir = open_folder(store, ".");
-
-	*count = 0;
-	*names = NULL;
-	if (!dir)
-		return mailbox_failed("read", "maildir");
-	arena_grow(arena, names, &capacity, 64, sizeof(**names));
-	(*names)[(*count)++] = STR("INBOX");
-	while ((e = readdir(dir)) != NULL) {
-		if (e->d_name[0] != '.' || e->d_name[1] == 0 ||
-			e->d_name[1] == '.' || !exists(store, e->d_name + 1) ||
-			strcasecmp(e->d_name + 1, "INBOX") == 0)
-			continue;
-		arena_grow(arena, names, &capacity, *count + 1,
-			sizeof(**names));
-		(*names)[(*count)++] =
-			arena_copy(arena, str_from(e->d_name + 1));
-	}
-	closedir(dir);
-	return MAILBOX_OK;
-}
-
-static bool flush_path(int store, const char *path)
-{
-	auto_close int fd =
-		openat(store, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd >= 0 && io_fsync(fd) == 0;
-}
-
-/* The file "maildirfolder" tells delivery programs what this is. */
-static bool mark_folder(int store, const char *mailbox)
-{
-	char path[PATH_MOST];
-	int fd = openat(store, path_to(path, mailbox, "maildirfolder", NULL),
-		O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
-}
-
-static enum mailbox_result create(int store, const char *mailbox)
-{
-	char path[PATH_MOST];
-
-	if (exists(store, mailbox))
-		return MAILBOX_EXISTS;
-	if (mkdirat(store, path_to(path, mailbox, NULL, NULL), 0700) < 0 &&
-		errno != EEXIST)
-		return mailbox_failed("create", mailbox);
-	/* What is in it is flushed when its UIDVALIDITY is written there. */
-	if (!make_folders(store, mailbox) || !mark_folder(store, mailbox) ||
-		!flush_path(store, "."))
-		return mailbox_failed("create", mailbox);
-	return MAILBOX_OK;
-}
-
-static bool empty_folder(int store, const char *path)
-{
-	DIR *dir = open_folder(store, path);
-	struct dirent *e;
-	bool ok = true;
-
-	if (!dir)
-		return errno == ENOENT;
-	while (ok && (e = readdir(dir)) != NULL)
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
-			unlinkat(dirfd(dir), e->d_name, 0) < 0 &&
-			errno != EISDIR)
-			ok = errno == ENOENT;
-	closedir(dir);
-	return ok;
-}
-
-/* It leaves its name first, so that a half-removed mailbox is none. */
-static enum mailbox_result remove_mailbox(int store, const char *mailbox)
-{
-	char from[PATH_MOST], path[PATH_MOST], away[64];
-
-	snprintf(away, sizeof(away), MAILDIR_REMOVED "%08x",
-		(unsigned)random_below(UINT32_MAX));
-	if (renameat(store, path_to(from, mailbox, NULL, NULL), store, away) <
-		0)
-		return errno == ENOENT ? MAILBOX_NONEXISTENT :
-			mailbox_failed("delete", mailbox);
-	if (!flush_path(store, "."))
-		return mailbox_failed("delete", mailbox);
-	for (size_t i = 0; i < COUNT(folders); i++) {
-		snprintf(path, sizeof(path), "%s/%s", away, folders[i]);
-		if (!empty_folder(store, path) ||
-			(unlinkat(store, path, AT_REMOVEDIR) < 0 &&
-				errno != ENOENT))
-			log_warning("remove %s: %m", path);
-	}
-	if (!empty_folder(store, away) ||
-		unlinkat(store, away, AT_REMOVEDIR) < 0)
-		log_warning("remove %s: %m", away);
-	return MAILBOX_OK;
-}
-
-static enum mailbox_result rename_mailbox(int store, const char *from,
-	const char *to)
-{
-	char old[PATH_MOST], new[PATH_MOST];
-
-	if (exists(store, to))
-		return MAILBOX_EXISTS;
-	if (renameat(store, path_to(old, from, NULL, NULL), store,
-		path_to(new, to, NULL, NULL)) < 0)
-		return errno == ENOENT ? MAILBOX_NONEXISTENT :
-			mailbox_failed("rename", from);
-	return flush_path(store, ".") ? MAILBOX_OK :
-		mailbox_failed("rename", from);
+	maildir_tidy(place->dir,
+		path_to(path, place, mailbox, NULL, NULL));
 }
 
 static int64_t ns_of(struct timespec t)
@@ -261,31 +72,32 @@ static int64_t ns_of(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static bool stamp(int store, const char *mailbox,
+static bool stamp(const struct mailbox_place *place, const char *mailbox,
 	struct mailbox_stamp *changed)
 {
 	char path[PATH_MOST];
 	struct stat new, cur;
 
-	if (fstatat(store, path_to(path, mailbox, "new", NULL), &new, 0) < 0 ||
-		fstatat(store, path_to(path, mailbox, "cur", NULL), &cur, 0) <
-			0)
+	path_to(path, place, mailbox, "new", NULL);
+	if (fstatat(place->dir, path, &new, 0) < 0)
+		return false;
+	path_to(path, place, mailbox, "cur", NULL);
+	if (fstatat(place->dir, path, &cur, 0) < 0)
 		return false;
 	changed->new_ns = ns_of(new.st_mtim);
 	changed->cur_ns = ns_of(cur.st_mtim);
 	return true;
 }
 
-static void watched(int store, const char *mailbox, struct arena *arena,
-	const char *paths[2])
+static void watched(const struct mailbox_place *place, const char *mailbox,
+	struct arena *arena, const char *paths[2])
 {
 	char path[PATH_MOST];
 
-	(void)store;
 	paths[0] = arena_cstr(arena,
-		str_from(path_to(path, mailbox, "new", NULL)));
+		str_from(path_to(path, place, mailbox, "new", NULL)));
 	paths[1] = arena_cstr(arena,
-		str_from(path_to(path, mailbox, "cur", NULL)));
+		str_from(path_to(path, place, mailbox, "cur", NULL)));
 }
 
 struct entries {
@@ -293,12 +105,12 @@ struct entries {
 	size_t count, capacity;
 };
 
-static bool scan_folder(int store, const char *mailbox, bool is_new,
-	struct arena *arena, struct entries *entries)
+static bool scan_folder(const struct mailbox_place *place,
+	const char *mailbox, bool is_new, struct arena *arena, struct entries *entries)
 {
 	char path[PATH_MOST];
 	struct dirent *e;
-	DIR *dir = open_folder(store, path_to(path, mailbox,
+	DIR *dir = layout_open(place->dir, path_to(path, place, mailbox,
 		is_new ? "new" : "cur", NULL));
 
 	if (!dir)
@@ -319,13 +131,13 @@ static bool scan_folder(int store, const char *mailbox, bool is_new,
 }
 
 /* new/ first: what is moved meanwhile is then seen twice, not never. */
-static enum mailbox_result scan(int store, const char *mailbox,
-	struct arena *arena, struct mailbox_entry **items, size_t *count)
+static enum mailbox_result scan(const struct mailbox_place *place,
+	const char *mailbox, struct arena *arena, struct mailbox_entry **items, size_t *count)
 {
 	struct entries entries = { 0 };
 
-	if (!scan_folder(store, mailbox, true, arena, &entries) ||
-		!scan_folder(store, mailbox, false, arena, &entries))
+	if (!scan_folder(place, mailbox, true, arena, &entries) ||
+		!scan_folder(place, mailbox, false, arena, &entries))
 		return errno == ENOENT ? MAILBOX_NONEXISTENT :
 			mailbox_failed("read", mailbox);
 	*items = entries.items;
@@ -428,23 +240,23 @@ static const char *fresh(struct arena *arena, uint64_t octets,
 	return name.p;
 }
 
-static int open_entry(int store, const char *mailbox,
+static int open_entry(const struct mailbox_place *place, const char *mailbox,
 	const struct mailbox_entry *entry)
 {
 	char path[PATH_MOST];
 
-	return openat(store, path_of(path, mailbox, entry),
+	return openat(place->dir, path_of(path, place, mailbox, entry),
 		O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-static bool times(int store, const char *mailbox,
+static bool times(const struct mailbox_place *place, const char *mailbox,
 	const struct mailbox_entry *entry, int64_t *internal_s,
 	int64_t *saved_s, uint64_t *octets)
 {
 	char path[PATH_MOST];
 	struct stat st;
 
-	if (fstatat(store, path_of(path, mailbox, entry), &st,
+	if (fstatat(place->dir, path_of(path, place, mailbox, entry), &st,
 		AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	if (!S_ISREG(st.st_mode)) {
@@ -457,32 +269,33 @@ static bool times(int store, const char *mailbox,
 	return true;
 }
 
-static bool unlink_entry(int store, const char *mailbox,
-	const struct mailbox_entry *entry)
+static bool unlink_entry(const struct mailbox_place *place,
+	const char *mailbox, const struct mailbox_entry *entry)
 {
 	char path[PATH_MOST];
 
-	return unlinkat(store, path_of(path, mailbox, entry), 0) == 0;
+	return unlinkat(place->dir, path_of(path, place, mailbox, entry), 0) ==
+		0;
 }
 
 /* rename(2) would overwrite; RENAME_NOREPLACE is not known everywhere. */
-static bool rename_fresh(int store, const char *from, const char *to)
+static bool rename_fresh(int dir, const char *from, const char *to)
 {
-	if (renameat2(store, from, store, to, 1 /* RENAME_NOREPLACE */) == 0)
+	if (renameat2(dir, from, dir, to, 1 /* RENAME_NOREPLACE */) == 0)
 		return true;
 	if (errno != EINVAL && errno != ENOSYS)
 		return false;
-	return renameat(store, from, store, to) == 0;
+	return renameat(dir, from, dir, to) == 0;
 }
 
-static bool move(int store, const char *from,
+static bool move(const struct mailbox_place *place, const char *from,
 	const struct mailbox_entry *entry, const char *to, const char *name)
 {
 	char old[PATH_MOST], new[PATH_MOST];
 
-	path_of(old, from, entry);
-	path_to(new, to, "cur", name);
-	return strcmp(old, new) == 0 || rename_fresh(store, old, new);
+	path_of(old, place, from, entry);
+	path_to(new, place, to, "cur", name);
+	return strcmp(old, new) == 0 || rename_fresh(place->dir, old, new);
 }
 
 static bool copy_octets(int in, int out)
@@ -496,94 +309,91 @@ static bool copy_octets(int in, int out)
 	return got == 0;
 }
 
-static bool copy_file(int store, const char *old, const char *mailbox,
-	const char *name)
+static bool copy_file(const struct mailbox_place *place, const char *old,
+	const char *mailbox, const char *name)
 {
 	char temporary[PATH_MOST], new[PATH_MOST];
 	auto_close int in =
-		openat(store, old, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		openat(place->dir, old, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 
-	path_to(temporary, mailbox, "tmp", name);
-	path_to(new, mailbox, "cur", name);
+	path_to(temporary, place, mailbox, "tmp", name);
+	path_to(new, place, mailbox, "cur", name);
 	if (in < 0 || fstat(in, &st) < 0)
 		return false;
-	auto_close int out = openat(store, temporary,
+	auto_close int out = openat(place->dir, temporary,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct timespec dates[2] = { st.st_atim, st.st_mtim };
 
 	if (out < 0)
 		return false;
 	if (copy_octets(in, out) && futimens(out, dates) == 0 &&
-		io_fsync(out) == 0 && rename_fresh(store, temporary, new))
+		io_fsync(out) == 0 && rename_fresh(place->dir, temporary, new))
 		return true;
-	unlinkat(store, temporary, 0);
+	unlinkat(place->dir, temporary, 0);
 	return false;
 }
 
 /* A second link costs no space, and a message is never written again. */
-static bool copy(int store, const char *from,
+static bool copy(const struct mailbox_place *place, const char *from,
 	const struct mailbox_entry *entry, const char *to, const char *name)
 {
 	char old[PATH_MOST], new[PATH_MOST];
 
-	path_of(old, from, entry);
-	path_to(new, to, "cur", name);
-	if (linkat(store, old, store, new, 0) == 0)
+	path_of(old, place, from, entry);
+	path_to(new, place, to, "cur", name);
+	if (linkat(place->dir, old, place->dir, new, 0) == 0)
 		return true;
 	if (errno != EMLINK && errno != EXDEV && errno != EPERM)
 		return false;
-	return copy_file(store, old, to, name);
+	return copy_file(place, old, to, name);
 }
 
-static int save(int store, const char *mailbox, struct arena *arena,
-	const char **temporary)
+static int save(const struct mailbox_place *place, const char *mailbox,
+	struct arena *arena, const char **temporary)
 {
 	char path[PATH_MOST];
 
 	*temporary = fresh(arena, 0, 0);
-	return openat(store, path_to(path, mailbox, "tmp", *temporary),
+	return openat(place->dir,
+		path_to(path, place, mailbox, "tmp", *temporary),
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
-static bool publish(int store, const char *mailbox, const char *temporary,
-	const char *name)
+static bool publish(const struct mailbox_place *place, const char *mailbox,
+	const char *temporary, const char *name)
 {
 	char old[PATH_MOST], new[PATH_MOST];
 
-	path_to(old, mailbox, "tmp", temporary);
-	path_to(new, mailbox, "cur", name);
-	return rename_fresh(store, old, new);
+	path_to(old, place, mailbox, "tmp", temporary);
+	path_to(new, place, mailbox, "cur", name);
+	return rename_fresh(place->dir, old, new);
 }
 
-static void cancel(int store, const char *mailbox, const char *temporary)
+static void cancel(const struct mailbox_place *place, const char *mailbox,
+	const char *temporary)
 {
 	char path[PATH_MOST];
 
-	unlinkat(store, path_to(path, mailbox, "tmp", temporary), 0);
+	unlinkat(place->dir,
+		path_to(path, place, mailbox, "tmp", temporary), 0);
 }
 
 /* cur/ first: what moved there must not be missing in both. */
-static bool flush(int store, const char *mailbox, bool new)
+static bool flush(const struct mailbox_place *place, const char *mailbox, bool new)
 {
 	char path[PATH_MOST];
 
-	return flush_path(store, path_to(path, mailbox, "cur", NULL)) &&
+	return layout_flush(place->dir,
+		       path_to(path, place, mailbox, "cur", NULL)) &&
 		(!new ||
-			flush_path(store,
-				path_to(path, mailbox, "new", NULL)));
+			layout_flush(place->dir,
+				path_to(path, place, mailbox, "new", NULL)));
 }
 
 const struct mailbox_driver mailbox_maildir = {
 	.scheme = "maildir",
-	.prepare = prepare,
 	.tidy = tidy,
-	.list = list,
-	.exists = exists,
-	.create = create,
-	.remove = remove_mailbox,
-	.rename = rename_mailbox,
-	.path = path_prefix,
 	.stamp = stamp,
 	.watched = watched,
 	.scan = scan,

@@ -104,7 +104,7 @@ static const char *path_of(struct mailbox_store *store, struct arena *arena,
 	if (mailbox.len == 0)
 		return "posthorn-metadata-server";
 	return arena_fmt(arena, "%sposthorn-metadata",
-		store->driver->path(arena, name)).p;
+		layout_prefix(&store->place, arena, name)).p;
 }
 
 void mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,

@@ -71,6 +71,48 @@ static struct mailbox_watch *find(struct mailbox_store *store, int number)
 	return NULL;
 }
 
+/* A directory of a tree. */
+static bool take_level(struct mailbox_store *store,
+	const struct inotify_event *event, struct news *news)
+{
+	size_t at = 0;
+
+	while (at < store->level_count && store->levels[at] != event->wd)
+		at++;
+	if (at == store->level_count)
+		return false;
+	if (event->mask & IN_IGNORED)
+		store->levels[at] = store->levels[--store->level_count];
+	if (event->mask & (IN_ISDIR | IN_IGNORED))
+		news->names = true;
+	return true;
+}
+
+static void watch_level(void *context, const char *path)
+{
+	struct mailbox_store *store = context;
+	struct arena *arena auto_arena = arena_new(0);
+	int number = inotify_add_watch(store->inotify,
+		arena_fmt(arena, "%s/%s", store->path, path).p,
+		OF_FILES | IN_ONLYDIR);
+
+	for (size_t i = 0; i < store->level_count; i++)
+		if (store->levels[i] == number)
+			return;
+	if (number < 0)
+		return;
+	array_grow(&store->levels, &store->level_capacity,
+		store->level_count + 1, sizeof(*store->levels));
+	store->levels[store->level_count++] = number;
+}
+
+/* Each is watched before it is read: what comes later is heard of. */
+static void watch_levels(struct mailbox_store *store)
+{
+	if (store->root >= 0 && store->place.layout->walk)
+		store->place.layout->walk(store->dir, watch_level, store);
+}
+
 static void take_event(struct mailbox_store *store,
 	const struct inotify_event *event, const char *name,
 	struct news *news)
@@ -85,6 +127,8 @@ static void take_event(struct mailbox_store *store,
 		take_root(event, name, news);
 		return;
 	}
+	if (take_level(store, event, news))
+		return;
 	w = find(store, event->wd);
 	if (!w)
 		return;
@@ -95,6 +139,8 @@ static void take_event(struct mailbox_store *store,
 
 static void tell_store(struct mailbox_store *store, const struct news *news)
 {
+	if (news->all || news->names)
+		watch_levels(store);
 	if (news->all) {
 		list_each (at, &store->open)
 			mailbox_suspect(store, CONTAINER(at, struct mailbox,
@@ -126,7 +172,7 @@ static bool take_news(struct mailbox_store *store)
 		memcpy(&event, in.octets + at, sizeof(event));
 		/* Many files at once are one piece of news. */
 		if (event.wd != last || event.wd == store->root ||
-			(event.mask & IN_IGNORED))
+			(event.mask & (IN_ISDIR | IN_IGNORED)))
 			take_event(store, &event, event.len ? in.octets + at +
 				sizeof(event) : "", &news);
 		last = event.wd;
@@ -164,6 +210,7 @@ void mailbox_observe(struct mailbox_store *store,
 	if (store->inotify >= 0 && store->root < 0)
 		store->root = inotify_add_watch(store->inotify, store->path,
 			OF_NAMES | IN_ONLYDIR);
+	watch_levels(store);
 }
 
 void mailbox_unobserve(struct mailbox_observer *observer)
@@ -178,7 +225,7 @@ static void watch_files(struct mailbox_store *store, struct mailbox_watch *w)
 	struct arena *arena auto_arena = arena_new(0);
 	const char *paths[2];
 
-	store->driver->watched(store->dir, w->name, arena, paths);
+	store->driver->watched(&store->place, w->name, arena, paths);
 	for (size_t i = 0; i < COUNT(paths); i++)
 		w->numbers[i] = inotify_add_watch(store->inotify,
 			arena_fmt(arena, "%s/%s", store->path, paths[i]).p,
@@ -268,4 +315,5 @@ void mailbox_observe_end(struct mailbox_store *store)
 		free(w);
 	}
 	table_free(store->watches);
+	free(store->levels);
 }

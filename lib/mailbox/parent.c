@@ -201,15 +201,26 @@ static bool make_path(const char *path)
 	return mkdir(copy, 0700) == 0 || errno == EEXIST;
 }
 
+/* The directory of a location. */
+static const char *path_of(struct arena *arena, const char *mail)
+{
+	const struct mailbox_layout *layout;
+	struct str path;
+
+	if (!layout_of_location(str_from(mail), &layout_plusplus, &path,
+		&layout))
+		return mail;
+	return arena_cstr(arena, path);
+}
+
 /* The mail's directory is made by its owner, before Landlock looks at it. */
 static void prepare_in_child(void *context)
 {
 	const struct user *user = context;
-	const char *path = user->mail;
+	struct arena *arena auto_arena = arena_new(0);
+	const char *path = path_of(arena, user->mail);
 	bool root = geteuid() == 0;
 
-	if (strncmp(path, "maildir:", 8) == 0)
-		path += 8;
 	if (root && (setgroups(0, NULL) < 0 ||
 		setegid(user->sys_gid) < 0 || seteuid(user->sys_uid) < 0)) {
 		log_warning("user %s: %m", user->name);
@@ -254,11 +265,24 @@ static char *copy_of(struct str s)
 	return copy;
 }
 
-/* "maildir:~/Maildir" with the home; NULL: a format that we do not have. */
-static char *location_of(const struct msg_auth_grant *m)
+/* With the layout that main.cf says, if the location does not. */
+static char *complete(struct str path, const struct conf *conf)
 {
 	struct arena *arena auto_arena = arena_new(0);
-	struct str path = m->mail;
+
+	if (str_find(path, STR(":LAYOUT=")) != SIZE_MAX)
+		return copy_of(path);
+	return copy_of(arena_fmt(arena, "%.*s:LAYOUT=%.*s", STR_ARG(path),
+		STR_ARG(conf->mailbox_layout)));
+}
+
+/* "maildir:~/Maildir" with the home; NULL: a format that we do not have. */
+static char *location_of(const struct conf *conf,
+	const struct msg_auth_grant *m)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	const struct mailbox_layout *layout;
+	struct str path = m->mail, folder;
 
 	if (!str_take_prefix(&path, STR("maildir:")) &&
 		!str_starts(path, STR("/")))
@@ -267,12 +291,13 @@ static char *location_of(const struct msg_auth_grant *m)
 		path = arena_fmt(arena, "%.*s/%.*s", STR_ARG(m->home),
 			STR_ARG(path));
 	if (!str_starts(path, STR("/")) ||
-		memchr(path.p, 0, path.len))
+		memchr(path.p, 0, path.len) ||
+		!layout_of_location(path, &layout_plusplus, &folder, &layout))
 		return NULL;
-	return copy_of(path);
+	return complete(path, conf);
 }
 
-static bool take_grant(struct call *call)
+static bool take_grant(const struct conf *conf, struct call *call)
 {
 	const struct msg_auth_granted done = { 0 };
 	struct msg_auth_grant m;
@@ -282,7 +307,7 @@ static bool take_grant(struct call *call)
 	if (!msg_auth_grant_recv(call, &m, span_s(ANSWER_S)))
 		return false;
 	drop_old_tokens();
-	mail = location_of(&m);
+	mail = location_of(conf, &m);
 	if (!mail)
 		log_warning("user %.*s: mail location %.*s is not supported",
 			STR_ARG(m.user), STR_ARG(m.mail));
@@ -346,7 +371,7 @@ static bool begin_process(struct user *user)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	const char *const paths[] = {
-		arena_fmt(arena, "w:%s", user->mail).p,
+		arena_fmt(arena, "w:%s", path_of(arena, user->mail)).p,
 		"r:/proc/sys/kernel/random/boot_id", NULL,
 	};
 	const struct child_plan plan = {
@@ -453,11 +478,10 @@ void mailbox_parent_serve(const struct conf *conf, struct call *call)
 	enum msg_kind kind;
 	bool ok = true;
 
-	(void)conf;
 	while (ok && call_peek(call, &kind, SPAN_FOREVER)) {
 		if (kind == MSG_auth_grant &&
 			str_is(call_peer_name(call), "auth"))
-			ok = take_grant(call);
+			ok = take_grant(conf, call);
 		else if (kind == MSG_handover)
 			ok = take_handover(call);
 		else {
@@ -525,6 +549,13 @@ static void look_after(void *context)
 	}
 }
 
+void mailbox_parent_prepare(const struct conf *conf)
+{
+	if (!layout_find(conf->mailbox_layout))
+		log_fatal("mailbox_layout: %.*s is neither maildir++ nor fs",
+			STR_ARG(conf->mailbox_layout));
+}
+
 void mailbox_parent_start(const struct mailbox_service *service)
 {
 	all.service = service;
@@ -552,17 +583,19 @@ void mailbox_parent_finish(void)
 
 struct extra {
 	int fd;
+	const char *mail;
 	uint64_t *left;
 	struct io_event *ended;
 };
 
-static void run_alone(struct stream *io, struct arena *arena)
+static void run_alone(const char *mail, struct stream *io,
+	struct arena *arena)
 {
 	struct mailbox_login login = { .io = io, .arena = arena,
 		.user = str_from(getenv("POSTHORN_USER")), .tag = STR_NONE,
 		.language = STR("") };
 
-	run_session(&login, getenv("POSTHORN_MAIL"));
+	run_session(&login, mail);
 }
 
 static void run_extra(void *context)
@@ -570,14 +603,14 @@ static void run_extra(void *context)
 	struct extra *extra = context;
 	struct arena *arena = arena_new(CEILING);
 
-	run_alone(stream_open(arena, extra->fd), arena);
+	run_alone(extra->mail, stream_open(arena, extra->fd), arena);
 	arena_free(arena);
 	(*extra->left)--;
 	io_event_wake_all(extra->ended);
 }
 
-void mailbox_alone(const struct mailbox_service *service, struct stream *io,
-	struct arena *arena)
+void mailbox_alone(const struct mailbox_service *service,
+	const struct conf *conf, struct stream *io, struct arena *arena)
 {
 	const char *user = getenv("POSTHORN_USER");
 	const char *mail = getenv("POSTHORN_MAIL");
@@ -592,15 +625,16 @@ void mailbox_alone(const struct mailbox_service *service, struct stream *io,
 	if (more && !str_parse_u64(str_from(more), EXTRAS_MOST, &left))
 		log_fatal("POSTHORN_CLIENTS is no number up to %d",
 			EXTRAS_MOST);
+	mail = complete(str_from(mail), conf);
 	all.service = service;
 	io_event_init(&all.closed);
 	io_event_init(&ended);
 	extras = arena_array(arena, left + 1, sizeof(*extras));
 	for (size_t i = left; i-- > 0;) {
-		extras[i] = (struct extra){ (int)i + 3, &left, &ended };
+		extras[i] = (struct extra){ (int)i + 3, mail, &left, &ended };
 		io_spawn("client", run_extra, &extras[i]);
 	}
-	run_alone(io, arena);
+	run_alone(mail, io, arena);
 	while (left > 0)
 		if (!io_event_wait(&ended, SPAN_FOREVER))
 			break;

@@ -41,7 +41,9 @@ struct mailbox_service {
 	const char *unavailable;
 };
 
-/* In .start, .serve and .finish of the daemon. */
+/* In .prepare, .start, .serve and .finish of the daemon. A layout that there
+ * is not ends the process. */
+void mailbox_parent_prepare(const struct conf *conf);
 void mailbox_parent_start(const struct mailbox_service *service);
 void mailbox_parent_serve(const struct conf *conf, struct call *call);
 void mailbox_parent_finish(void);
@@ -49,7 +51,7 @@ void mailbox_parent_finish(void);
 /* With -s: the connection on stdin and stdout, of the user and the mail that
  * POSTHORN_USER and POSTHORN_MAIL name; POSTHORN_CLIENTS: how many more, on
  * descriptors from 3 on. */
-void mailbox_alone(const struct mailbox_service *service, struct stream *io,
-	struct arena *arena);
+void mailbox_alone(const struct mailbox_service *service,
+	const struct conf *conf, struct stream *io, struct arena *arena);
 
 #endif

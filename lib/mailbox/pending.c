@@ -28,7 +28,7 @@ static bool rename_message(struct mailbox *mailbox, struct index_txn *txn,
 	if (strcmp(name, message->name) == 0 && !entry.is_new)
 		return index_message_put(txn, mailbox->row.id, &message->is,
 			str_from(name));
-	if (!driver->move(mailbox->store->dir, mailbox->name, &entry,
+	if (!driver->move(&mailbox->store->place, mailbox->name, &entry,
 		mailbox->name, name)) {
 		/* Gone, or renamed by another: the next scan tells. */
 		if (errno != ENOENT)

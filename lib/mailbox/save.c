@@ -39,7 +39,8 @@ static void end(void *context)
 	if (save->fd >= 0)
 		close(save->fd);
 	if (save->temporary)
-		save->mailbox->store->driver->cancel(save->mailbox->store->dir,
+		save->mailbox->store->driver->cancel(
+			&save->mailbox->store->place,
 			save->mailbox->name, save->temporary);
 	mailbox_close(save->mailbox);
 }
@@ -53,7 +54,7 @@ struct mailbox_save *mailbox_save_begin(struct arena *arena,
 
 	save->mailbox = mailbox;
 	save->arena = arena;
-	save->fd = store->driver->save(store->dir, mailbox->name, arena,
+	save->fd = store->driver->save(&store->place, mailbox->name, arena,
 		&save->temporary);
 	if (save->fd < 0) {
 		*result = mailbox_failed("write to", mailbox->name);
@@ -123,7 +124,7 @@ static enum mailbox_result publish(struct mailbox_save *save,
 	is->modseq = m->row.modseq + 1;
 	if (!mailbox_add(m, txn, is, name))
 		return MAILBOX_TRY_LATER;
-	if (!driver->publish(m->store->dir, m->name, save->temporary, name))
+	if (!driver->publish(&m->store->place, m->name, save->temporary, name))
 		return mailbox_failed("write to", m->name);
 	save->temporary = NULL;
 	save->name = name;
@@ -139,7 +140,7 @@ static void take_back(struct mailbox_save **saves, size_t count)
 		struct mailbox *m = saves[i]->mailbox;
 		struct mailbox_entry entry = { .name = saves[i]->name };
 
-		if (entry.name && !m->store->driver->unlink(m->store->dir,
+		if (entry.name && !m->store->driver->unlink(&m->store->place,
 			m->name, &entry))
 			log_warning("%s: remove %s: %m", m->store->path,
 				entry.name);

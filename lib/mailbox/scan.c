@@ -42,7 +42,7 @@ bool mailbox_stamp_is_known(struct mailbox *mailbox)
 {
 	struct mailbox_stamp stamp;
 
-	return mailbox->store->driver->stamp(mailbox->store->dir,
+	return mailbox->store->driver->stamp(&mailbox->store->place,
 			mailbox->name, &stamp) &&
 		stamp.new_ns == mailbox->row.new_ns &&
 		stamp.cur_ns == mailbox->row.cur_ns;
@@ -52,7 +52,7 @@ void mailbox_stamp_own(struct mailbox *mailbox, bool was_known)
 {
 	struct mailbox_stamp stamp;
 
-	if (!was_known || !mailbox->store->driver->stamp(mailbox->store->dir,
+	if (!was_known || !mailbox->store->driver->stamp(&mailbox->store->place,
 		mailbox->name, &stamp))
 		return;
 	mailbox->row.new_ns = trusted(stamp.new_ns);
@@ -64,7 +64,7 @@ static enum mailbox_result read_entries(struct scan *scan,
 {
 	struct mailbox *m = scan->mailbox;
 	const struct mailbox_driver *driver = m->store->driver;
-	enum mailbox_result result = driver->scan(m->store->dir, m->name,
+	enum mailbox_result result = driver->scan(&m->store->place, m->name,
 		scan->arena, entries, count);
 
 	for (size_t i = 0; result == MAILBOX_OK && i < *count; i++) {
@@ -116,7 +116,7 @@ static void claim(struct scan *scan, struct mailbox_message *m)
 		return;
 	name = driver->with_flags(scan->arena, m->name, m->is.flags,
 		(uint32_t)(m->is.keywords & ((1u << MAILBOX_LETTERS) - 1)));
-	if (!driver->move(mailbox->store->dir, mailbox->name, &entry,
+	if (!driver->move(&mailbox->store->place, mailbox->name, &entry,
 		mailbox->name, name)) {
 		log_warning("%s: take %s out of new: %m", mailbox->store->path,
 			m->name);
@@ -224,7 +224,7 @@ static void take_uids(struct scan *scan, struct table *uids)
 	struct mailbox *m = scan->mailbox;
 	struct mailbox_uidlist list;
 	struct str path = arena_fmt(scan->arena, "%sdovecot-uidlist",
-		m->store->driver->path(scan->arena, m->name));
+		layout_prefix(&m->store->place, scan->arena, m->name));
 
 	if (!mailbox_uidlist_parse(scan->arena,
 		mailbox_store_read(m->store, scan->arena, path.p), &list) ||
@@ -254,7 +254,7 @@ static void add_unknown(struct scan *scan, const struct unknown *u,
 	uint32_t letters;
 	unsigned flags;
 
-	if (!driver->times(m->store->dir, m->name, u->entry,
+	if (!driver->times(&m->store->place, m->name, u->entry,
 		&message.internal_s, &message.saved_s, &octets))
 		return; /* gone again */
 	driver->flags(u->entry->name, &flags, &letters);
@@ -342,7 +342,7 @@ static enum mailbox_result scan_files(struct scan *scan)
 	size_t count;
 	enum mailbox_result result;
 
-	if (!m->store->driver->stamp(m->store->dir, m->name, &before))
+	if (!m->store->driver->stamp(&m->store->place, m->name, &before))
 		return MAILBOX_NONEXISTENT;
 	scan->modseq = m->row.modseq + 1;
 	result = read_entries(scan, &entries, &count);
@@ -413,7 +413,7 @@ enum mailbox_result mailbox_refresh(struct mailbox *mailbox, bool do_claim)
 		return MAILBOX_TRY_LATER;
 	there = mailbox_load(mailbox, txn);
 	index_abort(txn);
-	if (!there || !mailbox->store->driver->exists(mailbox->store->dir,
+	if (!there || !layout_exists(&mailbox->store->place,
 		mailbox->name)) {
 		mailbox->is_removed = true;
 		mailbox_changed(mailbox);

@@ -17,12 +17,12 @@
 
 enum {
 	NAME_MOST = 200,   /* octets of a mailbox's name */
-	LEVELS_MOST = 20,
 	FILE_MOST = 64 * 1024 * 1024,
 	SOON_MS = 400,     /* names of files follow flags after this */
 };
 
-bool mailbox_name_is_good(struct str name)
+/* Octets, levels and whether it is in modified UTF-7; a "/" is the layout's. */
+static bool is_name(struct str name)
 {
 	struct arena *arena;
 	unsigned levels = 1;
@@ -34,15 +34,21 @@ bool mailbox_name_is_good(struct str name)
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		if (!ascii_is_print((unsigned char)name.p[i]) ||
-			strchr("/%*", name.p[i]))
+			strchr("%*", name.p[i]))
 			return false;
 		levels += name.p[i] == '.';
 	}
 	arena = arena_new(0);
-	ok = levels <= LEVELS_MOST &&
+	ok = levels <= LAYOUT_LEVELS_MOST &&
 		!str_is_none(imap_mutf7_to_utf8(arena, name));
 	arena_free(arena);
 	return ok;
+}
+
+bool mailbox_name_is_good(const struct mailbox_store *store, struct str name)
+{
+	return str_is_nocase(name, "INBOX") ||
+		(is_name(name) && store->place.layout->is_good(name));
 }
 
 struct str mailbox_name_of(struct str name)
@@ -118,33 +124,40 @@ static int by_name(const void *a, const void *b)
 enum mailbox_result mailbox_store_list(struct mailbox_store *store,
 	struct arena *arena, struct mailbox_names *names)
 {
-	enum mailbox_result result = store->driver->list(store->dir, arena,
-		&names->names, &names->count);
+	enum mailbox_result result = store->place.layout->list(&store->place,
+		arena, &names->names, &names->count);
 	size_t kept = 0;
 
 	if (result != MAILBOX_OK)
 		return result;
 	/* What others made may have names that cannot be said. */
 	for (size_t i = 0; i < names->count; i++)
-		if (mailbox_name_is_good(names->names[i]))
+		if (mailbox_name_is_good(store, names->names[i]))
 			names->names[kept++] = names->names[i];
 	names->count = kept;
 	qsort(names->names, kept, sizeof(*names->names), by_name);
 	return MAILBOX_OK;
 }
 
+static struct mailbox_subscriptions read_subscriptions(
+	struct mailbox_store *store, struct arena *arena)
+{
+	return (struct mailbox_subscriptions){
+		.text = mailbox_store_read(store, arena, "subscriptions"),
+		.separator = store->place.layout->separator,
+	};
+}
+
 enum mailbox_result mailbox_store_subscriptions(struct mailbox_store *store,
 	struct arena *arena, struct mailbox_names *names)
 {
-	struct str text = mailbox_store_read(store, arena, "subscriptions");
+	struct mailbox_subscriptions in = read_subscriptions(store, arena);
 	size_t capacity = 0;
-	bool is_version_2 = false;
 	struct str name;
 
 	*names = (struct mailbox_names){ 0 };
-	while (mailbox_subscription_take(arena, &text, &is_version_2,
-		&name)) {
-		if (!mailbox_name_is_good(name))
+	while (mailbox_subscription_take(arena, &in, &name)) {
+		if (!mailbox_name_is_good(store, name))
 			continue;
 		arena_grow(arena, &names->names, &capacity, names->count + 1,
 			sizeof(name));
@@ -155,38 +168,28 @@ enum mailbox_result mailbox_store_subscriptions(struct mailbox_store *store,
 	return MAILBOX_OK;
 }
 
-static void subscription_format(struct buf *out, struct str name,
-	bool is_version_2)
-{
-	for (size_t i = 0; i < name.len; i++)
-		buf_char(out, is_version_2 && name.p[i] == '.' ? '\t' :
-			name.p[i]);
-	buf_char(out, '\n');
-}
-
 enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 	struct str name, bool on)
 {
 	struct arena *arena auto_arena = arena_new(0);
-	struct str text = mailbox_store_read(store, arena, "subscriptions");
+	struct mailbox_subscriptions in = read_subscriptions(store, arena);
 	struct buf out = BUF_IN(arena);
-	bool is_version_2 = false, was_on = false;
+	bool was_on = false;
 	struct str line;
 
 	name = mailbox_name_of(name);
-	while (mailbox_subscription_take(arena, &text, &is_version_2,
-		&line)) {
-		if (is_version_2 && out.len == 0)
+	while (mailbox_subscription_take(arena, &in, &line)) {
+		if (in.is_version_2 && out.len == 0)
 			buf_text(&out, "V\t2\n\n");
 		if (str_eq(mailbox_name_of(line), name))
 			was_on = true;
 		else
-			subscription_format(&out, line, is_version_2);
+			mailbox_subscription_format(&out, &in, line);
 	}
 	if (was_on == on)
 		return MAILBOX_OK;
 	if (on)
-		subscription_format(&out, name, is_version_2);
+		mailbox_subscription_format(&out, &in, name);
 	if (!mailbox_store_write(store, "subscriptions", buf_str(&out),
 		true))
 		return mailbox_failed("write", "subscriptions");
@@ -207,8 +210,8 @@ bool mailbox_store_has(struct mailbox_store *store, struct str name)
 {
 	char text[NAME_MOST + 1];
 
-	return mailbox_name_is_good(name) &&
-		store->driver->exists(store->dir, text_of(name, text));
+	return mailbox_name_is_good(store, name) &&
+		layout_exists(&store->place, text_of(name, text));
 }
 
 /* A row for it now, with its own uidvalidity, durable. */
@@ -229,11 +232,12 @@ enum mailbox_result mailbox_store_create(struct mailbox_store *store,
 	char text[NAME_MOST + 1];
 	enum mailbox_result result;
 
-	if (!mailbox_name_is_good(name))
+	if (!mailbox_name_is_good(store, name))
 		return MAILBOX_CANNOT;
 	if (str_is_nocase(name, "INBOX"))
 		return MAILBOX_EXISTS;
-	result = store->driver->create(store->dir, text_of(name, text));
+	result = store->place.layout->create(&store->place,
+		text_of(name, text));
 	if (result == MAILBOX_OK)
 		result = open_once(store, name);
 	if (result == MAILBOX_OK)
@@ -262,11 +266,12 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	enum mailbox_result result;
 	bool ok;
 
-	if (!mailbox_name_is_good(name) || str_is_nocase(name, "INBOX"))
+	if (!mailbox_name_is_good(store, name) || str_is_nocase(name, "INBOX"))
 		return MAILBOX_CANNOT;
 	if (!mailbox_store_has(store, name))
 		return MAILBOX_NONEXISTENT;
-	result = store->driver->remove(store->dir, text_of(name, text));
+	result = store->place.layout->remove(&store->place,
+		text_of(name, text));
 	if (result != MAILBOX_OK)
 		return result;
 	mailbox_watch_lose(store, text);
@@ -289,24 +294,14 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	return ok ? MAILBOX_OK : MAILBOX_TRY_LATER;
 }
 
-static enum mailbox_result rename_one(struct mailbox_store *store,
+/* What is known of it by name follows its files. */
+static enum mailbox_result rename_known(struct mailbox_store *store,
 	struct str from, struct str to)
 {
 	char old[NAME_MOST + 1], new[NAME_MOST + 1];
 	struct mailbox *open = find_open(store, from);
-	struct index_txn *txn;
-	enum mailbox_result result;
+	struct index_txn *txn = index_begin(store->index, true);
 
-	if (to.len > NAME_MOST)
-		return MAILBOX_LIMIT;
-	result = mailbox_store_flush(store, text_of(from, old));
-	if (result != MAILBOX_OK)
-		return result;
-	result = store->driver->rename(store->dir, text_of(from, old),
-		text_of(to, new));
-	if (result != MAILBOX_OK)
-		return result;
-	txn = index_begin(store->index, true);
 	if (!txn)
 		return MAILBOX_TRY_LATER;
 	if (!index_mailbox_rename(txn, from, to)) {
@@ -315,6 +310,8 @@ static enum mailbox_result rename_one(struct mailbox_store *store,
 	}
 	if (!index_commit(txn))
 		return MAILBOX_TRY_LATER;
+	text_of(from, old);
+	text_of(to, new);
 	mailbox_watch_rename(store, old, new);
 	if (open) {
 		free(open->name);
@@ -323,6 +320,15 @@ static enum mailbox_result rename_one(struct mailbox_store *store,
 			starved("out of memory");
 	}
 	return MAILBOX_OK;
+}
+
+static enum mailbox_result rename_files(struct mailbox_store *store,
+	struct str from, struct str to)
+{
+	char old[NAME_MOST + 1], new[NAME_MOST + 1];
+
+	return store->place.layout->rename(&store->place, text_of(from, old),
+		text_of(to, new));
 }
 
 static enum mailbox_result rename_inbox(struct mailbox_store *store,
@@ -354,35 +360,73 @@ static enum mailbox_result rename_inbox(struct mailbox_store *store,
 	return result;
 }
 
+/* Old and new names of a mailbox and those below it. */
+struct renames {
+	struct str *from, *to;
+	size_t count;
+};
+
+/* Nothing is renamed if one of them could not be. */
+static enum mailbox_result plan_renames(struct mailbox_store *store,
+	struct arena *arena, struct str from, struct str to,
+	struct renames *plan)
+{
+	struct str below = arena_fmt(arena, "%.*s.", STR_ARG(from));
+	struct mailbox_names all;
+	char text[NAME_MOST + 1];
+	enum mailbox_result result = mailbox_store_list(store, arena, &all);
+
+	if (result != MAILBOX_OK)
+		return result;
+	plan->from = arena_array(arena, all.count, sizeof(*plan->from));
+	plan->to = arena_array(arena, all.count, sizeof(*plan->to));
+	for (size_t i = 0; i < all.count; i++) {
+		struct str name = all.names[i];
+
+		if (!str_eq(name, from) && !str_starts(name, below))
+			continue;
+		plan->from[plan->count] = name;
+		plan->to[plan->count] = arena_join(arena, to,
+			str_skip(name, from.len));
+		if (!mailbox_name_is_good(store, plan->to[plan->count]))
+			return MAILBOX_LIMIT;
+		plan->count++;
+	}
+	for (size_t i = 0; result == MAILBOX_OK && i < plan->count; i++)
+		result = mailbox_store_flush(store,
+			text_of(plan->from[i], text));
+	return plan->count > 0 ? result : MAILBOX_NONEXISTENT;
+}
+
 enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
 	struct str from, struct str to)
 {
 	struct arena *arena auto_arena = arena_new(0);
-	struct mailbox_names all;
+	struct renames plan = { 0 };
+	bool is_tree = store->place.layout->is_tree;
 	enum mailbox_result result;
-	struct str below = arena_fmt(arena, "%.*s.", STR_ARG(from));
-	size_t renamed = 0;
+	size_t done = 0;
 
-	if (!mailbox_name_is_good(to) || str_is_nocase(to, "INBOX") ||
-		!mailbox_name_is_good(from) || str_starts(to, below))
+	if (!mailbox_name_is_good(store, to) || str_is_nocase(to, "INBOX") ||
+		!mailbox_name_is_good(store, from) ||
+		str_starts(to, arena_fmt(arena, "%.*s.", STR_ARG(from))))
 		return MAILBOX_CANNOT;
 	if (mailbox_store_has(store, to))
 		return MAILBOX_EXISTS;
 	if (str_is_nocase(from, "INBOX"))
 		return rename_inbox(store, to);
-	result = mailbox_store_list(store, arena, &all);
-	for (size_t i = 0; result == MAILBOX_OK && i < all.count; i++) {
-		struct str name = all.names[i];
-
-		if (!str_eq(name, from) && !str_starts(name, below))
-			continue;
-		result = rename_one(store, name, arena_join(arena, to,
-			str_skip(name, from.len)));
-		renamed++;
+	result = plan_renames(store, arena, from, to, &plan);
+	if (result == MAILBOX_OK && is_tree)
+		result = rename_files(store, from, to);
+	for (; result == MAILBOX_OK && done < plan.count; done++) {
+		if (!is_tree)
+			result = rename_files(store, plan.from[done],
+				plan.to[done]);
+		if (result == MAILBOX_OK)
+			result = rename_known(store, plan.from[done],
+				plan.to[done]);
 	}
-	if (result == MAILBOX_OK && renamed == 0)
-		return MAILBOX_NONEXISTENT;
-	if (renamed > 0)
+	if (done > 0)
 		mailbox_tell(store, MAILBOX_EVENT_RENAMED, to, from);
 	return result;
 }
@@ -422,7 +466,7 @@ static bool flush_uids(struct mailbox_store *store, const char *mailbox)
 	struct arena *arena auto_arena = arena_new(0);
 	auto_close int fd = openat(store->dir,
 		arena_fmt(arena, "%sdovecot-uidlist",
-			store->driver->path(arena, mailbox)).p,
+			layout_prefix(&store->place, arena, mailbox)).p,
 		O_RDONLY | O_CLOEXEC);
 
 	return fd >= 0 && io_fdatasync(fd) == 0;
@@ -437,12 +481,12 @@ static void flush_now(struct mailbox_store *store, const char *mailbox,
 	u->is_running = true;
 	u->what = 0;
 	if ((!(what & (MAILBOX_CUR | MAILBOX_NEW)) ||
-		    store->driver->flush(store->dir, mailbox,
+		    store->driver->flush(&store->place, mailbox,
 			    what & MAILBOX_NEW)) &&
 		(!(what & MAILBOX_UIDS) || flush_uids(store, mailbox)))
 		what = 0;
 	/* A mailbox that was removed meanwhile needs nothing. */
-	if (what && store->driver->exists(store->dir, mailbox)) {
+	if (what && layout_exists(&store->place, mailbox)) {
 		u->what |= what;
 		u->failed = number;
 	}
@@ -561,10 +605,16 @@ void mailbox_suspect(struct mailbox_store *store, const char *name)
 
 struct mailbox_store *mailbox_store_open(const char *location)
 {
-	struct mailbox_store *store = mem_new(1, sizeof(*store));
-	struct str path = str_from(location);
+	struct mailbox_store *store;
+	const struct mailbox_layout *layout;
+	struct str path;
 
-	str_take_prefix(&path, STR("maildir:"));
+	if (!layout_of_location(str_from(location), &layout_plusplus, &path,
+		&layout)) {
+		log_warning("%s: there is no such layout", location);
+		return NULL;
+	}
+	store = mem_new(1, sizeof(*store));
 	list_init(&store->open);
 	store->unflushed = table_new();
 	mailbox_observe_begin(store);
@@ -580,7 +630,8 @@ struct mailbox_store *mailbox_store_open(const char *location)
 	store->dir = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dir < 0)
 		log_warning("open %s: %m", store->path);
-	else if (store->driver->prepare(store->dir) == MAILBOX_OK)
+	store->place = (struct mailbox_place){ store->dir, layout };
+	if (store->dir >= 0 && layout_prepare(&store->place) == MAILBOX_OK)
 		store->index = index_open(store->dir, store->path);
 	if (store->index)
 		return store;

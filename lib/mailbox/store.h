@@ -14,6 +14,7 @@
 struct mailbox_store {
 	const struct mailbox_driver *driver;
 	int dir;          /* the mail's directory */
+	struct mailbox_place place; /* the same, and how mailboxes lie there */
 	char *path;
 	struct index *index;
 	struct list open; /* struct mailbox, some of them without users */
@@ -21,6 +22,8 @@ struct mailbox_store {
 	uint64_t closes;  /* counts them */
 	int inotify;      /* -1: none */
 	int root;         /* its watch on the mail's directory; -1: none */
+	int *levels;      /* and on those below, of a layout that is a tree */
+	size_t level_count, level_capacity;
 	struct table *watches;  /* name -> struct mailbox_watch */
 	struct list observers;  /* struct mailbox_observer */
 	struct fiber *flusher, *listener;
@@ -42,14 +45,14 @@ enum {
 	MAILBOX_UIDS = 1 << 2, /* lines at the end of the uidlist */
 };
 
-/* location: "maildir:PATH" or PATH; it is made if it is not there. NULL: said
- * in the log. */
+/* location: see layout_of_location, which is Maildir++ if it does not say
+ * another; its directory is made if it is not there. NULL: said in the log. */
 struct mailbox_store *mailbox_store_open(const char *location);
 /* Finish what is pending, and let go. No mailbox is open any more. */
 void mailbox_store_close(struct mailbox_store *store);
 
 /* Is this a name that a mailbox may have? INBOX in any case is. */
-bool mailbox_name_is_good(struct str name);
+bool mailbox_name_is_good(const struct mailbox_store *store, struct str name);
 /* "INBOX" for INBOX in any case, else the name. */
 struct str mailbox_name_of(struct str name);
 

@@ -157,26 +157,67 @@ void mailbox_keywords_format(struct buf *out, const struct str *keywords,
 			buf_fmt(out, "%zu %.*s\n", i, STR_ARG(keywords[i]));
 }
 
-bool mailbox_subscription_take(struct arena *arena, struct str *text,
-	bool *is_version_2, struct str *name)
+/* On disk and in a name; that of a tree has dots in levels. */
+static const struct {
+	char separator;
+	bool is_version_2;
+	const char *disk, *name;
+} subscription_octets[] = {
+	{ '.', false, ".", "." },
+	{ '.', true, "\t", "." },
+	{ '/', false, "/.", "./" },
+	{ '/', true, "\t.", "./" },
+};
+
+static struct str translate(struct arena *arena, struct str text,
+	const struct mailbox_subscriptions *as, bool to_disk)
+{
+	char *copy = arena_cstr(arena, text);
+
+	for (size_t i = 0; i < COUNT(subscription_octets); i++) {
+		const char *from = to_disk ? subscription_octets[i].name :
+					     subscription_octets[i].disk;
+		const char *to = to_disk ? subscription_octets[i].disk :
+					   subscription_octets[i].name;
+
+		if (subscription_octets[i].separator != as->separator ||
+			subscription_octets[i].is_version_2 !=
+				as->is_version_2)
+			continue;
+		for (size_t at = 0; at < text.len; at++) {
+			const char *found = copy[at] ? strchr(from, copy[at]) :
+						       NULL;
+
+			if (found)
+				copy[at] = to[found - from];
+		}
+	}
+	return str_of(copy, text.len);
+}
+
+bool mailbox_subscription_take(struct arena *arena,
+	struct mailbox_subscriptions *in, struct str *name)
 {
 	struct str line;
 
-	while (str_take_line(text, &line)) {
-		char *copy;
-
+	while (str_take_line(&in->text, &line)) {
 		if (str_is(line, "V\t2")) {
-			*is_version_2 = true;
+			in->is_version_2 = true;
 			continue;
 		}
 		if (line.len == 0)
 			continue;
-		copy = arena_cstr(arena, line);
-		for (char *p = copy; *is_version_2 && *p; p++)
-			if (*p == '\t')
-				*p = '.';
-		*name = str_of(copy, line.len);
+		*name = translate(arena, line, in, false);
 		return true;
 	}
 	return false;
+}
+
+void mailbox_subscription_format(struct buf *out,
+	const struct mailbox_subscriptions *as, struct str name)
+{
+	struct arena *arena auto_arena = arena_new(0);
+
+	buf_add(out, translate(arena, name, as, true));
+	buf_char(out, '\n');
 }

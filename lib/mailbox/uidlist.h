@@ -42,8 +42,19 @@ size_t mailbox_keywords_parse(struct str text, struct str *keywords,
 void mailbox_keywords_format(struct buf *out, const struct str *keywords,
 	size_t count);
 
-/* Take the next name; levels joined by ".". */
+/* separator: of levels in version 1; "/" also: levels may have dots, which
+ * are "/" in names (mailbox/layout.h). */
+struct mailbox_subscriptions {
+	struct str text; /* what is still to be read */
+	char separator;
+	bool is_version_2;
+};
+
+/* Take the next name. */
 must_check bool mailbox_subscription_take(struct arena *arena,
-	struct str *text, bool *is_version_2, struct str *name);
+	struct mailbox_subscriptions *in, struct str *name);
+/* Write it as it stands in such a file. */
+void mailbox_subscription_format(struct buf *out,
+	const struct mailbox_subscriptions *as, struct str name);
 
 #endif

@@ -81,7 +81,7 @@ static void read_entries(struct look *l)
 static void read_list(struct look *l)
 {
 	struct str path = arena_fmt(l->arena, "%sdovecot-uidlist",
-		l->store->driver->path(l->arena, l->name));
+		layout_prefix(&l->store->place, l->arena, l->name));
 
 	l->has_list = mailbox_uidlist_parse(l->arena, mailbox_store_read(
 		l->store, l->arena, path.p), &l->list);
@@ -150,7 +150,7 @@ static void check_flags(struct look *l, const struct row *row,
 static struct str read_file(struct look *l, struct arena *arena,
 	const struct mailbox_entry *entry)
 {
-	auto_close int fd = l->store->driver->open(l->store->dir, l->name,
+	auto_close int fd = l->store->driver->open(&l->store->place, l->name,
 		entry);
 	struct buf out = BUF_IN(arena);
 	struct stat st;
@@ -275,7 +275,7 @@ static void check_files(struct look *l)
 
 static enum mailbox_result look_at(struct look *l)
 {
-	enum mailbox_result result = l->store->driver->scan(l->store->dir,
+	enum mailbox_result result = l->store->driver->scan(&l->store->place,
 		l->name, l->arena, &l->entries, &l->entry_count);
 
 	if (result != MAILBOX_OK)

@@ -68,13 +68,17 @@ class Client(imaplib.IMAP4):
 
 
 class Mail:
-    """A Maildir and the imapd processes at it."""
+    """A Maildir and the imapd processes at it; conf: lines of main.cf."""
+
+    def __init__(self, conf=""):
+        self.conf = conf
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="imapd-test-")
         self.path = self.folder + "/Maildir"
         os.mkdir(self.folder + "/conf")
-        open(self.folder + "/conf/main.cf", "w").close()
+        with open(self.folder + "/conf/main.cf", "w") as f:
+            f.write(self.conf)
         self.processes = []
         return self
 
