@@ -127,7 +127,7 @@ static void play(void *context)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	const char *most = getenv("POSTHORN_LENGTH");
-	struct mailbox_store *store = stand_store_open();
+	struct mailbox_store *store = stand_store_open("maildir++");
 	struct stand stand;
 
 	(void)context;

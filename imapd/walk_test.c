@@ -18,7 +18,19 @@ enum {
 	WAIT_S = 60,
 };
 
-static const char *const names[BOXES] = { "INBOX", "x", "y", "z" };
+/* As usual; and a tree, in which all boxes are below each other. */
+static const struct world {
+	const char *layout;
+	struct session_conf conf;
+	const char *names[BOXES];
+} worlds[] = {
+	{ "maildir++", SESSION_USUAL, { "INBOX", "x", "y", "z" } },
+	{ "fs", { IMAP_MESSAGE_LIMIT, { STR("Mail/"), '/' } },
+		{ "INBOX", "Mail/x", "Mail/x/y", "Mail/x/y/z.z" } },
+};
+
+static const struct world *world;
+static const char *const *names;
 
 /* ---- dice ---- */
 
@@ -331,10 +343,8 @@ static void say_one(void)
 
 static void run_client(struct client *client, void *context)
 {
-	static const struct session_conf conf = SESSION_USUAL;
-
 	session_run(context, client->io, client->arena, STR("joe"), STR_NONE,
-		&conf);
+		&world->conf);
 }
 
 static unsigned long number(const char *name, unsigned long otherwise)
@@ -366,7 +376,7 @@ static void walk_session(struct mailbox_store *store, unsigned long most)
 static void walk(void *context)
 {
 	unsigned long most = number("POSTHORN_WALK", 1000), sessions = 0;
-	struct mailbox_store *store = stand_store_open();
+	struct mailbox_store *store = stand_store_open(world->layout);
 
 	(void)context;
 	model.boxes[0] = (struct box){ .exists = true, .count = 2 };
@@ -378,20 +388,37 @@ static void walk(void *context)
 	io_stop();
 }
 
-static void agrees_with_the_model(void **state)
+static void agrees_with_the_model(const struct world *in)
 {
 	static const struct service imapd = { .name = "imapd", .calls = "" };
 
-	(void)state;
+	world = in;
+	names = in->names;
+	memset(&model, 0, sizeof(model));
+	model.selected = -1;
+	said = 0;
 	dice = number("POSTHORN_SEED", 1) * 0x9e3779b97f4a7c15;
 	stand_open(&imapd, conf_for_test(arena_new(0), NULL));
 	io_run(walk, NULL);
 }
 
+static void agrees_with_the_model_as_usual(void **state)
+{
+	(void)state;
+	agrees_with_the_model(&worlds[0]);
+}
+
+static void agrees_with_the_model_in_a_tree(void **state)
+{
+	(void)state;
+	agrees_with_the_model(&worlds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(agrees_with_the_model),
+		cmocka_unit_test(agrees_with_the_model_as_usual),
+		cmocka_unit_test(agrees_with_the_model_in_a_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ static void run_client(struct client *client, void *context)
 
 static void run(void *context)
 {
-	struct mailbox_store *store = stand_store_open();
+	struct mailbox_store *store = stand_store_open("maildir++");
 	stand_session(run_client, store, *(struct str *)context);
 	stand_store_close(store);
 	io_stop();

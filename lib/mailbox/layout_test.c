@@ -111,6 +111,7 @@ static const struct {
 	{ "a\nb",             false, false, NULL },
 	{ "~root",            false, false, NULL },
 	{ "caf\xc3\xa9",      false, false, NULL },
+	/* limit: LAYOUT_LEVELS_MOST */
 	{ "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19.20", true, true,
 		"1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20" },
 	{ "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19.20.21", false,

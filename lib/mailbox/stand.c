@@ -47,8 +47,9 @@ static void make(const char *name)
 	must(mkdir(path, 0700) == 0);
 }
 
-struct mailbox_store *stand_store_open(void)
+struct mailbox_store *stand_store_open(const char *layout)
 {
+	char location[160];
 	struct mailbox_store *store;
 
 	snprintf(folder, sizeof(folder), "%s/posthorn-stand-XXXXXX",
@@ -59,7 +60,8 @@ struct mailbox_store *stand_store_open(void)
 	make("tmp");
 	for (size_t i = 0; i < COUNT(messages); i++)
 		put(messages[i].path, messages[i].text);
-	store = mailbox_store_open(folder);
+	snprintf(location, sizeof(location), "%s:LAYOUT=%s", folder, layout);
+	store = mailbox_store_open(location);
 	must(store && mailbox_store_create(store, STR("x")) == MAILBOX_OK);
 	return store;
 }

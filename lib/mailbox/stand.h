@@ -8,9 +8,9 @@
 
 #include "mailbox/store.h"
 
-/* Fresh: INBOX with two messages, and a mailbox "x". Ends the process when it
- * cannot be made. */
-struct mailbox_store *stand_store_open(void);
+/* Fresh: INBOX with two messages, and a mailbox "x", in that layout. Ends the
+ * process when it cannot be made. */
+struct mailbox_store *stand_store_open(const char *layout);
 /* And the folder is removed. */
 void stand_store_close(struct mailbox_store *store);
 

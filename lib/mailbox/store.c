@@ -294,6 +294,9 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	return ok ? MAILBOX_OK : MAILBOX_TRY_LATER;
 }
 
+static void rename_unflushed(struct mailbox_store *store, const char *from,
+	const char *to);
+
 /* What is known of it by name follows its files. */
 static enum mailbox_result rename_known(struct mailbox_store *store,
 	struct str from, struct str to)
@@ -313,6 +316,7 @@ static enum mailbox_result rename_known(struct mailbox_store *store,
 	text_of(from, old);
 	text_of(to, new);
 	mailbox_watch_rename(store, old, new);
+	rename_unflushed(store, old, new);
 	if (open) {
 		free(open->name);
 		open->name = strdup(new);
@@ -459,6 +463,18 @@ void mailbox_store_unflushed(struct mailbox_store *store,
 {
 	unflushed_of(store, mailbox)->what |= what;
 	mailbox_store_soon(store);
+}
+
+static void rename_unflushed(struct mailbox_store *store, const char *from,
+	const char *to)
+{
+	struct mailbox_unflushed *u = table_find(store->unflushed,
+		str_from(from));
+
+	if (!u || !u->what)
+		return;
+	mailbox_store_unflushed(store, to, u->what);
+	u->what = 0;
 }
 
 static bool flush_uids(struct mailbox_store *store, const char *mailbox)

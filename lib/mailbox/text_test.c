@@ -163,7 +163,7 @@ static void compare_some(struct mailbox *m, size_t count)
 
 static void finds_what_a_look_finds(void **state)
 {
-	struct mailbox_store *store = stand_store_open();
+	struct mailbox_store *store = stand_store_open("maildir++");
 	struct mailbox *m;
 	uint32_t n = 0;
 
