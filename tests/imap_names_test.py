@@ -212,7 +212,7 @@ def make(path):
 
 
 def test_news_of_a_tree():
-    """What others do deep down is told at once; renaming to ourselves too."""
+    """What others do deep down is told at once, in the namespace."""
     with Mail(FS + "imap_namespace_prefix = INBOX/\n" + SLASH) as mail:
         s = stream(mail)
         play(s, """

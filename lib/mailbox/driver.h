@@ -41,8 +41,8 @@ struct mailbox_driver {
 	void (*watched)(const struct mailbox_place *place, const char *mailbox,
 		struct arena *arena, const char *paths[2]);
 	enum mailbox_result (*scan)(const struct mailbox_place *place,
-		const char *mailbox, struct arena *arena, struct mailbox_entry **entries,
-		size_t *count);
+		const char *mailbox, struct arena *arena,
+		struct mailbox_entry **entries, size_t *count);
 
 	/* Length of the key of a name; its flags (IMAP_* bits), keyword
 	 * letters (bit 0: a), sizes (0: does not say; CRLF size wins). */

@@ -208,6 +208,7 @@ static bool strip_rest(int dir, const char *path, int away, bool left)
 	DIR *in = layout_open(dir, path);
 	struct dirent *e;
 	bool ok = true;
+	int error;
 
 	if (!in)
 		return false;
@@ -220,7 +221,9 @@ static bool strip_rest(int dir, const char *path, int away, bool left)
 		ok = renameat(dirfd(in), e->d_name, away, e->d_name) == 0 ||
 			errno == ENOENT;
 	}
+	error = errno;
 	closedir(in);
+	errno = error;
 	return ok;
 }
 
@@ -231,6 +234,7 @@ static bool strip_rest(int dir, const char *path, int away, bool left)
 static bool strip(int dir, const char *path, bool left)
 {
 	char name[64], cur[LAYOUT_PATH + 8];
+	int error;
 	bool ok;
 
 	layout_away_name(name);
@@ -242,7 +246,9 @@ static bool strip(int dir, const char *path, bool left)
 	snprintf(cur, sizeof(cur), "%s/cur", path);
 	ok = away >= 0 && (left || renameat(dir, cur, away, "cur") == 0) &&
 		strip_rest(dir, path, away, left) && layout_flush(dir, path);
+	error = errno;
 	layout_remove_away(dir, name);
+	errno = error;
 	return ok;
 }
 

@@ -106,7 +106,8 @@ struct entries {
 };
 
 static bool scan_folder(const struct mailbox_place *place,
-	const char *mailbox, bool is_new, struct arena *arena, struct entries *entries)
+	const char *mailbox, bool is_new, struct arena *arena,
+	struct entries *entries)
 {
 	char path[PATH_MOST];
 	struct dirent *e;
@@ -132,7 +133,8 @@ static bool scan_folder(const struct mailbox_place *place,
 
 /* new/ first: what is moved meanwhile is then seen twice, not never. */
 static enum mailbox_result scan(const struct mailbox_place *place,
-	const char *mailbox, struct arena *arena, struct mailbox_entry **items, size_t *count)
+	const char *mailbox, struct arena *arena,
+	struct mailbox_entry **items, size_t *count)
 {
 	struct entries entries = { 0 };
 
@@ -380,7 +382,8 @@ static void cancel(const struct mailbox_place *place, const char *mailbox,
 }
 
 /* cur/ first: what moved there must not be missing in both. */
-static bool flush(const struct mailbox_place *place, const char *mailbox, bool new)
+static bool flush(const struct mailbox_place *place, const char *mailbox,
+	bool new)
 {
 	char path[PATH_MOST];
 
