@@ -378,6 +378,13 @@ void child_retire(struct child *child)
 		listen_watch(row);
 }
 
+void children_renew(struct row *row)
+{
+	for (size_t i = 0; i < CHILDREN_MOST; i++)
+		if (state.children[i].row == row)
+			child_retire(&state.children[i]);
+}
+
 /* Those who wait for a successor may go: there is one. */
 static void retire_replaced(struct row *row, const struct child *successor)
 {

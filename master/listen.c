@@ -167,6 +167,12 @@ static int bind_inet(const struct addrinfo *to)
 	return fd_keep(&fd);
 }
 
+/* At first, when it was more than a moment, and each minute. */
+static bool is_worth_saying(const struct row *row)
+{
+	return row->vain == 0 || row->vain % 60 == 2;
+}
+
 static bool open_one(struct row *row, const struct addrinfo *to,
 	struct row *old, size_t old_count)
 {
@@ -191,7 +197,8 @@ static bool open_one(struct row *row, const struct addrinfo *to,
 		if (to->ai_family == AF_INET6 && (errno == EAFNOSUPPORT ||
 							 errno == EADDRNOTAVAIL))
 			return true; /* no IPv6 on this machine */
-		log_error("bind %s port %s: %m", host, port);
+		if (is_worth_saying(row))
+			log_error("bind %s port %s: %m", host, port);
 		return false;
 	}
 	row->listener_count++;
@@ -212,7 +219,9 @@ static bool open_host(struct row *row, const char *host, uint64_t port,
 	snprintf(digits, sizeof(digits), "%u", (unsigned)port);
 	error = getaddrinfo(host, digits, &hints, &list);
 	if (error) {
-		log_error("%s: %s", host ? host : "*", gai_strerror(error));
+		if (is_worth_saying(row))
+			log_error("%s: %s", host ? host : "*",
+				gai_strerror(error));
 		return false;
 	}
 	for (const struct addrinfo *at = list; at; at = at->ai_next)
@@ -269,12 +278,38 @@ bool listen_open(struct row *row, const struct master_cf_row *cf,
 	bool takes_clients = !row->program ||
 		row->program->flags & PROGRAM_LISTEN;
 
-	if (row->type == MASTER_CF_INET)
-		return open_inet(row, old, old_count);
+	if (row->type == MASTER_CF_INET) {
+		row->vain = !open_inet(row, old, old_count);
+		return row->vain == 0;
+	}
 	if ((row->type == MASTER_CF_UNIX || row->type == MASTER_CF_DGRAM) &&
 		takes_clients)
 		return open_unix(row, cf, old, old_count);
 	return true;
+}
+
+/* Another process may have had the port, such as one whose master died. */
+static void open_again(struct row *row)
+{
+	if (row->is_watched) /* the sockets it has */
+		for (size_t i = 0; i < row->listener_count; i++)
+			loop_remove(row->listeners[i].fd);
+	row->is_watched = false;
+	if (open_inet(row, NULL, 0)) {
+		row->vain = 0;
+		log_info("service %s/inet has its socket", row->name);
+		children_renew(row);
+	} else {
+		row->vain++;
+	}
+	listen_watch(row);
+}
+
+void listen_tick(void)
+{
+	for (size_t i = 0; i < state.row_count; i++)
+		if (state.rows[i].vain && state.stage <= STAGE_RUNNING)
+			open_again(&state.rows[i]);
 }
 
 /* ---- demand ---- */

@@ -87,7 +87,7 @@ static bool has_timers(void)
 		if (state.children[i].state == CHILD_STARTING)
 			return true;
 	for (size_t i = 0; i < state.row_count; i++)
-		if (state.rows[i].successor_due ||
+		if (state.rows[i].successor_due || state.rows[i].vain ||
 			moment_left(state.rows[i].throttled_until).us > 0)
 			return true;
 	return false;
@@ -131,6 +131,7 @@ void loop_run(void)
 			continue;
 		ticked = moment_now();
 		children_tick();
+		listen_tick();
 		introduce_tick();
 		ready_look();
 	}

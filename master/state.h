@@ -51,6 +51,7 @@ struct row {
 	struct listener listeners[LISTENERS_MOST];
 	size_t listener_count;
 	bool is_watched;      /* its listeners are in our epoll */
+	unsigned vain;        /* looks for its sockets; 0: it has them */
 	struct moment throttled_until;
 	struct moment limit_said;
 	struct moment stress_until;
@@ -162,6 +163,8 @@ void rows_close(void);
 bool listen_open(struct row *row, const struct master_cf_row *cf,
 	struct row *old, size_t old_count);
 void listen_close(struct listener *listener);
+/* Once a second: what was not to be had may be free now. */
+void listen_tick(void);
 /* Watch the row's sockets if a client could need a new process. */
 void listen_watch(struct row *row);
 void listen_event(struct row *row);
@@ -176,6 +179,8 @@ bool child_send(struct child *child, enum msg_kind kind, struct str body,
 void child_retire(struct child *child);
 void children_reap(void);
 void children_tick(void);
+/* All of them retire: the next ones have what has changed. */
+void children_renew(struct row *row);
 size_t children_of(const struct row *row, bool with_retiring);
 bool child_is_busy(const struct row *row, enum load_level at_least);
 /* Start a daemon only to have its sandbox tried. Owns `report`. */

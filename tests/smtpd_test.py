@@ -5,8 +5,8 @@ import smtplib
 import socket
 import ssl
 
-from instance import (Instance, check, equal, main, make_certificate, matches,
-                      wait_for)
+from instance import (Instance, check, equal, free_port, main,
+                      make_certificate, matches, wait_for)
 
 ANY = ssl.create_default_context()
 ANY.check_hostname = False
@@ -40,6 +40,34 @@ def test_starttls():
         matches(r"with ESMTPS id ", message)
         mta.wait_log(r"Anonymous TLS connection established from \S+: "
                      r"TLSv1\.3 with cipher ")
+
+
+def test_a_dead_master_leaves_its_ports():
+    """Its smtpd has a client yet; the next master takes others all the
+    same."""
+    with Instance() as mta:
+        mta.start()
+        with mta.raw() as client:
+            client.reply()
+            matches("^250", client.ask("EHLO c.example"))
+            os.kill(mta.master_pid(), signal.SIGKILL)
+            wait_for(lambda: not mta.master_pid(), "master's end")
+            mta.start()
+            with mta.raw() as other:
+                matches("^220", other.reply())
+            matches("^221", client.ask("QUIT"))
+
+
+def test_a_port_that_is_taken_for_a_while():
+    with Instance() as mta:
+        other = free_port()
+        mta.master = "127.0.0.1:%d inet n - n - - smtpd\n" % other
+        with socket.create_server(("127.0.0.1", other)):
+            mta.start()
+            mta.wait_log("bind 127.0.0.1 port %d: Address" % other)
+        mta.wait_log("service 127.0.0.1:%d/inet has its socket" % other)
+        with mta.raw(other) as client:
+            matches("^220", client.reply())
 
 
 def test_what_a_refusal_says():

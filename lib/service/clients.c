@@ -249,9 +249,16 @@ void clients_prepare(void)
 	io_event_init(&acceptors.room);
 }
 
+/* The sockets are closed: a new master could not have them as long as one of
+ * us, with its last clients, holds them. */
 void clients_stop_accepting(void)
 {
 	disturb_acceptors();
+	for (size_t i = 0; i < self.listener_count; i++) {
+		if (acceptors.accepts[i])
+			close(BIRTH_FIRST + (int)i);
+		acceptors.accepts[i] = false;
+	}
 	io_event_wake_all(&acceptors.room);
 }
 
