@@ -8,7 +8,7 @@ build_packages="gcc make autoconf automake pkg-config libc6-dev
 module_packages="libsqlite3-dev libpq-dev libmariadb-dev libldap2-dev"
 demo_packages="curl openssl libsasl2-modules util-linux"
 test_packages="$build_packages $module_packages $demo_packages libcmocka-dev clang llvm
-	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync
+	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync zsh
 	knot knot-dnsutils iproute2 procps valgrind strace e2fsprogs
 	libxslt1.1 libicu72 libevent-2.1-7 libnuma1"
 # What only tests/torture/run power --real needs.

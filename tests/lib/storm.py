@@ -6,6 +6,7 @@ A place is where a message has to arrive: a name that the test gives to a
 mailbox or a sink. The ledger has a line "ID PLACE+PLACE TIME" for each
 message, flushed, written only after its 250 or exit 0 was seen.
 """
+import fcntl
 import json
 import os
 import random
@@ -554,6 +555,15 @@ def rounds(options, play, show, name, goals=None):
     state = options.state or tempfile.mkdtemp(prefix="posthorn-storm-")
     os.makedirs(state, exist_ok=True)
     os.chmod(state, 0o755)
+    with open(state + "/lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.exit("another one is at work in " + state)
+        play_rounds(options, play, show, name, goals, state)
+
+
+def play_rounds(options, play, show, name, goals, state):
     path, folder = "%s/%s.json" % (state, name), "%s/%s" % (state, name)
     rows = []
     if os.path.exists(path):
