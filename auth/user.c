@@ -21,10 +21,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "config/file.h"
+#include "queue/listing.h"
 #include "service/command.h"
 
 static const struct command command = { "posthorn user",
-	"[-c directory] add|passwd|delete name, or list" };
+	"[-c directory] add|passwd|delete name, or list [--json]" };
 
 /* What is being changed. */
 struct work {
@@ -237,10 +238,29 @@ static void delete(struct work *w)
 	replace(w, text);
 }
 
+/* A name in a line: plain, or as an object. */
+static void print_user(struct str name, bool is_json)
+{
+	auto_buf struct buf line = { 0 };
+
+	if (is_json) {
+		buf_text(&line, "{\"user\": ");
+		listing_string(&line, name);
+		buf_char(&line, '}');
+	} else {
+		buf_add(&line, name);
+	}
+	printf("%.*s\n", (int)line.len, line.p);
+}
+
 static void list(struct work *w)
 {
 	struct users *users;
+	bool is_json = str_is(w->user, "--json");
 	size_t bad;
+
+	if (w->user.len > 0 && !is_json)
+		command_usage(&command);
 
 	read_work(w);
 	users = users_parse(w->arena, w->text, &bad);
@@ -248,7 +268,7 @@ static void list(struct work *w)
 		log_warning("%s, line %zu: not a user, or one who is there "
 			"already", w->path, bad);
 	for (size_t i = 0; i < users_count(users); i++)
-		printf("%.*s\n", STR_ARG(users_at(users, i)->name));
+		print_user(users_at(users, i)->name, is_json);
 	if (fflush(stdout) != 0)
 		log_fatal("write: %m");
 }
@@ -256,19 +276,20 @@ static void list(struct work *w)
 static const struct verb {
 	const char *name;
 	void (*run)(struct work *w);
-	int arguments;
+	int least, most; /* arguments */
 } verbs[] = {
-	{ "add", add, 1 },
-	{ "passwd", change_password, 1 },
-	{ "delete", delete, 1 },
-	{ "list", list, 0 },
+	{ "add", add, 1, 1 },
+	{ "passwd", change_password, 1, 1 },
+	{ "delete", delete, 1, 1 },
+	{ "list", list, 0, 1 },
 };
 
 static const struct verb *find_verb(int argc, char **argv)
 {
 	for (size_t i = 0; i < COUNT(verbs); i++)
 		if (argc > 0 && strcmp(argv[0], verbs[i].name) == 0 &&
-			argc - 1 == verbs[i].arguments)
+			argc - 1 >= verbs[i].least &&
+			argc - 1 <= verbs[i].most)
 			return &verbs[i];
 	command_usage(&command);
 }
@@ -282,7 +303,7 @@ int main(int argc, char **argv)
 	int option;
 
 	command_begin(&command, argc, argv);
-	while ((option = getopt(argc, argv, "c:")) != -1) {
+	while ((option = getopt(argc, argv, "+c:")) != -1) {
 		if (option != 'c')
 			command_usage(&command);
 		directory = optarg;
@@ -291,7 +312,7 @@ int main(int argc, char **argv)
 	umask(077);
 	conf = command_conf(w.arena, directory);
 	open_work(&w, conf->auth_users_file);
-	w.user = str_from(verb->arguments ? argv[optind + 1] : "");
+	w.user = str_from(argc - optind > 1 ? argv[optind + 1] : "");
 	verb->run(&w);
 	return 0;
 }

@@ -32,6 +32,7 @@ _posthorn_behind()
 	check) echo sandbox ;;
 	explain) echo --from --client --helo --json ;;
 	migrate-tables) echo --dry-run ;;
+	status) echo --json ;;
 	mailbox) echo verify quick-verify rebuild ;;
 	user) echo add passwd delete list ;;
 	queue) echo list show hold release delete requeue expire import export ;;

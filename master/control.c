@@ -67,11 +67,12 @@ static void format_row(struct buf *out, const struct row *row)
 		total += c->load->total;
 	}
 	buf_fmt(out, "%s/%s %s processes=%zu clients=%llu calls=%llu "
-		"total=%llu%s\n", row->name, master_cf_type_name(row->type),
+		"total=%llu%s%s\n", row->name, master_cf_type_name(row->type),
 		row->command, children_of(row, true),
 		(unsigned long long)clients, (unsigned long long)calls,
 		(unsigned long long)total,
-		moment_left(row->throttled_until).us > 0 ? " throttled" : "");
+		moment_left(row->throttled_until).us > 0 ? " throttled" : "",
+		row->vain ? " lacks_port" : "");
 }
 
 static void verb_services(struct request *r)

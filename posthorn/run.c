@@ -12,6 +12,7 @@
 
 #include "base/span.h"
 #include "queue/foreign.h"
+#include "queue/listing.h"
 #include "service/command.h"
 #include "service/control.h"
 
@@ -218,19 +219,63 @@ int run_flush(struct command_line *line)
 	return must_run(line) && ask(line, "flush", STR(""), &answer) ? 0 : 1;
 }
 
+/* "smtp/inet smtpd processes=1 clients=0 throttled" as a JSON object. */
+static void put_service(struct buf *out, struct str row)
+{
+	struct str name = str_take_word(&row), word;
+	size_t slash = str_rfind_char(name, '/');
+
+	buf_text(out, "{\"service\": ");
+	listing_string(out, str_first(name, slash));
+	buf_text(out, ", \"type\": ");
+	listing_string(out, str_skip(name, slash + 1));
+	buf_text(out, ", \"command\": ");
+	listing_string(out, str_take_word(&row));
+	while ((word = str_take_word(&row)).len > 0) {
+		struct str key = str_take_until(&word, '=');
+
+		buf_text(out, ", ");
+		listing_string(out, key);
+		buf_fmt(out, ": %.*s", STR_ARG(word.len ? word : STR("true")));
+	}
+	buf_char(out, '}');
+}
+
+/* pid 0: it does not run. */
+static int say_json(int pid, struct str rows)
+{
+	auto_buf struct buf out = { 0 };
+	struct str row;
+
+	buf_fmt(&out, "{\"running\": %s", pid ? "true" : "false");
+	if (pid)
+		buf_fmt(&out, ", \"pid\": %d", pid);
+	buf_text(&out, ", \"services\": [");
+	for (size_t i = 0; str_take_line(&rows, &row); i++) {
+		buf_text(&out, i ? ",\n  " : "\n  ");
+		put_service(&out, row);
+	}
+	buf_text(&out, "]}\n");
+	fwrite(out.p, 1, out.len, stdout);
+	return pid ? 0 : 1;
+}
+
 int run_status(struct command_line *line)
 {
-	struct control_answer answer;
+	struct control_answer answer = { .status = -1 };
 	int pid = master_pid(line);
+	bool knows = pid && control_ask(line->arena, line->conf, "services",
+		STR(""), -1, &answer) && answer.status == 0;
 
+	if (line->argc > 0 && strcmp(line->argv[0], "--json") == 0)
+		return say_json(pid, knows ? answer.text : STR(""));
 	log_as_script(line);
 	if (!pid) {
 		log_info("the Postfix mail system is not running");
 		return 1;
 	}
 	log_info("the Postfix mail system is running: PID: %d", pid);
-	if (control_ask(line->arena, line->conf, "services", STR(""), -1,
-		    &answer) && answer.status == 0)
+	if (knows)
 		fwrite(answer.text.p, 1, answer.text.len, stdout);
 	return 0;
 }

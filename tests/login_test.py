@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import imaplib
+import json
 import os
 import poplib
 import re
@@ -314,6 +315,9 @@ def test_users():
         users = mta.conf + "/users"
         equal(mta.command("posthorn", "user", "list").stdout,
               "alice@example.org\nbob@example.org\n")
+        equal([json.loads(line)["user"] for line in mta.command(
+            "posthorn", "user", "list", "--json").stdout.splitlines()],
+              ["alice@example.org", "bob@example.org"])
         equal(os.stat(users).st_mode & 0o007, 0)
         check(PASSWORD not in open(users).read())
         done = mta.command("posthorn", "user", "add", ALICE, input="x\n",

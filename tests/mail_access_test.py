@@ -18,6 +18,7 @@ class Parent(Mail):
     """A parent of imapd or pop3d as master starts it."""
 
     def __init__(self, program="imapd"):
+        super().__init__()
         self.program = program
 
     def __enter__(self):

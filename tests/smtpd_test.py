@@ -1,4 +1,5 @@
 """smtpd as a client of the network sees it: TLS, limits, manners."""
+import json
 import os
 import signal
 import smtplib
@@ -58,6 +59,13 @@ def test_a_dead_master_leaves_its_ports():
             matches("^221", client.ask("QUIT"))
 
 
+def lacks_port(mta):
+    status = json.loads(mta.command("posthorn", "status", "--json").stdout)
+    equal(status["pid"], mta.master_pid())
+    return {row["service"] for row in status["services"]
+            if row.get("lacks_port")}
+
+
 def test_a_port_that_is_taken_for_a_while():
     with Instance() as mta:
         other = free_port()
@@ -65,9 +73,15 @@ def test_a_port_that_is_taken_for_a_while():
         with socket.create_server(("127.0.0.1", other)):
             mta.start()
             mta.wait_log("bind 127.0.0.1 port %d: Address" % other)
+            equal(lacks_port(mta), {"127.0.0.1:%d" % other})
         mta.wait_log("service 127.0.0.1:%d/inet has its socket" % other)
         with mta.raw(other) as client:
             matches("^220", client.reply())
+        equal(lacks_port(mta), set())
+        mta.stop()
+        status = mta.command("posthorn", "status", "--json", check=False)
+        equal((status.returncode, json.loads(status.stdout)["running"]),
+              (1, False))
 
 
 def test_what_a_refusal_says():
