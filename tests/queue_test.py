@@ -286,6 +286,7 @@ def test_a_cleanup_that_dies_unheard():
         mta.start()
         send(mta, "first")  # now all run
         mta.wait_log("status=deferred")
+        wait_queue(mta, "deferred", 1)  # it has left cleanup's journal
         (old,), (cleanup,) = mta.pids("qmgr"), mta.pids("cleanup")
         os.kill(old, signal.SIGSTOP)
         send(mta, "second")
