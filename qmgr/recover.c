@@ -78,6 +78,8 @@ static void found_file(enum queue_name queue, struct str id)
 	memcpy(entry->id, id.p, id.len < QUEUE_ID_MOST ? id.len
 						       : QUEUE_ID_MOST);
 	entry_set_queue(entry, queue);
+	/* A qmgr that died may have had it delivered. */
+	entry->again = true;
 	entry->is_over = false;
 	entry->expire = stored && stored->expire;
 	if (stored)

@@ -1,8 +1,10 @@
 """virtual(8): Maildirs and mboxes of several users, limits, large messages."""
 import os
 import pwd
+import shutil
 
-from instance import (Instance, Skip, equal, is_root, main, matches, wait_for)
+from instance import (Instance, Skip, equal, is_root, main, matches, run,
+                      wait_for)
 
 
 def text(subject="one", lines=1, extra=""):
@@ -52,6 +54,50 @@ def test_a_base_that_comes_later():
         os.rename(mta.mail + ".away", mta.mail)
         mta.wait_log(r"to=<alice@example.org>, .*status=sent")
         mta.wait_empty()
+
+
+def forget_slots(mta):
+    """As when other messages have been in them since."""
+    for name in os.listdir(mta.queue + "/journal"):
+        if name not in ("serial", "lock"):
+            os.unlink(mta.queue + "/journal/" + name)
+
+
+def test_delivered_and_not_marked():
+    """qmgr died between the delivery of what had been deferred and its mark:
+    the next one has it looked for, in an mbox and a Maildir."""
+    with Virtual(virtual_transport="retry:4.4.1 later",
+                 minimal_backoff_time="1000s",
+                 maximal_backoff_time="1000s") as mta:
+        mta.start()
+        mta.send("a@example.net", ["alice@example.org", "bob@example.org"],
+                 text())
+        mta.wait_log("status=deferred", count=2)
+        wait_for(lambda: [row["queue_name"] for row in mta.queue_list()] ==
+                 ["deferred"], "the deferred file")
+        mta.stop()
+        deferred, copy = mta.queue + "/deferred", mta.path("copy")
+        run("cp", "-a", deferred, copy)
+        mta.set(virtual_transport="virtual")
+        for _ in range(2):
+            mta.start()
+            mta.command("postqueue", "-f")
+            mta.wait_empty()
+            mta.stop()
+            forget_slots(mta)
+            shutil.rmtree(deferred)
+            run("cp", "-a", copy, deferred)
+            folder = mta.mail + "/alice"
+            (name,) = os.listdir(folder + "/new")
+            run("cp", "-a", folder + "/new/" + name, folder + "/tmp")
+        os.rename(folder + "/new/" + name, folder + "/cur/" + name + ":2,S")
+        mta.start()
+        mta.command("postqueue", "-f")
+        mta.wait_empty()
+        equal([os.listdir(folder + sub) for sub in ("/new", "/cur", "/tmp")],
+              [[], [name + ":2,S"], []])
+        with open(mta.mail + "/bob") as mbox:
+            equal(mbox.read().count("\nSubject: "), 1)
 
 
 def test_each_user_has_a_process():

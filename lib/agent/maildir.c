@@ -298,8 +298,10 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 	item->made = item->look; /* the attempt before made them, perhaps */
 	item->elsewhere = !store->shares;
 	item->is_there = item->look && is_delivered(store, arena, item);
-	if (item->is_there)
+	if (item->is_there) { /* an attempt after that one may have died */
+		drop_tmp(store, arena, item);
 		return;
+	}
 	item->fd = open_tmp(store, arena, item);
 	if (item->fd < 0) {
 		item->status = failure(arena, path_of(arena, item, "tmp"));
