@@ -1,5 +1,6 @@
 """postlock, postkick, postdrop and qshape: alone, and beside Debian's."""
 import os
+import re
 import subprocess
 import tempfile
 
@@ -185,8 +186,12 @@ def fill(sbin, env):
 
 
 def deferred(sbin, env, count):
-    return wait_for(lambda: run(sbin, env, "postqueue", "-p")[1].count(
-        b"try again") >= count, "deferral")
+    """So many reasons, and none of an active message."""
+    def all_wait():
+        out = run(sbin, env, "postqueue", "-p")[1]
+        return out.count(b"try again") >= count and \
+            not re.search(rb"(?m)^\w+\*", out)
+    wait_for(all_wait, "deferral")
 
 
 SHAPES = ["-s -l -b 3 deferred", "-p -m 1 deferred", "-b 5 -t 10", ""]
