@@ -12,7 +12,7 @@
 
 #include "tls/tls.h"
 
-enum { KEYS = 2, OFTEN_S = 10 };
+enum { KEYS = 2, OFTEN_S = 10, SELDOM_S = 24 * 3600 };
 
 static struct {
 	unsigned char octets[KEYS][TLS_TICKET_KEY]; /* newest first */
@@ -57,7 +57,9 @@ void tickets_tick(void)
 
 	if (moment_left(keys.next).us > 0)
 		return;
-	if (lifetime.us < span_s(OFTEN_S).us)
+	if (lifetime.us <= 0) /* none is used; a process awaits one */
+		lifetime = span_s(SELDOM_S);
+	else if (lifetime.us < span_s(OFTEN_S).us)
 		lifetime = span_s(OFTEN_S);
 	keys.next = moment_after(lifetime);
 	if (!new_key()) {
