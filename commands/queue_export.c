@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -25,11 +26,13 @@
 #include "mail/address.h"
 #include "queue/submission.h"
 #include "queue/walk.h"
+#include "smtp/data.h"
 
 enum {
 	ANSWER_S = 300,
 	BLOCK = 64 * 1024,
 	REPLY_LINES_MOST = 200,
+	REPLY_LINE_MOST = 2048, /* octets */
 };
 
 enum feature {
@@ -60,24 +63,22 @@ struct export {
 
 /* ---- the other server ---- */
 
-static bool read_line(struct export *x, char **line, size_t *room,
+static bool read_line(struct export *x, char line[REPLY_LINE_MOST],
 	struct str *text)
 {
-	ssize_t len = getline(line, room, x->in);
-
-	if (len < 4) {
+	if (!fgets(line, REPLY_LINE_MOST, x->in) || strlen(line) < 4 ||
+		!strchr(line, '\n')) {
 		x->gone = true;
 		return false;
 	}
-	*text = str_trim(str_of(*line, (size_t)len));
+	*text = str_trim(str_from(line));
 	return true;
 }
 
 /* The code; 0: it has gone, or does not speak SMTP. */
 static int read_reply(struct export *x, bool is_ehlo)
 {
-	char *line = NULL;
-	size_t room = 0;
+	char line[REPLY_LINE_MOST];
 	struct str text = STR("");
 	uint64_t code = 0;
 	bool more = true;
@@ -85,7 +86,7 @@ static int read_reply(struct export *x, bool is_ehlo)
 	for (int i = 0; more && i < REPLY_LINES_MOST; i++) {
 		struct str word;
 
-		if (!read_line(x, &line, &room, &text) ||
+		if (!read_line(x, line, &text) ||
 			!str_parse_u64(str_first(text, 3), 599, &code))
 			break;
 		more = text.len > 3 && text.p[3] == '-';
@@ -97,9 +98,18 @@ static int read_reply(struct export *x, bool is_ehlo)
 	}
 	buf_clear(&x->reply);
 	buf_add(&x->reply, text);
-	free(line);
 	x->gone = x->gone || more || code == 421;
 	return more ? 0 : (int)code;
+}
+
+/* To what was written. */
+static int get_reply(struct export *x, bool is_ehlo)
+{
+	if (fflush(x->out) != 0) {
+		x->gone = true;
+		return 0;
+	}
+	return read_reply(x, is_ehlo);
 }
 
 /* A line without its end. */
@@ -107,11 +117,7 @@ static int ask(struct export *x, struct str line)
 {
 	fwrite(line.p, 1, line.len, x->out);
 	fputs("\r\n", x->out);
-	if (fflush(x->out) != 0) {
-		x->gone = true;
-		return 0;
-	}
-	return read_reply(x, str_starts(line, STR("EHLO ")));
+	return get_reply(x, str_starts(line, STR("EHLO ")));
 }
 
 static void say_hello(struct export *x)
@@ -166,7 +172,8 @@ struct parcel {
 	struct stored *stored;
 	bool *accepted; /* per recipient */
 	size_t accepted_count;
-	bool at_line_start;
+	bool is_ascii;
+	struct smtp_encoder encoder;
 };
 
 static void say_recipient(struct parcel *p, struct str address, bool done)
@@ -241,23 +248,28 @@ static bool each_piece(struct parcel *p,
 
 static void look_for_8bit(struct parcel *p, struct str octets)
 {
-	p->at_line_start = p->at_line_start && str_is_ascii(octets);
+	p->is_ascii = p->is_ascii && str_is_ascii(octets);
+}
+
+static void put(struct parcel *p, struct str wire)
+{
+	fwrite(wire.p, 1, wire.len, p->x->out);
 }
 
 static void put_octets(struct parcel *p, struct str octets)
 {
-	FILE *out = p->x->out;
+	auto_buf struct buf wire = { 0 };
 
-	for (size_t i = 0; i < octets.len; i++) {
-		char c = octets.p[i];
+	smtp_encode(&p->encoder, octets, &wire);
+	put(p, buf_str(&wire));
+}
 
-		if (p->at_line_start && c == '.')
-			putc_unlocked('.', out);
-		if (c == '\n')
-			putc_unlocked('\r', out);
-		putc_unlocked(c, out);
-		p->at_line_start = c == '\n';
-	}
+static void put_end(struct parcel *p)
+{
+	auto_buf struct buf wire = { 0 };
+
+	smtp_encode_end(&p->encoder, &wire);
+	put(p, buf_str(&wire));
 }
 
 /* Why it cannot be handed over with all that it is; NULL: it can. */
@@ -265,7 +277,6 @@ static const char *obstacle(struct parcel *p)
 {
 	const struct envelope *e = &p->stored->envelope;
 	unsigned has = p->x->features;
-	bool ascii;
 
 	if (e->flags & SUBMIT_REQUIRETLS)
 		return "it requires TLS (RFC 8689)";
@@ -275,11 +286,10 @@ static const char *obstacle(struct parcel *p)
 		return "no XVERP there";
 	if (!is_sayable(e->sender))
 		return "the sender cannot be said in SMTP";
-	p->at_line_start = true;
+	p->is_ascii = true;
 	if (!each_piece(p, look_for_8bit))
 		return "its content cannot be read";
-	ascii = p->at_line_start;
-	return ascii || has & EIGHTBIT ? NULL : "no 8BITMIME there";
+	return p->is_ascii || has & EIGHTBIT ? NULL : "no 8BITMIME there";
 }
 
 static struct str mail_line(struct parcel *p)
@@ -391,13 +401,13 @@ static void send_content(struct parcel *p)
 			(void)ask(p->x, STR("RSET"));
 		return;
 	}
-	p->at_line_start = true;
+	p->encoder = (struct smtp_encoder){ .line_most =
+		(size_t)p->x->job->conf->smtp_line_length_limit };
 	if (!each_piece(p, put_octets))
 		log_fatal("%.*s: its content cannot be read",
 			STR_ARG(p->stored->envelope.queue_id));
-	if (!p->at_line_start)
-		fputs("\r\n", p->x->out);
-	if (ask(p->x, STR(".")) / 100 == 2)
+	put_end(p);
+	if (get_reply(p->x, false) / 100 == 2)
 		settle(p);
 	else
 		keep_all(p, p->x->gone ? "the connection was lost" : NULL);

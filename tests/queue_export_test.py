@@ -2,8 +2,9 @@
 envelopes; what is refused there stays."""
 import json
 import re
+import subprocess
 
-from instance import Instance, check, equal, main, matches, wait_for
+from instance import SBIN, Instance, check, equal, main, matches, wait_for
 
 LONG = "x" * 70 + "\r\n"
 
@@ -88,6 +89,38 @@ def test_export():
         check(not re.search("Subject: (null|large)", "".join(
             ours.command("postcat", "-q", m["queue_id"]).stdout
             for m in left)), "what was taken is not here")
+
+
+def test_no_bare_cr_goes_out():
+    """What the queue has of them, as Postfix's may: RFC 5321 2.3.8."""
+    rules = {"cleanup_replace_stray_cr_lf": "no"}
+    with new(**rules) as ours, new(**rules) as theirs:
+        theirs.start()
+        ours.start()
+        with ours.raw() as client:
+            client.reply()
+            for line in ("EHLO c.example", "MAIL FROM:<s@example.net>",
+                         "RCPT TO:<r@example.com>", "DATA",
+                         "Subject: cr\r\n\r\na\r.\rb\r\n."):
+                client.ask(line)
+        wait_for(lambda: [m["queue_name"] for m in ours.queue_list()] ==
+                 ["deferred"], "the deferred message")
+        check("a\r.\rb\n" in bodies(ours))
+        ours.stop()
+        ours.command("posthorn", "queue", "export",
+                     "127.0.0.1:%d" % theirs.smtp_port)
+        wait_for(theirs.queue_list, "the message")
+        check("a . b\n" in bodies(theirs), bodies(theirs))
+
+
+def bodies(mta):
+    with open(mta.path("bodies"), "wb") as out:
+        for message in mta.queue_list():
+            subprocess.run([SBIN + "/postcat", "-b", "-q",
+                            message["queue_id"]], env=mta.env, stdout=out,
+                           check=True)
+    with open(mta.path("bodies"), newline="") as text:
+        return text.read()
 
 
 if __name__ == "__main__":
