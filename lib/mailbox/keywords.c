@@ -37,18 +37,27 @@ int mailbox_keyword(const struct mailbox *mailbox, struct str name)
 	return -1;
 }
 
+static bool put_keywords(struct mailbox *mailbox, struct index_txn *txn)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct buf rows = BUF_IN(arena);
+
+	for (size_t i = 0; i < mailbox->keyword_count; i++) {
+		buf_add(&rows, str_from(mailbox->keywords[i]));
+		buf_char(&rows, 0);
+	}
+	return index_keywords_put(txn, mailbox->row.id, buf_str(&rows));
+}
+
 static bool keep_keywords(struct mailbox *mailbox, struct index_txn *txn)
 {
 	struct arena *arena auto_arena = arena_new(0);
-	struct buf rows = BUF_IN(arena), text = BUF_IN(arena);
+	struct buf text = BUF_IN(arena);
 	struct str names[MAILBOX_KEYWORDS_MOST];
 	char path[MAILBOX_PATH_MOST];
 
-	for (size_t i = 0; i < mailbox->keyword_count; i++) {
+	for (size_t i = 0; i < mailbox->keyword_count; i++)
 		names[i] = str_from(mailbox->keywords[i]);
-		buf_add(&rows, names[i]);
-		buf_char(&rows, 0);
-	}
 	mailbox_keywords_format(&text, names,
 		mailbox->keyword_count < MAILBOX_LETTERS ?
 			mailbox->keyword_count : MAILBOX_LETTERS);
@@ -56,24 +65,41 @@ static bool keep_keywords(struct mailbox *mailbox, struct index_txn *txn)
 		mailbox_file_of(mailbox, "dovecot-keywords", path), buf_str(&text),
 		true))
 		log_warning("%s: write %s: %m", mailbox->store->path, path);
-	return index_keywords_put(txn, mailbox->row.id, buf_str(&rows));
+	return put_keywords(mailbox, txn);
+}
+
+/* The next number that is free; keywords that do not fit are not kept. */
+static int make_keyword(struct mailbox *mailbox, struct str name)
+{
+	char *copy;
+
+	if (mailbox->keyword_count == MAILBOX_KEYWORDS_MOST)
+		return -1;
+	copy = strndup(name.p, name.len);
+	if (!copy)
+		starved("out of memory");
+	mailbox->keywords[mailbox->keyword_count] = copy;
+	return (int)mailbox->keyword_count++;
 }
 
 bool mailbox_keywords_of(struct mailbox *mailbox, struct index_txn *txn,
 	const struct imap_flags *flags, bool make, uint64_t *bits)
 {
-	bool made = false;
+	bool made = false, taken_over = false;
 
 	*bits = 0;
 	for (size_t i = 0; i < flags->count; i++) {
 		int bit = mailbox_keyword(mailbox, flags->keywords[i]);
 
-		if (bit < 0 && make &&
-			mailbox->keyword_count < MAILBOX_KEYWORDS_MOST) {
-			bit = (int)mailbox->keyword_count++;
-			mailbox->keywords[bit] = strndup(
-				flags->keywords[i].p, flags->keywords[i].len);
-			made = true;
+		if (bit < 0 && make && !taken_over) {
+			if (!mailbox_keywords_take_over(mailbox, txn))
+				return false;
+			taken_over = true;
+			bit = mailbox_keyword(mailbox, flags->keywords[i]);
+		}
+		if (bit < 0 && make) {
+			bit = make_keyword(mailbox, flags->keywords[i]);
+			made |= bit >= 0;
 		}
 		if (bit >= 0)
 			*bits |= (uint64_t)1 << bit;
@@ -81,23 +107,37 @@ bool mailbox_keywords_of(struct mailbox *mailbox, struct index_txn *txn,
 	return !made || keep_keywords(mailbox, txn);
 }
 
-void mailbox_keywords_take_over(struct mailbox *mailbox,
+bool mailbox_keywords_are_named(const struct mailbox *mailbox,
+	uint32_t letters)
+{
+	for (size_t i = 0; i < MAILBOX_LETTERS; i++)
+		if ((letters >> i & 1) && (i >= mailbox->keyword_count ||
+			!mailbox->keywords[i]))
+			return false;
+	return true;
+}
+
+bool mailbox_keywords_take_over(struct mailbox *mailbox,
 	struct index_txn *txn)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct str names[MAILBOX_LETTERS];
-	struct buf rows = BUF_IN(arena);
 	char path[MAILBOX_PATH_MOST];
 	size_t count = mailbox_keywords_parse(
 		mailbox_store_read(mailbox->store, arena,
 			mailbox_file_of(mailbox, "dovecot-keywords", path)),
 		names, MAILBOX_LETTERS);
+	bool is_more = false;
 
+	while (mailbox->keyword_count < count)
+		mailbox->keywords[mailbox->keyword_count++] = NULL;
 	for (size_t i = 0; i < count; i++) {
-		buf_add(&rows, names[i]);
-		buf_char(&rows, 0);
+		if (str_is_none(names[i]) || mailbox->keywords[i])
+			continue;
+		mailbox->keywords[i] = strndup(names[i].p, names[i].len);
+		if (!mailbox->keywords[i])
+			starved("out of memory");
+		is_more = true;
 	}
-	if (count && !index_keywords_put(txn, mailbox->row.id, buf_str(&rows)))
-		log_warning("%s: keywords are lost", mailbox->store->path);
-	mailbox_keywords_load(mailbox, txn);
+	return !is_more || put_keywords(mailbox, txn);
 }

@@ -210,7 +210,9 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 			memcpy(row.guid, list.guid, sizeof(row.guid));
 	}
 	mailbox->row = row;
-	mailbox_keywords_take_over(mailbox, txn);
+	mailbox_keywords_load(mailbox, txn);
+	if (!mailbox_keywords_take_over(mailbox, txn))
+		log_warning("%s: keywords are lost", mailbox->store->path);
 	/* Its UIDVALIDITY is on disk before it is told. */
 	if (!is_listed) {
 		mailbox->row.uid_reserved = row.uidnext + MAILBOX_RESERVED;

@@ -214,10 +214,15 @@ must_check bool mailbox_facts_parse(struct str in,
 /* The path of a file beside the mailbox, in the store. */
 const char *mailbox_file_of(struct mailbox *mailbox, const char *file,
 	char path[MAILBOX_PATH_MOST]);
-/* Its keywords from the index; from Dovecot's file the first time. */
+/* Its keywords from the index. */
 void mailbox_keywords_load(struct mailbox *mailbox, struct index_txn *txn);
-void mailbox_keywords_take_over(struct mailbox *mailbox,
+/* Those that Dovecot's file names and the index does not: of another program,
+ * or of a process of ours that was killed before its commit. */
+must_check bool mailbox_keywords_take_over(struct mailbox *mailbox,
 	struct index_txn *txn);
+/* Each of these letters of a file's name stands for a keyword that we know. */
+bool mailbox_keywords_are_named(const struct mailbox *mailbox,
+	uint32_t letters);
 /* All of the uidlist, durable; changes when anybody changed it. */
 bool mailbox_uids_write(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp(struct mailbox *mailbox);

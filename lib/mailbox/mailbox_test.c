@@ -359,6 +359,44 @@ static void takes_over_from_dovecot(void **state)
 	mailbox_store_close(store);
 }
 
+/* Dovecot adds a keyword beside us; or one of ours was killed between the
+ * names of a file and of its keyword, and its commit. */
+static void keywords_of_others(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	struct arena *arena auto_arena = arena_new(0);
+
+	(void)state;
+	save(m, "a: b\r\n\r\n", 0, NULL);
+	put_file("dovecot-keywords", "0 Blue\n2 Red\n");
+	put_file("cur/2.b.h:2,Sac", "a: b\n\n");
+	assert_int_equal(mailbox_refresh(m, false), MAILBOX_OK);
+	assert_int_equal(m->count, 2);
+	assert_int_equal(m->messages[1].is.keywords, 5);
+	assert_int_equal(mailbox_keyword(m, STR("blue")), 0);
+	assert_int_equal(mailbox_keyword(m, STR("red")), 2);
+	assert_int_equal(mailbox_keyword(m, STR("")), -1);
+
+	/* A name that no message has yet is not given to another letter. */
+	put_file("dovecot-keywords", "0 Blue\n2 Red\n3 Black\n");
+	save(m, "a: b\r\n\r\n", 0, "Green");
+	save(m, "a: b\r\n\r\n", 0, "Black");
+	assert_int_equal(m->messages[2].is.keywords, 1 << 4);
+	assert_int_equal(m->messages[3].is.keywords, 1 << 3);
+	assert_str(mailbox_store_read(store, arena, "dovecot-keywords"),
+		"0 Blue\n2 Red\n3 Black\n4 Green\n");
+	mailbox_close(m);
+	mailbox_store_close(store);
+
+	store = open_store();
+	m = open_inbox(store);
+	assert_int_equal(mailbox_keyword(m, STR("red")), 2);
+	assert_int_equal(mailbox_keyword(m, STR("black")), 3);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 static void index_may_be_lost(void **state)
 {
 	struct mailbox_store *store = open_store();
@@ -523,6 +561,7 @@ int main(void)
 		IN_DIR(expunges_and_never_reuses),
 		IN_DIR(copies_and_moves),
 		IN_DIR(takes_over_from_dovecot),
+		IN_DIR(keywords_of_others),
 		IN_DIR(index_may_be_lost),
 		IN_DIR(power_cut_rebuilds),
 		IN_DIR(names_of_mailboxes),

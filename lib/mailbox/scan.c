@@ -28,6 +28,7 @@ struct scan {
 	struct arena *arena;
 	struct table *entries; /* key -> struct mailbox_entry */
 	uint64_t modseq;
+	uint32_t letters;      /* that names have and the index had not */
 	bool claim, ok;
 	bool changed;
 };
@@ -96,6 +97,7 @@ static void take_flags(struct scan *scan, struct mailbox_message *m,
 	driver->flags(name, &now, &now_letters);
 	if (was == now && was_letters == now_letters)
 		return;
+	scan->letters |= now_letters & ~was_letters;
 	keywords = (m->is.keywords | (now_letters & ~was_letters)) &
 		~(uint64_t)(was_letters & ~now_letters);
 	m->is.flags = (m->is.flags | (now & ~was)) & ~(was & ~now);
@@ -260,6 +262,7 @@ static void add_unknown(struct scan *scan, const struct unknown *u,
 	driver->flags(u->entry->name, &flags, &letters);
 	message.flags = flags | (u->entry->is_new ? MAILBOX_IN_NEW : 0);
 	message.keywords = letters;
+	scan->letters |= letters;
 	message.size = size ? size : MAILBOX_SIZE_UNKNOWN;
 	if (!mailbox_add(m, scan->txn, &message, u->entry->name)) {
 		scan->ok = false;
@@ -352,6 +355,9 @@ static enum mailbox_result scan_files(struct scan *scan)
 		return result;
 	take_known(scan);
 	take_unknown(scan, entries, count);
+	if (!mailbox_keywords_are_named(m, scan->letters) &&
+		!mailbox_keywords_take_over(m, scan->txn))
+		scan->ok = false;
 	if (scan->changed)
 		m->row.modseq = scan->modseq;
 	m->row.new_ns = trusted(before.new_ns);
