@@ -4,6 +4,8 @@
  */
 #include "lmtpd/session.h"
 
+#include <errno.h>
+
 #include "agent/deliver.h"
 #include "base/log.h"
 #include "mail/address.h"
@@ -66,20 +68,10 @@ struct status verb_data(struct session *s, struct str arguments)
 		return REPLY_AFTER_BAD_CHUNK;
 	answer(s, REPLY_GO_AHEAD);
 	content_begin(s, false);
-	if (!content_read(s)) {
-		s->is_gone = true;
-		return ANSWERED;
-	}
-	return finish(s);
+	return content_read(s) ? finish(s) : session_lost(s, errno);
 }
 
 /* ---- BDAT, RFC 3030 2 ---- */
-
-static struct status gone(struct session *s)
-{
-	s->is_gone = true;
-	return ANSWERED;
-}
 
 /* A chunk that is refused is read all the same: what follows is the next
  * command. Without it the message would be another one. */
@@ -91,7 +83,7 @@ static struct status skip(struct session *s, const struct smtp_bdat *chunk,
 	if (m)
 		m->is_spoiled = true;
 	if (!content_read_chunk(s, chunk->octets, NULL))
-		return gone(s);
+		return session_lost(s, errno);
 	if (!m || !chunk->is_last || m->accepted.count == 0)
 		return status;
 	refuse_each(s, status);
@@ -117,7 +109,7 @@ struct status verb_bdat(struct session *s, struct str arguments)
 		content_begin(s, true);
 	s->stage = AT_BDAT;
 	if (!content_read_chunk(s, chunk.octets, m))
-		return gone(s);
+		return session_lost(s, errno);
 	if (chunk.is_last)
 		return finish(s);
 	if (m->is_too_big || m->has_failed) {

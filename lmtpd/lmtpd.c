@@ -120,20 +120,17 @@ static struct status run_line(struct session *s, struct str line)
 	return good ? REPLY_UNKNOWN_COMMAND : REPLY_BAD_SYNTAX;
 }
 
-static void read_failed(struct session *s)
+struct status session_lost(struct session *s, int error)
 {
-	if (errno == EMSGSIZE) {
-		answer(s, STATUS(500, 5, 2, "Error: command too long"));
-		return;
-	}
 	s->is_gone = true;
-	if (errno == ETIMEDOUT) {
+	if (error == ETIMEDOUT) {
 		log_info("timeout from %.*s", STR_ARG(s->label));
-		answer(s, STATUS(421, 4, 2, "Error: timeout exceeded"));
-	} else if (errno == ECANCELED) {
-		io_uncancel();
-		answer(s, STATUS(421, 3, 2, "Service shutting down"));
+		return STATUS(421, 4, 2, "Error: timeout exceeded");
 	}
+	if (error != ECANCELED)
+		return ANSWERED;
+	io_uncancel();
+	return STATUS(421, 3, 2, "Service shutting down");
 }
 
 /* The next command is there already: replies may wait for it. */
@@ -154,8 +151,11 @@ static void converse(struct session *s)
 			rcpt_settle(s);
 		if (io_line(s->io, &line, s->conf->smtpd_timeout))
 			answer(s, run_line(s, line));
+		else if (errno == EMSGSIZE)
+			answer(s, STATUS(500, 5, 2,
+				"Error: command too long"));
 		else
-			read_failed(s);
+			answer(s, session_lost(s, errno));
 		if ((int64_t)s->errors >= s->conf->smtpd_hard_error_limit &&
 			!s->is_gone)
 			answer(s, STATUS(421, 7, 0,

@@ -102,6 +102,9 @@ struct status verb_starttls(struct session *s, struct str arguments);
 struct status verb_xclient(struct session *s, struct str arguments);
 struct status verb_mail(struct session *s, struct str arguments);
 struct status verb_rcpt(struct session *s, struct str arguments);
+/* No more can be read (errno of that read): the session is over, and what
+ * comes next is no command. What to say, if anything. */
+struct status session_lost(struct session *s, int error);
 struct status verb_data(struct session *s, struct str arguments);
 struct status verb_bdat(struct session *s, struct str arguments);
 struct status verb_rset(struct session *s, struct str arguments);

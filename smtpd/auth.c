@@ -176,7 +176,7 @@ static bool read_response(struct session *s, struct exchange *x,
 	stream_line_limit(s->io, (size_t)s->conf->line_length_limit);
 	if (!got)
 		return fail(x, error == EMSGSIZE ? REPLY_AUTH_TOO_LONG :
-			REPLIED);
+			session_lost(s, error));
 	if (str_is(line, "*")) {
 		log_warning("%.*s: SASL %.*s authentication aborted",
 			STR_ARG(s->label), STR_ARG(x->mechanism));

@@ -83,7 +83,7 @@ static void extend_deadline(struct session *s, struct moment start)
 	stream_deadline(s->io, deadline);
 }
 
-/* Up to the final dot. False: the client has gone. */
+/* Up to the final dot. False (errno): the client has gone. */
 static bool read_data(struct session *s)
 {
 	struct mail *m = s->mail;
@@ -182,14 +182,15 @@ struct status data(struct session *s, struct str arguments)
 	reply(s, REPLY_GO_AHEAD);
 	start_content(s, false);
 	if (!read_data(s))
-		return REPLIED; /* the loop sees what has happened */
+		return session_lost(s, errno);
 	return finish(s);
 }
 
 /* ---- BDAT ---- */
 
 /* The chunk is read in any case: what follows is the next command. m: the
- * message that it belongs to, NULL: it is dropped. */
+ * message that it belongs to, NULL: it is dropped. False (errno): the client
+ * has gone. */
 static bool read_chunk(struct session *s, uint64_t len, struct mail *m)
 {
 	auto_buf struct buf text = { 0 };
@@ -222,7 +223,7 @@ static struct status skip_chunk(struct session *s, uint64_t len,
 {
 	if (s->mail)
 		s->mail->is_spoiled = true;
-	return read_chunk(s, len, NULL) ? status : REPLIED;
+	return read_chunk(s, len, NULL) ? status : session_lost(s, errno);
 }
 
 static struct status last_chunk(struct session *s)
@@ -261,7 +262,7 @@ struct status bdat(struct session *s, struct str arguments)
 		s->stage = AT_BDAT;
 	}
 	if (!read_chunk(s, chunk.octets, s->mail))
-		return REPLIED;
+		return session_lost(s, errno);
 	if (chunk.is_last)
 		return last_chunk(s);
 	return status_f(s->mail->arena, 250, 0, 0, "Ok: %llu bytes",

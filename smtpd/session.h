@@ -110,6 +110,16 @@ struct session {
 	struct call *rate_call; /* to anvil; NULL: not counted */
 };
 
+/* ---- smtpd.c ---- */
+
+/*
+ * No more can be read (errno of the read that failed): a line in the log, 421
+ * if the client may hear it, and the session is over. REPLIED. Who was in the
+ * middle of a message or an exchange must not read on: what comes next is no
+ * command.
+ */
+struct status session_lost(struct session *s, int error);
+
 /* ---- explain.c ---- */
 
 /* A session whose client wants to know what is looked at. */

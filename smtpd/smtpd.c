@@ -196,19 +196,19 @@ static void run_line(struct session *s, struct str line)
 
 /* ---- the session ---- */
 
-/* The stream has failed, or the line was too long. */
-static void read_failed(struct session *s, int error)
+static void line_too_long(struct session *s)
+{
+	reply(s, status_f(s->arena, 500, 5, 2,
+		"%.*s Error: command too long",
+		STR_ARG(s->conf->myhostname)));
+	s->counts[VERBS_MOST].all++;
+}
+
+struct status session_lost(struct session *s, int error)
 {
 	const char *what = "lost connection";
 	char octets[40] = "";
 
-	if (error == EMSGSIZE) {
-		reply(s, status_f(s->arena, 500, 5, 2,
-			"%.*s Error: command too long",
-			STR_ARG(s->conf->myhostname)));
-		s->counts[VERBS_MOST].all++;
-		return;
-	}
 	s->is_gone = true;
 	if (s->mail && s->mail->octets > 0)
 		snprintf(octets, sizeof(octets), " (%llu bytes)",
@@ -221,6 +221,7 @@ static void read_failed(struct session *s, int error)
 		reply_last(s, 4, 2, "Error: timeout exceeded");
 	else if (error == ECANCELED)
 		reply_last(s, 3, 2, "Service shutting down");
+	return REPLIED;
 }
 
 static bool has_too_many_errors(struct session *s)
@@ -245,8 +246,10 @@ static void converse(struct session *s)
 		arena_reset(s->arena);
 		if (io_line(s->io, &line, s->conf->smtpd_timeout))
 			run_line(s, line);
+		else if (errno == EMSGSIZE)
+			line_too_long(s);
 		else
-			read_failed(s, errno);
+			(void)session_lost(s, errno);
 	}
 }
 
