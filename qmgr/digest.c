@@ -20,6 +20,7 @@ enum {
 	TAIL_MOST = 32 * 1024,        /* written at once */
 	WASTE_LEAST = 4 * 1024 * 1024, /* that a move is worth */
 	MOVED_AT_ONCE = 200,
+	RETRY_S = 60,                 /* after a full disk */
 };
 
 static struct {
@@ -32,19 +33,53 @@ static struct {
 	int64_t live;      /* octets of digests that somebody has */
 	unsigned moves;    /* what readers have may be of a file that is gone */
 	bool is_moving;
+	struct moment retry; /* no file is opened before */
 } digests = { .files = { { .fd = -1 }, { .fd = -1 } } };
 
-static int open_file(void)
+static bool open_file(unsigned file)
 {
-	return disk_open_file(qmgr.disk, "journal", O_TMPFILE | O_RDWR);
+	digests.files[file].fd = disk_open_file(qmgr.disk, "journal",
+		O_TMPFILE | O_RDWR);
+	return digests.files[file].fd >= 0;
+}
+
+static void close_file(unsigned file)
+{
+	disk_close(qmgr.disk, &digests.files[file].fd);
+	digests.files[file].end = 0;
+	digests.moves++;
+}
+
+/* Nobody has a digest in it any more. A full disk gets room again: then those
+ * that are put from there on are found. */
+static void give_up(unsigned file)
+{
+	log_warning("digests: %m: a listing reads each message");
+	for (struct table_walk w = { 0 }; table_next(qmgr.entries, &w);) {
+		struct entry *entry = w.value;
+
+		if (entry->queue != QUEUE_JOURNAL &&
+			entry->digest.file == file)
+			digest_drop(entry);
+	}
+	close_file(file);
+	digests.retry = moment_after(span_s(RETRY_S));
 }
 
 void digest_start(void)
 {
-	digests.files[0].fd = open_file();
-	if (digests.files[0].fd < 0)
-		log_warning("no file for digests: %m: a listing reads "
-			"each message");
+	if (!open_file(0))
+		give_up(0);
+}
+
+static bool is_open(void)
+{
+	unsigned file = digests.file;
+
+	if (digests.files[file].fd < 0 &&
+		moment_left(digests.retry).us == 0 && !open_file(file))
+		digests.retry = moment_after(span_s(RETRY_S));
+	return digests.files[file].fd >= 0;
 }
 
 /* ---- in ---- */
@@ -83,13 +118,6 @@ void digest_format(struct buf *out, const struct entry *entry,
 	}
 }
 
-static void close_file(unsigned file)
-{
-	disk_close(qmgr.disk, &digests.files[file].fd);
-	digests.files[file].end = 0;
-	digests.moves++;
-}
-
 static void write_tail(void)
 {
 	unsigned file = digests.file;
@@ -100,8 +128,7 @@ static void write_tail(void)
 		    digests.tail.len, digests.files[file].end)) {
 		digests.files[file].end += (int64_t)digests.tail.len;
 	} else {
-		log_warning("digests: %m: a listing reads each message");
-		close_file(file);
+		give_up(file);
 	}
 	buf_clear(&digests.tail);
 }
@@ -130,7 +157,7 @@ void digest_put(struct entry *entry, const struct stored *stored)
 	if (entry->queue == QUEUE_JOURNAL)
 		return;
 	digest_drop(entry);
-	if (digests.files[digests.file].fd < 0)
+	if (!is_open())
 		return;
 	digest_format(&octets, entry, stored);
 	if (octets.len <= DIGEST_MOST)
@@ -244,14 +271,12 @@ static void move_live(void *context)
 
 	(void)context;
 	write_tail();
-	digests.files[to].fd = open_file();
-	if (digests.files[to].fd >= 0) {
+	if (open_file(to)) {
 		digests.file = to;
 		move_all(from);
 		close_file(from);
 	} else {
-		log_warning("digests: %m: a listing reads each message");
-		close_file(from);
+		give_up(from);
 	}
 	digests.is_moving = false;
 }

@@ -2,7 +2,7 @@
  * A file of digests under use: what was put is found, and when half of it is
  * out of date the rest moves to a new one.
  */
-#include "qmgr/qmgr.h"
+#include "qmgr/digest.c"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -101,12 +101,51 @@ static void put_often(void *context)
 	io_stop();
 }
 
-static void finds_what_was_put(void **state)
+static ssize_t full_pwrite(struct disk *disk, int fd, const void *from,
+	size_t len, off_t at)
+{
+	(void)disk, (void)fd, (void)from, (void)len, (void)at;
+	errno = ENOSPC;
+	return -1;
+}
+
+/* What is lost is not found, least of all another's; later all is as before. */
+static void fill_the_disk(void *context)
+{
+	struct digest_reader *reader = context;
+	ssize_t (*pwrite)(struct disk *disk, int fd, const void *from,
+		size_t len, off_t at) = qmgr.disk->pwrite;
+	struct str digest;
+
+	for (int i = 0; i < ENTRIES; i++)
+		digest_put(entries[i], make_stored(i, 0));
+	qmgr.disk->pwrite = full_pwrite;
+	for (int i = 0; i < ENTRIES; i++)
+		digest_put(entries[i], make_stored(i, 1));
+	qmgr.disk->pwrite = pwrite;
+	for (int i = 0; i < ENTRIES; i++)
+		digest_put(entries[i], make_stored(i, 2));
+	for (int i = 0; i < ENTRIES; i++)
+		assert_false(digest_find(reader, entries[i], &digest));
+	assert_int_equal(digests.live, 0);
+
+	digests.retry = moment_now();
+	for (int i = 0; i < ENTRIES; i += 2)
+		digest_put(entries[i], make_stored(i, 3));
+	for (int i = 0; i < ENTRIES; i++) {
+		if (i % 2 == 0)
+			assert_digest(reader, i, 3);
+		else
+			assert_false(digest_find(reader, entries[i], &digest));
+	}
+	io_stop();
+}
+
+static void use(void (*run)(void *context))
 {
 	char folder[] = "/tmp/posthorn-digest-XXXXXX";
 	struct digest_reader *reader = mem_new(1, sizeof(*reader));
 
-	(void)state;
 	arena = arena_new(0);
 	assert_non_null(mkdtemp(folder));
 	assert_true(disk_open(&qmgr.disk, folder));
@@ -115,8 +154,11 @@ static void finds_what_was_put(void **state)
 	for (int i = 0; i < ENTRIES; i++)
 		entries[i] = entry_new((uint64_t)i + 1, id_of(i),
 			QUEUE_DEFERRED);
+	digests.live = 0;
 	digest_start();
-	io_run(put_often, reader);
+	io_run(run, reader);
+	close_file(0);
+	close_file(1);
 	free(reader);
 	arena_free(arena);
 	assert_int_equal(rmdir(arena_cstr(arena_new(0),
@@ -124,10 +166,23 @@ static void finds_what_was_put(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static void finds_what_was_put(void **state)
+{
+	(void)state;
+	use(put_often);
+}
+
+static void a_full_disk_passes(void **state)
+{
+	(void)state;
+	use(fill_the_disk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_was_put),
+		cmocka_unit_test(a_full_disk_passes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
