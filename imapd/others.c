@@ -269,11 +269,10 @@ static void look_at(struct notify *n, struct other *o)
 	unsigned events = 0;
 	struct mailbox *m;
 
+	o->is_dirty = false; /* what happens while we write is news again */
 	result = mailbox_open(n->s->store, o->name, &m);
-	if (result != MAILBOX_OK) {
-		o->is_dirty = false;
+	if (result != MAILBOX_OK)
 		return; /* names.c hears of it */
-	}
 	events = what_happened(o, m) & o->events;
 	if (o->uidvalidity != m->row.uidvalidity)
 		events |= IMAP_FLAG_CHANGE; /* tells UIDVALIDITY */
@@ -281,7 +280,6 @@ static void look_at(struct notify *n, struct other *o)
 	mailbox_close(m);
 	if (!is_selected(n, o))
 		tell(n, o, items_of(n, events));
-	o->is_dirty = false;
 }
 
 void others_tell(struct notify *n)
