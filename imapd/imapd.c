@@ -20,7 +20,7 @@
 #include "session.h"
 
 static const enum param params[] = { imap_namespace_prefix,
-	imap_namespace_separator, mailbox_layout, PARAMS_END };
+	imap_namespace_separator, mailbox_layout, mailbox_list_utf8, PARAMS_END };
 
 /* Set in prepare; with -s a test may have a smaller limit. */
 static struct session_conf sessions = SESSION_USUAL;

@@ -124,17 +124,35 @@ static bool take_return_options(struct session *s, struct str *in,
 	return in->len == 0;
 }
 
+static bool take_pattern(struct session *s, struct str *in,
+	struct str *pattern)
+{
+	if (!imap_take_pattern(s->command, in, pattern))
+		return false;
+	*pattern = pattern_of_wire(s, *pattern);
+	return true;
+}
+
+static bool take_reference(struct session *s, struct str *in,
+	struct str *reference)
+{
+	if (!imap_take_astring(s->command, in, reference))
+		return false;
+	*reference = pattern_of_wire(s, *reference);
+	return true;
+}
+
 static bool take_patterns(struct session *s, struct str *in,
 	struct listing *list)
 {
 	if (!str_take_char(in, '(')) {
 		list->pattern_count = 1;
-		return imap_take_pattern(s->command, in, &list->patterns[0]);
+		return take_pattern(s, in, &list->patterns[0]);
 	}
 	list->options |= EXTENDED;
 	do {
 		if (list->pattern_count == PATTERNS_MOST ||
-			!imap_take_pattern(s->command, in,
+			!take_pattern(s, in,
 				&list->patterns[list->pattern_count++]))
 			return false;
 	} while (str_take_char(in, ' '));
@@ -430,7 +448,7 @@ struct answer verb_list(struct session *s, struct str args)
 	enum mailbox_result result;
 
 	if (!take_select_options(&args, &list) ||
-		!imap_take_astring(s->command, &args, &list.reference) ||
+		!take_reference(s, &args, &list.reference) ||
 		!str_take_char(&args, ' ') ||
 		!take_patterns(s, &args, &list) ||
 		!take_return_options(s, &args, &list))
@@ -473,6 +491,12 @@ void list_tell_event(struct session *s, struct str name, struct str old)
 			tell(s, &list, i, false);
 }
 
+void list_tell_said(struct session *s, struct str name, struct str said)
+{
+	if (s->utf8 && !str_eq(mailbox_name_of(name), mailbox_name_of(said)))
+		list_tell_event(s, name, said);
+}
+
 /* RFC 3501 6.3.9: a parent of subscribed names that matches where they do not
  * is \Noselect. */
 static void tell_subscribed(struct session *s, struct listing *list, size_t i)
@@ -489,9 +513,9 @@ struct answer verb_lsub(struct session *s, struct str args)
 	struct listing list = { .is_lsub = true, .pattern_count = 1 };
 	enum mailbox_result result;
 
-	if (!imap_take_astring(s->command, &args, &list.reference) ||
+	if (!take_reference(s, &args, &list.reference) ||
 		!str_take_char(&args, ' ') ||
-		!imap_take_pattern(s->command, &args, &list.patterns[0]) ||
+		!take_pattern(s, &args, &list.patterns[0]) ||
 		args.len > 0)
 		return BAD_SYNTAX;
 	result = read_names(s, &list);

@@ -21,7 +21,7 @@
 #include "service/command.h"
 
 static const struct command command = { "posthorn mailbox",
-	"verify|quick-verify|rebuild directory[:LAYOUT=layout]" };
+	"verify|quick-verify|rebuild directory[:LAYOUT=layout][:UTF-8]" };
 
 /* What the command line says, taken apart. */
 struct place {
@@ -208,31 +208,34 @@ static const struct {
 	{ "rebuild", run_rebuild },
 };
 
-/* mailbox_layout of main.cf, if there is one that may be read. */
-static struct str usual_layout(struct arena *arena)
+/* As main.cf says, if there is one that may be read. */
+static struct mailbox_place usual_place(struct arena *arena)
 {
+	const struct conf *conf;
 	const char *folder = getenv("MAIL_CONFIG");
 	struct str file = arena_fmt(arena, "%s/main.cf", folder && *folder ?
 		folder : CONFIG_DIRECTORY);
 
 	if (access(file.p, R_OK) < 0)
-		return STR("maildir++");
-	return command_conf(arena, NULL)->mailbox_layout;
+		return (struct mailbox_place){ .layout = &layout_plusplus };
+	conf = command_conf(arena, NULL);
+	return (struct mailbox_place){
+		.layout = layout_find(conf->mailbox_layout),
+		.utf8 = conf->mailbox_list_utf8,
+	};
 }
 
 static struct place place_of(struct arena *arena, const char *location)
 {
-	const struct mailbox_layout *layout, *other =
-		layout_find(usual_layout(arena));
+	struct mailbox_place place = usual_place(arena);
 	struct str path;
 
-	if (!layout_of_location(str_from(location), other, &path, &layout))
+	if (!layout_of_location(str_from(location), &path, &place))
 		log_fatal("%s: the layout is neither maildir++ nor fs",
 			location);
 	return (struct place){
 		.path = arena_cstr(arena, path),
-		.location = arena_fmt(arena, "%.*s:LAYOUT=%s", STR_ARG(path),
-			layout->name).p,
+		.location = layout_location(arena, path, &place).p,
 	};
 }
 

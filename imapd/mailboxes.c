@@ -57,46 +57,59 @@ static struct answer create(struct session *s, struct str name,
 
 struct answer verb_create(struct session *s, struct str args)
 {
-	struct str name, use;
+	struct str name, said, use;
+	struct answer answer;
 
-	if (!name_take(s, &args, &name) || !take_use(s, &args, &use))
+	if (!name_take_said(s, &args, &name, &said) || !take_use(s, &args, &use))
 		return BAD_SYNTAX;
 	/* "a." announces children and is "a" here: RFC 3501 6.3.3. */
 	if (name.len > 1 && name.p[name.len - 1] == '.')
 		name.len--;
-	return create(s, name, use);
+	if (said.len > 1 && said.p[said.len - 1] == '.')
+		said.len--;
+	answer = create(s, name, use);
+	if (mailbox_store_has(s->store, name))
+		list_tell_said(s, name, said);
+	return answer;
 }
 
 struct answer verb_delete(struct session *s, struct str args)
 {
 	enum mailbox_result result;
-	struct str name;
+	struct str name, said;
 
-	if (!name_take(s, &args, &name) || args.len > 0)
+	if (!name_take_said(s, &args, &name, &said) || args.len > 0)
 		return BAD_SYNTAX;
 	if (s->view && str_is(mailbox_name_of(name), s->view->mailbox->name)) {
 		close_view(s);
 		io_text(s->io, "* OK [CLOSED] Mailbox is being deleted\r\n");
 	}
 	result = mailbox_store_remove(s->store, name);
-	if (result == MAILBOX_OK)
+	if (result == MAILBOX_OK) {
 		notify_own_name(s, name, false);
+		list_tell_said(s, name, said);
+	}
 	return answer_of(result, "Delete completed");
 }
 
 struct answer verb_rename(struct session *s, struct str args)
 {
 	enum mailbox_result result;
-	struct str from, to;
+	struct str from, to, old, new;
 
-	if (!name_take(s, &args, &from) || !str_take_char(&args, ' ') ||
-		!name_take(s, &args, &to) || args.len > 0)
+	if (!name_take_said(s, &args, &from, &old) ||
+		!str_take_char(&args, ' ') ||
+		!name_take_said(s, &args, &to, &new) || args.len > 0)
 		return BAD_SYNTAX;
 	result = mailbox_store_rename(s->store, from, to);
 	if (result == MAILBOX_OK && str_is_nocase(from, "INBOX"))
 		notify_own_name(s, to, true);
 	else if (result == MAILBOX_OK)
 		notify_own(s, MAILBOX_EVENT_RENAMED, to, from);
+	/* RFC 9051 6.3.6: either name was not in form C. */
+	if (result == MAILBOX_OK &&
+		(!str_eq(from, old) || !str_eq(to, new)))
+		list_tell_said(s, to, old);
 	return answer_of(result, "Rename completed");
 }
 

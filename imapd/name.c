@@ -1,22 +1,54 @@
 /*
  * Names of mailboxes on the wire: modified UTF-7, or UTF-8 after ENABLE
  * UTF8=ACCEPT (RFC 6855 3) or IMAP4rev2 (RFC 9051 5.1); with the prefix and
- * the separator of the namespace, which the store does not know.
+ * the separator of the namespace, which the store does not know. They are
+ * taken in any form of normalization, and are in form C from here on.
  */
 #include "session.h"
 
 #include "imap/format.h"
 #include "imap/mutf7.h"
+#include "imap/nfc.h"
+
+/* Of what is no name at all, refused as one that no mailbox can have. */
+#define NO_NAME STR("*")
+
+static bool is_plain(struct str text)
+{
+	return str_is_ascii(text) && !memchr(text.p, '&', text.len);
+}
+
+static struct str mutf7_of(struct session *s, struct str wire)
+{
+	struct str shown = s->utf8 ? imap_mutf7_of_utf8(s->command, wire) :
+				     wire;
+
+	return str_is_none(shown) ? NO_NAME : shown;
+}
 
 struct str name_shown_of_wire(struct session *s, struct str wire)
 {
+	struct str utf8;
+
+	if (is_plain(wire))
+		return wire;
+	utf8 = s->utf8 ? wire : imap_mutf7_to_utf8(s->command, wire);
+	if (str_is_none(utf8) || !str_is_utf8(utf8))
+		return NO_NAME;
+	return imap_mutf7_of_utf8(s->command, imap_nfc(s->command, utf8));
+}
+
+struct str pattern_of_wire(struct session *s, struct str wire)
+{
 	struct str shown;
 
-	if (!s->utf8)
+	if (is_plain(wire))
 		return wire;
-	shown = imap_mutf7_of_utf8(s->command, wire);
-	/* What is no UTF-8 is a name that cannot be, and is refused as one. */
-	return str_is_none(shown) ? STR("*") : shown;
+	if (s->utf8)
+		return str_is_utf8(wire) ? imap_nfc(s->command, wire) : wire;
+	/* In a pattern, a part of modified UTF-7 may be missing. */
+	shown = name_shown_of_wire(s, wire);
+	return str_eq(shown, NO_NAME) ? wire : shown;
 }
 
 struct str name_of_wire(struct session *s, struct str wire)
@@ -25,12 +57,21 @@ struct str name_of_wire(struct session *s, struct str wire)
 		name_shown_of_wire(s, wire));
 }
 
+bool name_take_said(struct session *s, struct str *in, struct str *name,
+	struct str *said)
+{
+	if (!imap_take_astring(s->command, in, said))
+		return false;
+	*name = name_of_wire(s, *said);
+	*said = mailbox_namespace_inner(s->command, s->ns, mutf7_of(s, *said));
+	return true;
+}
+
 bool name_take(struct session *s, struct str *in, struct str *name)
 {
-	if (!imap_take_astring(s->command, in, name))
-		return false;
-	*name = name_of_wire(s, *name);
-	return true;
+	struct str said;
+
+	return name_take_said(s, in, name, &said);
 }
 
 struct str name_shown(struct session *s, struct str name)

@@ -75,9 +75,9 @@ static struct answer open_mailbox(struct session *s, struct str args,
 	struct qresync qresync = { 0 };
 	struct mailbox *mailbox;
 	enum mailbox_result result;
-	struct str name;
+	struct str name, said;
 
-	if (!name_take(s, &args, &name) ||
+	if (!name_take_said(s, &args, &name, &said) ||
 		!take_params(s, &args, &qresync))
 		return BAD_SYNTAX;
 	if (s->uid_only && qresync.seqs.count > 0)
@@ -96,6 +96,7 @@ static struct answer open_mailbox(struct session *s, struct str args,
 	mailbox_watch(mailbox, &s->watcher);
 	mailbox_text_background(s->store);
 	tell_mailbox(s);
+	list_tell_said(s, name, said);
 	qresync_tell(s, &qresync);
 	return read_only ? OK_("[READ-ONLY] Examine completed") :
 			   OK_("[READ-WRITE] Select completed");

@@ -175,6 +175,11 @@ struct str name_shown(struct session *s, struct str name);
 struct str shown_on_wire(struct session *s, struct str shown);
 void shown_format(struct session *s, struct buf *out, struct str shown);
 must_check bool name_take(struct session *s, struct str *in, struct str *name);
+/* said: the same, but in the form of normalization that the client used. */
+must_check bool name_take_said(struct session *s, struct str *in,
+	struct str *name, struct str *said);
+/* As it is compared with names on the wire. */
+struct str pattern_of_wire(struct session *s, struct str wire);
 void name_format(struct session *s, struct buf *out, struct str name);
 
 /* ---- special.c ---- */
@@ -287,6 +292,9 @@ struct answer verb_lsub(struct session *s, struct str args);
 void list_tell(struct session *s, struct str name);
 /* The same for NOTIFY, also of one that is gone; old: its name before, NONE. */
 void list_tell_event(struct session *s, struct str name, struct str old);
+/* The client said the name in another form of normalization: RFC 9051
+ * 6.3.9.7. Otherwise, or in IMAP4rev1, nothing. */
+void list_tell_said(struct session *s, struct str name, struct str said);
 
 struct answer verb_append(struct session *s, struct str args);
 struct answer verb_replace(struct session *s, struct str args);

@@ -14,7 +14,7 @@
 #include "mailbox/parent.h"
 #include "session.h"
 
-static const enum param params[] = { mailbox_layout, pop3_language,
+static const enum param params[] = { mailbox_layout, mailbox_list_utf8, pop3_language,
 	pop3_lock_session,
 	pop3_login_delay, pop3_uidl_format, PARAMS_END };
 

@@ -256,5 +256,55 @@ def dovecot_beside_in_a_tree():
         mail.end(c)
 
 
+def test_dovecot_beside_with_names_in_utf8():
+    """Its location with :UTF-8 and mailbox_list_utf8, in both layouts; and
+    neither of them."""
+    lay_over_usr(*Dovecot.packages, found="/usr/lib/dovecot/imap")
+    as_vmail(dovecot_beside_with_names_in_utf8)
+
+
+# Of a Dovecot with that location: how a name of ours lies on disk.
+SPELLINGS = (
+    ("mailbox_list_utf8 = yes\n", ":UTF-8", ".", ".%s.sub",
+     "caf\u00e9 & \u65e5\u672c"),
+    ("mailbox_list_utf8 = yes\nmailbox_layout = fs\n"
+     "imap_namespace_separator = /\n", ":LAYOUT=fs:UTF-8", "/", "%s/sub",
+     "caf\u00e9 & \u65e5\u672c"),
+    ("", "", ".", ".%s.sub", "caf&AOk- &- &ZeVnLA-"),
+)
+
+
+def dovecot_beside_with_names_in_utf8():
+    wire = "caf&AOk- &- &ZeVnLA-"
+    for conf, location, separator, path, disk in SPELLINGS:
+        with Mail(conf) as mail:
+            c = mail.connect()
+            ours = '"%s%ssub"' % (wire, separator)
+            theirs = '"their &APY-"'
+            equal(c.create(ours)[0], "OK")
+            equal(c.subscribe(ours)[0], "OK")
+            equal(c.append(ours, "", None, text("one").encode())[0], "OK")
+            check(os.path.isdir(mail.path + "/" + path % disk))
+            d = Dovecot(mail, location)
+            check(ours in d.ask('LIST "" *'))
+            check(ours in d.ask('LSUB "" *'))
+            check("* 1 EXISTS" in d.ask("SELECT " + ours))
+            d.ask("CREATE " + theirs)
+            d.ask("SUBSCRIBE " + theirs)
+            d.ask("COPY 1 " + theirs)
+            for verb in (c.list, c.lsub):
+                equal(sorted(line.decode().split('"%s" ' % separator)[1]
+                             for line in verb('""', "*%s*" % "e")[1]
+                             if b"Noselect" not in line),
+                      sorted((ours, theirs)))
+            equal(c.select(theirs), ("OK", [b"1"]))
+            equal(c.unsubscribe(theirs)[0], "OK")
+            check(theirs not in d.ask('LSUB "" *'))
+            mail.processes.remove(d.process)
+            d.process.stdin.close()
+            d.process.wait(30)
+            mail.end(c)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Names of mailboxes: both layouts of the store, and namespaces towards the
-client."""
+"""Names of mailboxes: both layouts and both spellings of the store, and
+namespaces towards the client."""
 import os
 import smtplib
 import subprocess
@@ -166,6 +166,155 @@ def test_hostile_names_in_a_tree():
             equal(c.append(name, "", None, LETTER)[0], "OK")
             equal(c.delete(name)[0], "OK")
         mail.end(c)
+
+
+UTF8 = "mailbox_list_utf8 = yes\n"
+LONG = "\u65e5" * 74  # 200 octets in modified UTF-7, 222 in UTF-8
+
+# Refused in any layout, with any spelling on disk; as UTF-8.
+NEVER = ("..", "a/../../x", "a//b", "/a", ".hidden/x", "~\u00e9", "a*\u00e9",
+         "\u00e9%", "\u00e9\u0001", "\u00e9\u007f", "\u00e9\u0085",
+         "\u00e9\u2028x", "\u00e9\n", LONG + "x",
+         "/".join(["\u00e9"] * 21))
+
+
+def test_hostile_names_in_utf8():
+    for layout in ("", FS):
+        for utf8 in ("", UTF8):
+            with Mail(layout + utf8 + SLASH) as mail:
+                c = mail.connect()
+                c.ok("ENABLE", "UTF8=ACCEPT")
+                c._encoding = "utf-8"
+                before = sorted(os.listdir(mail.folder))
+                for name in NEVER:
+                    if "\n" in name:  # has to be a literal
+                        c.literal = name.encode()
+                        status, words = c._simple_command("CREATE")
+                    else:
+                        status, words = c.create('"' + name + '"')
+                    equal((name, status), (name, "NO"))
+                    matches("CANNOT", words[0].decode())
+                    if "\n" not in name:
+                        equal((name, c.select('"' + name + '"')[0]),
+                              (name, "NO"))
+                # Octets that are no UTF-8.
+                c._encoding = "latin-1"
+                equal(c.create('"caf\u00e9"')[0], "NO")
+                c._encoding = "utf-8"
+                equal(sorted(os.listdir(mail.folder)), before)
+                for name in (LONG, "/".join(["\u00e9"] * 20), "a&-b",
+                             "caf&AOk-"):
+                    name = '"' + name + '"'
+                    equal((name, c.create(name)[0]), (name, "OK"))
+                    equal(c.append(name, "", None, LETTER)[0], "OK")
+                    equal(c.select(name), ("OK", [b"1"]))
+                    equal(c.delete(name)[0], "OK")
+                equal(c.list('""', "*")[1],
+                      [br'(\HasNoChildren) "/" INBOX'])
+                mail.end(c)
+
+
+def test_both_spellings_on_disk():
+    """What lies there stays what it is, whatever the option says."""
+    for layout, mutf7, utf8, fresh in (
+            ("", ".caf&AOk-.&APY-", ".\u00e9t\u00e9", ".%s"),
+            (FS, "caf&AOk-/\u00f6", "\u00e9t\u00e9", "%s")):
+        for option, spelled in (("", "n&APg-"), (UTF8, "n\u00f8")):
+            with Mail(layout + option) as mail:
+                make(mail.path + "/" + mutf7)
+                make(mail.path + "/" + utf8)
+                s = stream(mail)
+                play(s, """
+                    C: a LIST "" %*
+                    S: * LIST (\\HasNoChildren) "." INBOX
+                    S: * LIST (\\HasNoChildren) "." &AOk-t&AOk-
+                    S: * LIST (\\Noselect \\HasChildren) "." caf&AOk-
+                    S: * LIST (\\HasNoChildren) "." caf&AOk-.&APY-
+                    S: a OK ...
+                    C: b CREATE caf&AOk-.&APY-
+                    S: b NO ...
+                    C: c STATUS caf&AOk-.&APY- (MESSAGES)
+                    S: * STATUS caf&AOk-.&APY- (MESSAGES 0)
+                    S: c OK ...
+                    C: d CREATE n&APg-
+                    S: d OK ...
+                    C: e RENAME caf&AOk-.&APY- n&APg-.x
+                    S: e OK ...
+                    C: f DELETE &AOk-t&AOk-
+                    S: f OK ...
+                    C: g SUBSCRIBE n&APg-
+                    S: g OK ...
+                    C: h ENABLE UTF8=ACCEPT
+                    S: * ENABLED UTF8=ACCEPT
+                    S: h OK ...
+                    C: i LIST "" *
+                    S: * LIST (\\HasNoChildren) "." INBOX
+                    S: * LIST (\\HasChildren) "." "n\u00f8"
+                    S: * LIST (\\HasNoChildren) "." "n\u00f8.x"
+                    S: i OK ...
+                    C: j LSUB "" "n\u00f8"
+                    S: * LSUB (\\HasChildren \\Subscribed) "." "n\u00f8"
+                    S: j OK ...
+                    C: k LOGOUT
+                    S: ...
+                    S: k OK ...
+                """)
+                mail.end()
+                check(os.path.isdir(mail.path + "/" + fresh % spelled))
+                with open(mail.path + "/subscriptions") as lines:
+                    equal(lines.read(), spelled + "\n")
+
+
+def test_names_in_form_c():
+    """RFC 9051 5.1: any form is taken, form C is told; 6.3.9.7: OLDNAME."""
+    for conf in ("", UTF8, FS, FS + UTF8):
+        with Mail(conf) as mail:
+            # Somebody else's, in form D.
+            make(mail.path + ("/" if "fs" in conf else "/.") + "u\u0308x")
+            s = stream(mail)
+            play(s, """
+                C: a ENABLE IMAP4rev2
+                S: * ENABLED IMAP4rev2
+                S: a OK ...
+                C: b CREATE "cafe\u0301"
+                S: * LIST (\\HasNoChildren) "." "caf\u00e9" ("OLDNAME" ("cafe\u0301"))
+                S: b OK ...
+                C: c LIST "" "*e\u0301"
+                S: * LIST (\\HasNoChildren) "." "caf\u00e9"
+                S: c OK ...
+                C: d STATUS "cafe\u0301" (MESSAGES)
+                S: * STATUS "caf\u00e9" (MESSAGES 0)
+                S: d OK ...
+                C: e SELECT "cafe\u0301"
+                S: ...
+                S: * LIST (\\HasNoChildren) "." "caf\u00e9" ("OLDNAME" ("cafe\u0301"))
+                S: e OK ...
+                C: f RENAME "cafe\u0301" "o\u0308"
+                S: * LIST (\\HasNoChildren) "." "\u00f6" ("OLDNAME" ("cafe\u0301"))
+                S: f OK ...
+                C: g DELETE "o\u0308"
+                S: ...
+                S: * LIST (\\NonExistent \\HasNoChildren) "." "\u00f6" ("OLDNAME" ("o\u0308"))
+                S: g OK ...
+                C: h LIST "" "u%"
+                S: h OK ...
+                C: i LIST "" "\u00fc%"
+                S: * LIST (\\HasNoChildren) "." "\u00fcx"
+                S: i OK ...
+                C: j EXAMINE "\u00fcx"
+                S: ...
+                S: j OK ...
+                C: k LOGOUT
+                S: ...
+                S: k OK ...
+            """)
+            mail.end()
+            c = mail.connect()
+            equal(c.create("cafe&AwE-")[0], "OK")
+            equal(c.status("caf&AOk-", "(MESSAGES)")[0], "OK")
+            equal(c.create("caf&AOk-")[0], "NO")
+            equal(c.delete("&APw-x")[0], "OK")
+            mail.end(c)
 
 
 def mailbox(mail, verb):

@@ -46,19 +46,36 @@ const struct mailbox_layout *layout_find(struct str name)
 	return NULL;
 }
 
-bool layout_of_location(struct str location,
-	const struct mailbox_layout *other, struct str *path,
-	const struct mailbox_layout **layout)
+/* False: it says nothing about the place. */
+static bool take_option(struct str option, struct mailbox_place *place)
 {
-	const struct str key = STR(":LAYOUT=");
-	size_t at;
+	if (str_is(option, "UTF-8"))
+		place->utf8 = true;
+	else if (str_take_prefix(&option, STR("LAYOUT=")))
+		place->layout = layout_find(option);
+	else
+		return false;
+	return true;
+}
+
+bool layout_of_location(struct str location, struct str *path,
+	struct mailbox_place *place)
+{
+	size_t colon;
 
 	str_take_prefix(&location, STR("maildir:"));
-	at = str_find(location, key);
-	*layout = at == SIZE_MAX ? other :
-		layout_find(str_skip(location, at + key.len));
-	*path = at == SIZE_MAX ? location : str_first(location, at);
-	return *layout != NULL;
+	while ((colon = str_rfind_char(location, ':')) != SIZE_MAX &&
+		take_option(str_skip(location, colon + 1), place))
+		location = str_first(location, colon);
+	*path = location;
+	return place->layout != NULL;
+}
+
+struct str layout_location(struct arena *arena, struct str path,
+	const struct mailbox_place *place)
+{
+	return arena_fmt(arena, "%.*s:LAYOUT=%s%s", STR_ARG(path),
+		place->layout->name, place->utf8 ? ":UTF-8" : "");
 }
 
 const char *layout_path(const struct mailbox_place *place,
@@ -66,7 +83,7 @@ const char *layout_path(const struct mailbox_place *place,
 {
 	if (strcmp(mailbox, "INBOX") == 0)
 		return ".";
-	place->layout->directory(mailbox, path);
+	place->layout->directory(place, mailbox, path);
 	return path;
 }
 

@@ -7,7 +7,8 @@
  *
  * Names    in modified UTF-7, levels joined by "."; "INBOX" is the store
  *          itself. A "/" stands for a dot inside of a level, which only fs
- *          can have: "lists.example/org" lies in "lists/example.org"
+ *          can have: "lists.example/org" lies in "lists/example.org". How
+ *          they are written on disk is mailbox/name.h's
  * Source   Maildir++ of Courier; LAYOUT=fs of Dovecot
  * Waits    create, remove and rename: until durable, by helper threads
  */
@@ -21,6 +22,7 @@
 enum {
 	LAYOUT_PATH = 300,
 	LAYOUT_LEVELS_MOST = 20, /* of a mailbox's name */
+	MAILBOX_NAME_MOST = 200, /* octets of it */
 };
 
 struct mailbox_layout;
@@ -28,6 +30,7 @@ struct mailbox_layout;
 struct mailbox_place {
 	int dir; /* the mail's directory */
 	const struct mailbox_layout *layout;
+	bool utf8; /* new names are in UTF-8, not in modified UTF-7 */
 };
 
 struct mailbox_layout {
@@ -38,7 +41,8 @@ struct mailbox_layout {
 	/* May a name that is good otherwise lie here? */
 	bool (*is_good)(struct str name);
 	/* Of any mailbox but INBOX. */
-	void (*directory)(const char *mailbox, char path[LAYOUT_PATH]);
+	void (*directory)(const struct mailbox_place *place,
+		const char *mailbox, char path[LAYOUT_PATH]);
 	enum mailbox_result (*list)(const struct mailbox_place *place,
 		struct arena *arena, struct str **names, size_t *count);
 	enum mailbox_result (*create)(const struct mailbox_place *place,
@@ -59,11 +63,13 @@ extern const struct mailbox_layout layout_plusplus, layout_fs;
 
 /* NULL: there is no such layout. */
 const struct mailbox_layout *layout_find(struct str name);
-/* "maildir:PATH:LAYOUT=fs", "maildir:PATH" or PATH; without a layout: other.
- * False: a layout that there is not. */
-must_check bool layout_of_location(struct str location,
-	const struct mailbox_layout *other, struct str *path,
-	const struct mailbox_layout **layout);
+/* "maildir:PATH:LAYOUT=fs:UTF-8", "maildir:PATH" or PATH. What it does not
+ * say of the place stays as it is. False: a layout that there is not. */
+must_check bool layout_of_location(struct str location, struct str *path,
+	struct mailbox_place *place);
+/* The way back, with all that can be said. */
+struct str layout_location(struct arena *arena, struct str path,
+	const struct mailbox_place *place);
 
 /* The directory of a mailbox: "." or ".Sent". */
 const char *layout_path(const struct mailbox_place *place,

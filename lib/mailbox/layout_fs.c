@@ -6,7 +6,7 @@
  * stand beside that, and directories of mailboxes below. So a level may not
  * be called as one of those.
  */
-#include "mailbox/layout.h"
+#include "mailbox/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,10 +48,22 @@ static bool is_good_path(struct str path)
 	return true;
 }
 
-static void directory(const char *mailbox, char path[LAYOUT_PATH])
+static void directory(const struct mailbox_place *place, const char *mailbox,
+	char path[LAYOUT_PATH])
 {
-	snprintf(path, LAYOUT_PATH, "%s", mailbox);
-	layout_swap(path);
+	char swapped[LAYOUT_PATH];
+	struct str left;
+	size_t parent;
+
+	snprintf(swapped, sizeof(swapped), "%s", mailbox);
+	left = str_from(layout_swap(swapped));
+	path[0] = 0;
+	while (left.len > 0) {
+		parent = strlen(path);
+		if (parent)
+			snprintf(path + parent, LAYOUT_PATH - parent, "/");
+		name_find(place, str_take_until(&left, '/'), parent, path);
+	}
 }
 
 static bool is_good(struct str name)
@@ -128,12 +140,15 @@ struct listing {
 static void list_one(void *context, const char *path)
 {
 	struct listing *l = context;
-	char name[LAYOUT_PATH];
+	struct str name;
 
 	if (strcasecmp(path, "INBOX") == 0 || !layout_is_maildir(l->dir, path))
 		return;
-	snprintf(name, sizeof(name), "%s", path);
-	layout_add(&l->names, str_from(layout_swap(name)));
+	name = str_from(layout_swap(arena_cstr(l->names.arena,
+		str_from(path))));
+	name = name_read(l->names.arena, name);
+	if (!str_is_none(name))
+		layout_add(&l->names, name);
 }
 
 static enum mailbox_result list(const struct mailbox_place *place,
@@ -258,7 +273,7 @@ static enum mailbox_result create(const struct mailbox_place *place,
 	char path[LAYOUT_PATH], parent[LAYOUT_PATH];
 	bool is_new;
 
-	directory(mailbox, path);
+	directory(place, mailbox, path);
 	if (layout_is_maildir(place->dir, path))
 		return MAILBOX_EXISTS;
 	if (!make_parents(place->dir, path))
@@ -279,7 +294,7 @@ static enum mailbox_result remove_mailbox(const struct mailbox_place *place,
 {
 	char path[LAYOUT_PATH];
 
-	directory(mailbox, path);
+	directory(place, mailbox, path);
 	if (!strip(place->dir, path, false))
 		return errno == ENOENT ? MAILBOX_NONEXISTENT :
 			mailbox_failed("delete", mailbox);
@@ -310,8 +325,8 @@ static enum mailbox_result rename_mailbox(const struct mailbox_place *place,
 	char old[LAYOUT_PATH], new[LAYOUT_PATH], parent[LAYOUT_PATH];
 	enum mailbox_result result = MAILBOX_OK;
 
-	directory(from, old);
-	directory(to, new);
+	directory(place, from, old);
+	directory(place, to, new);
 	if (layout_is_maildir(place->dir, new))
 		return MAILBOX_EXISTS;
 	if (!make_parents(place->dir, new))

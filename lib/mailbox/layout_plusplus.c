@@ -2,7 +2,7 @@
  * Maildir++: the store is INBOX; ".Sent.2024" in it is the mailbox
  * "Sent.2024", beside that of "Sent".
  */
-#include "mailbox/layout.h"
+#include "mailbox/name.h"
 #include "mailbox/tidy.h"
 
 #include <errno.h>
@@ -16,9 +16,11 @@ static bool is_good(struct str name)
 	return memchr(name.p, '/', name.len) == NULL;
 }
 
-static void directory(const char *mailbox, char path[LAYOUT_PATH])
+static void directory(const struct mailbox_place *place, const char *mailbox,
+	char path[LAYOUT_PATH])
 {
-	snprintf(path, LAYOUT_PATH, ".%s", mailbox);
+	snprintf(path, LAYOUT_PATH, ".");
+	name_find(place, str_from(mailbox), 0, path);
 }
 
 static enum mailbox_result list(const struct mailbox_place *place,
@@ -27,6 +29,7 @@ static enum mailbox_result list(const struct mailbox_place *place,
 	struct layout_names found = { .arena = arena };
 	DIR *dir = layout_open(place->dir, ".");
 	struct dirent *e;
+	struct str name;
 
 	if (!dir)
 		return mailbox_failed("read", "maildir");
@@ -35,8 +38,11 @@ static enum mailbox_result list(const struct mailbox_place *place,
 		if (e->d_name[0] == '.' && e->d_name[1] != 0 &&
 			e->d_name[1] != '.' &&
 			layout_is_maildir(place->dir, e->d_name) &&
-			strcasecmp(e->d_name + 1, "INBOX") != 0)
-			layout_add(&found, str_from(e->d_name + 1));
+			strcasecmp(e->d_name + 1, "INBOX") != 0) {
+			name = name_read(arena, str_from(e->d_name + 1));
+			if (!str_is_none(name))
+				layout_add(&found, name);
+		}
 	closedir(dir);
 	*names = found.items;
 	*count = found.count;
@@ -62,7 +68,7 @@ static enum mailbox_result create(const struct mailbox_place *place,
 {
 	char path[LAYOUT_PATH];
 
-	directory(mailbox, path);
+	directory(place, mailbox, path);
 	if (layout_is_maildir(place->dir, path))
 		return MAILBOX_EXISTS;
 	if (mkdirat(place->dir, path, 0700) < 0 && errno != EEXIST)
@@ -81,7 +87,7 @@ static enum mailbox_result remove_mailbox(const struct mailbox_place *place,
 {
 	char path[LAYOUT_PATH], away[64];
 
-	directory(mailbox, path);
+	directory(place, mailbox, path);
 	layout_away_name(away);
 	if (renameat(place->dir, path, place->dir, away) < 0)
 		return errno == ENOENT ? MAILBOX_NONEXISTENT :
@@ -97,8 +103,8 @@ static enum mailbox_result rename_mailbox(const struct mailbox_place *place,
 {
 	char old[LAYOUT_PATH], new[LAYOUT_PATH];
 
-	directory(from, old);
-	directory(to, new);
+	directory(place, from, old);
+	directory(place, to, new);
 	if (layout_is_maildir(place->dir, new))
 		return MAILBOX_EXISTS;
 	if (renameat(place->dir, old, place->dir, new) < 0)

@@ -145,30 +145,44 @@ static void knows_good_names(void **state)
 
 static const struct {
 	const char *location, *path, *layout; /* NULL: refused */
+	bool utf8;
 } locations[] = {
 	{ "/srv/x",                        "/srv/x", "maildir++" },
 	{ "maildir:/srv/x",                "/srv/x", "maildir++" },
 	{ "maildir:/srv/x:LAYOUT=fs",      "/srv/x", "fs" },
 	{ "/srv/x:LAYOUT=FS",              "/srv/x", "fs" },
 	{ "/srv/x:LAYOUT=Maildir++",       "/srv/x", "maildir++" },
+	{ "/srv/x:UTF-8",                  "/srv/x", "maildir++", true },
+	{ "maildir:/srv/x:UTF-8:LAYOUT=fs", "/srv/x", "fs", true },
+	{ "/srv/x:LAYOUT=fs:UTF-8",        "/srv/x", "fs", true },
+	{ "/srv/x:y",                      "/srv/x:y", "maildir++" },
 	{ "/srv/x:LAYOUT=index" }, { "/srv/x:LAYOUT=" },
 };
 
 static void takes_locations_apart(void **state)
 {
-	const struct mailbox_layout *layout;
-	struct str path;
-
 	(void)state;
 	for (size_t i = 0; i < COUNT(locations); i++) {
+		struct mailbox_place place = { .layout = &layout_plusplus };
+		struct arena *arena auto_arena = arena_new(0);
+		struct str path;
 		bool good = layout_of_location(str_from(locations[i].location),
-			&layout_plusplus, &path, &layout);
+			&path, &place);
 
 		assert_int_equal(good, locations[i].layout != NULL);
 		if (!good)
 			continue;
 		assert_str(path, locations[i].path);
-		assert_string_equal(layout->name, locations[i].layout);
+		assert_string_equal(place.layout->name, locations[i].layout);
+		assert_int_equal(place.utf8, locations[i].utf8);
+		place = (struct mailbox_place){ 0 };
+		assert_true(layout_of_location(layout_location(arena, path,
+			&(struct mailbox_place){ .utf8 = locations[i].utf8,
+				.layout = layout_find(str_from(
+					locations[i].layout)) }),
+			&path, &place));
+		assert_str(path, locations[i].path);
+		assert_int_equal(place.utf8, locations[i].utf8);
 	}
 }
 

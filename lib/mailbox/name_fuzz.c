@@ -3,7 +3,7 @@
  * leads out of the store or into what is no mailbox, and the way back gives
  * the same name.
  */
-#include "mailbox/layout.h"
+#include "mailbox/name.h"
 #include "mailbox/namespace.h"
 #include "mailbox/store.h"
 
@@ -68,6 +68,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 	if (!mailbox_name_is_good(&store, inner))
 		return 0;
 	check_path(arena, store.place.layout, inner);
+	for (int utf8 = 0; utf8 < 2; utf8++) {
+		struct str disk = name_written(arena, inner, utf8);
+
+		must(str_eq(name_read(arena, disk), inner) ||
+			!str_eq(name_read(arena, inner), inner), "misread");
+		must(!memchr(disk.p, 0, disk.len), "NUL");
+	}
 	shown = mailbox_namespace_shown(arena, ns, inner);
 	must(str_eq(mailbox_namespace_inner(arena, ns, shown), inner),
 		"another name");

@@ -204,11 +204,10 @@ static bool make_path(const char *path)
 /* The directory of a location. */
 static const char *path_of(struct arena *arena, const char *mail)
 {
-	const struct mailbox_layout *layout;
+	struct mailbox_place place = { .layout = &layout_plusplus };
 	struct str path;
 
-	if (!layout_of_location(str_from(mail), &layout_plusplus, &path,
-		&layout))
+	if (!layout_of_location(str_from(mail), &path, &place))
 		return mail;
 	return arena_cstr(arena, path);
 }
@@ -265,15 +264,20 @@ static char *copy_of(struct str s)
 	return copy;
 }
 
-/* With the layout that main.cf says, if the location does not. */
-static char *complete(struct str path, const struct conf *conf)
+/* What the location does not say is as main.cf says; NULL: a layout that
+ * there is not. */
+static char *complete(struct str location, const struct conf *conf)
 {
 	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_place place = {
+		.layout = layout_find(conf->mailbox_layout),
+		.utf8 = conf->mailbox_list_utf8,
+	};
+	struct str path;
 
-	if (str_find(path, STR(":LAYOUT=")) != SIZE_MAX)
-		return copy_of(path);
-	return copy_of(arena_fmt(arena, "%.*s:LAYOUT=%.*s", STR_ARG(path),
-		STR_ARG(conf->mailbox_layout)));
+	if (!layout_of_location(location, &path, &place))
+		return NULL;
+	return copy_of(layout_location(arena, path, &place));
 }
 
 /* "maildir:~/Maildir" with the home; NULL: a format that we do not have. */
@@ -281,8 +285,7 @@ static char *location_of(const struct conf *conf,
 	const struct msg_auth_grant *m)
 {
 	struct arena *arena auto_arena = arena_new(0);
-	const struct mailbox_layout *layout;
-	struct str path = m->mail, folder;
+	struct str path = m->mail;
 
 	if (!str_take_prefix(&path, STR("maildir:")) &&
 		!str_starts(path, STR("/")))
@@ -290,9 +293,7 @@ static char *location_of(const struct conf *conf,
 	if (str_take_prefix(&path, STR("~/")))
 		path = arena_fmt(arena, "%.*s/%.*s", STR_ARG(m->home),
 			STR_ARG(path));
-	if (!str_starts(path, STR("/")) ||
-		memchr(path.p, 0, path.len) ||
-		!layout_of_location(path, &layout_plusplus, &folder, &layout))
+	if (!str_starts(path, STR("/")) || memchr(path.p, 0, path.len))
 		return NULL;
 	return complete(path, conf);
 }
@@ -626,6 +627,8 @@ void mailbox_alone(const struct mailbox_service *service,
 		log_fatal("POSTHORN_CLIENTS is no number up to %d",
 			EXTRAS_MOST);
 	mail = complete(str_from(mail), conf);
+	if (!mail)
+		log_fatal("POSTHORN_MAIL: there is no such layout");
 	all.service = service;
 	io_event_init(&all.closed);
 	io_event_init(&ended);

@@ -10,45 +10,20 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/table.h"
-#include "imap/mutf7.h"
 #include "io/fiber.h"
 #include "io/helper.h"
+#include "mailbox/name.h"
 #include "mailbox/uidlist.h"
 
 enum {
-	NAME_MOST = 200,   /* octets of a mailbox's name */
 	FILE_MOST = 64 * 1024 * 1024,
 	SOON_MS = 400,     /* names of files follow flags after this */
 };
 
-/* Octets, levels and whether it is in modified UTF-7; a "/" is the layout's. */
-static bool is_name(struct str name)
-{
-	struct arena *arena;
-	unsigned levels = 1;
-	bool ok;
-
-	if (name.len == 0 || name.len > NAME_MOST || name.p[0] == '.' ||
-		name.p[name.len - 1] == '.' || name.p[0] == '~' ||
-		str_find(name, STR("..")) != SIZE_MAX)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		if (!ascii_is_print((unsigned char)name.p[i]) ||
-			strchr("%*", name.p[i]))
-			return false;
-		levels += name.p[i] == '.';
-	}
-	arena = arena_new(0);
-	ok = levels <= LAYOUT_LEVELS_MOST &&
-		!str_is_none(imap_mutf7_to_utf8(arena, name));
-	arena_free(arena);
-	return ok;
-}
-
 bool mailbox_name_is_good(const struct mailbox_store *store, struct str name)
 {
 	return str_is_nocase(name, "INBOX") ||
-		(is_name(name) && store->place.layout->is_good(name));
+		(name_is_good(name) && store->place.layout->is_good(name));
 }
 
 struct str mailbox_name_of(struct str name)
@@ -130,12 +105,15 @@ enum mailbox_result mailbox_store_list(struct mailbox_store *store,
 
 	if (result != MAILBOX_OK)
 		return result;
-	/* What others made may have names that cannot be said. */
+	qsort(names->names, names->count, sizeof(*names->names), by_name);
+	/* What others made may have names that cannot be said; and one name
+	 * may be there twice, spelled in two ways. */
 	for (size_t i = 0; i < names->count; i++)
-		if (mailbox_name_is_good(store, names->names[i]))
+		if (mailbox_name_is_good(store, names->names[i]) &&
+			(kept == 0 || !str_eq(names->names[kept - 1],
+				names->names[i])))
 			names->names[kept++] = names->names[i];
 	names->count = kept;
-	qsort(names->names, kept, sizeof(*names->names), by_name);
 	return MAILBOX_OK;
 }
 
@@ -157,7 +135,8 @@ enum mailbox_result mailbox_store_subscriptions(struct mailbox_store *store,
 
 	*names = (struct mailbox_names){ 0 };
 	while (mailbox_subscription_take(arena, &in, &name)) {
-		if (!mailbox_name_is_good(store, name))
+		name = name_read(arena, name);
+		if (str_is_none(name) || !mailbox_name_is_good(store, name))
 			continue;
 		arena_grow(arena, &names->names, &capacity, names->count + 1,
 			sizeof(name));
@@ -181,7 +160,7 @@ enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 	while (mailbox_subscription_take(arena, &in, &line)) {
 		if (in.is_version_2 && out.len == 0)
 			buf_text(&out, "V\t2\n\n");
-		if (str_eq(mailbox_name_of(line), name))
+		if (str_eq(mailbox_name_of(name_read(arena, line)), name))
 			was_on = true;
 		else
 			mailbox_subscription_format(&out, &in, line);
@@ -189,7 +168,8 @@ enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 	if (was_on == on)
 		return MAILBOX_OK;
 	if (on)
-		mailbox_subscription_format(&out, &in, name);
+		mailbox_subscription_format(&out, &in,
+			name_written(arena, name, store->place.utf8));
 	if (!mailbox_store_write(store, "subscriptions", buf_str(&out),
 		true))
 		return mailbox_failed("write", "subscriptions");
@@ -198,7 +178,7 @@ enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 }
 
 /* A name in a buffer, for the driver. */
-static const char *text_of(struct str name, char text[NAME_MOST + 1])
+static const char *text_of(struct str name, char text[MAILBOX_NAME_MOST + 1])
 {
 	name = mailbox_name_of(name);
 	memcpy(text, name.p, name.len);
@@ -208,7 +188,7 @@ static const char *text_of(struct str name, char text[NAME_MOST + 1])
 
 bool mailbox_store_has(struct mailbox_store *store, struct str name)
 {
-	char text[NAME_MOST + 1];
+	char text[MAILBOX_NAME_MOST + 1];
 
 	return mailbox_name_is_good(store, name) &&
 		layout_exists(&store->place, text_of(name, text));
@@ -229,7 +209,7 @@ static enum mailbox_result open_once(struct mailbox_store *store,
 enum mailbox_result mailbox_store_create(struct mailbox_store *store,
 	struct str name)
 {
-	char text[NAME_MOST + 1];
+	char text[MAILBOX_NAME_MOST + 1];
 	enum mailbox_result result;
 
 	if (!mailbox_name_is_good(store, name))
@@ -260,7 +240,7 @@ static struct mailbox *find_open(struct mailbox_store *store,
 enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	struct str name)
 {
-	char text[NAME_MOST + 1];
+	char text[MAILBOX_NAME_MOST + 1];
 	struct mailbox *open;
 	struct index_txn *txn;
 	enum mailbox_result result;
@@ -301,7 +281,7 @@ static void rename_unflushed(struct mailbox_store *store, const char *from,
 static enum mailbox_result rename_known(struct mailbox_store *store,
 	struct str from, struct str to)
 {
-	char old[NAME_MOST + 1], new[NAME_MOST + 1];
+	char old[MAILBOX_NAME_MOST + 1], new[MAILBOX_NAME_MOST + 1];
 	struct mailbox *open = find_open(store, from);
 	struct index_txn *txn = index_begin(store->index, true);
 
@@ -329,7 +309,7 @@ static enum mailbox_result rename_known(struct mailbox_store *store,
 static enum mailbox_result rename_files(struct mailbox_store *store,
 	struct str from, struct str to)
 {
-	char old[NAME_MOST + 1], new[NAME_MOST + 1];
+	char old[MAILBOX_NAME_MOST + 1], new[MAILBOX_NAME_MOST + 1];
 
 	return store->place.layout->rename(&store->place, text_of(from, old),
 		text_of(to, new));
@@ -377,7 +357,7 @@ static enum mailbox_result plan_renames(struct mailbox_store *store,
 {
 	struct str below = arena_fmt(arena, "%.*s.", STR_ARG(from));
 	struct mailbox_names all;
-	char text[NAME_MOST + 1];
+	char text[MAILBOX_NAME_MOST + 1];
 	enum mailbox_result result = mailbox_store_list(store, arena, &all);
 
 	if (result != MAILBOX_OK)
@@ -535,7 +515,7 @@ static enum mailbox_result flush_all(struct mailbox_store *store)
 	store->is_dirty = false;
 	do {
 		struct table_walk walk = { 0 };
-		char name[NAME_MOST + 1];
+		char name[MAILBOX_NAME_MOST + 1];
 
 		found = false;
 		while (!found && table_next(store->unflushed, &walk)) {
@@ -621,12 +601,11 @@ void mailbox_suspect(struct mailbox_store *store, const char *name)
 
 struct mailbox_store *mailbox_store_open(const char *location)
 {
+	struct mailbox_place place = { .layout = &layout_plusplus };
 	struct mailbox_store *store;
-	const struct mailbox_layout *layout;
 	struct str path;
 
-	if (!layout_of_location(str_from(location), &layout_plusplus, &path,
-		&layout)) {
+	if (!layout_of_location(str_from(location), &path, &place)) {
 		log_warning("%s: there is no such layout", location);
 		return NULL;
 	}
@@ -646,7 +625,8 @@ struct mailbox_store *mailbox_store_open(const char *location)
 	store->dir = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dir < 0)
 		log_warning("open %s: %m", store->path);
-	store->place = (struct mailbox_place){ store->dir, layout };
+	place.dir = store->dir;
+	store->place = place;
 	if (store->dir >= 0 && layout_prepare(&store->place) == MAILBOX_OK)
 		store->index = index_open(store->dir, store->path);
 	if (store->index)
