@@ -75,9 +75,16 @@ struct status rewriting_header(struct intake *intake,
 	enum rewrite_context context, unsigned where, struct str body,
 	struct str *changed)
 {
-	return header_rewrite(intake->arena, where, body,
+	struct str within = header_within(body,
+		(size_t)intake->conf->header_address_token_limit);
+	struct status status = header_rewrite(intake->arena, where, within,
 		context == REWRITE_LOCAL ? rewrite_local : rewrite_remote,
 		intake, changed);
+
+	if (status_is_ok(status) && str_is_none(*changed) &&
+		within.len < body.len)
+		*changed = within;
+	return status;
 }
 
 /* ---- copies ---- */

@@ -24,7 +24,8 @@ struct octets {
 
 static struct {
 	struct octets rejected, stripped;
-	bool header_7bit, body_declared, encoding_domain, to_7bit, is_any;
+	bool header_7bit, body_declared, encoding_domain, nesting, to_7bit;
+	bool is_any;
 } rules; /* set once, by strict_prepare */
 
 /* ---- settings ---- */
@@ -84,6 +85,8 @@ void strict_prepare(const struct conf *conf)
 	rules.body_declared = mime &&
 		(conf->strict_8bitmime_body || conf->strict_8bitmime);
 	rules.encoding_domain = mime && conf->strict_mime_encoding_domain;
+	rules.nesting = mime && (conf->strict_8bitmime ||
+		conf->strict_mime_encoding_domain);
 	rules.to_7bit = mime && conf->force_mime_input_conversion;
 	rules.is_any = rules.rejected.any || rules.stripped.any ||
 		rules.header_7bit || rules.body_declared ||
@@ -238,6 +241,17 @@ static struct str to_7bit(struct intake *intake, struct str content)
 	return buf_str(&out);
 }
 
+static void check_parts(struct intake *intake, struct str content)
+{
+	bool is_deeper;
+
+	check_part(intake, walk_mime(intake->arena, intake->conf, content,
+		&is_deeper), content);
+	if (is_deeper && rules.nesting && !intake->refusal.code)
+		refuse(intake, STR("MIME nesting exceeds safety limit"),
+			STR("Content-Type: multipart"));
+}
+
 struct str strict_apply(struct intake *intake, struct str content)
 {
 	if (rules.rejected.any)
@@ -247,7 +261,7 @@ struct str strict_apply(struct intake *intake, struct str content)
 	if (rules.stripped.any)
 		content = strip_characters(intake, content);
 	if (rules.header_7bit || rules.body_declared || rules.encoding_domain)
-		check_part(intake, mime_parse(intake->arena, content), content);
+		check_parts(intake, content);
 	if (rules.to_7bit && !intake->refusal.code)
 		content = to_7bit(intake, content);
 	return content;

@@ -42,7 +42,8 @@ static int connect_pickup(const struct conf *conf)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int len = snprintf(address.sun_path, sizeof(address.sun_path),
-		"%.*s/public/pickup", STR_ARG(conf->queue_directory));
+		"%.*s/public/%.*s", STR_ARG(conf->queue_directory),
+		STR_ARG(conf->pickup_service_name));
 
 	if (fd < 0 || len < 0 || (size_t)len >= sizeof(address.sun_path) ||
 		connect(fd, (const struct sockaddr *)&address,

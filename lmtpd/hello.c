@@ -121,12 +121,11 @@ struct status verb_xclient(struct session *s, struct str arguments)
 	struct smtp_xclient x;
 
 	if (!may_xclient(s))
-		return STATUS(550, 7, 0, "Error: insufficient authorization");
+		return REPLY_INSUFFICIENT;
 	if (s->mail)
 		return REPLY_MAIL_IN_PROGRESS;
 	if (!smtp_xclient_parse(s->arena, arguments, &x))
-		return STATUS(501, 5, 4,
-			"Syntax: XCLIENT attribute=value...");
+		return (struct status){ 501, 5, 4, x.problem };
 	take(s, &x, XCLIENT_NAME, "unknown", &s->name);
 	take(s, &x, XCLIENT_ADDR, "unknown", &s->address);
 	take(s, &x, XCLIENT_PORT, "0", &s->port);

@@ -17,11 +17,13 @@ static struct forward *find(struct task *task, struct str sender, bool is_list)
 	list_each(link, &task->forwards) {
 		forward = CONTAINER(link, struct forward, link);
 		if (forward->is_list == is_list &&
-			str_eq(forward->sender, sender))
+			str_eq(forward->sender, sender) &&
+			str_eq(forward->delivered_to, task->delivered_to))
 			return forward;
 	}
 	forward = arena_new_of(task->arena, struct forward);
 	forward->sender = sender;
+	forward->delivered_to = task->delivered_to;
 	forward->is_list = is_list;
 	list_append(&task->forwards, &forward->link);
 	return forward;
@@ -111,15 +113,15 @@ static void add_recipients(const struct task *task,
 	}
 }
 
-static void write_head(const struct task *task, struct submission *submission,
-	struct str id)
+static void write_head(const struct task *task, const struct forward *forward,
+	struct submission *submission, struct str id)
 {
 	const struct conf *conf = task->delivery->conf;
 	struct buf head = BUF_IN(task->arena);
 
 	if (list_has_word(conf->prepend_delivered_header, "forward")) {
 		buf_text(&head, "Delivered-To: ");
-		mail_address_format(&head, task->recipient->address);
+		mail_address_format(&head, forward->delivered_to);
 		buf_char(&head, '\n');
 	}
 	buf_fmt(&head, "Received: by %.*s (%.*s)\n\tid %.*s; ",
@@ -159,7 +161,7 @@ static struct status commit(const struct task *task,
 		return status;
 	submission = begin(task, forward, id);
 	add_recipients(task, forward, submission);
-	write_head(task, submission, id);
+	write_head(task, forward, submission, id);
 	if (!write_content(task, submission)) {
 		submission_cancel(submission);
 		return STATUS(451, 3, 0, "queue file read error");

@@ -61,7 +61,7 @@ struct chain {
 /* Addresses that get the message anew, from one sender. */
 struct forward {
 	struct list link;
-	struct str sender;
+	struct str sender, delivered_to;
 	bool is_list; /* an owner takes the reports */
 	struct str *addresses;
 	size_t count, capacity;
@@ -71,6 +71,7 @@ struct task {
 	struct delivery *delivery;
 	struct deliver_recipient *recipient;
 	struct mail_address parts; /* of the recipient, lower case local-part */
+	struct str delivered_to;   /* what Delivered-To says */
 	struct arena *arena;
 	struct status status;      /* the worst so far; code 0: nothing done */
 	enum dsn_action action;

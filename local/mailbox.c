@@ -17,11 +17,13 @@ static struct str head_for(const struct task *task, const char *kind)
 {
 	struct buf head = BUF_IN(task->arena);
 	unsigned lines = TRACE_ALL;
+	struct deliver_recipient recipient = *task->recipient;
 
+	recipient.address = task->delivered_to;
 	if (kind &&
 		!list_has_word(room.conf->prepend_delivered_header, kind))
 		lines &= ~(unsigned)TRACE_DELIVERED_TO;
-	trace_format(&head, task->delivery, task->recipient, lines);
+	trace_format(&head, task->delivery, &recipient, lines);
 	return buf_str(&head);
 }
 

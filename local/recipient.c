@@ -87,6 +87,18 @@ static bool is_local(const struct resolved *resolved)
 	return str_eq(resolved->transport, service_row());
 }
 
+/* frozen_delivered_to: the address that came, whatever it stands for. */
+static void run_followed(struct task *task, struct str address,
+	struct str local, const struct chain *chain)
+{
+	struct str before = task->delivered_to;
+
+	if (!room.conf->frozen_delivered_to)
+		task->delivered_to = address;
+	run_name(task, local, chain);
+	task->delivered_to = before;
+}
+
 static void run_address(struct task *task, const struct list_of *of,
 	struct str address, bool is_only)
 {
@@ -110,7 +122,7 @@ static void run_address(struct task *task, const struct list_of *of,
 				STR_ARG(full)));
 	} else if (is_local(&resolved) && !of->is_list &&
 		(is_only || is_in(of->chain, 0, local))) {
-		run_name(task, local, of->chain);
+		run_followed(task, full, local, of->chain);
 	} else {
 		forward_add(task, of->sender, of->is_list, full);
 	}
@@ -457,6 +469,7 @@ void recipient_deliver(struct task *task)
 				STR_ARG(domain)),
 		room.conf->recipient_delimiter,
 		room.conf->owner_request_special, &task->parts);
+	task->delivered_to = address;
 	run_name(task, local, NULL);
 	if (task->is_passed)
 		return;

@@ -194,6 +194,16 @@ static size_t count_rows(const struct master_cf *cf,
 	return cf->count + ours->count;
 }
 
+/* One of our rows: master.cf has it, or another name is set for it. */
+static bool is_replaced(const struct master_cf *cf,
+	const struct master_cf_row *ours)
+{
+	struct str name = ours->column[MASTER_CF_SERVICE];
+
+	return master_cf_find(cf, name, ours->type) ||
+		!str_eq(service_named(state.conf, name), name);
+}
+
 /* Rows of master.cf that are not disabled, then ours that it lacks. */
 static void make_rows(struct arena *arena, const struct master_cf *cf,
 	const struct master_cf *ours, struct row *old, size_t old_count)
@@ -209,8 +219,7 @@ static void make_rows(struct arena *arena, const struct master_cf *cf,
 		struct row *row = &state.rows[state.row_count];
 
 		if (master_cf_is_listed(from, disabled) ||
-			(i >= cf->count && master_cf_find(cf,
-				from->column[MASTER_CF_SERVICE], from->type)))
+			(i >= cf->count && is_replaced(cf, from)))
 			continue;
 		fill_row(arena, row, from, state.conf);
 		if (i >= cf->count && !row->path)

@@ -143,6 +143,34 @@ struct subject check_subject(struct session *s, enum restriction_subject about)
 	}
 }
 
+/* ---- what permits ---- */
+
+void check_log_permit(struct session *s, struct str action,
+	const struct subject *subject, struct str table)
+{
+	if (match_string(server.logged_permits, s->arena, action) !=
+		MAPS_FOUND)
+		return;
+	log_event(s, "permit", arena_fmt(s->arena,
+		"action=%.*s for %s=%.*s %s%.*s", STR_ARG(action),
+		subject->class, STR_ARG(subject->name),
+		table.len > 0 ? "from " : "", STR_ARG(table)));
+}
+
+/* Tables log for themselves. */
+static void log_permit(struct session *s,
+	const struct restriction *restriction)
+{
+	struct subject subject;
+
+	if (!restriction->row || restriction->row->argument == TAKES_MAP ||
+		!str_starts(restriction->name, STR("permit")))
+		return;
+	subject = check_subject(s, restriction->row->subject ==
+		ABOUT_RECIPIENT ? ABOUT_RECIPIENT : ABOUT_CLIENT);
+	check_log_permit(s, restriction->name, &subject, STR(""));
+}
+
 /* ---- lists ---- */
 
 static enum verdict check_one(struct session *s,
@@ -166,6 +194,8 @@ enum verdict check_list(struct session *s, const struct restriction_list *list)
 	for (size_t i = 0; i < list->count && verdict == DUNNO; i++) {
 		s->check.warn = warn || list->items[i].warn;
 		verdict = check_one(s, &list->items[i]);
+		if (verdict == PERMIT)
+			log_permit(s, &list->items[i]);
 		explain_restriction(s, list, &list->items[i], verdict);
 	}
 	s->check.warn = warn;

@@ -46,6 +46,10 @@ enum verdict check_in_favour(struct session *s, struct status status);
 /* defer_if_permit, or at once, as a ..._tempfail_action says. */
 enum verdict check_tempfail(struct session *s, struct str action,
 	struct status status);
+/* The log line of what smtpd_log_access_permit_actions names; table: empty if
+ * it was none. */
+void check_log_permit(struct session *s, struct str action,
+	const struct subject *subject, struct str table);
 enum verdict check_config_error(struct session *s, struct str problem);
 /* The subject of a restriction, or of the list (ABOUT_NOBODY). */
 struct subject check_subject(struct session *s,

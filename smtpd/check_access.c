@@ -14,6 +14,7 @@
 struct action {
 	const struct subject *subject;
 	struct str table;
+	struct str word;
 	struct str text; /* behind the word */
 	bool strict;
 };
@@ -51,7 +52,7 @@ static enum verdict do_ok(struct session *s, const struct action *action)
 			STR_ARG(action->subject->name));
 		return DUNNO;
 	}
-	(void)s;
+	check_log_permit(s, action->word, action->subject, action->table);
 	return PERMIT;
 }
 
@@ -246,8 +247,8 @@ static bool is_number(struct str text)
 enum verdict check_action(struct session *s, const struct subject *subject,
 	struct str table, struct str text, bool strict)
 {
-	struct action action = { subject, table, text, strict };
 	struct str rest = text, word = str_take_word(&rest);
+	struct action action = { subject, table, word, text, strict };
 	int code;
 
 	if (take_code(&action.text, &code))

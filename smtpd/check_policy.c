@@ -90,8 +90,10 @@ static void put_server(struct session *s, struct buf *out)
 
 	if (dns_address_from(&s->client->server_address, &address, &port))
 		text = dns_address_text(s->arena, &address);
-	put(out, "server_address", text);
-	put_number(out, "server_port", port);
+	put(out, "server_address", str_is_none(s->server_address) ? text :
+		s->server_address);
+	put(out, "server_port", str_is_none(s->server_port) ?
+		arena_fmt(s->arena, "%u", port) : s->server_port);
 }
 
 static void put_client(struct session *s, struct buf *out)

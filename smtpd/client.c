@@ -65,6 +65,17 @@ static void identify_socket(struct session *s)
 	look_up_name(s);
 }
 
+void client_changed(struct session *s)
+{
+	s->label = arena_fmt(s->home, "%.*s[%.*s]", STR_ARG(s->name),
+		STR_ARG(s->address_text));
+	if (s->conf->smtpd_client_port_logging)
+		s->label = arena_fmt(s->home, "%.*s:%.*s", STR_ARG(s->label),
+			STR_ARG(s->port));
+	s->may_verp = client_is_in(s, server.verp);
+	s->may_xclient = client_is_in(s, server.xclient);
+}
+
 void client_identify(struct session *s)
 {
 	if (service_is_alone()) {
@@ -73,12 +84,8 @@ void client_identify(struct session *s)
 	} else {
 		identify_socket(s);
 	}
-	s->label = arena_fmt(s->arena, "%.*s[%.*s]", STR_ARG(s->name),
-		STR_ARG(s->address_text));
-	if (s->conf->smtpd_client_port_logging)
-		s->label = arena_fmt(s->arena, "%.*s:%.*s", STR_ARG(s->label),
-			STR_ARG(s->port));
-	s->may_verp = client_is_in(s, server.verp);
+	client_changed(s);
+	s->may_xforward = client_is_in(s, server.xforward);
 	log_info("connect from %.*s", STR_ARG(s->label));
 }
 

@@ -62,6 +62,8 @@ static const struct keyword {
 	{ "starttls", HIDE_STARTTLS, NULL, offer_starttls },
 	{ "auth", HIDE_AUTH, NULL, offer_auth },
 	{ "verp", HIDE_VERP, NULL, offer_verp },
+	{ "xclient", HIDE_XCLIENT, NULL, xclient_offer },
+	{ "xforward", HIDE_XFORWARD, NULL, xforward_offer },
 	{ "enhancedstatuscodes", HIDE_ENHANCED, "ENHANCEDSTATUSCODES", NULL },
 	{ "8bitmime", HIDE_8BITMIME, "8BITMIME", NULL },
 	{ "dsn", HIDE_DSN, "DSN", NULL },
@@ -71,7 +73,7 @@ static const struct keyword {
 
 /* "silent-discard" only means: do not log. Others have nothing to hide. */
 static const char *const ignored[] = {
-	"silent-discard", "etrn", "xclient", "xforward", "requiretls",
+	"silent-discard", "etrn", "requiretls",
 };
 
 static unsigned find_bit(struct str name)

@@ -21,6 +21,7 @@ void mail_reset(struct session *s)
 		if (i >= CHECK_SENDER || s->conf->smtpd_delay_reject)
 			s->deferrals[i].active = false;
 	s->mail = NULL;
+	s->forwarded = (struct smtp_xclient){ 0 };
 	s->recipient = STR_NONE;
 	s->stage = AT_START;
 	arena_free(arena);
@@ -285,6 +286,7 @@ static void log_client(struct session *s)
 	if (!str_is_none(s->mail->sender_auth))
 		buf_fmt(&line, ", sasl_sender=%.*s",
 			STR_ARG(s->mail->sender_auth));
+	xforward_log(s, &line);
 	log_info("%.*s", (int)line.len, line.p);
 }
 
@@ -309,11 +311,15 @@ static unsigned override_flags(const struct session *s)
 	return flags;
 }
 
-/* local_header_rewrite_clients. */
+/* local_header_rewrite_clients; who forwards says what it was there. */
 static unsigned context_flags(struct session *s)
 {
 	struct str rest = s->conf->local_header_rewrite_clients, item;
+	struct str source = s->forwarded.values[XFORWARD_SOURCE];
 
+	if (s->forwarded.given & 1u << XFORWARD_SOURCE)
+		return str_is_nocase(source, "LOCAL") ? SUBMIT_LOCAL_HEADERS :
+			0;
 	while (str_take_item(&rest, ", \t\r\n", &item)) {
 		if (str_is_nocase(item, "permit_mynetworks") &&
 			client_is_in(s, server.mynetworks))
@@ -359,6 +365,7 @@ struct status mail_open(struct session *s)
 		.content_filter = STR_NONE, .full_name = STR_NONE,
 		.redirect = STR_NONE, .verp = m->verp,
 	};
+	xforward_fill(s, &facts);
 	if (s->conf->content_filter.len > 0 && !server.is_local)
 		facts.content_filter = s->conf->content_filter;
 	m->submission = submission_open(m->arena, &facts);

@@ -87,10 +87,6 @@ static void consider_guards(void)
 		{ "smtpd_milter_maps", conf->smtpd_milter_maps },
 		{ "smtpd_proxy_filter", conf->smtpd_proxy_filter },
 		{ "smtpd_dns_reply_filter", conf->smtpd_dns_reply_filter },
-		{ "smtpd_authorized_xclient_hosts",
-			conf->smtpd_authorized_xclient_hosts },
-		{ "smtpd_authorized_xforward_hosts",
-			conf->smtpd_authorized_xforward_hosts },
 		{ "smtpd_upstream_proxy_protocol",
 			conf->smtpd_upstream_proxy_protocol },
 	};
@@ -144,6 +140,12 @@ static void open_matches(void)
 		conf->smtpd_sasl_mechanism_filter);
 	server.verp = open_match("smtpd_authorized_verp_clients",
 		conf->smtpd_authorized_verp_clients);
+	server.xclient = open_match("smtpd_authorized_xclient_hosts",
+		conf->smtpd_authorized_xclient_hosts);
+	server.xforward = open_match("smtpd_authorized_xforward_hosts",
+		conf->smtpd_authorized_xforward_hosts);
+	server.logged_permits = open_match("smtpd_log_access_permit_actions",
+		conf->smtpd_log_access_permit_actions);
 	server.command_filter = open_maps("smtpd_command_filter",
 		conf->smtpd_command_filter);
 	server.discard_ehlo =

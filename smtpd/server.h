@@ -49,6 +49,8 @@ struct server {
 	 * no mail is taken. NONE: there is none. */
 	struct str guard;
 	struct match *verp;    /* who may say XVERP */
+	struct match *xclient, *xforward;
+	struct match *logged_permits;
 	/* sendmail -bs: no restrictions, TLS or counting; pickup and cleanup
 	 * have their own. */
 	bool is_local;

@@ -10,6 +10,7 @@
 #include "queue/submit.h"
 #include "service/service.h"
 #include "smtp/reply.h"
+#include "smtp/xclient.h"
 #include "smtpd/server.h"
 
 /* What the client may say next; a set in the table of verbs. */
@@ -108,6 +109,11 @@ struct session {
 		unsigned ok, all;
 	} counts[VERBS_MOST + 1]; /* the last: unknown ones */
 	struct call *rate_call; /* to anvil; NULL: not counted */
+
+	/* XCLIENT, XFORWARD: by its address. */
+	bool may_xclient, may_xforward;
+	struct str server_address, server_port; /* NONE: of the socket */
+	struct smtp_xclient forwarded; /* what XFORWARD said, until RSET */
 };
 
 /* ---- smtpd.c ---- */
@@ -153,6 +159,8 @@ struct str shown(struct session *s, struct str address);
 /* ---- client.c ---- */
 
 void client_identify(struct session *s);
+/* Its name and address are new: what hangs on them. */
+void client_changed(struct session *s);
 /* The end: counts per verb. */
 void client_log_end(struct session *s);
 /* True for a client whom this list of exceptions or networks names. */
@@ -179,6 +187,8 @@ void rate_disconnect(struct session *s);
 
 struct status helo(struct session *s, struct str arguments);
 struct status ehlo(struct session *s, struct str arguments);
+struct status xclient(struct session *s, struct str arguments);
+struct status xforward(struct session *s, struct str arguments);
 struct status starttls(struct session *s, struct str arguments);
 struct status auth(struct session *s, struct str arguments);
 struct status mail(struct session *s, struct str arguments);
@@ -212,7 +222,19 @@ enum {
 	HIDE_SMTPUTF8 = 1 << 9,
 	HIDE_CHUNKING = 1 << 10,
 	HIDE_VERP = 1 << 11,
+	HIDE_XCLIENT = 1 << 12,
+	HIDE_XFORWARD = 1 << 13,
 };
+
+/* ---- xclient.c ---- */
+
+/* What EHLO offers; nothing, if the client may not. */
+void xclient_offer(struct session *s, struct buf *out);
+void xforward_offer(struct session *s, struct buf *out);
+/* What XFORWARD said, in place of what we know of the client. */
+void xforward_fill(struct session *s, struct msg_submission *facts);
+/* ", orig_queue_id=x, orig_client=name[address]". */
+void xforward_log(struct session *s, struct buf *line);
 
 /* ---- starttls.c ---- */
 

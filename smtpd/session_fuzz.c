@@ -45,6 +45,8 @@ static void open_once(void)
 			"reject_unauth_destination",
 		"mynetworks=127.0.0.0/8", "inet_interfaces=127.0.0.1",
 		"smtpd_client_connection_count_limit=0",
+		"smtpd_authorized_xclient_hosts=192.0.2.1",
+		"smtpd_authorized_xforward_hosts=192.0.2.1",
 		NULL, NULL,
 	};
 	const char *all[COUNT(settings)];

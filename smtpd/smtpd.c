@@ -24,6 +24,8 @@ enum {
 #define NEVER_SAID { 0 }
 #define OUT_OF_ORDER(text) { 503, 5, 1, { "" text, sizeof(text) - 1 } }
 
+#define MAIL_IN_PROGRESS OUT_OF_ORDER("Error: MAIL transaction in progress")
+
 /* RFC 5321 4.1.1 unless noted; in the order of the "disconnect" line. */
 static const struct verb {
 	const char *name;
@@ -33,6 +35,8 @@ static const struct verb {
 } verbs[] = {
 	{ "EHLO", ehlo, AT_ANY, LAST | PLAIN | JUNK, NEVER_SAID },
 	{ "HELO", helo, AT_ANY, LAST | PLAIN | JUNK, NEVER_SAID },
+	{ "XCLIENT", xclient, AT_START, LAST, MAIL_IN_PROGRESS },
+	{ "XFORWARD", xforward, AT_START, 0, MAIL_IN_PROGRESS },
 	{ "STARTTLS", starttls, AT_ANY, PLAIN, NEVER_SAID }, /* RFC 3207 4 */
 	{ "AUTH", auth, AT_ANY, 0, NEVER_SAID }, /* RFC 4954 4 */
 	{ "MAIL", mail, AT_START, 0,
@@ -282,6 +286,7 @@ static void session(const struct conf *conf, struct client *client)
 		.stage = AT_START, .where = "CONNECT",
 		.helo = STR_NONE, .recipient = STR_NONE,
 		.sasl_method = STR_NONE, .sasl_username = STR_NONE,
+		.server_address = STR_NONE, .server_port = STR_NONE,
 	};
 
 	stream_line_limit(s.io, (size_t)conf->line_length_limit);
@@ -374,7 +379,9 @@ static const enum param params[] = {
 	smtpd_policy_service_default_action, smtpd_policy_service_max_idle,
 	smtpd_policy_service_max_ttl, smtpd_policy_service_request_limit,
 	smtpd_policy_service_retry_delay, smtpd_policy_service_timeout,
-	smtpd_policy_service_try_limit, PARAMS_END
+	smtpd_policy_service_try_limit, smtpd_authorized_xclient_hosts,
+	smtpd_authorized_xforward_hosts, smtpd_log_access_permit_actions,
+	PARAMS_END
 };
 
 static const struct service smtpd = {

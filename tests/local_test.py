@@ -130,6 +130,20 @@ def test_aliases_are_followed():
         mta.wait_empty()
 
 
+def test_delivered_to_may_follow():
+    with Local("postmaster: root\nroot: alice\nteam: bob, carol\n",
+               frozen_delivered_to="no") as mta:
+        mta.start()
+        mta.send("a@example.net", ["postmaster@example.org"], text("one"))
+        matches(r"\nX-Original-To: postmaster@example.org\n"
+                r"Delivered-To: alice@example.org\n",
+                mta.wait_messages("alice", 1)[0])
+        mta.send("a@example.net", ["team@example.org"], text("two"))
+        matches(r"\nDelivered-To: team@example.org\n",
+                mta.wait_messages("carol", 1)[0])
+        mta.wait_empty()
+
+
 def test_forward_files():
     with Local() as mta:
         mta.put("alice", ".forward", "\\alice, bob@example.org\n"

@@ -187,6 +187,22 @@ def test_socketmap():
         server.close()
 
 
+def test_sizes_of_socketmap():
+    rows = {("m", "k" * 8): "v" * 47, ("m", "long"): "v" * 48}
+    server = socketmap_server(rows)
+    place = "socketmap:inet:127.0.0.1:%d:m" % server.port
+    with Instance(master=SINK, socketmap_max_query_size="10",
+                  socketmap_max_reply_size="50") as mta:
+        equal(query(mta, place, "k" * 8)[:2], (0, "v" * 47))
+        status, out, errors = query(mta, place, "k" * 9)
+        equal((status, out), (1, ""))
+        matches("search key is too long", errors)
+        status, out, errors = query(mta, place, "long")
+        equal((status, out), (1, ""))
+        matches("query error", errors)
+        server.close()
+
+
 def test_memcache_and_its_backup():
     with Memcached() as server, Instance(master=SINK) as mta:
         backup = mta.map("users", [("alice@example.org", "x")])

@@ -134,18 +134,31 @@ bool walk_has_parts(const struct walk *walk)
 		checks_has(walk->checks, CHECK_BODY);
 }
 
+struct mime_part *walk_mime(struct arena *arena, const struct conf *conf,
+	struct str content, bool *is_deeper)
+{
+	const struct mime_limits limits = {
+		/* as Postfix counts */
+		(unsigned)conf->mime_nesting_limit + 2,
+		(size_t)conf->mime_boundary_length_limit };
+
+	return mime_parse_within(arena, content, &limits, is_deeper);
+}
+
 struct str walk_parts(struct walk *walk, struct str content)
 {
 	struct copy copy = { .walk = walk, .content = content,
 		.out = BUF_IN(walk->arena) };
 	size_t header = mail_header_length(content, NULL);
+	bool is_deeper; /* that is strict_apply's */
 
 	if (walk->stopped)
 		return content;
 	if (walk->is_flat)
 		check_body(&copy, header, content.len - header);
 	else
-		walk_part(&copy, mime_parse(walk->arena, content));
+		walk_part(&copy, walk_mime(walk->arena, walk->conf, content,
+			&is_deeper));
 	if (copy.copied == 0 && copy.out.len == 0)
 		return content;
 	copy_to(&copy, content.len);

@@ -12,6 +12,8 @@
 #include "content/checks.h"
 #include "mail/header.h"
 
+struct mime_part;
+
 struct walk {
 	struct arena *arena;
 	const struct conf *conf; /* body_checks_size_limit, line_length_limit */
@@ -40,5 +42,9 @@ bool walk_has_parts(const struct walk *walk);
  * changed.
  */
 struct str walk_parts(struct walk *walk, struct str content);
+
+/* mime_parse_within mime_nesting_limit and mime_boundary_length_limit. */
+struct mime_part *walk_mime(struct arena *arena, const struct conf *conf,
+	struct str content, bool *is_deeper);
 
 #endif

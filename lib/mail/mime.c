@@ -12,7 +12,13 @@ struct walk {
 	struct arena *arena;
 	struct str message;
 	struct mark mark;
-	struct str boundaries[MIME_DEPTH_MOST]; /* of open multiparts */
+	unsigned level_most;
+	size_t boundary_most;
+	bool is_deeper; /* than level_most */
+	struct open_multipart {
+		struct str boundary;
+		bool is_cut; /* there is more of it, which is not compared */
+	} open[MIME_DEPTH_MOST];
 	unsigned level; /* how many of them */
 	unsigned depth; /* how deep parse_entity is */
 	unsigned parts;
@@ -21,7 +27,7 @@ struct walk {
 /* What ended a body. */
 struct stop {
 	struct mark mark; /* before the boundary line, or the end */
-	int level;        /* index in boundaries; -1: end of the message */
+	int level;        /* index in open;     -1: end of the message */
 	bool is_close;    /* "--boundary--" */
 };
 
@@ -52,6 +58,18 @@ static bool is_blanks(struct str text)
 	return str_trim(text).len == 0;
 }
 
+/* "--" at the end of what is left of a line, with blanks behind it; what a cut
+ * boundary leaves over is passed. */
+static bool take_close(const struct open_multipart *open, struct str *rest)
+{
+	struct str text = str_trim(*rest);
+
+	if (!open->is_cut)
+		return str_take_prefix(rest, STR("--"));
+	*rest = STR("");
+	return str_ends(text, STR("--"));
+}
+
 /* RFC 2046 5.1.1; the innermost multipart first. */
 static bool is_boundary(const struct walk *walk, struct str line,
 	struct stop *stop)
@@ -61,9 +79,9 @@ static bool is_boundary(const struct walk *walk, struct str line,
 	for (int level = (int)walk->level - 1; level >= 0; level--) {
 		struct str rest = line;
 
-		if (!str_take_prefix(&rest, walk->boundaries[level]))
+		if (!str_take_prefix(&rest, walk->open[level].boundary))
 			continue;
-		stop->is_close = str_take_prefix(&rest, STR("--"));
+		stop->is_close = take_close(&walk->open[level], &rest);
 		stop->level = level;
 		if (is_blanks(rest))
 			return true;
@@ -244,7 +262,9 @@ static struct stop parse_multipart(struct walk *walk, struct mime_part *part,
 	struct mime_part *last = NULL;
 	struct stop stop;
 
-	walk->boundaries[walk->level++] = boundary;
+	walk->open[walk->level++] = (struct open_multipart){
+		str_first(boundary, walk->boundary_most),
+		boundary.len > walk->boundary_most };
 	stop = find_boundary(walk);
 	while (stop.level == level && !stop.is_close &&
 		walk->parts < MIME_PARTS_MOST) {
@@ -311,11 +331,12 @@ static struct str find_boundary_param(const struct mime_part *part)
 static struct stop parse_body(struct walk *walk, struct mime_part *part)
 {
 	bool may_descend = walk->depth < MIME_DEPTH_MOST &&
-		walk->level < MIME_DEPTH_MOST &&
 		walk->parts < MIME_PARTS_MOST;
 	struct str boundary = find_boundary_param(part);
+	bool is_deepest = walk->level >= walk->level_most;
 
-	if (may_descend && boundary.len > 0)
+	walk->is_deeper |= is_deepest && boundary.len > 0;
+	if (may_descend && !is_deepest && boundary.len > 0)
 		return parse_multipart(walk, part, boundary);
 	if (may_descend && is_message(part) && is_readable(part))
 		return parse_message(walk, part);
@@ -344,14 +365,29 @@ static struct stop parse_entity(struct walk *walk, struct mime_part *part)
 
 struct mime_part *mime_parse(struct arena *arena, struct str message)
 {
+	bool is_deeper;
+
+	return mime_parse_within(arena, message,
+		&(struct mime_limits){ MIME_DEPTH_MOST, MIME_BOUNDARY_MOST },
+		&is_deeper);
+}
+
+struct mime_part *mime_parse_within(struct arena *arena, struct str message,
+	const struct mime_limits *limits, bool *is_deeper)
+{
 	struct mime_part *part = arena_new_of(arena, struct mime_part);
 	struct walk *walk = arena_new_of(arena, struct walk);
 
+	walk->level_most = limits->depth < MIME_DEPTH_MOST ? limits->depth :
+		MIME_DEPTH_MOST;
+	walk->boundary_most = limits->boundary;
+	*is_deeper = false;
 	walk->arena = arena;
 	walk->message = message;
 	walk->parts = 1;
 	part->number = 1;
 	(void)parse_entity(walk, part);
+	*is_deeper = walk->is_deeper;
 	return part;
 }
 

@@ -48,8 +48,19 @@ struct mime_part {
 	struct str language;      /* raw body of the field, NONE if none */
 };
 
+/* Lower limits than those above; what is over one of them counts as that. */
+struct mime_limits {
+	unsigned depth;  /* of multiparts in each other */
+	size_t boundary; /* what stands behind that many octets of a boundary
+			    tells it from no other */
+};
+
 /* The whole message; the result is the outermost part. */
 struct mime_part *mime_parse(struct arena *arena, struct str message);
+/* The same within limits; *is_deeper: there were multiparts below `depth`,
+ * which have not been taken apart. */
+struct mime_part *mime_parse_within(struct arena *arena, struct str message,
+	const struct mime_limits *limits, bool *is_deeper);
 /* A part by IMAP section numbers, RFC 9051 6.4.5: {2, 1} is "2.1". NULL: not
  * there. Count 0: the message itself. */
 const struct mime_part *mime_part_find(const struct mime_part *message,

@@ -115,12 +115,58 @@ static void depth_is_bounded(void **state)
 	arena_free(arena);
 }
 
+/* By the limits given: how deep the tree is, and what was left as it is. */
+static const struct {
+	struct mime_limits limits;
+	const char *message;
+	unsigned depth;
+	size_t children;
+	bool is_deeper;
+} limited[] = {
+#define OUTER "Content-Type: multipart/mixed; boundary=outer\n\n--outer\n"
+#define INNER "Content-Type: multipart/mixed; boundary=outside\n\n" \
+	"--outside\n\nx\n--outside--\n--outer--\n"
+	{ { 2, 100 }, OUTER INNER, 3, 1, false },
+	{ { 1, 100 }, OUTER INNER, 2, 1, true },
+	{ { 0, 100 }, OUTER INNER, 1, 0, true },
+	{ { 0, 100 }, "Subject: x\n\nx\n", 1, 0, false },
+	/* "outer" and "outside" are the same: another part begins */
+	{ { 3, 3 }, OUTER INNER, 3, 1, false },
+	{ { 3, 3 }, OUTER "\nx\n--outside\n\ny\n--out\n\nz\n--outwards--\n"
+		"--outer\n", 2, 3, false },
+};
+
+static void limits_can_be_lower(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(limited); i++) {
+		bool is_deeper = !limited[i].is_deeper;
+		const struct mime_part *m = mime_parse_within(arena,
+			str_from(limited[i].message), &limited[i].limits,
+			&is_deeper);
+		size_t children = 0;
+		unsigned depth = 0;
+
+		for (const struct mime_part *c = m->children; c; c = c->next)
+			children++;
+		for (; m; m = m->children)
+			depth++;
+		assert_int_equal(depth, limited[i].depth);
+		assert_int_equal(children, limited[i].children);
+		assert_int_equal(is_deeper, limited[i].is_deeper);
+	}
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_parts),
 		cmocka_unit_test(survives_odd_ones),
 		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(limits_can_be_lower),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

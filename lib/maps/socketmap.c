@@ -13,12 +13,13 @@ enum {
 	KEEP_S = 10,
 	TRIES = 2,
 	PAUSE_S = 1,
-	LENGTH_MOST = 7, /* "100000:" */
+	LENGTH_MOST = 11, /* "2147483647:" */
 };
 
 struct socketmap {
 	struct links *links;
 	struct str name;
+	size_t query_most, reply_most;
 };
 
 static void *socketmap_open(struct map_opening *opening)
@@ -28,12 +29,17 @@ static void *socketmap_open(struct map_opening *opening)
 	struct wire_place place;
 
 	if (!wire_socketmap_place(opening->arena, opening->name, &place) ||
-		place.name.len >= WIRE_REQUEST_MOST)
+		place.name.len >= (size_t)
+			opening->conf->socketmap_max_query_size)
 		return map_cannot(opening, "socketmap:%.*s: expected "
 			"socketmap:inet:host:port:name or "
 			"socketmap:unix:path:name",
 			STR_ARG(opening->name));
 	socketmap->name = place.name;
+	socketmap->query_most =
+		(size_t)opening->conf->socketmap_max_query_size;
+	socketmap->reply_most =
+		(size_t)opening->conf->socketmap_max_reply_size;
 	socketmap->links = links_new(opening->arena,
 		&(struct links_plan){
 			.endpoint = place.endpoint,
@@ -63,7 +69,7 @@ static bool read_rest(struct stream *stream, struct buf *whole, size_t need)
 
 /* Octet by octet up to the ':', so that nothing behind is taken. */
 static bool read_netstring(struct stream *stream, struct arena *arena,
-	struct str *text)
+	size_t most, struct str *text)
 {
 	struct buf whole = BUF_IN(arena);
 	size_t need = 0;
@@ -72,8 +78,7 @@ static bool read_netstring(struct stream *stream, struct arena *arena,
 		if (!read_rest(stream, &whole, i))
 			return false;
 		if (whole.p[i - 1] == ':' &&
-			!wire_netstring_need(buf_str(&whole),
-				WIRE_SOCKETMAP_MOST, &need))
+			!wire_netstring_need(buf_str(&whole), most, &need))
 			break;
 	}
 	errno = EPROTO;
@@ -90,7 +95,8 @@ static bool ask(struct stream *stream, void *context)
 	if (!io_fmt(stream, "%zu:%.*s %.*s,",
 		    socketmap->name.len + 1 + asked->key.len,
 		    STR_ARG(socketmap->name), STR_ARG(asked->key)) ||
-		!read_netstring(stream, asked->arena, &text))
+		!read_netstring(stream, asked->arena, socketmap->reply_most,
+			&text))
 		return false;
 	return wire_socketmap_reply(text, &asked->result, asked->value) ||
 		asked_is_odd(asked, text);
@@ -104,7 +110,7 @@ static enum maps_result socketmap_find(struct map *map, struct arena *arena,
 		.value = value };
 
 	return asked_find(&asked, socketmap->links, ask,
-		WIRE_REQUEST_MOST - 1 - socketmap->name.len);
+		socketmap->query_most - 1 - socketmap->name.len);
 }
 
 const struct map_driver map_socketmap = {

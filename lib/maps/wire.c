@@ -102,7 +102,7 @@ bool wire_netstring_parse(struct str whole, struct str *text)
 {
 	size_t need;
 
-	if (!wire_netstring_need(whole, WIRE_SOCKETMAP_MOST, &need) ||
+	if (!wire_netstring_need(whole, whole.len, &need) ||
 		need != whole.len || whole.p[need - 1] != ',')
 		return false;
 	(void)str_take_until(&whole, ':');

@@ -13,8 +13,6 @@
 
 enum {
 	WIRE_TCP_MOST = 4096,         /* octets of a line */
-	WIRE_SOCKETMAP_MOST = 100000, /* of a reply */
-	WIRE_REQUEST_MOST = 10000,    /* of a socketmap request */
 	WIRE_MEMCACHE_KEY_MOST = 250,
 };
 

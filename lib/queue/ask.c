@@ -9,12 +9,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "service/programs.h"
+
 FILE *ask_open(const struct conf *conf, const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct str row = service_named(conf, str_from(name));
 	int len = snprintf(address.sun_path, sizeof(address.sun_path),
-		"%.*s/public/%s", STR_ARG(conf->queue_directory), name);
+		"%.*s/public/%.*s", STR_ARG(conf->queue_directory),
+		STR_ARG(row));
 	FILE *ask;
 
 	if (fd < 0)

@@ -11,7 +11,7 @@
 
 #include "config/config.h"
 
-/* Connected to public/NAME of this queue directory, or NULL with errno
+/* Connected to the socket of this service in public/, or NULL with errno
  * (ECONNREFUSED, ENOENT: the suite is down). */
 FILE *ask_open(const struct conf *conf, const char *name);
 /* One request line (without its end). False: the suite has gone. */

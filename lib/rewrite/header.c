@@ -1,5 +1,7 @@
 #include "rewrite/header.h"
 
+#include <string.h>
+
 #include "mail/address.h"
 #include "mail/list.h"
 
@@ -31,6 +33,75 @@ unsigned header_where(struct str name)
 		if (str_is_nocase(name, fields[i].name))
 			return fields[i].where;
 	return 0;
+}
+
+/* ---- tokens ---- */
+
+/* Up to the closing octet, with quoted pairs and, for comments, nesting. */
+static void pass_quoted(struct str *in, char open, char close)
+{
+	size_t depth = 0, i = 0;
+
+	for (; i < in->len; i++) {
+		if (in->p[i] == '\\')
+			i++;
+		else if (in->p[i] == close && (open == close ? i > 0 :
+			--depth == 0))
+			break;
+		else if (in->p[i] == open && open != close)
+			depth++;
+	}
+	*in = str_skip(*in, i < in->len ? i + 1 : in->len);
+}
+
+static bool is_between(unsigned char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_special(unsigned char c)
+{
+	return c && strchr("<>()[]:;@\\,.\"", c);
+}
+
+static bool is_word(unsigned char c)
+{
+	return !is_between(c) && !is_special(c);
+}
+
+static void pass_token(struct str *in)
+{
+	static const char pairs[][2] = { "\"\"", "()", "[]" };
+
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		if (in->p[0] == pairs[i][0]) {
+			pass_quoted(in, pairs[i][0], pairs[i][1]);
+			return;
+		}
+	if (is_special((unsigned char)in->p[0]))
+		*in = str_skip(*in, 1);
+	else
+		str_take_while(in, is_word);
+}
+
+struct str header_within(struct str body, size_t tokens)
+{
+	struct str rest = body;
+	size_t element = 0;
+
+	if (body.len <= tokens)
+		return body;
+	for (size_t count = 0;; count++) {
+		str_take_while(&rest, is_between);
+		if (rest.len == 0)
+			return body;
+		if (rest.p[0] == ',')
+			element = body.len - rest.len;
+		if (count == tokens)
+			break;
+		pass_token(&rest);
+	}
+	return str_first(body, element ? element : body.len - rest.len);
 }
 
 struct change {

@@ -14,6 +14,11 @@
  * HEADER_RECIPIENT (who gets it); 0: there are none in it. */
 unsigned header_where(struct str name);
 
+/* As much of an address list as has that many tokens at most (words, quoted
+ * strings, comments, literals, specials: RFC 5322 3.2, 3.4), up to the last
+ * whole element of them; the same slice if that is all. */
+struct str header_within(struct str body, size_t tokens);
+
 /* One address, in internal form; changed or not. Not 2xx: the walk ends. */
 typedef struct status header_rule(void *context, struct arena *arena,
 	enum rewrite_where where, struct str *address);

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "rewrite/header.h"
 #include "rewrite/rewrite.h"
 
 static void be_silent(enum log_level level, struct str line)
@@ -186,6 +187,33 @@ static void limits(void **state)
 	arena_free(arena);
 }
 
+static const struct {
+	size_t tokens;
+	const char *in, *out;
+} token_limits[] = {
+	{ 100, "a@b, c@d", "a@b, c@d" },
+	{ 7, "a@b, c@d", "a@b, c@d" },
+	{ 6, "a@b, c@d", "a@b" },
+	{ 3, "a@b, c@d", "a@b" },
+	{ 2, "a@b, c@d", "a@" },
+	{ 8, "\"x, y\" <a@b> (z, (w)), c@d", "\"x, y\" <a@b> (z, (w))" },
+	{ 9, "\"x, y\" <a@b> (z, (w)), c@[192.0.2.1]",
+		"\"x, y\" <a@b> (z, (w))" },
+	{ 11, "\"x, y\" <a@b> (z, (w)), c@[192.0.2.1]",
+		"\"x, y\" <a@b> (z, (w)), c@[192.0.2.1]" },
+	{ 1, "\"no end \\\"", "\"no end \\\"" },
+	{ 1, "(no (end)", "(no (end)" },
+};
+
+static void tokens_are_limited(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(token_limits); i++)
+		assert_str(header_within(str_from(token_limits[i].in),
+				   token_limits[i].tokens),
+			token_limits[i].out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +221,7 @@ int main(void)
 		cmocka_unit_test(rewrites_all),
 		cmocka_unit_test(expands),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(tokens_are_limited),
 	};
 
 	log_sink(be_silent);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "io/packet.h"
+#include "service/programs.h"
 
 enum {
 	PROCESSES_MOST = 128,  /* peers of one service */
@@ -395,7 +396,8 @@ uint64_t service_at_once(struct str service)
 struct call *service_call(struct arena *arena, const char *service,
 	struct span timeout)
 {
-	return service_call_str(arena, str_from(service), timeout);
+	return service_call_str(arena,
+		service_named(self.conf, str_from(service)), timeout);
 }
 
 void peers_close(void)

@@ -40,6 +40,20 @@ static const struct {
 	{ "proxywrite", "proxymap" },
 };
 
+/* Services that have a parameter for the name of their row. */
+static const struct {
+	const char *service;
+	size_t name; /* offset in struct conf */
+} named[] = {
+	{ "bounce", offsetof(struct conf, bounce_service_name) },
+	{ "cleanup", offsetof(struct conf, cleanup_service_name) },
+	{ "pickup", offsetof(struct conf, pickup_service_name) },
+	{ "proxymap", offsetof(struct conf, proxymap_service_name) },
+	{ "qmgr", offsetof(struct conf, queue_service_name) },
+	{ "rewrite", offsetof(struct conf, rewrite_service_name) },
+	{ "showq", offsetof(struct conf, showq_service_name) },
+};
+
 static const char not_needed[] =
 	"tlsmgr tlsproxy scache flush verify dnsblog postscreen qmqpd "
 	"nbdb_reindexd proxymap";
@@ -58,6 +72,15 @@ struct str program_ours(struct str postfix_name)
 		if (str_is(postfix_name, names[i].postfix))
 			return str_from(names[i].ours);
 	return postfix_name;
+}
+
+struct str service_named(const struct conf *conf, struct str service)
+{
+	for (size_t i = 0; i < COUNT(named); i++)
+		if (str_is(service, named[i].service))
+			return *(const struct str *)(const void *)(
+				(const char *)conf + named[i].name);
+	return service;
 }
 
 static bool has_word(const char *words, struct str word)

@@ -36,6 +36,10 @@ bool program_is_not_needed(struct str name);
 /* True if calls.def has this pair of programs. */
 bool program_may_call(struct str caller, struct str callee);
 
+/* How the row of master.cf is named that serves as `service`: what
+ * <service>_service_name says, or the name itself. */
+struct str service_named(const struct conf *conf, struct str service);
+
 /*
  * Clients and calls that one process runs at once: <service>_fiber_limit of
  * the row's name, else of the program's name, else `otherwise`. The row of an

@@ -102,7 +102,8 @@ bool service_is_retiring(void);
 bool service_is_ending(void);
 
 /*
- * Start a conversation with the daemon that has this service name; master
+ * Start a conversation with the daemon that has this service name, or the one
+ * that <name>_service_name gives; master
  * introduces it first if need be. NULL with errno: EACCES (not in .calls),
  * ENOENT, ETIMEDOUT, EAGAIN (throttled), ECANCELED. Waits.
  */

@@ -9,6 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 
 	if (smtp_xclient_parse(arena, str_of(octets, len), &x) && !x.given)
 		__builtin_trap();
+	if (smtp_xforward_parse(arena, str_of(octets, len), &x) && !x.given)
+		__builtin_trap();
 	arena_free(arena);
 	return 0;
 }

@@ -56,6 +56,57 @@ static void several(void **state)
 	arena_free(arena);
 }
 
+static void forwarded(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct smtp_xclient x, more;
+
+	(void)state;
+	assert_true(smtp_xforward_parse(arena,
+		STR("NAME=a.example IDENT=x+20y+0A SOURCE=LOCAL"), &x));
+	assert_str(x.values[XFORWARD_IDENT], "x?y?");
+	assert_str(x.values[XFORWARD_SOURCE], "LOCAL");
+	assert_true(smtp_xforward_parse(arena,
+		STR("NAME=[UNAVAILABLE] ADDR=192.0.2.1"), &more));
+	smtp_xclient_add(&x, &more);
+	assert_true(str_is_none(x.values[XCLIENT_NAME]));
+	assert_str(x.values[XCLIENT_ADDR], "192.0.2.1");
+	assert_str(x.values[XFORWARD_SOURCE], "LOCAL");
+	assert_int_equal(x.given, 1 << XCLIENT_NAME | 1 << XCLIENT_ADDR |
+		1 << XFORWARD_IDENT | 1 << XFORWARD_SOURCE);
+	arena_free(arena);
+}
+
+/* What Debian's Postfix 3.7 answers. */
+static const struct {
+	const char *in, *problem;
+	bool (*parse)(struct arena *arena, struct str arguments,
+		struct smtp_xclient *x);
+} problems[] = {
+	{ "", "Syntax: XCLIENT attribute=value...", smtp_xclient_parse },
+	{ "FOO=1", "Bad XCLIENT attribute name: FOO", smtp_xclient_parse },
+	{ "NAME", "Error: attribute=value expected", smtp_xclient_parse },
+	{ "ADDR=junk", "Bad ADDR syntax: junk", smtp_xclient_parse },
+	{ "IDENT=x", "Bad XCLIENT attribute name: IDENT", smtp_xclient_parse },
+	{ "LOGIN=x", "Bad XFORWARD attribute name: LOGIN",
+		smtp_xforward_parse },
+	{ "SOURCE=x", "Bad SOURCE syntax: x", smtp_xforward_parse },
+};
+
+static void says_what_is_wrong(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct smtp_xclient x;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(problems); i++) {
+		assert_false(problems[i].parse(arena,
+			str_from(problems[i].in), &x));
+		assert_str(x.problem, problems[i].problem);
+	}
+	arena_free(arena);
+}
+
 static void malformed(void **state)
 {
 	static const char *const bad[] = {
@@ -85,6 +136,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_attribute),
 		cmocka_unit_test(several),
+		cmocka_unit_test(forwarded),
+		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(malformed),
 	};
 

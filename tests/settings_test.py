@@ -1,0 +1,241 @@
+"""What single parameters change: each case fails where its parameters are
+without effect."""
+import os
+
+from capture import Capture
+from instance import (Instance, Raw, Skip, check, equal, free_port, is_root,
+                      main, matches, run, wait_for, SBIN)
+
+DISCARD = {"mydestination": "", "default_transport": "discard:",
+           "relay_domains": "example.com"}
+
+
+def relay(sink, **settings):
+    """All mail goes to `sink`."""
+    return Instance(relayhost="[127.0.0.1]:%d" % sink.server_address[1],
+                    mydestination="", smtp_host_lookup="native", **settings)
+
+
+def header(text, name):
+    """The body of a field of a message, unfolded."""
+    head = text.split("\n\n", 1)[0].replace("\n ", " ").replace("\n\t", " ")
+    for line in head.split("\n"):
+        if line.lower().startswith(name.lower() + ": "):
+            return line.split(": ", 1)[1]
+    return None
+
+
+# ---- content ----
+
+def nested(depth):
+    text = "Subject: x\nMIME-Version: 1.0\n"
+    for level in range(depth):
+        text += ("Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n"
+                 % (level, level))
+    return text + "\nsecret\n"
+
+
+def test_limits_of_mime():
+    with Instance(strict_mime_encoding_domain="yes",
+                  mime_nesting_limit="3", **DISCARD) as mta:
+        mta.start()
+        with mta.smtp() as client:
+            client.ehlo("client.example.net")
+            # that Debian's Postfix 3.7 takes two more
+            for depth, code in ((5, 250), (6, 550)):
+                client.mail("a@example.net")
+                client.rcpt("b@example.com")
+                reply = client.data(nested(depth))
+                equal(reply[0], code)
+        equal(reply[1], b"5.6.0 MIME nesting exceeds safety limit")
+
+
+def test_length_of_boundaries():
+    """"--outside" is the boundary "outer" where three octets are enough."""
+    with Instance(mime_header_checks="regexp:{{/^X-Secret:/ REJECT seen}}",
+                  **DISCARD) as mta:
+        other = mta.port("other")
+        mta.master = (
+            "127.0.0.1:%d inet n - n - - smtpd\n"
+            " -o cleanup_service_name=short\n"
+            "short unix n - n - 0 cleanup -o mime_boundary_length_limit=3\n"
+            ) % other
+        mta.start()
+        mta.wait_port(other)
+        for port, code in ((mta.smtp_port, 250), (other, 550)):
+            with mta.smtp(port) as client:
+                client.ehlo("client.example.net")
+                client.mail("a@example.net")
+                client.rcpt("b@example.com")
+                equal(client.data(
+                    "Subject: x\nMIME-Version: 1.0\nContent-Type: "
+                    "multipart/mixed; boundary=outer\n\n--outer\n\nx\n"
+                    "--outside\nX-Secret: y\n\n--outer--\n")[0], code)
+
+
+def test_tokens_of_an_address_list():
+    with Capture(free_port()) as sink, \
+            relay(sink, header_address_token_limit="11") as mta:
+        mta.start()
+        to = ", ".join("user%d@example.com" % i for i in range(5))
+        mta.send("a@example.org", ["b@example.com"],
+                 "From: a@example.org\nTo: %s\nSubject: x\n\nx\n" % to)
+        wait_for(lambda: sink.messages, "the message")
+        equal(header(sink.messages[0][2], "To"),
+              "user0@example.com, user1@example.com")
+
+
+# ---- names of services ----
+
+def test_names_of_services():
+    """Another cleanup for one client, and other names altogether."""
+    with Capture(free_port()) as sink, relay(
+            sink, queue_service_name="manager", showq_service_name="lister",
+            pickup_service_name="taker", rewrite_service_name="resolve",
+            bounce_service_name="reporter", proxymap_service_name="mapper",
+            smtpd_sender_restrictions="check_sender_access "
+            "proxy:inline:{bad@example.org=REJECT}",
+            proxy_read_maps="proxy:inline:{bad@example.org=REJECT}") as mta:
+        other = mta.port("other")
+        mta.master = (
+            "127.0.0.1:%d inet n - n - - smtpd\n"
+            " -o cleanup_service_name=pre-cleanup\n"
+            "pre-cleanup unix n - n - 0 cleanup\n"
+            " -o {header_checks=static:{PREPEND X-Before: yes}}\n"
+            "manager unix n - n 300 1 qmgr\n"
+            "lister unix n - n - - showq\n"
+            "taker unix n - n 60 1 pickup\n"
+            "mapper unix - - n - - proxymap\n"
+            "resolve unix - - n - - rewrite\n"
+            "reporter unix - - n - 0 bounce\n") % other
+        sink.replies["RCPT TO:<GONE@EXAMPLE.COM>"] = "550 5.1.1 gone"
+        mta.start()
+        mta.wait_port(other)
+        text = "Subject: x\n\nx\n"
+        with mta.smtp() as client:
+            client.mail("bad@example.org")
+            equal(client.rcpt("one@example.com")[0], 554)
+        mta.send("a@example.org", ["one@example.com"], text)
+        wait_for(lambda: len(sink.messages) == 1, "a message")
+        equal(header(sink.messages[0][2], "X-Before"), None)
+        with mta.smtp(other) as client:
+            client.sendmail("a@example.org", ["two@example.com"], text)
+        wait_for(lambda: len(sink.messages) == 2, "another message")
+        equal(header(sink.messages[1][2], "X-Before"), "yes")
+        mta.command("sendmail", "-f", "a@example.org", "gone@example.com",
+                    input=text)
+        wait_for(lambda: len(sink.messages) == 3, "a bounce")
+        equal(sink.messages[2][0], "")
+        mta.wait_empty()
+        matches("Mail queue is empty",
+                mta.command("postqueue", "-p").stdout)
+        equal(sorted(os.listdir(mta.queue + "/public"))[:3],
+              ["control", "lister", "manager"])
+
+
+# ---- XCLIENT, XFORWARD ----
+
+ALLOWED = {"smtpd_authorized_xclient_hosts": "127.0.0.1",
+           "smtpd_authorized_xforward_hosts": "127.0.0.1",
+           "mynetworks": "127.0.0.1"}
+
+
+def test_xclient():
+    """Restrictions, log and Received: are about the client that it names."""
+    with Instance(smtpd_recipient_restrictions="check_client_access "
+                  "inline:{{spike.example=REJECT spike}}, permit",
+                  smtpd_peername_lookup="no", **{**DISCARD, **ALLOWED}) as mta:
+        mta.start()
+        with mta.raw() as client:
+            client.reply()
+            matches(r"\n250-XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT "
+                    r"LOGIN DESTADDR DESTPORT\n250-XFORWARD NAME ADDR PROTO "
+                    r"HELO SOURCE PORT IDENT\n250-ENHANCED",
+                    client.ask("EHLO proxy.example"))
+            equal(client.ask("XCLIENT ADDR=junk"),
+                  "501 5.5.4 Bad ADDR syntax: junk")
+            equal(client.ask("XCLIENT NAME=spike.example ADDR=192.0.2.9 "
+                             "PORT=1234 HELO=their.helo LOGIN=joe"),
+                  "220 mail.example.org ESMTP posthorn")
+            client.ask("MAIL FROM:<a@example.net>")
+            equal(client.ask("RCPT TO:<b@example.com>"),
+                  "554 5.7.1 <spike.example[192.0.2.9]>: Client host "
+                  "rejected: spike")
+            equal(client.ask("XCLIENT NAME=x"),
+                  "503 5.5.1 Error: MAIL transaction in progress")
+            client.ask("RSET")
+            # whoever it speaks for now is not on the list
+            equal(client.ask("XCLIENT NAME=x"),
+                  "550 5.7.0 Error: insufficient authorization")
+        mta.wait_log(r"NOQUEUE: reject: RCPT from spike.example\[192.0.2.9\]: "
+                     r"554 5.7.1 .*proto=SMTP helo=<their.helo> "
+                     r"sasl_method=XCLIENT sasl_username=joe")
+        mta.wait_log(r"disconnect from spike.example\[192.0.2.9\] ehlo=1 "
+                     r"xclient=1/4 mail=1 rcpt=0/1 rset=1 commands=4/8")
+
+
+def test_xforward():
+    """The log and the next hop hear of the first client."""
+    with Capture(free_port()) as sink, relay(
+            sink, local_header_rewrite_clients="permit_mynetworks",
+            header_checks="regexp:{{/^Subject:/ WARN seen}}",
+            **ALLOWED) as mta:
+        mta.start()
+        with mta.raw() as client:
+            client.reply()
+            client.ask("EHLO proxy.example")
+            equal(client.ask("XFORWARD NAME=orig.example ADDR=192.0.2.77"),
+                  "250 2.0.0 Ok")
+            equal(client.ask("XFORWARD HELO=orig.helo IDENT=a+20c "
+                             "SOURCE=REMOTE"), "250 2.0.0 Ok")
+            for line in ("MAIL FROM:<a@example.net>",
+                         "RCPT TO:<b@example.com>", "DATA"):
+                client.ask(line)
+            matches("^250", client.ask("Subject: x\r\n\r\nx\r\n."))
+            client.ask("MAIL FROM:<a@example.net>")
+            client.ask("RCPT TO:<c@example.com>")
+            client.ask("DATA")
+            matches("^250", client.ask("Subject: y\r\n\r\ny\r\n."))
+        mta.wait_log(r": client=localhost\[127.0.0.1\], orig_queue_id=a\?c, "
+                     r"orig_client=orig.example\[192.0.2.77\]\n")
+        mta.wait_log(r"warning: header Subject: x from "
+                     r"orig.example\[192.0.2.77\]; .*helo=<orig.helo>: seen")
+        mta.wait_log(r": client=localhost\[127.0.0.1\]\n")
+        mta.wait_log(r"warning: header Subject: y from localhost\[127.0.0.1\]")
+        wait_for(lambda: len(sink.messages) == 2, "two messages")
+        by_subject = {header(m[2], "Subject"): m[2] for m in sink.messages}
+        # SOURCE=REMOTE: nothing is added to a foreign header
+        equal(header(by_subject["x"], "Date"), None)
+        check(header(by_subject["y"], "Date"))
+
+
+# ---- what is logged ----
+
+def test_permits_are_logged():
+    with Instance(smtpd_log_access_permit_actions="ok, permit_mynetworks",
+                  smtpd_recipient_restrictions="check_sender_access "
+                  "inline:{a@example.net=OK}, permit_auth_destination, "
+                  "permit_mynetworks, reject",
+                  smtpd_peername_lookup="no", **DISCARD) as mta:
+        mta.start()
+        with mta.smtp() as client:
+            client.ehlo("client.example.net")
+            for sender in ("a@example.net", "b@example.net"):
+                for recipient in ("r@example.com", "r@example.org"):
+                    client.mail(sender)
+                    equal(client.rcpt(recipient)[0], 250)
+                    client.rset()
+        mta.wait_log("disconnect from .*rset=4")
+        got = [line.split("; ")[0].split("]: ", 1)[1]
+               for line in mta.log().splitlines() if ": permit: " in line]
+        relay_permit = (
+            "NOQUEUE: permit: RCPT from unknown[127.0.0.1]: "
+            "action=permit_mynetworks for Client host=unknown[127.0.0.1] ")
+        access = ("NOQUEUE: permit: RCPT from unknown[127.0.0.1]: action=OK "
+                  "for Sender address=a@example.net from "
+                  "inline:{a@example.net=OK}")
+        equal(got, [relay_permit, access] * 2 +
+              [relay_permit] + [relay_permit] * 2)
+
+
+main(globals())
