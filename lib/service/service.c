@@ -160,7 +160,9 @@ static void live(void *context)
 		return;
 	}
 	clients_start();
-	channel_send(MSG_ready, STR(""));
+	/* Who does not say so is thought to be starting still, and killed. */
+	if (!channel_send(MSG_ready, STR("")) && self.has_master)
+		service_retire();
 	io_spawn("peers", watch_peers, NULL);
 	if (!self.service->resident && self.conf->max_idle.us > 0)
 		io_spawn("idle", watch_idle, NULL);
