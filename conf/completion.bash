@@ -75,6 +75,11 @@ _posthorn()
 		COMPREPLY=($(compgen -d -- "$cur"))
 		return ;;
 	postsuper:-[defhHr]) list="ALL $(_posthorn_ids)" ;;
+	postmulti:-e) list="init create import destroy deport enable disable
+		assign" ;;
+	postmulti:-i) list="- $(postmulti -l 2>/dev/null |
+		sed -n 's/^\(postfix-[^ ]*\) .*/\1/p')" ;;
+	postmulti:-p) list=$(_posthorn_verbs posthorn) ;;
 	postqueue:-i | postcat:-q) list=$(_posthorn_ids) ;;
 	posthorn:* | postfix:*)
 		_posthorn_find_verb
@@ -95,4 +100,4 @@ _posthorn()
 
 complete -o default -F _posthorn posthorn postfix postqueue postsuper postconf \
 	postmap postalias postcat postlog postlock postkick postdrop qshape \
-	smtp-source smtp-sink
+	postmulti smtp-source smtp-sink
