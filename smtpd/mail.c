@@ -21,7 +21,7 @@ void mail_reset(struct session *s)
 		if (i >= CHECK_SENDER || s->conf->smtpd_delay_reject)
 			s->deferrals[i].active = false;
 	s->mail = NULL;
-	s->forwarded = (struct smtp_xclient){ 0 };
+	xforward_forget(s);
 	s->recipient = STR_NONE;
 	s->stage = AT_START;
 	arena_free(arena);

@@ -114,6 +114,7 @@ struct session {
 	bool may_xclient, may_xforward;
 	struct str server_address, server_port; /* NONE: of the socket */
 	struct smtp_xclient forwarded; /* what XFORWARD said, until RSET */
+	struct arena *forwarded_arena; /* NULL: nothing */
 };
 
 /* ---- smtpd.c ---- */
@@ -231,8 +232,10 @@ enum {
 /* What EHLO offers; nothing, if the client may not. */
 void xclient_offer(struct session *s, struct buf *out);
 void xforward_offer(struct session *s, struct buf *out);
-/* What XFORWARD said, in place of what we know of the client. */
+/* What XFORWARD said, in place of what we know of the client; good until it
+ * is forgotten. */
 void xforward_fill(struct session *s, struct msg_submission *facts);
+void xforward_forget(struct session *s);
 /* ", orig_queue_id=x, orig_client=name[address]". */
 void xforward_log(struct session *s, struct buf *line);
 

@@ -122,10 +122,26 @@ struct status xforward(struct session *s, struct str arguments)
 		return REPLY_INSUFFICIENT;
 	if (!smtp_xforward_parse(s->arena, arguments, &x))
 		return (struct status){ 501, 5, 4, x.problem };
+	if (!s->forwarded_arena)
+		s->forwarded_arena = arena_child(s->home);
 	for (size_t i = 0; i < XCLIENT_ATTRIBUTES; i++)
-		x.values[i] = arena_copy(s->home, x.values[i]);
+		x.values[i] = arena_copy(s->forwarded_arena, x.values[i]);
 	smtp_xclient_add(&s->forwarded, &x);
 	return REPLY_OK;
+}
+
+void xforward_forget(struct session *s)
+{
+	arena_free(s->forwarded_arena);
+	s->forwarded_arena = NULL;
+	s->forwarded = (struct smtp_xclient){ 0 };
+}
+
+/* Of one that is not known, what stands for it. */
+static struct str forwarded(const struct smtp_xclient *x,
+	enum smtp_xclient_attribute at, struct str otherwise)
+{
+	return str_is_none(x->values[at]) ? otherwise : x->values[at];
 }
 
 void xforward_fill(struct session *s, struct msg_submission *facts)
@@ -144,7 +160,7 @@ void xforward_fill(struct session *s, struct msg_submission *facts)
 	};
 
 	for (size_t i = 0; x->given && i < COUNT(rows); i++)
-		*rows[i].fact = value_of(s, x, rows[i].at, rows[i].otherwise);
+		*rows[i].fact = forwarded(x, rows[i].at, rows[i].otherwise);
 }
 
 void xforward_log(struct session *s, struct buf *line)
@@ -156,6 +172,6 @@ void xforward_log(struct session *s, struct buf *line)
 			STR_ARG(x->values[XFORWARD_IDENT]));
 	if (has(x, XCLIENT_NAME) || has(x, XCLIENT_ADDR))
 		buf_fmt(line, ", orig_client=%.*s[%.*s]",
-			STR_ARG(value_of(s, x, XCLIENT_NAME, STR("unknown"))),
-			STR_ARG(value_of(s, x, XCLIENT_ADDR, STR("unknown"))));
+			STR_ARG(forwarded(x, XCLIENT_NAME, STR("unknown"))),
+			STR_ARG(forwarded(x, XCLIENT_ADDR, STR("unknown"))));
 }
