@@ -442,6 +442,20 @@ static void tell_all(struct session *s, struct listing *list,
 				each(s, list, i);
 }
 
+/* Those whose status will be told; all that are new at once. */
+static enum mailbox_result meet_all(struct session *s, struct listing *list)
+{
+	struct str *names = arena_array(s->command, list->count + 1,
+		sizeof(*names));
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].exists &&
+			is_wanted(s, list, list->items[i].name))
+			names[count++] = list->items[i].inner;
+	return mailbox_store_meet(s->store, names, count);
+}
+
 struct answer verb_list(struct session *s, struct str args)
 {
 	struct listing list = { 0 };
@@ -459,6 +473,8 @@ struct answer verb_list(struct session *s, struct str args)
 		return OK_("List completed");
 	}
 	result = read_names(s, &list);
+	if (result == MAILBOX_OK && (list.options & RETURN_STATUS))
+		result = meet_all(s, &list);
 	if (result == MAILBOX_OK)
 		tell_all(s, &list, tell_if_chosen);
 	return answer_of(result, "List completed");

@@ -12,6 +12,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/lib")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/bench")
 import counts
+from imap import Mail
 from instance import Failed, Instance, Skip, main
 
 MESSAGES = 50
@@ -62,6 +63,48 @@ def test_system_calls():
             if not 2 < spent <= ceiling:
                 raise Failed("%s: %.1f system calls a message, at most %d "
                              "are expected" % (name, spent, ceiling))
+
+
+BOXES = 40
+STATUS = 'LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT))'
+# Of a mailbox that is met for the first time, of one that is known.
+STATUS_CEILINGS = (95, 12)
+
+
+def boxes_of_others(path):
+    """What another program has made: no uidlist, no row in an index."""
+    for n in range(BOXES):
+        for folder in ("tmp", "new", "cur"):
+            os.makedirs("%s/.box%d/%s" % (path, n, folder))
+        with open("%s/.box%d/cur/1.a:2," % (path, n), "w") as out:
+            out.write("Subject: x\n\nx\n")
+
+
+def traced(pid, ask):
+    trace = counts.Trace([pid], exact=True)
+    if trace.process.poll() is not None:
+        raise Skip("strace may not look at the daemons")
+    ask()
+    return sum(trace.stop().values(), counts.collections.Counter())
+
+
+def test_status_of_many():
+    """One flush for all that are new, not some for each."""
+    if not shutil.which("strace"):
+        raise Skip("there is no strace")
+    with Mail() as mail:
+        c = mail.connect()
+        boxes_of_others(mail.path)
+        for ceiling in STATUS_CEILINGS:
+            calls = traced(mail.processes[0].pid,
+                           lambda: c.xatom(*STATUS.split(" ", 1)))
+            flushes = sum(calls[call] for call in (
+                "fsync", "fdatasync", "syncfs"))
+            print("%.1f system calls a mailbox, %d flushes" % (
+                sum(calls.values()) / BOXES, flushes))
+            if not 2 < sum(calls.values()) / BOXES <= ceiling or flushes > 4:
+                raise Failed("%d flushes: %s" % (flushes, calls))
+        mail.end(c)
 
 
 def instructions(program, count):

@@ -308,11 +308,19 @@ static void free_mailbox(struct mailbox *m)
 	free(m);
 }
 
+static enum mailbox_result opened(struct mailbox *m,
+	enum mailbox_result result)
+{
+	if (result == MAILBOX_OK && !m->store->is_meeting)
+		result = mailbox_store_settle_name(m->store, m->name);
+	if (result != MAILBOX_OK)
+		mailbox_close(m);
+	return result;
+}
+
 enum mailbox_result mailbox_open(struct mailbox_store *store,
 	struct str name, struct mailbox **mailbox)
 {
-	enum mailbox_result result;
-
 	name = mailbox_name_of(name);
 	if (!mailbox_name_is_good(store, name))
 		return MAILBOX_NONEXISTENT;
@@ -328,19 +336,13 @@ enum mailbox_result mailbox_open(struct mailbox_store *store,
 		*mailbox = m;
 		if (m->users++ == 0)
 			store->unused--;
-		result = mailbox_refresh(m, false);
-		if (result != MAILBOX_OK)
-			mailbox_close(m);
-		return result;
+		return opened(m, mailbox_refresh(m, false));
 	}
 	if (!mailbox_store_has(store, name))
 		return MAILBOX_NONEXISTENT;
 	*mailbox = new_mailbox(store, name);
 	(*mailbox)->users = 1;
-	result = read_mailbox(*mailbox);
-	if (result != MAILBOX_OK)
-		mailbox_close(*mailbox);
-	return result;
+	return opened(*mailbox, read_mailbox(*mailbox));
 }
 
 void mailbox_drop(struct mailbox *mailbox)

@@ -12,6 +12,7 @@
 #include "base/table.h"
 #include "io/fiber.h"
 #include "io/helper.h"
+#include "mailbox/flush.h"
 #include "mailbox/name.h"
 #include "mailbox/uidlist.h"
 
@@ -274,9 +275,6 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	return ok ? MAILBOX_OK : MAILBOX_TRY_LATER;
 }
 
-static void rename_unflushed(struct mailbox_store *store, const char *from,
-	const char *to);
-
 /* What is known of it by name follows its files. */
 static enum mailbox_result rename_known(struct mailbox_store *store,
 	struct str from, struct str to)
@@ -296,7 +294,7 @@ static enum mailbox_result rename_known(struct mailbox_store *store,
 	text_of(from, old);
 	text_of(to, new);
 	mailbox_watch_rename(store, old, new);
-	rename_unflushed(store, old, new);
+	mailbox_flush_renamed(store, old, new);
 	if (open) {
 		free(open->name);
 		open->name = strdup(new);
@@ -415,121 +413,6 @@ enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
 	return result;
 }
 
-/* ---- flushes ---- */
-
-struct mailbox_unflushed {
-	unsigned what;
-	uint64_t begun, done, failed; /* flushes, by number */
-	bool is_running;
-	struct io_event event;
-};
-
-static struct mailbox_unflushed *unflushed_of(struct mailbox_store *store,
-	const char *mailbox)
-{
-	struct mailbox_unflushed *u = table_find(store->unflushed,
-		str_from(mailbox));
-
-	if (!u) {
-		u = mem_new(1, sizeof(*u));
-		io_event_init(&u->event);
-		table_put(store->unflushed, str_from(mailbox), u);
-	}
-	return u;
-}
-
-void mailbox_store_unflushed(struct mailbox_store *store,
-	const char *mailbox, unsigned what)
-{
-	unflushed_of(store, mailbox)->what |= what;
-	mailbox_store_soon(store);
-}
-
-static void rename_unflushed(struct mailbox_store *store, const char *from,
-	const char *to)
-{
-	struct mailbox_unflushed *u = table_find(store->unflushed,
-		str_from(from));
-
-	if (!u || !u->what)
-		return;
-	mailbox_store_unflushed(store, to, u->what);
-	u->what = 0;
-}
-
-static bool flush_uids(struct mailbox_store *store, const char *mailbox)
-{
-	struct arena *arena auto_arena = arena_new(0);
-	auto_close int fd = openat(store->dir,
-		arena_fmt(arena, "%sdovecot-uidlist",
-			layout_prefix(&store->place, arena, mailbox)).p,
-		O_RDONLY | O_CLOEXEC);
-
-	return fd >= 0 && io_fdatasync(fd) == 0;
-}
-
-static void flush_now(struct mailbox_store *store, const char *mailbox,
-	struct mailbox_unflushed *u)
-{
-	unsigned what = u->what;
-	uint64_t number = ++u->begun;
-
-	u->is_running = true;
-	u->what = 0;
-	if ((!(what & (MAILBOX_CUR | MAILBOX_NEW)) ||
-		    store->driver->flush(&store->place, mailbox,
-			    what & MAILBOX_NEW)) &&
-		(!(what & MAILBOX_UIDS) || flush_uids(store, mailbox)))
-		what = 0;
-	/* A mailbox that was removed meanwhile needs nothing. */
-	if (what && layout_exists(&store->place, mailbox)) {
-		u->what |= what;
-		u->failed = number;
-	}
-	u->done = number;
-	u->is_running = false;
-	io_event_wake_all(&u->event);
-}
-
-enum mailbox_result mailbox_store_flush(struct mailbox_store *store,
-	const char *mailbox)
-{
-	struct mailbox_unflushed *u = unflushed_of(store, mailbox);
-	uint64_t wanted = u->begun + (u->what != 0);
-
-	while (u->done < wanted)
-		if (!u->is_running)
-			flush_now(store, mailbox, u);
-		else if (!io_event_wait(&u->event, SPAN_FOREVER))
-			io_uncancel(); /* it must know */
-	return u->failed < wanted || wanted == 0 ? MAILBOX_OK :
-		mailbox_failed("flush", mailbox);
-}
-
-/* Whatever waits for a flush. */
-static enum mailbox_result flush_all(struct mailbox_store *store)
-{
-	enum mailbox_result result = MAILBOX_OK;
-	bool found;
-
-	store->is_dirty = false;
-	do {
-		struct table_walk walk = { 0 };
-		char name[MAILBOX_NAME_MOST + 1];
-
-		found = false;
-		while (!found && table_next(store->unflushed, &walk)) {
-			struct mailbox_unflushed *u = walk.value;
-
-			found = u->what != 0;
-		}
-		if (found)
-			result = mailbox_store_flush(store,
-				text_of(walk.key, name));
-	} while (found && result == MAILBOX_OK);
-	return result;
-}
-
 static bool rename_all(struct mailbox_store *store)
 {
 	bool done = true;
@@ -559,7 +442,7 @@ void mailbox_store_settle(struct mailbox_store *store)
 {
 	while (!rename_all(store))
 		;
-	if (store->is_dirty && flush_all(store) != MAILBOX_OK)
+	if (store->is_dirty && mailbox_flush_all(store) != MAILBOX_OK)
 		log_warning("%s: the last changes may not be on the disk",
 			store->path);
 }
@@ -574,7 +457,7 @@ static void follow(void *context)
 			io_yield();
 		if (!store->is_dirty)
 			break;
-		if (flush_all(store) != MAILBOX_OK)
+		if (mailbox_flush_all(store) != MAILBOX_OK)
 			break;
 	}
 	store->is_flushing = false;
@@ -658,9 +541,7 @@ void mailbox_store_close(struct mailbox_store *store)
 	index_close(store->index);
 	mailbox_observe_end(store);
 	close(store->dir);
-	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
-		free(w.value);
-	table_free(store->unflushed);
+	mailbox_flush_end(store);
 	free(store->path);
 	free(store);
 }

@@ -36,6 +36,7 @@ struct mailbox_store {
 	unsigned commands; /* that are being run: the taker rests */
 	struct moment last_command;
 	struct table *unflushed; /* mailbox -> struct mailbox_unflushed */
+	bool is_meeting; /* a flush of all follows: mailbox_store_meet */
 };
 
 /* What of a mailbox a power cut could still undo. */
@@ -43,6 +44,7 @@ enum {
 	MAILBOX_CUR = 1 << 0,  /* names in cur/ */
 	MAILBOX_NEW = 1 << 1,  /* names in new/ */
 	MAILBOX_UIDS = 1 << 2, /* lines at the end of the uidlist */
+	MAILBOX_NAMED = 1 << 3, /* that there is one */
 };
 
 /* location: see layout_of_location, which is Maildir++ if it does not say
@@ -86,6 +88,14 @@ must_check enum mailbox_result mailbox_store_flush(
 	struct mailbox_store *store, const char *mailbox);
 /* Something is to be done within a second: names of files, a flush. */
 void mailbox_store_soon(struct mailbox_store *store);
+/* Mailboxes that the index does not know yet are taken in, with one flush for
+ * all of them: before much is asked of many. Waits. */
+must_check enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
+	const struct str *names, size_t count);
+/* The uidlist of the mailbox is on disk: before its UIDVALIDITY is told.
+ * Waits if somebody is about to meet it. */
+must_check enum mailbox_result mailbox_store_settle_name(
+	struct mailbox_store *store, const char *mailbox);
 /* Somebody changed the files of the mailbox: if it is open, look at it. */
 void mailbox_suspect(struct mailbox_store *store, const char *name);
 /* A command of a client begins and ends; what is done in the background rests

@@ -41,10 +41,13 @@ bool mailbox_uids_write(struct mailbox *mailbox)
 	}
 	if (!mailbox_store_write(mailbox->store,
 		mailbox_file_of(mailbox, "dovecot-uidlist", path), buf_str(&out),
-		true)) {
+		!mailbox->store->is_meeting)) {
 		log_warning("%s: write %s: %m", mailbox->store->path, path);
 		return false;
 	}
+	if (mailbox->store->is_meeting)
+		mailbox_store_unflushed(mailbox->store, mailbox->name,
+			MAILBOX_UIDS | MAILBOX_NAMED);
 	mailbox->garbage = 0;
 	mailbox->row.uidlist_ns = mailbox_uids_stamp(mailbox);
 	return true;

@@ -1,0 +1,256 @@
+#include "mailbox/flush.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/table.h"
+#include "io/fiber.h"
+#include "io/helper.h"
+
+enum {
+	ALONE_MOST = 4,  /* mailboxes that are flushed one by one */
+	YIELD_EACH = 16,
+};
+
+struct mailbox_unflushed {
+	unsigned what;
+	uint64_t begun, done, failed; /* flushes, by number */
+	bool is_running;
+	bool is_unnamed; /* its uidlist may not be there after a power cut */
+	struct io_event event;
+};
+
+/* A flush of one mailbox that has begun. */
+struct running {
+	struct mailbox_unflushed *u;
+	unsigned what;
+	uint64_t number;
+};
+
+static struct mailbox_unflushed *unflushed_of(struct mailbox_store *store,
+	const char *mailbox)
+{
+	struct mailbox_unflushed *u = table_find(store->unflushed,
+		str_from(mailbox));
+
+	if (!u) {
+		u = mem_new(1, sizeof(*u));
+		io_event_init(&u->event);
+		table_put(store->unflushed, str_from(mailbox), u);
+	}
+	return u;
+}
+
+void mailbox_store_unflushed(struct mailbox_store *store,
+	const char *mailbox, unsigned what)
+{
+	struct mailbox_unflushed *u = unflushed_of(store, mailbox);
+
+	u->what |= what;
+	if (what & MAILBOX_NAMED)
+		u->is_unnamed = true;
+	mailbox_store_soon(store);
+}
+
+void mailbox_flush_renamed(struct mailbox_store *store, const char *from,
+	const char *to)
+{
+	struct mailbox_unflushed *u = table_find(store->unflushed,
+		str_from(from));
+
+	if (!u || !u->what)
+		return;
+	mailbox_store_unflushed(store, to, u->what);
+	u->what = 0;
+}
+
+static bool flush_uids(struct mailbox_store *store, const char *mailbox,
+	unsigned what)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	const char *prefix = layout_prefix(&store->place, arena, mailbox);
+	auto_close int fd = openat(store->dir,
+		arena_fmt(arena, "%sdovecot-uidlist", prefix).p,
+		O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && io_fdatasync(fd) == 0 && (!(what & MAILBOX_NAMED) ||
+		layout_flush(store->dir, *prefix ? prefix : "."));
+}
+
+static void begin(struct mailbox_unflushed *u, struct running *r)
+{
+	*r = (struct running){ u, u->what, ++u->begun };
+	u->is_running = true;
+	u->what = 0;
+}
+
+static void end(const struct running *r, bool flushed)
+{
+	struct mailbox_unflushed *u = r->u;
+
+	if (!flushed) {
+		u->what |= r->what;
+		u->failed = r->number;
+	} else if (r->what & MAILBOX_NAMED) {
+		u->is_unnamed = u->what & MAILBOX_NAMED;
+	}
+	u->done = r->number;
+	u->is_running = false;
+	io_event_wake_all(&u->event);
+}
+
+static void flush_now(struct mailbox_store *store, const char *mailbox,
+	struct mailbox_unflushed *u)
+{
+	struct running r;
+	bool done;
+
+	begin(u, &r);
+	done = (!(r.what & (MAILBOX_CUR | MAILBOX_NEW)) ||
+		       store->driver->flush(&store->place, mailbox,
+			       r.what & MAILBOX_NEW)) &&
+		(!(r.what & (MAILBOX_UIDS | MAILBOX_NAMED)) ||
+			flush_uids(store, mailbox, r.what));
+	/* A mailbox that was removed meanwhile needs nothing. */
+	end(&r, done || !layout_exists(&store->place, mailbox));
+}
+
+enum mailbox_result mailbox_store_flush(struct mailbox_store *store,
+	const char *mailbox)
+{
+	struct mailbox_unflushed *u = unflushed_of(store, mailbox);
+	uint64_t wanted = u->begun + (u->what != 0);
+
+	while (u->done < wanted)
+		if (!u->is_running)
+			flush_now(store, mailbox, u);
+		else if (!io_event_wait(&u->event, SPAN_FOREVER))
+			io_uncancel(); /* it must know */
+	return u->failed < wanted || wanted == 0 ? MAILBOX_OK :
+		mailbox_failed("flush", mailbox);
+}
+
+enum mailbox_result mailbox_store_settle_name(struct mailbox_store *store,
+	const char *mailbox)
+{
+	struct mailbox_unflushed *u = table_find(store->unflushed,
+		str_from(mailbox));
+
+	return u && u->is_unnamed ? mailbox_store_flush(store, mailbox) :
+				    MAILBOX_OK;
+}
+
+/* Those that wait for a flush and have none yet. */
+static size_t find_waiting(struct mailbox_store *store, struct running *found,
+	size_t most)
+{
+	size_t count = 0;
+
+	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);) {
+		struct mailbox_unflushed *u = w.value;
+
+		if (u->what == 0 || u->is_running)
+			continue;
+		if (count < most)
+			begin(u, &found[count]);
+		count++;
+	}
+	return count;
+}
+
+/* One flush of the whole file system instead of some for each mailbox. */
+static enum mailbox_result flush_together(struct mailbox_store *store)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	size_t count = find_waiting(store, NULL, 0);
+	struct running *running = arena_array(arena, count + 1,
+		sizeof(*running));
+	bool flushed;
+
+	find_waiting(store, running, count);
+	flushed = count == 0 || io_syncfs(store->dir) == 0;
+	for (size_t i = 0; i < count; i++)
+		end(&running[i], flushed);
+	return flushed ? MAILBOX_OK : mailbox_failed("flush", store->path);
+}
+
+enum mailbox_result mailbox_flush_all(struct mailbox_store *store)
+{
+	enum mailbox_result result = MAILBOX_OK;
+	bool found;
+
+	store->is_dirty = false;
+	if (find_waiting(store, NULL, 0) > ALONE_MOST)
+		result = flush_together(store);
+	do {
+		struct table_walk walk = { 0 };
+		char name[MAILBOX_NAME_MOST + 1];
+
+		found = false;
+		while (!found && table_next(store->unflushed, &walk)) {
+			struct mailbox_unflushed *u = walk.value;
+
+			found = u->what != 0;
+		}
+		if (found) {
+			snprintf(name, sizeof(name), "%.*s",
+				STR_ARG(walk.key));
+			result = mailbox_store_flush(store, name);
+		}
+	} while (found && result == MAILBOX_OK);
+	return result;
+}
+
+/* ---- meeting many ---- */
+
+static size_t find_unknown(struct mailbox_store *store,
+	const struct str *names, size_t count, const struct str **unknown)
+{
+	struct index_txn *txn = index_begin(store->index, false);
+	struct index_mailbox row;
+	size_t found = 0;
+
+	for (size_t i = 0; txn && i < count; i++)
+		if (!index_mailbox_find(txn, names[i], &row))
+			unknown[found++] = &names[i];
+	index_abort(txn);
+	return found;
+}
+
+static void meet(struct mailbox_store *store, struct str name)
+{
+	struct mailbox *mailbox;
+
+	store->is_meeting = true;
+	/* What cannot be opened is told when it is asked for. */
+	if (mailbox_open(store, name, &mailbox) == MAILBOX_OK)
+		mailbox_close(mailbox);
+	store->is_meeting = false;
+}
+
+enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
+	const struct str *names, size_t count)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	const struct str **unknown = arena_array(arena, count + 1,
+		sizeof(*unknown));
+	size_t found = find_unknown(store, names, count, unknown);
+
+	if (found <= ALONE_MOST)
+		return MAILBOX_OK;
+	for (size_t i = 0; i < found; i++) {
+		meet(store, *unknown[i]);
+		if (i % YIELD_EACH == YIELD_EACH - 1)
+			io_yield();
+	}
+	return flush_together(store);
+}
+
+void mailbox_flush_end(struct mailbox_store *store)
+{
+	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
+		free(w.value);
+	table_free(store->unflushed);
+}
