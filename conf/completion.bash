@@ -34,6 +34,9 @@ _posthorn_behind()
 	migrate-tables) echo --dry-run ;;
 	status) echo --json ;;
 	mailbox) echo verify quick-verify rebuild ;;
+	tls) echo enable-client enable-server new-server-key new-server-cert \
+		deploy-server-cert output-server-csr output-server-tlsa \
+		all-default-client all-default-server ;;
 	user) echo add passwd delete list ;;
 	queue) echo list show hold release delete requeue expire import export ;;
 	queue-list | queue-show | queue-hold | queue-release | queue-delete | \

@@ -222,5 +222,5 @@ bool folders_check(struct command_line *line)
 int run_set_permissions(struct command_line *line)
 {
 	command_log(line->conf, "postfix-script");
-	return folders_set(line, true) ? 0 : 1;
+	return settings_take(line) && folders_set(line, true) ? 0 : 1;
 }

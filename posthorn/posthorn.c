@@ -23,10 +23,11 @@ static int run_version(struct command_line *line)
 	return 0;
 }
 
-/* Nothing of an older release has to be changed yet. */
+/* Nothing of an older release has to be changed yet: services that master.cf
+ * lacks have built-in rows, and new parameters their defaults. */
 static int run_upgrade(struct command_line *line)
 {
-	return folders_set(line, false) ? 0 : 1;
+	return settings_take(line) && folders_set(line, false) ? 0 : 1;
 }
 
 /* "user" is run by posthorn-user in the daemon directory. */
@@ -87,10 +88,13 @@ static const struct verb {
 	{ "explain", run_explain, "what would happen to mail for an address" },
 	{ "flush", run_flush, "try to deliver everything now", EACH },
 	{ "set-permissions", run_set_permissions,
-		"create the folders, correct owners and modes", EACH },
-	{ "upgrade-configuration", run_upgrade, "create missing folders", EACH },
+		"create the folders, correct owners and modes; NAME=VALUE...: "
+		"set that first", EACH },
+	{ "upgrade-configuration", run_upgrade, "create missing folders; "
+		"NAME=VALUE...: set that first", EACH },
 	{ "migrate-tables", run_migrate_tables,
 		"LMDB files for all hash: and btree: tables; --dry-run" },
+	{ "tls", run_tls, "enable TLS, and make keys and certificates", EACH },
 	{ "logrotate", run_logrotate, "begin a new maillog_file", EACH },
 	{ "queue", run_queue, "show messages, and work on all that are "
 		"selected" },
@@ -100,7 +104,7 @@ static const struct verb {
 };
 
 /* The verbs of Postfix's command that have no meaning here. */
-static const char *const not_here[] = { "tls", "non-bdb" };
+static const char *const not_here[] = { "non-bdb" };
 
 static _Noreturn void say_usage(FILE *to, int status)
 {

@@ -44,6 +44,15 @@ bool check_configuration(struct command_line *line, bool brief);
 /* check_outside.c: tables, certificates, sockets, ports. True: no error. */
 bool check_outside(struct command_line *line, const struct master_cf *cf);
 
+/* settings.c: write "name=value"s to main.cf, and read it again. False: logged.
+ * settings_take: those on the command line. */
+must_check bool settings_write(struct command_line *line,
+	char *const *settings, size_t count);
+must_check bool settings_take(struct command_line *line);
+
+/* tls.c */
+int run_tls(struct command_line *line);
+
 /* migrate.c */
 int run_migrate_tables(struct command_line *line);
 

@@ -7,7 +7,7 @@ import tempfile
 
 from instance import (SBIN, STAGE, Failed, Instance, Skip, check, equal,
                       is_root, main, matches, run)
-from postfix_peer import lay_over_usr
+from postfix_peer import cover, lay_over_usr
 
 # What both are told; ETC, SPOOL and LIB stand for folders, one line after
 # the other. What is printed and the exit status have to be the same. Those
@@ -99,26 +99,6 @@ case $* in
 *status) exit 1 ;;
 esac
 """
-
-
-def cover(folder):
-    """A writable folder of our own over this one, in this namespace."""
-    if not os.path.isdir(folder):
-        raise Skip("no " + folder)
-    if folder != "/etc":
-        run("mount", "-t", "tmpfs", "-o", "mode=755", "none", folder)
-        return
-    room = tempfile.mkdtemp(prefix="posthorn-etc-")
-    run("mount", "-t", "tmpfs", "none", room)
-    os.mkdir(room + "/upper")
-    os.mkdir(room + "/work")
-    run("mount", "-t", "overlay", "overlay", "-o",
-        "lowerdir=/etc,upperdir=%s/upper,workdir=%s/work" % (room, room),
-        "/etc")
-    run("umount", "-l", room)
-    os.rmdir(room)
-    for name in ("passwd", "group"):
-        shutil.copy(os.environ["POSTHORN_ACCOUNTS"] + "/" + name, "/etc")
 
 
 def default_directory(mta):

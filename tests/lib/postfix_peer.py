@@ -50,6 +50,26 @@ def lay_over_usr(*packages, found="/usr/lib/postfix/sbin/master"):
         raise Skip("no overlay file system: " + done.stderr.strip())
 
 
+def cover(folder):
+    """A writable folder of our own over this one, in this namespace."""
+    if not os.path.isdir(folder):
+        raise Skip("no " + folder)
+    if folder != "/etc":
+        run("mount", "-t", "tmpfs", "-o", "mode=755", "none", folder)
+        return
+    room = tempfile.mkdtemp(prefix="posthorn-etc-")
+    run("mount", "-t", "tmpfs", "none", room)
+    os.mkdir(room + "/upper")
+    os.mkdir(room + "/work")
+    run("mount", "-t", "overlay", "overlay", "-o",
+        "lowerdir=/etc,upperdir=%s/upper,workdir=%s/work" % (room, room),
+        "/etc")
+    run("umount", "-l", room)
+    os.rmdir(room)
+    for name in ("passwd", "group"):
+        shutil.copy(os.environ["POSTHORN_ACCOUNTS"] + "/" + name, "/etc")
+
+
 class Postfix:
     """A running Postfix with its own folder, port and log."""
 
@@ -146,4 +166,4 @@ postlog unix-dgram n - n - 1 postlogd
         self.close()
 
 
-__all__ = ["Failed", "Postfix", "lay_over_usr", "unpacked"]
+__all__ = ["Failed", "Postfix", "cover", "lay_over_usr", "unpacked"]
