@@ -6,10 +6,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -40,20 +38,6 @@ static int real_rename(int base, const char *from, const char *to)
 	return renameat(base, from, base, to);
 }
 
-static bool real_shares(int base)
-{
-	static const unsigned long kinds[] = { EXT4_SUPER_MAGIC,
-		XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC };
-	struct statfs st;
-
-	if (fstatfs(base, &st) < 0)
-		return false;
-	for (size_t i = 0; i < COUNT(kinds); i++)
-		if ((unsigned long)st.f_type == kinds[i])
-			return true;
-	return false;
-}
-
 static uint64_t real_device(int fd)
 {
 	struct stat st;
@@ -68,7 +52,7 @@ static const struct maildir_calls real_calls = {
 	.sync_all = io_syncfs,
 	.sync_folder = real_sync_folder,
 	.rename = real_rename,
-	.shares = real_shares,
+	.shares = io_syncfs_is_known,
 	.device = real_device,
 };
 

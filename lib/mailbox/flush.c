@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/table.h"
@@ -142,35 +143,62 @@ enum mailbox_result mailbox_store_settle_name(struct mailbox_store *store,
 				    MAILBOX_OK;
 }
 
-/* Those that wait for a flush and have none yet. */
-static size_t find_waiting(struct mailbox_store *store, struct running *found,
-	size_t most)
+static bool is_waiting(const struct mailbox_unflushed *u)
+{
+	return u->what != 0 && !u->is_running;
+}
+
+static size_t count_waiting(struct mailbox_store *store)
 {
 	size_t count = 0;
 
-	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);) {
-		struct mailbox_unflushed *u = w.value;
-
-		if (u->what == 0 || u->is_running)
-			continue;
-		if (count < most)
-			begin(u, &found[count]);
-		count++;
-	}
+	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
+		count += is_waiting(w.value);
 	return count;
 }
 
-/* One flush of the whole file system instead of some for each mailbox. */
+/* On the file system of the store with all that it has: no part of it is a
+ * mount, or a link to elsewhere. */
+static bool is_here(struct mailbox_store *store, const char *mailbox,
+	struct arena *arena, dev_t device)
+{
+	char path[LAYOUT_PATH];
+	const char *paths[3] = { layout_path(&store->place, mailbox, path) };
+	struct stat st;
+
+	store->driver->watched(&store->place, mailbox, arena, paths + 1);
+	for (size_t i = 0; i < COUNT(paths); i++)
+		if (fstatat(store->dir, paths[i], &st, 0) < 0 ||
+			st.st_dev != device)
+			return false;
+	return true;
+}
+
+static size_t begin_all(struct mailbox_store *store, struct arena *arena,
+	struct running *running)
+{
+	struct stat st;
+	size_t count = 0;
+
+	if (!io_syncfs_is_known(store->dir) || !fd_stat(store->dir, &st))
+		return 0;
+	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
+		if (is_waiting(w.value) && is_here(store,
+			arena_cstr(arena, w.key), arena, st.st_dev))
+			begin(w.value, &running[count++]);
+	return count;
+}
+
+/* One flush of the whole file system instead of some for each mailbox. What
+ * it does not reach waits on. */
 static enum mailbox_result flush_together(struct mailbox_store *store)
 {
 	struct arena *arena auto_arena = arena_new(0);
-	size_t count = find_waiting(store, NULL, 0);
-	struct running *running = arena_array(arena, count + 1,
-		sizeof(*running));
-	bool flushed;
+	struct running *running = arena_array(arena,
+		count_waiting(store) + 1, sizeof(*running));
+	size_t count = begin_all(store, arena, running);
+	bool flushed = count == 0 || io_syncfs(store->dir) == 0;
 
-	find_waiting(store, running, count);
-	flushed = count == 0 || io_syncfs(store->dir) == 0;
 	for (size_t i = 0; i < count; i++)
 		end(&running[i], flushed);
 	return flushed ? MAILBOX_OK : mailbox_failed("flush", store->path);
@@ -182,7 +210,7 @@ enum mailbox_result mailbox_flush_all(struct mailbox_store *store)
 	bool found;
 
 	store->is_dirty = false;
-	if (find_waiting(store, NULL, 0) > ALONE_MOST)
+	if (count_waiting(store) > ALONE_MOST)
 		result = flush_together(store);
 	do {
 		struct table_walk walk = { 0 };
@@ -238,7 +266,7 @@ enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
 		sizeof(*unknown));
 	size_t found = find_unknown(store, names, count, unknown);
 
-	if (found <= ALONE_MOST)
+	if (found <= ALONE_MOST || !io_syncfs_is_known(store->dir))
 		return MAILBOX_OK;
 	for (size_t i = 0; i < found; i++) {
 		meet(store, *unknown[i]);

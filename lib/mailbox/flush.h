@@ -10,7 +10,8 @@
 
 #include "mailbox/store.h"
 
-/* Whatever waits for a flush; of many mailboxes by one. */
+/* Whatever waits for a flush; of many mailboxes by one syncfs, where that is
+ * known to say the truth, and those on other file systems one by one. */
 must_check enum mailbox_result mailbox_flush_all(struct mailbox_store *store);
 void mailbox_flush_renamed(struct mailbox_store *store, const char *from,
 	const char *to);
