@@ -1,16 +1,14 @@
 /*
  * posthorn/check_outside - what main.cf and master.cf name and is not there,
- * or not as it should be: tables, certificates, sockets, ports.
+ * or not as it should be: tables, sockets, servers, ports.
  *
  * Each finding is a line: where it is written, the reason, what to do.
  */
-#include "posthorn/posthorn.h"
+#include "posthorn/check_outside.h"
 
 #include <errno.h>
 #include <netdb.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,29 +20,66 @@
 #include "config/source.h"
 
 enum {
-	SOON_S = 30 * 24 * 3600, /* a certificate ends */
+	ANSWER_MS = 2000, /* patience with a server */
 };
 
-struct outside {
-	struct command_line *line;
-	struct config *config;
-	const struct master_cf *cf;
-	struct str place; /* "FILE, line 7: NAME", of what is looked at */
-	unsigned errors;
-};
-
-static void error(struct outside *o, struct str text)
+void outside_error(struct outside *o, struct str text)
 {
 	o->errors++;
 	log_error("%.*s: %.*s", STR_ARG(o->place), STR_ARG(text));
 }
 
-static void warning(struct outside *o, struct str text)
+void outside_warning(struct outside *o, struct str text)
 {
 	log_warning("%.*s: %.*s", STR_ARG(o->place), STR_ARG(text));
 }
 
-#define SAY(o, how, ...) how(o, arena_fmt((o)->line->arena, __VA_ARGS__))
+/* ---- settings ---- */
+
+/* "name=value" of the row's last such -o; NONE: there is none. */
+static struct str row_setting(const struct master_cf_row *row,
+	struct str name)
+{
+	struct str found = STR_NONE;
+
+	for (size_t i = 1; i < row->arg_count; i++) {
+		struct str value = row->args[i];
+
+		if (str_is(row->args[i - 1], "-o") &&
+			str_eq(str_take_until(&value, '='), name))
+			found = value;
+	}
+	return found;
+}
+
+static void set_place(struct outside *o, struct str name)
+{
+	if (o->row)
+		o->place = arena_fmt(o->line->arena,
+			"%.*s/master.cf, line %u: -o %.*s",
+			STR_ARG(o->line->conf->config_directory),
+			o->row->line, STR_ARG(name));
+	else
+		o->place = arena_fmt(o->line->arena, "%.*s%.*s",
+			STR_ARG(config_place(o->line->arena, o->config,
+				name)), STR_ARG(name));
+}
+
+bool outside_is_set(struct outside *o, struct str name)
+{
+	set_place(o, name);
+	return o->row ? !str_is_none(row_setting(o->row, name)) :
+		config_entry(o->config, name) != NULL;
+}
+
+struct str outside_text(struct outside *o, struct str name)
+{
+	struct str value = o->row ? row_setting(o->row, name) : STR_NONE;
+
+	if (str_is_none(value))
+		return conf_text(o->line->conf, name);
+	return conf_expand(o->line->arena, o->line->conf, value);
+}
 
 /* ---- tables ---- */
 
@@ -141,131 +176,130 @@ static void check_socket(struct outside *o, struct str path)
 			strerror(errno));
 }
 
-/* Table names and sockets stand anywhere in a value. */
+/* ---- servers ---- */
+
+/* "host:port", the host perhaps in brackets; false: something else. */
+static bool split_server(struct str text, struct str *host, struct str *port)
+{
+	size_t colon = str_rfind_char(text, ':');
+
+	if (colon == SIZE_MAX || colon == 0)
+		return false;
+	*host = str_first(text, colon);
+	*port = str_skip(text, colon + 1);
+	if (str_take_char(host, '[') &&
+		(host->len == 0 || host->p[--host->len] != ']'))
+		return false;
+	return host->len > 0 && port->len > 0;
+}
+
+/* A port of master.cf: something listens there when the suite runs. */
+static bool is_own_port(const struct outside *o, struct str port)
+{
+	struct str host, own;
+
+	for (size_t i = 0; i < o->cf->count; i++) {
+		const struct master_cf_row *row = &o->cf->rows[i];
+
+		if (row->type == MASTER_CF_INET &&
+			master_cf_parse_inet(row->column[MASTER_CF_SERVICE],
+				&host, &own) && str_eq(own, port))
+			return true;
+	}
+	return false;
+}
+
+/* 0 or errno. */
+static int try_connect(const struct addrinfo *at)
+{
+	auto_close int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC |
+		SOCK_NONBLOCK, 0);
+	struct pollfd wait = { .fd = fd, .events = POLLOUT };
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (fd < 0)
+		return errno;
+	if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return errno;
+	if (poll(&wait, 1, ANSWER_MS) <= 0)
+		return ETIMEDOUT;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ?
+		errno : error;
+}
+
+static void check_server(struct outside *o, struct str text)
+{
+	const struct addrinfo want = { .ai_socktype = SOCK_STREAM };
+	struct arena *arena = o->line->arena;
+	struct addrinfo *found;
+	struct str host, port;
+	int error = 0;
+
+	if (!split_server(text, &host, &port) || is_own_port(o, port))
+		return;
+	error = getaddrinfo(arena_cstr(arena, host), arena_cstr(arena, port),
+		&want, &found);
+	if (error) {
+		SAY(o, warning, "%.*s:%.*s: %s: correct the name or the port",
+			STR_ARG(host), STR_ARG(port), gai_strerror(error));
+		return;
+	}
+	error = ECONNREFUSED;
+	for (const struct addrinfo *at = found; at && error; at = at->ai_next)
+		error = try_connect(at);
+	freeaddrinfo(found);
+	if (error)
+		SAY(o, warning, "nobody answers at port %.*s of %.*s (%s): "
+			"start its server, or correct the address",
+			STR_ARG(port), STR_ARG(host), strerror(error));
+}
+
+/* "inet:host:port:name", "unix:/path:name". */
+static void check_socketmap(struct outside *o, struct str text)
+{
+	size_t colon = str_rfind_char(text, ':');
+
+	text = str_first(text, colon == SIZE_MAX ? text.len : colon);
+	if (str_take_prefix(&text, STR("unix:")))
+		check_socket(o, text);
+	else if (str_take_prefix(&text, STR("inet:")))
+		check_server(o, text);
+}
+
+/* Table names, sockets and servers stand anywhere in a value. */
+static void check_word(struct outside *o, struct str word, bool is_alias)
+{
+	while (str_take_prefix(&word, STR("proxy:")) ||
+		str_take_prefix(&word, STR("lmtp:")) ||
+		str_take_char(&word, '!'))
+		;
+	if (str_starts(word, STR("unix:")) &&
+		str_find_char(word, '/') != SIZE_MAX)
+		check_socket(o, str_skip(word, 5));
+	else if (str_take_prefix(&word, STR("socketmap:")))
+		check_socketmap(o, word);
+	else if (str_take_prefix(&word, STR("inet:")) ||
+		str_take_prefix(&word, STR("tcp:")))
+		check_server(o, word);
+	else
+		check_table(o, word, is_alias);
+}
+
 static void check_words(struct outside *o, struct str name)
 {
-	bool is_alias = str_starts(name, STR("alias_"));
-	struct str text = conf_text(o->line->conf, name), word;
+	struct str text = outside_text(o, name), word;
 
+	set_place(o, name);
 	if (str_is(name, "smtpd_sasl_path") && str_find_char(text, '/') !=
 			SIZE_MAX) {
 		check_socket(o, text);
 		return;
 	}
-	while (str_take_item(&text, " \t\r\n,{}()\"=", &word)) {
-		while (str_take_prefix(&word, STR("proxy:")) ||
-			str_take_prefix(&word, STR("lmtp:")) ||
-			str_take_char(&word, '!'))
-			;
-		if (str_starts(word, STR("unix:")) &&
-			str_find_char(word, '/') != SIZE_MAX)
-			check_socket(o, str_skip(word, 5));
-		else
-			check_table(o, word, is_alias);
-	}
-}
-
-/* ---- certificates ---- */
-
-static const struct pair {
-	const char *certificate, *key;
-} pairs[] = {
-	{ "smtpd_tls_cert_file", "smtpd_tls_key_file" },
-	{ "smtpd_tls_eccert_file", "smtpd_tls_eckey_file" },
-	{ "smtp_tls_cert_file", "smtp_tls_key_file" },
-	{ "smtp_tls_eccert_file", "smtp_tls_eckey_file" },
-	{ "lmtp_tls_cert_file", "lmtp_tls_key_file" },
-	{ "lmtp_tls_eccert_file", "lmtp_tls_eckey_file" },
-	{ "login_tls_cert_file", "login_tls_key_file" },
-};
-
-static void check_dates(struct outside *o, const char *path, const X509 *x)
-{
-	time_t soon = time(NULL) + SOON_S;
-	struct tm tm = { 0 };
-	char date[32] = "?";
-
-	if (ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm))
-		strftime(date, sizeof(date), "%Y-%m-%d", &tm);
-	if (X509_cmp_time(X509_get0_notBefore(x), NULL) > 0)
-		SAY(o, error, "certificate %s is not valid yet: look at the "
-			"clock, or get another", path);
-	else if (X509_cmp_time(X509_get0_notAfter(x), NULL) < 0)
-		SAY(o, error, "certificate %s expired on %s: renew it", path,
-			date);
-	else if (X509_cmp_time(X509_get0_notAfter(x), &soon) < 0)
-		SAY(o, warning, "certificate %s expires on %s: renew it",
-			path, date);
-}
-
-static FILE *open_pem(struct outside *o, const char *path)
-{
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		SAY(o, error, "%s: %s: correct the path, or create the file",
-			path, strerror(errno));
-	return file;
-}
-
-/* A key with a passphrase cannot be used by a daemon: nobody is asked. */
-static int no_passphrase(char *into, int room, int is_writing, void *context)
-{
-	(void)into;
-	(void)room;
-	(void)is_writing;
-	(void)context;
-	return -1;
-}
-
-static void check_key(struct outside *o, const char *path, X509 *certificate,
-	const char *certificate_path)
-{
-	FILE *file = open_pem(o, path);
-	EVP_PKEY *key;
-
-	if (!file)
-		return;
-	key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
-	fclose(file);
-	if (!key)
-		SAY(o, error, "%s holds no key that can be read (PEM, no "
-			"passphrase)", path);
-	else if (X509_check_private_key(certificate, key) != 1)
-		SAY(o, error, "certificate %s does not match the key %s: name "
-			"the key that it was made for", certificate_path,
-			path);
-	EVP_PKEY_free(key);
-	ERR_clear_error();
-}
-
-static const char *path_of(struct outside *o, const char *name)
-{
-	struct str text = conf_text(o->line->conf, str_from(name));
-
-	return text.len && !str_is(text, "none") ?
-		arena_cstr(o->line->arena, text) : NULL;
-}
-
-static void check_pair(struct outside *o, const struct pair *pair)
-{
-	const char *path = path_of(o, pair->certificate);
-	const char *key = path_of(o, pair->key);
-	FILE *file = path ? open_pem(o, path) : NULL;
-	X509 *x;
-
-	if (!file)
-		return;
-	x = PEM_read_X509(file, NULL, no_passphrase, NULL);
-	fclose(file);
-	ERR_clear_error();
-	if (!x) {
-		SAY(o, error, "%s holds no certificate (PEM)", path);
-		return;
-	}
-	check_dates(o, path, x);
-	check_key(o, key ? key : path, x, path);
-	X509_free(x);
+	while (str_take_item(&text, " \t\r\n,{}()\"=", &word))
+		check_word(o, word, str_starts(name, STR("alias_")));
 }
 
 /* ---- ports ---- */
@@ -334,11 +368,21 @@ static void check_port(struct outside *o, const struct master_cf_row *row)
 
 /* ---- all ---- */
 
-static void set_place(struct outside *o, struct str name)
+/* The last one of a name counts. */
+static void check_row(struct outside *o, const struct master_cf_row *row)
 {
-	o->place = arena_fmt(o->line->arena, "%.*s%.*s",
-		STR_ARG(config_place(o->line->arena, o->config, name)),
-		STR_ARG(name));
+	o->row = row;
+	for (size_t i = 1; i < row->arg_count; i++) {
+		struct str value = row->args[i], name;
+
+		if (!str_is(row->args[i - 1], "-o"))
+			continue;
+		name = str_take_until(&value, '=');
+		if (row_setting(row, name).p == value.p)
+			check_words(o, name);
+	}
+	check_certificates(o);
+	o->row = NULL;
 }
 
 bool check_outside(struct command_line *line, const struct master_cf *cf)
@@ -347,18 +391,11 @@ bool check_outside(struct command_line *line, const struct master_cf *cf)
 		.cf = cf };
 
 	for (const struct conf_entry *entry = o.config->first; entry;
-		entry = entry->next) {
-		set_place(&o, entry->name);
+		entry = entry->next)
 		check_words(&o, entry->name);
-	}
-	for (size_t i = 0; i < COUNT(pairs); i++) {
-		struct str name = str_from(pairs[i].certificate);
-
-		set_place(&o, name);
-		/* What only repeats another's default is said once. */
-		if (config_entry(o.config, name))
-			check_pair(&o, &pairs[i]);
-	}
+	check_certificates(&o);
+	for (size_t i = 0; i < cf->count; i++)
+		check_row(&o, &cf->rows[i]);
 	/* While it runs, it is the suite that listens there. */
 	for (size_t i = 0; i < cf->count && !master_pid(line); i++)
 		check_port(&o, &cf->rows[i]);

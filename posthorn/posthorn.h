@@ -41,7 +41,8 @@ int run_check(struct command_line *line);
 /* The findings that do not stop a start, as warnings. True: none is an error. */
 bool check_configuration(struct command_line *line, bool brief);
 
-/* check_outside.c: tables, certificates, sockets, ports. True: no error. */
+/* check_outside.c: tables, certificates, sockets, servers, ports. True: no
+ * error. */
 bool check_outside(struct command_line *line, const struct master_cf *cf);
 
 /* settings.c: write "name=value"s to main.cf, and read it again. False: logged.

@@ -12,7 +12,8 @@ def findings(mta, status):
     mta.write_configuration()
     mta.command("posthorn", "set-permissions")
     done = mta.command("posthorn", "check", check=False)
-    equal((done.returncode, done.stdout), (status, ""))
+    check((done.returncode, done.stdout) == (status, ""), "%d: %s" % (
+        done.returncode, done.stderr))
     return [line for line in done.stderr.splitlines()
             if "owned by" not in line]
 
@@ -69,6 +70,76 @@ def test_certificates():
         one(mta, 1, soon + ".old expired on ")
         mta.set(smtpd_tls_cert_file=soon_key)
         one(mta, 1, "holds no certificate")
+
+
+def test_chains():
+    with Instance() as mta:
+        cert, key = certificate(mta, "good", 400)
+        _, other = certificate(mta, "other", 400)
+
+        def chain(*paths):
+            text = ""
+            for path in paths:
+                with open(path) as handle:
+                    text += handle.read()
+            mta.set(smtpd_tls_chain_files=mta.write("chain.pem", text))
+        chain(key, cert)
+        equal([line for line in findings(mta, 0) if ".pem" in line], [])
+        mta.set(smtpd_tls_chain_files="%s, %s" % (key, cert))
+        equal([line for line in findings(mta, 0) if ".pem" in line], [])
+        chain(other, cert)
+        one(mta, 1, "chain.pem does not match the key ")
+        chain(cert, key)
+        one(mta, 1, "chain.pem: a certificate without a key")
+        one(mta, 1, "chain.pem: no certificate follows the key")
+        mta.set(smtpd_tls_chain_files=mta.write("empty.pem", "nothing"))
+        one(mta, 1, "empty.pem holds neither a key nor a certificate")
+        mta.set(smtpd_tls_chain_files=mta.folder + "/none.pem")
+        one(mta, 1, "/none.pem: No such file")
+
+
+def test_settings_of_rows():
+    with Instance() as mta:
+        cert, key = certificate(mta, "good", 400)
+        _, other = certificate(mta, "other", 400)
+        mta.set(smtpd_tls_cert_file=cert, smtpd_tls_key_file=key,
+                no_such=mta.folder)
+        mta.master = """
+127.0.0.1:%d inet n - n - - smtpd
+  -o smtpd_tls_key_file=%s
+  -o { smtpd_client_restrictions = check_client_access hash:$no_such/x }
+  -o smtpd_tls_eccert_file=
+  -o smtpd_helo_restrictions=check_policy_service,unix:%s/policy
+""" % (mta.port("second"), other, mta.folder)
+        for pattern in ("does not match the key " + other,
+                        "table hash:%s/x is not there" % mta.folder,
+                        "nobody answers at unix:%s/policy" % mta.folder):
+            one(mta, 1, pattern)
+            equal([line for line in findings(mta, 1) if pattern in line and
+                   "master.cf, line 3: -o " not in line], [])
+        mta.master = mta.master.replace(other, key).replace("hash:", "pcre:")
+        mta.write("x", "")
+        findings(mta, 0)
+
+
+def test_servers():
+    policy = "check_policy_service inet:127.0.0.1:%d"
+    with Instance() as mta:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            mta.set(virtual_alias_maps="tcp:127.0.0.1:%d" % port,
+                    relay_recipient_maps="socketmap:inet:[127.0.0.1]:%d:x" %
+                    port, smtpd_client_restrictions=policy % port)
+            equal([line for line in findings(mta, 0) if "nobody" in line],
+                  [])
+        says = "nobody answers at port %d of 127.0.0.1 (Connection refused)"
+        lines = [line for line in findings(mta, 0) if says % port in line]
+        equal(len(lines), 3)
+        mta.set(virtual_alias_maps="socketmap:unix:%s/none:x" % mta.folder,
+                relay_recipient_maps="", smtpd_client_restrictions=policy %
+                mta.smtp_port)
+        one(mta, 0, "nobody answers at unix:%s/none " % mta.folder)
+        equal([line for line in findings(mta, 0) if "of 127" in line], [])
 
 
 def test_ports_and_sockets():
