@@ -139,6 +139,30 @@ static const sasl_callback_t process_callbacks[] = {
 	{ SASL_CB_LIST_END, NULL, NULL },
 };
 
+/* ---- memory: the library goes on with NULL where it got none ---- */
+
+static void *checked(void *memory)
+{
+	if (!memory)
+		starved("out of memory: SASL library");
+	return memory;
+}
+
+static void *take_memory(size_t len)
+{
+	return checked(malloc(len ? len : 1));
+}
+
+static void *take_zeroed(size_t count, size_t size)
+{
+	return checked(calloc(count ? count : 1, size ? size : 1));
+}
+
+static void *resize(void *memory, size_t len)
+{
+	return checked(realloc(memory, len ? len : 1));
+}
+
 /* ---- before the sandbox closes: plugins and file are read now ---- */
 
 void cyrus_open(const struct conf *conf)
@@ -154,6 +178,7 @@ void cyrus_open(const struct conf *conf)
 			STR_ARG(conf->config_directory)).p);
 	if (!config_path)
 		starved("out of memory");
+	sasl_set_alloc(take_memory, take_zeroed, resize, free);
 	result = sasl_server_init(process_callbacks,
 		arena_cstr(arena, conf->smtpd_sasl_path));
 	if (result == SASL_OK)
