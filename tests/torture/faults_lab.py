@@ -449,7 +449,8 @@ class Lab:
                 found += [path + "/" + name for name in names]
         for path, folders, names in os.walk(self.mta.mail):
             if os.path.basename(path) == "tmp":
-                found += [path + "/" + name for name in names]
+                found += [path + "/" + name for name in names
+                          if not is_of_the_dead(name)]
             found += [path + "/" + name for name in names
                       if name.endswith(".lock")]
         return [path for path in found if not is_bookkeeping(path)]
@@ -532,6 +533,13 @@ class Lab:
         if done.returncode:
             raise Failed("postqueue -j: %r" % done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def is_of_the_dead(name):
+    """What APPEND had begun when its process ended stays in tmp/ for 36
+    hours, as maildir(5) has it; who lives removes it."""
+    maker = re.search(r"P(\d+)R[0-9a-f]{16}", name)
+    return maker and not os.path.exists("/proc/" + maker.group(1))
 
 
 def is_bookkeeping(path):
