@@ -17,11 +17,29 @@ static struct imap_digest *digests_of(struct session *s,
 	return digests;
 }
 
+/* How many of the result must be in order: only those that are told. */
+static size_t needed(const struct imap_returns *returns,
+	const struct found *found)
+{
+	const unsigned all = IMAP_RETURN_MIN | IMAP_RETURN_MAX |
+		IMAP_RETURN_ALL;
+	size_t from, to;
+
+	if (!returns->is_given || (returns->bits & all) ||
+		!(returns->bits & IMAP_RETURN_PARTIAL))
+		return found->count;
+	imap_partial_window(&returns->partial, found->count, &from, &to);
+	return to;
+}
+
 static enum mailbox_result put_in_order(struct session *s,
-	const struct imap_sort *sort, struct found *found)
+	const struct imap_sort *sort, const struct imap_returns *returns,
+	struct found *found)
 {
 	struct imap_sort_item *items = arena_array(s->command,
 		found->count + 1, sizeof(*items));
+	struct imap_sort_rank *ranks = arena_array(s->command,
+		found->count + 1, sizeof(*ranks));
 	struct imap_digest *digests = NULL;
 	enum mailbox_result result = MAILBOX_OK;
 
@@ -45,11 +63,12 @@ static enum mailbox_result put_in_order(struct session *s,
 		if (m)
 			item->arrived_s = m->is.internal_s;
 	}
-	imap_sort_run(sort, items, found->count);
+	imap_sort_run(sort, items, found->count, needed(returns, found),
+		ranks);
 	for (size_t i = 0; i < found->count; i++) {
-		found->uids[i] = items[i].uid;
+		found->uids[i] = ranks[i].item->uid;
 		if (found->scores)
-			found->scores[i] = items[i].score;
+			found->scores[i] = ranks[i].item->score;
 	}
 	return MAILBOX_OK;
 }
@@ -79,7 +98,7 @@ struct answer verb_sort(struct session *s, struct str args)
 		return answer;
 	if (s->limited_from)
 		return refuse_part(s);
-	answer = answer_of(put_in_order(s, &sort, &found), "Sort completed");
+	answer = answer_of(put_in_order(s, &sort, &returns, &found), "Sort completed");
 	if (answer.word[0] == 'O')
 		result_tell(s, "SORT", &returns, &found);
 	return answer;

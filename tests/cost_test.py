@@ -107,18 +107,62 @@ def test_status_of_many():
         mail.end(c)
 
 
-def instructions(program, count):
+def instructions(program, *arguments):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         out = folder + "/out"
         subprocess.run(
             ["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" +
-             out, program, str(count)] +
+             out, program, *map(str, arguments)] +
             ([folder] if "intake" in program else []), check=True, timeout=300,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(out) as handle:
             return int(re.search(r"^(?:totals|summary): (\d+)",
                                  handle.read(), re.M).group(1))
+
+
+# Of imapd, a message: what meets it, and what is asked once it is known.
+FIRST = "a SELECT INBOX\r\n\1wb FETCH 1:* ENVELOPE\r\n\1w"
+FIRST_CEILING = 310000
+AGAIN = {
+    "c FETCH 1:* ENVELOPE\r\n\1w": 3000,
+    "c SORT RETURN (PARTIAL 1:10) (DATE) UTF-8 ALL\r\n\1w": 1800,
+    "c SORT (SUBJECT) UTF-8 ALL\r\n\1w": 3100,
+    "c STORE 1:* +FLAGS.SILENT (\\Flagged)\r\n\1w"
+    "c STORE 1:* -FLAGS.SILENT (\\Flagged)\r\n\1w": 7000,
+}
+FEW_MAIL, MUCH_MAIL, TIMES = 50, 400, 2
+
+
+def may_count(name):
+    if not shutil.which("valgrind"):
+        raise Skip("there is no valgrind")
+    program = BUILD + "/" + name
+    if not os.path.exists(program):
+        raise Skip("no " + name)
+    if is_sanitized(program):
+        raise Skip("valgrind cannot run a sanitized build")
+    return program
+
+
+def check_instructions(what, each, least, ceiling):
+    print("%-50s %9.0f instructions a message, at most %d" %
+          (what, each, ceiling))
+    if not least < each <= ceiling:
+        raise Failed("%s: %.0f instructions a message, at most %d are "
+                     "expected" % (what, each, ceiling))
+
+
+def test_imap_instructions():
+    program = may_count("imapd/session_cost")
+    few = instructions(program, FEW_MAIL, FIRST)
+    much = instructions(program, MUCH_MAIL, FIRST)
+    check_instructions("first ENVELOPE", (much - few) / (
+        MUCH_MAIL - FEW_MAIL), 10000, FIRST_CEILING)
+    for commands, ceiling in AGAIN.items():
+        spent = instructions(program, MUCH_MAIL, FIRST + TIMES * commands)
+        check_instructions(commands.split("\r")[0], (spent - much) / (
+            MUCH_MAIL * TIMES), 100, ceiling)
 
 
 def is_sanitized(program):
@@ -127,21 +171,11 @@ def is_sanitized(program):
 
 
 def test_instructions():
-    if not shutil.which("valgrind"):
-        raise Skip("there is no valgrind")
     for name, ceiling in INSTRUCTIONS.items():
-        program = BUILD + "/" + name
-        if not os.path.exists(program):
-            raise Skip("no " + name)
-        if is_sanitized(program):
-            raise Skip("valgrind cannot run a sanitized build")
+        program = may_count(name)
         each = (instructions(program, MANY) - instructions(program, FEW)) / (
             MANY - FEW)
-        print("%-20s %9.0f instructions a message, at most %d" %
-              (name, each, ceiling))
-        if not 10000 < each <= ceiling:
-            raise Failed("%s: %.0f instructions a message, at most %d are "
-                         "expected" % (name, each, ceiling))
+        check_instructions(name, each, 10000, ceiling)
 
 
 if __name__ == "__main__":

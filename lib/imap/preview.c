@@ -96,8 +96,10 @@ static struct str decoded(struct arena *arena, struct str message,
 static size_t char_len(struct str s)
 {
 	unsigned char c = (unsigned char)s.p[0];
-	size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	size_t len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 
+	if (c < 0x80)
+		return 1;
 	return len <= s.len && str_is_utf8(str_first(s, len)) ? len : 0;
 }
 

@@ -104,9 +104,12 @@ static int compare_key(const struct imap_sort_key *key,
 
 static int compare(const void *x, const void *y, void *context)
 {
-	const struct imap_sort_item *a = x, *b = y;
+	const struct imap_sort_rank *ranks[2] = { x, y };
+	const struct imap_sort_item *a = ranks[0]->item, *b = ranks[1]->item;
 	const struct imap_sort *sort = context;
 
+	if (ranks[0]->front != ranks[1]->front)
+		return ORDER(ranks[0]->front, ranks[1]->front);
 	for (size_t i = 0; i < sort->count; i++) {
 		int order = compare_key(&sort->keys[i], a, b);
 
@@ -116,11 +119,93 @@ static int compare(const void *x, const void *y, void *context)
 	return ORDER(a->uid, b->uid);
 }
 
-void imap_sort_run(const struct imap_sort *sort, struct imap_sort_item *items,
-	size_t count)
+static uint64_t front_of_time(int64_t s)
+{
+	return (uint64_t)s ^ (uint64_t)1 << 63;
+}
+
+static uint64_t front_of_text(struct str text)
+{
+	uint64_t front = 0;
+
+	for (size_t i = 0; i < sizeof(front); i++)
+		front = front << 8 |
+			(i < text.len ? (unsigned char)text.p[i] : 0);
+	return front;
+}
+
+static uint64_t front_of(const struct imap_sort_key *key,
+	const struct imap_sort_item *item)
+{
+	switch (key->kind) {
+	case IMAP_SORT_ARRIVAL:
+		return front_of_time(item->arrived_s);
+	case IMAP_SORT_DATE:
+		return front_of_time(sent(item));
+	case IMAP_SORT_SIZE:
+		return item->size;
+	case IMAP_SORT_RELEVANCY:
+		return UINT64_MAX - item->score;
+	case IMAP_SORT_TEXT:
+		return front_of_text(item->digest.texts[key->text]);
+	}
+	return 0;
+}
+
+/* A heap of `count` with the last of them in front: put it in its place. */
+static void sift(struct imap_sort *sort, struct imap_sort_rank *heap,
+	size_t count, size_t at)
+{
+	struct imap_sort_rank moved = heap[at];
+	size_t child;
+
+	while ((child = 2 * at + 1) < count) {
+		if (child + 1 < count &&
+			compare(&heap[child + 1], &heap[child], sort) > 0)
+			child++;
+		if (compare(&heap[child], &moved, sort) <= 0)
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = moved;
+}
+
+/* The first `most` of them to the front, in any order. */
+static void pick_first(struct imap_sort *sort, struct imap_sort_rank *ranks,
+	size_t count, size_t most)
+{
+	for (size_t i = most / 2; i-- > 0;)
+		sift(sort, ranks, most, i);
+	for (size_t i = most; i < count; i++) {
+		struct imap_sort_rank rank = ranks[i];
+
+		if (compare(&rank, &ranks[0], sort) >= 0)
+			continue;
+		ranks[i] = ranks[0];
+		ranks[0] = rank;
+		sift(sort, ranks, most, 0);
+	}
+}
+
+void imap_sort_run(const struct imap_sort *sort,
+	const struct imap_sort_item *items, size_t count, size_t most,
+	struct imap_sort_rank *ranks)
 {
 	struct imap_sort copy = *sort;
 
-	if (count)
-		qsort_r(items, count, sizeof(*items), compare, &copy);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t front = sort->count ?
+			front_of(&sort->keys[0], &items[i]) : 0;
+
+		ranks[i] = (struct imap_sort_rank){
+			sort->count && sort->keys[0].reverse ? ~front : front,
+			&items[i] };
+	}
+	if (most > 0 && most < count)
+		pick_first(&copy, ranks, count, most);
+	if (most > count)
+		most = count;
+	if (most)
+		qsort_r(ranks, most, sizeof(*ranks), compare, &copy);
 }

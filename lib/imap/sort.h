@@ -47,7 +47,17 @@ must_check bool imap_sort_take(struct str *in, struct imap_sort *sort);
 bool imap_sort_needs_digest(const struct imap_sort *sort);
 bool imap_sort_needs_score(const struct imap_sort *sort);
 bool imap_sort_needs_size(const struct imap_sort *sort);
-void imap_sort_run(const struct imap_sort *sort, struct imap_sort_item *items,
-	size_t count);
+
+/* An item, and the front of its first key as a number in the same order. */
+struct imap_sort_rank {
+	uint64_t front;
+	const struct imap_sort_item *item;
+};
+
+/* ranks (`count` of them, made here): the first `most` in order, the rest in
+ * any. */
+void imap_sort_run(const struct imap_sort *sort,
+	const struct imap_sort_item *items, size_t count, size_t most,
+	struct imap_sort_rank *ranks);
 
 #endif

@@ -178,6 +178,7 @@ static void sorting(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(sorts); i++) {
 		struct imap_sort_item items[3] = { 0 };
+		struct imap_sort_rank ranks[3];
 		struct imap_sort sort;
 		struct str in = str_from(sorts[i].keys);
 
@@ -189,10 +190,39 @@ static void sorting(void **state)
 			items[n].size = 3 - n;
 		}
 		assert_true(imap_sort_take(&in, &sort));
-		imap_sort_run(&sort, items, 3);
-		for (size_t n = 0; n < 3; n++)
-			assert_int_equal(items[n].uid,
-				sorts[i].order[n] - '0');
+		for (size_t most = 0; most <= 3; most++) {
+			imap_sort_run(&sort, items, 3, most, ranks);
+			for (size_t n = 0; n < most; n++)
+				assert_int_equal(ranks[n].item->uid,
+					sorts[i].order[n] - '0');
+		}
+	}
+}
+
+/* The first of a part are the first of all, and none gets lost. */
+static void sorting_a_part(void **state)
+{
+	enum { MOST = 500 };
+	static struct imap_sort_item items[MOST];
+	static struct imap_sort_rank all[MOST], part[MOST];
+	struct str in = STR("(REVERSE SIZE FROM)");
+	struct imap_sort sort;
+
+	(void)state;
+	assert_true(imap_sort_take(&in, &sort));
+	for (uint32_t i = 0; i < MOST; i++)
+		items[i] = (struct imap_sort_item){ .uid = i + 1,
+			.size = i * 7919 % 83 };
+	imap_sort_run(&sort, items, MOST, MOST, all);
+	for (size_t most = 0; most <= MOST; most += 25) {
+		uint64_t sum = 0;
+
+		imap_sort_run(&sort, items, MOST, most, part);
+		for (size_t i = 0; i < most; i++)
+			assert_ptr_equal(part[i].item, all[i].item);
+		for (size_t i = 0; i < MOST; i++)
+			sum += part[i].item->uid;
+		assert_int_equal(sum, MOST * (MOST + 1) / 2);
 	}
 }
 
@@ -244,6 +274,7 @@ int main(void)
 		cmocka_unit_test(threads),
 		cmocka_unit_test(a_very_long_thread),
 		cmocka_unit_test(sorting),
+		cmocka_unit_test(sorting_a_part),
 		cmocka_unit_test(returns_and_windows),
 	};
 

@@ -10,6 +10,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/encode.h"
 #include "imap/envelope.h"
 #include "imap/preview.h"
 #include "io/fiber.h"
@@ -247,8 +248,7 @@ static struct str id_of(struct arena *arena, char letter, struct str octets)
 	if (!EVP_Digest(octets.p, octets.len, hash, NULL, EVP_sha256(), NULL))
 		return STR("");
 	buf_char(&out, letter);
-	for (size_t i = 0; i < EMAIL_ID_OCTETS; i++)
-		buf_fmt(&out, "%02x", hash[i]);
+	hex_format(&out, str_of(hash, EMAIL_ID_OCTETS));
 	return buf_str(&out);
 }
 
