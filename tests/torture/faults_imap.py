@@ -181,6 +181,18 @@ class StoreSuite:
         client.ask("SELECT INBOX")
         client.ask("FETCH 1:* (UID FLAGS ENVELOPE)")
 
+    def search(self, client, name):
+        """In texts and in headers: what is there, exactly."""
+        client.ask("SELECT INBOX")
+        known = sorted(uid for (box, uid), known in self.uids.items()
+                       if box == "INBOX" and self.subject in known
+                       and "INBOX" in self.places.get(known, []))
+        for key in ("TEXT", "SUBJECT"):
+            got = client.ask("UID SEARCH %s %s" % (key, self.subject))
+            found = re.search(rb"\* SEARCH([ \d]*)", got).group(1).split()
+            if [int(uid) for uid in found] != known:
+                raise Crash("%s found %s, not %s" % (key, found, known))
+
     # -- before and after a run ----------------------------------------------
 
     def give(self, lab, name):
@@ -335,6 +347,8 @@ STORE_SCENARIOS = (
     ("move", by(StoreSuite.give, "move", StoreSuite.is_moved), ("imapd",)),
     ("copy", by(StoreSuite.give, "copy", StoreSuite.is_copied), ("imapd",)),
     ("expunge", by(StoreSuite.give, "expunge", StoreSuite.is_expunged),
+     ("imapd",)),
+    ("search", by(StoreSuite.give, "search", StoreSuite.is_there),
      ("imapd",)),
     ("pop3", by(StoreSuite.give, "pop", StoreSuite.is_expunged, fresh=True),
      ("login", "pop3d")),
