@@ -28,7 +28,8 @@ static const enum param params[] = { p2bounce_notice_recipient,
 	bounce_notice_recipient, bounce_queue_lifetime, bounce_size_limit,
 	bounce_template_file, delay_notice_recipient, delay_warning_time,
 	double_bounce_sender, enable_long_queue_ids, header_size_limit,
-	mail_name, maximal_queue_lifetime, myhostname, myorigin, notify_classes, PARAMS_END };
+	mail_name, maximal_queue_lifetime, myhostname, myorigin, notify_classes,
+	enable_threaded_bounces, internal_mail_filter_classes, PARAMS_END };
 
 /* Read before the sandbox closes. */
 static struct dsn_template templates[DSN_KINDS];

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "config/list.h"
 #include "mail/address.h"
 #include "queue/submit.h"
 
@@ -89,6 +90,13 @@ static void write_block(void *to, struct str octets)
 	submission_write(to, octets);
 }
 
+static bool is_inspected(const struct letter *letter)
+{
+	return list_has_word(
+		letter->notice->conf->internal_mail_filter_classes,
+		letter->is_copy ? "notify" : "bounce");
+}
+
 static struct submission *begin(const struct letter *letter,
 	struct arena *arena, struct str id)
 {
@@ -98,6 +106,7 @@ static struct submission *begin(const struct letter *letter,
 		.sender = letter->from,
 		.arrival_us = (uint64_t)wall_us(),
 		.flags = SUBMIT_INTERNAL |
+			(is_inspected(letter) ? SUBMIT_INSPECT : 0) |
 			(notice->m.flags & SUBMIT_SMTPUTF8),
 		.encoding = notice->m.encoding,
 	};

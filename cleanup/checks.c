@@ -8,6 +8,7 @@
 #include "cleanup/cleanup.h"
 
 #include "base/log.h"
+#include "mail/address.h"
 
 enum {
 	LOGGED_MOST = 200, /* octets of the line in the log */
@@ -46,18 +47,26 @@ struct str checks_client(const struct intake *intake)
 			STR_ARG(f->client_name), STR_ARG(f->client_address));
 }
 
+struct str checks_address(const struct intake *intake, struct str address)
+{
+	return mail_address_logged(intake->arena,
+		intake->conf->info_log_address_format, address);
+}
+
 void checks_log(const struct intake *intake, const char *action,
 	const char *what, struct str line, struct str argument)
 {
 	const struct msg_submission *f = &intake->facts;
 	struct str logged = str_first(line, LOGGED_MOST);
 	struct str client = checks_client(intake);
+	struct str sender = checks_address(intake, f->sender);
+	struct str recipient = checks_address(intake,
+		intake->recipients[0].address);
 
 	log_info("%.*s: %s: %s %.*s from %.*s; from=<%.*s> to=<%.*s>"
 		 "%s%.*s%s%.*s%s%s%.*s",
 		STR_ARG(f->queue_id), action, what, STR_ARG(logged),
-		STR_ARG(client), STR_ARG(f->sender),
-		STR_ARG(intake->recipients[0].address),
+		STR_ARG(client), STR_ARG(sender), STR_ARG(recipient),
 		f->protocol.len ? " proto=" : "", STR_ARG(f->protocol),
 		f->helo.len ? " helo=<" : "", STR_ARG(f->helo),
 		f->helo.len ? ">" : "", argument.len ? ": " : "",
@@ -221,7 +230,7 @@ static enum check_result judge(void *context, enum check_kind kind,
 
 static bool concerns(const struct intake *intake)
 {
-	return !(intake->facts.flags & (SUBMIT_NO_CHECKS | SUBMIT_INTERNAL));
+	return checks_inspect(intake);
 }
 
 struct walk checks_walk(struct intake *intake)

@@ -74,6 +74,14 @@ struct status rewriting_aliases(struct intake *intake,
 /* checks.c: header_checks, mime_header_checks, nested_header_checks and
  * body_checks. What ends or moves the whole message is noted in *intake. */
 void checks_prepare(const struct conf *conf);
+/* True for mail that rules about its content concern. */
+static inline bool checks_inspect(const struct intake *intake)
+{
+	uint64_t flags = intake->facts.flags;
+
+	return !(flags & SUBMIT_NO_CHECKS) &&
+		(!(flags & SUBMIT_INTERNAL) || (flags & SUBMIT_INSPECT));
+}
 struct walk checks_walk(struct intake *intake); /* for its header */
 bool checks_have_parts(struct intake *intake);
 /* Behind the header; the content as it shall be. */
@@ -84,6 +92,7 @@ struct str checks_parts(struct intake *intake, struct str content);
 void checks_log(const struct intake *intake, const char *action,
 	const char *what, struct str line, struct str argument);
 struct str checks_client(const struct intake *intake); /* name[address] */
+struct str checks_address(const struct intake *intake, struct str address);
 
 /* strict.c: rules about octets and MIME structure; what is refused is noted in
  * *intake. */

@@ -259,7 +259,7 @@ static struct status end_header(const struct intake *intake, struct buf *head)
 	struct str action = intake->conf->non_empty_end_of_header_action;
 
 	if (str_is_nocase(action, "reject") &&
-		!(intake->facts.flags & (SUBMIT_INTERNAL | SUBMIT_NO_CHECKS)))
+		checks_inspect(intake))
 		return (struct status){ 550, 6, 0, str_from(why) };
 	if (str_is_nocase(action, "add_header"))
 		buf_fmt(head, "MIME-Error: %s\n", why);

@@ -352,7 +352,9 @@ static struct status apply_body(struct intake *in)
 static struct status check_settings(const struct intake *in)
 {
 	if (in->conf->non_smtpd_milters.len == 0 || in->facts.protocol.len ||
-		(in->facts.flags & (SUBMIT_INTERNAL | SUBMIT_NO_MILTERS)))
+		(in->facts.flags & SUBMIT_NO_MILTERS) ||
+		((in->facts.flags & SUBMIT_INTERNAL) &&
+			!(in->facts.flags & SUBMIT_INSPECT)))
 		return STATUS_OK;
 	log_warning("%.*s: non_smtpd_milters: not supported yet: message not "
 		"accepted", STR_ARG(in->facts.queue_id));

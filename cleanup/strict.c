@@ -96,7 +96,7 @@ void strict_prepare(const struct conf *conf)
 bool strict_concerns(const struct intake *intake)
 {
 	return rules.is_any &&
-		!(intake->facts.flags & (SUBMIT_NO_CHECKS | SUBMIT_INTERNAL));
+		checks_inspect(intake);
 }
 
 /* ---- characters ---- */
@@ -151,8 +151,10 @@ static void refuse(struct intake *intake, struct str why, struct str line)
 	log_info("%.*s: reject: mime-error %.*s: %.*s from %.*s; from=<%.*s> "
 		 "to=<%.*s>",
 		STR_ARG(intake->facts.queue_id), STR_ARG(why), STR_ARG(logged),
-		STR_ARG(checks_client(intake)), STR_ARG(intake->facts.sender),
-		STR_ARG(intake->recipients[0].address));
+		STR_ARG(checks_client(intake)),
+		STR_ARG(checks_address(intake, intake->facts.sender)),
+		STR_ARG(checks_address(intake,
+			intake->recipients[0].address)));
 	intake->refusal = (struct status){ 550, 6, 0, why };
 }
 

@@ -66,8 +66,9 @@ bool pass_on(struct task *task, struct str destination)
 		nexthop = task->delivery->m.nexthop;
 	log_info("%.*s: passing <%.*s> to transport=%.*s",
 		STR_ARG(task->delivery->m.queue_id),
-		STR_ARG(mail_address_external(
-			task->arena, task->recipient->address)),
+		STR_ARG(mail_address_logged(task->arena,
+			room.conf->info_log_address_format,
+			task->recipient->address)),
 		STR_ARG(transport));
 	call = service_call_str(task->arena, transport, span_s(CONNECT_S));
 	if (!call)

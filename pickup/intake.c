@@ -4,6 +4,7 @@
 #include "pickup/pickup.h"
 
 #include "base/log.h"
+#include "mail/address.h"
 #include "mail/date.h"
 #include "mail/verp.h"
 #include "queue/maildrop.h"
@@ -182,17 +183,15 @@ static void add_received(struct draft *draft)
 }
 
 /* May this user submit, and as this sender? */
-static struct status check_user(const struct intake *intake)
+static struct status check_user(const struct intake *intake,
+	struct str sender)
 {
 	if (!users_has(intake->users, intake->sys_uid))
 		return status_f(intake->arena, 550, 7, 1,
 			"user %u is not in authorized_submit_users",
 			intake->sys_uid);
-	if (str_is(intake->conf->local_login_sender_maps, "static:*"))
-		return STATUS_OK;
-	log_warning("local_login_sender_maps is not supported yet: message of "
-		"uid %u not accepted", intake->sys_uid);
-	return STATUS(451, 3, 5, "Error: server configuration error");
+	return login_may_send(intake->conf, intake->arena, intake->sys_uid,
+		sender);
 }
 
 /* The lines are over: the message begins. */
@@ -209,7 +208,7 @@ static struct status begin_content(struct draft *draft)
 	if (facts->sender.len == 0)
 		facts->verp = STR_NONE; /* nobody to come back to */
 	draft->content_seen = true;
-	status = check_user(intake);
+	status = check_user(intake, facts->sender);
 	if (status_is_ok(status))
 		status = submit_may(false);
 	if (status_is_ok(status))
@@ -225,7 +224,10 @@ static struct status begin_content(struct draft *draft)
 	if (intake->conf->content_filter.len > 0)
 		facts->content_filter = intake->conf->content_filter;
 	log_info("%.*s: uid=%u from=<%.*s>%s%.*s", STR_ARG(facts->queue_id),
-		intake->sys_uid, STR_ARG(facts->sender),
+		intake->sys_uid,
+		STR_ARG(mail_address_logged(intake->arena,
+			intake->conf->info_log_address_format,
+			facts->sender)),
 		draft->orig_id.len ? " orig_id=" : "",
 		STR_ARG(draft->orig_id));
 	draft->submission = submission_open(intake->arena, facts);

@@ -4,7 +4,7 @@
  * Room       a fiber per submission; user posthorn-intake; maildrop/
  * Gets       clients of public/pickup (sendmail), known by their uid; files
  *            that sendmail left in maildrop/ while the suite was down
- * Calls      cleanup
+ * Calls      cleanup, proxymap, querymap
  * RFC        3461 (what sendmail -N, -R, -V ask for)
  */
 #include "pickup/pickup.h"
@@ -22,6 +22,8 @@ enum {
 static const enum param params[] = { authorized_submit_users,
 	content_filter, default_verp_delimiters,
 	enable_long_queue_ids, local_login_sender_maps, mail_name,
+	empty_address_local_login_sender_maps_lookup_key, recipient_delimiter,
+	owner_request_special, info_log_address_format,
 	message_size_limit, myhostname, queue_directory,
 	verp_delimiter_filter, PARAMS_END };
 
@@ -40,6 +42,7 @@ static void prepare(const struct conf *conf)
 	users_open(&submitters, "authorized_submit_users",
 		conf->authorized_submit_users);
 	mail_date_ready();
+	login_open(conf);
 	maildrop_open(conf);
 }
 
@@ -105,7 +108,7 @@ static const struct service pickup = {
 	.name = "pickup",
 	.fibers = 100,
 	.profile = PROFILE_INTAKE,
-	.calls = "cleanup",
+	.calls = "cleanup proxymap querymap",
 	.params = params,
 	.prepare = prepare,
 	.start = start,

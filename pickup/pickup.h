@@ -25,6 +25,12 @@ struct intake {
  * submit. Waits. */
 must_check struct status intake_run(struct intake *intake);
 
+/* login.c: local_login_sender_maps, opened before the sandbox closes. */
+void login_open(const struct conf *conf);
+/* 250: this user may be that sender. Waits. */
+must_check struct status login_may_send(const struct conf *conf,
+	struct arena *arena, uint32_t sys_uid, struct str sender);
+
 /* Before the sandbox closes. */
 void maildrop_open(const struct conf *conf);
 /* Take every complete file of maildrop/; what was committed is removed, what

@@ -8,7 +8,8 @@
 
 struct str logline_address(struct arena *arena, struct str address)
 {
-	return mail_address_external(arena, address);
+	return mail_address_logged(arena, qmgr.conf->info_log_address_format,
+		address);
 }
 
 /* Seconds with two significant digits, as Postfix has them. */
@@ -38,11 +39,12 @@ void logline(const struct message *message, uint32_t recipient,
 	struct buf line = BUF_IN(arena);
 
 	buf_fmt(&line, "%s: to=<", message->entry->id);
-	mail_address_format(&line, message->rcpts[recipient].address);
+	buf_add(&line, logline_address(arena,
+		message->rcpts[recipient].address));
 	buf_text(&line, ">, ");
 	if (!str_eq_nocase(r->orig, message->rcpts[recipient].address)) {
 		buf_text(&line, "orig_to=<");
-		mail_address_format(&line, r->orig);
+		buf_add(&line, logline_address(arena, r->orig));
 		buf_text(&line, ">, ");
 	}
 	buf_text(&line, "relay=none, delay=");

@@ -30,7 +30,9 @@ struct transport {
 	int64_t recipients_most, window_most, window_first;
 	int64_t cohorts_most;
 	struct feedback positive, negative;
-	struct span rate_delay;
+	struct span rate_delay;      /* of each destination */
+	struct span pause;           /* between any two deliveries */
+	struct moment not_before;    /* likewise */
 	struct moment dead_until; /* us 0: alive */
 	struct str why;
 	struct arena *arena; /* of why */
@@ -135,6 +137,7 @@ static struct transport *new_transport(struct str name)
 		"destination_concurrency_failed_cohort_limit");
 	t->rate_delay = conf_transport_span(conf, name,
 		"destination_rate_delay");
+	t->pause = conf_transport_span(conf, name, "transport_rate_delay");
 	if (t->rate_delay.us > 0)
 		t->window_most = 1;
 	t->positive = parse_feedback(conf_transport_text(conf, name,
@@ -360,6 +363,8 @@ static int64_t limit_of(const struct transport *t)
 {
 	uint64_t most = service_at_once(str_from(t->name));
 
+	if (t->pause.us > 0)
+		return 1;
 	return most > 0 && most < INT64_MAX ? (int64_t)most : t->limit;
 }
 
@@ -368,7 +373,7 @@ static void run_transport(struct transport *t)
 	int64_t limit = limit_of(t);
 	struct list *link;
 
-	if (is_dead(&t->dead_until))
+	if (is_dead(&t->dead_until) || moment_left(t->not_before).us > 0)
 		return;
 	while ((int64_t)t->busy < limit && (link = list_shift(&t->ready))) {
 		struct dest *dest = CONTAINER(link, struct dest, link);
@@ -477,6 +482,14 @@ static void wait_rate(void *context)
 	schedule();
 }
 
+static void wait_pause(void *context)
+{
+	struct transport *t = context;
+
+	(void)!io_sleep(t->pause);
+	schedule();
+}
+
 void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why)
 {
 	struct dest *dest = dispatch->dest;
@@ -500,6 +513,10 @@ void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why)
 	if (t->rate_delay.us > 0) {
 		dest->not_before = moment_after(t->rate_delay);
 		io_spawn("rate delay", wait_rate, t);
+	}
+	if (t->pause.us > 0) {
+		t->not_before = moment_after(t->pause);
+		io_spawn("transport rate delay", wait_pause, t);
 	}
 	note_ready(dest);
 	free_if_idle(dest);

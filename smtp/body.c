@@ -40,12 +40,24 @@ static bool add(struct body *body, struct str octets)
 	return write_out(body, PIECE);
 }
 
+/* The end of data in a packet of its own, some time after the rest. */
+static bool pause_before_end(struct body *body)
+{
+	const struct settings *set = body->session->set;
+
+	return write_out(body, 0) &&
+		io_flush(body->session->io, set->data_xfer_timeout) &&
+		io_sleep(set->pix_workaround_delay_time);
+}
+
 static bool end(struct body *body)
 {
 	if (body->to_7bit) {
 		downgrade_end(&body->downgrade, &body->text);
 		smtp_encode(&body->encoder, buf_str(&body->text), &body->wire);
 	}
+	if (body->session->slow_dot && !pause_before_end(body))
+		return false;
 	smtp_encode_end(&body->encoder, &body->wire);
 	return write_out(body, 0) &&
 		io_flush(body->session->io,

@@ -82,6 +82,8 @@ static struct session *open_session(struct trial *trial,
 		.policy = &trial->policy,
 		.sign = sign,
 		.account = *account,
+		.queue_id = a->delivery->m.queue_id,
+		.arrival_us = (int64_t)a->delivery->m.arrival_us,
 	};
 	struct outcome trouble = { 0 };
 	struct session *session = session_open(&opening, &trouble);

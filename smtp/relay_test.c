@@ -99,6 +99,12 @@ bool tables_has(enum table_use use)
 	return false;
 }
 
+bool tables_debugs(struct arena *arena, struct str host, struct str address)
+{
+	(void)arena, (void)host, (void)address;
+	return false;
+}
+
 enum table_result tables_find(struct arena *arena, enum table_use use,
 	struct str key, struct str *value)
 {

@@ -230,6 +230,13 @@ static void find_by_mx(struct search *s, struct str domain)
 
 /* ---- all of it ---- */
 
+static bool without_dns(const struct settings *set)
+{
+	return set->dns_support_level.len > 0 ?
+		str_is_nocase(set->dns_support_level, "disabled") :
+		set->conf->disable_dns_lookups;
+}
+
 static unsigned lookup_flags(const struct settings *set)
 {
 	struct str list = set->conf->inet_protocols;
@@ -242,7 +249,7 @@ static unsigned lookup_flags(const struct settings *set)
 	if (flags == 0)
 		flags = DNS_IPV4 | DNS_IPV6;
 	if (settings_lists(set->host_lookup, "native") ||
-		set->conf->disable_dns_lookups)
+		without_dns(set))
 		flags |= DNS_NATIVE; /* as the system: files, then DNS */
 	return flags;
 }
@@ -275,7 +282,7 @@ void route_find(struct arena *arena, const struct settings *set,
 	s.port = destination->port ? destination->port :
 				     dns_port_parse(set->tcp_port);
 	s.detect_loop = s.port == SMTP_PORT && !set->is_lmtp;
-	if (destination->use_mx && !set->conf->disable_dns_lookups)
+	if (destination->use_mx && !without_dns(set))
 		find_by_mx(&s, destination->host);
 	else
 		add_host(&s, destination->host, 0);

@@ -201,6 +201,7 @@ struct dialogue {
 	const struct account *account;
 	struct scram scram;
 	unsigned step;
+	bool has_authzid; /* send_cyrus_sasl_authzid */
 	bool is_proven; /* nothing is missing from the server's side */
 };
 
@@ -213,6 +214,8 @@ static struct str plain(struct dialogue *d, struct str challenge)
 
 	(void)challenge;
 	d->is_proven = true;
+	if (d->has_authzid)
+		buf_add(&out, d->account->user);
 	buf_char(&out, 0);
 	buf_add(&out, d->account->user);
 	buf_char(&out, 0);
@@ -393,7 +396,8 @@ static struct str next_line(struct dialogue *d, const struct mechanism *m,
 static bool exchange(struct session *session, const struct opening *o,
 	const struct mechanism *m, struct outcome *trouble)
 {
-	struct dialogue d = { .arena = o->arena, .account = &o->account };
+	struct dialogue d = { .arena = o->arena, .account = &o->account,
+		.has_authzid = o->set->conf->send_cyrus_sasl_authzid };
 	struct str line = first_line(&d, m);
 	struct smtp_reply reply;
 

@@ -115,6 +115,14 @@ static bool filter_reply(struct arena *arena, struct str *line)
 	}
 }
 
+void session_debug(const struct session *session, const char *way,
+	struct str line)
+{
+	if (session->is_debugged)
+		log_info("%s %.*s: %.*s", way, STR_ARG(session->site.where),
+			STR_ARG(str_trim(line)));
+}
+
 bool session_reply(struct session *session, struct arena *arena,
 	struct span timeout, const char *phase, struct smtp_reply *reply,
 	struct outcome *trouble)
@@ -130,6 +138,7 @@ bool session_reply(struct session *session, struct arena *arena,
 			*trouble = session_lost(session, arena, phase);
 			return false;
 		}
+		session_debug(session, "<", line);
 		state = smtp_reply_add(arena, reply, line);
 	}
 	if (state == SMTP_REPLY_BAD) {
@@ -229,6 +238,10 @@ static struct session *new_session(const struct opening *o, int fd)
 	session->site.relay = arena_copy(arena, o->site->relay);
 	session->site.where = arena_copy(arena, o->site->where);
 	session->opened = moment_now();
+	session->address = o->site->is_unix ? STR("") :
+		dns_address_text(arena, &o->site->address);
+	session->is_debugged = tables_debugs(arena, session->site.host,
+		session->address);
 	return session;
 }
 
@@ -360,6 +373,40 @@ static bool is_loop(const struct session *session, struct str name)
 		str_eq_nocase(name, session->set->conf->myhostname);
 }
 
+/* "220 ***2****0**": a firewall hides what stands there. */
+static bool is_pix(struct str greeting)
+{
+	bool has_star = false;
+
+	for (size_t i = 0; i < greeting.len; i++) {
+		if (!strchr("*20 \t\r\n", greeting.p[i]))
+			return false;
+		has_star |= greeting.p[i] == '*';
+	}
+	return has_star;
+}
+
+/* smtp_pix_workarounds, for mail that has waited before. */
+static void find_workarounds(struct session *session, const struct opening *o,
+	struct str greeting)
+{
+	const struct settings *set = session->set;
+	struct str words = set->pix_workarounds, found;
+
+	if (!is_pix(greeting) || wall_us() - o->arrival_us <
+			set->pix_workaround_threshold_time.us)
+		return;
+	if (tables_has(TABLE_PIX) && tables_find(o->arena, TABLE_PIX,
+			session->address, &found) == TABLE_FOUND)
+		words = found;
+	session->no_ehlo = settings_lists(words, "disable_esmtp");
+	session->slow_dot = settings_lists(words, "delay_dotcrlf");
+	if (words.len > 0)
+		log_info("%.*s: enabling PIX workarounds: %.*s for %.*s",
+			STR_ARG(o->queue_id), STR_ARG(words),
+			STR_ARG(session->site.relay));
+}
+
 static bool greet(struct session *session, const struct opening *o,
 	struct outcome *trouble)
 {
@@ -371,8 +418,10 @@ static bool greet(struct session *session, const struct opening *o,
 		    "receiving the initial server greeting", &reply, trouble))
 		return false;
 	class = reply.code / 100;
-	if (class == 2)
+	if (class == 2) {
+		find_workarounds(session, o, reply.whole);
 		return true;
+	}
 	*trouble = session_refused(session, o->arena, &reply);
 	if (class == 5 && set->skip_5xx_greeting)
 		trouble->status.code = (uint16_t)(reply.code - 100);
@@ -388,8 +437,22 @@ static bool say_helo(struct session *session, const struct opening *o,
 	struct str line = arena_fmt(o->arena, "%s %.*s", verb,
 		STR_ARG(session->set->helo_name));
 
+	session_debug(session, ">", line);
 	return session_command(session, o->arena, line,
 		session->set->helo_timeout, phase, reply, trouble);
+}
+
+/* Features that are not to be used, by the server's address. */
+static struct str discarded(const struct session *session,
+	const struct opening *o)
+{
+	struct str found;
+
+	if (tables_has(TABLE_DISCARDS) &&
+		tables_find(o->arena, TABLE_DISCARDS, session->address,
+			&found) == TABLE_FOUND)
+		return found;
+	return session->set->discard_keywords;
 }
 
 /* EHLO, LHLO or HELO: what the server can do. */
@@ -398,7 +461,8 @@ static bool introduce(struct session *session, const struct opening *o,
 {
 	const struct settings *set = session->set;
 	struct smtp_reply reply;
-	bool extended = set->is_lmtp || !set->never_send_ehlo;
+	bool extended = set->is_lmtp ||
+		(!set->never_send_ehlo && !session->no_ehlo);
 
 	if (extended && !say_helo(session, o, set->is_lmtp ? "LHLO" : "EHLO",
 				&reply, trouble))
@@ -414,7 +478,7 @@ static bool introduce(struct session *session, const struct opening *o,
 		return false;
 	}
 	features_parse(arena_copy(session->arena, reply.whole),
-		set->discard_keywords, &session->features);
+		discarded(session, o), &session->features);
 	if (session->used_helo)
 		session->features.set = 0;
 	if (!is_loop(session, session->features.name))

@@ -29,6 +29,9 @@ struct session {
 	bool is_authenticated;
 	bool is_broken;         /* no more commands */
 	bool used_helo;         /* EHLO was refused */
+	bool no_ehlo, slow_dot; /* a firewall that spoils them is before it */
+	bool is_debugged;       /* debug_peer_list */
+	struct str address;     /* as text; empty: a UNIX socket */
 	struct str nexthop;     /* pool: what it was opened for */
 	struct str sign;        /* pool: policy and account it was opened with */
 	struct moment opened, idle_since;
@@ -49,7 +52,13 @@ struct opening {
 	const struct tls_policy *policy;
 	struct str sign;        /* session.sign */
 	struct account account;
+	struct str queue_id;    /* for the log */
+	int64_t arrival_us;     /* of the message: how old it is */
 };
+
+/* A line of the dialogue, for the log, if debug_peer_list says so. */
+void session_debug(const struct session *session, const char *way,
+	struct str line);
 
 /* NULL: trouble. */
 struct session *session_open(const struct opening *opening,

@@ -3,8 +3,11 @@
 #include "agent/deliver.h"
 #include "base/log.h"
 #include "maps/maps.h"
+#include "maps/match.h"
 
-static struct maps *tables[TABLES_END]; /* set once, by tables_prepare */
+/* Set once, by tables_prepare. */
+static struct maps *tables[TABLES_END];
+static struct match *debugged;
 
 void tables_prepare(const struct settings *set)
 {
@@ -21,10 +24,27 @@ void tables_prepare(const struct settings *set)
 	tables[TABLE_REPLIES] = maps_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_reply_filter" : "smtp_reply_filter",
 		set->reply_filter, MAPS_KEEP_CASE);
+	tables[TABLE_DISCARDS] = maps_open(arena, set->conf,
+		set->is_lmtp ? "lmtp_discard_lhlo_keyword_address_maps" :
+			       "smtp_discard_ehlo_keyword_address_maps",
+		set->discard_keyword_maps, 0);
+	tables[TABLE_PIX] = maps_open(arena, set->conf,
+		set->is_lmtp ? "lmtp_pix_workaround_maps" :
+			       "smtp_pix_workaround_maps",
+		set->pix_workaround_maps, 0);
+	if (set->conf->debug_peer_level > 0)
+		debugged = match_open(arena, set->conf, "debug_peer_list",
+			set->conf->debug_peer_list);
 	deliver_filter_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_delivery_status_filter" :
 			       "smtp_delivery_status_filter",
 		set->delivery_status_filter);
+}
+
+bool tables_debugs(struct arena *arena, struct str host, struct str address)
+{
+	return debugged && match_host(debugged, arena, host, address) ==
+		MAPS_FOUND;
 }
 
 bool tables_has(enum table_use use)

@@ -13,6 +13,8 @@ enum table_use {
 	TABLE_PASSWORDS, /* *_sasl_password_maps */
 	TABLE_POLICIES,  /* *_tls_policy_maps */
 	TABLE_REPLIES,   /* *_reply_filter */
+	TABLE_DISCARDS,  /* *_discard_ehlo_keyword_address_maps, by address */
+	TABLE_PIX,       /* *_pix_workaround_maps, by address */
 	TABLES_END
 };
 
@@ -23,6 +25,8 @@ enum table_result {
 };
 
 void tables_prepare(const struct settings *set);
+/* debug_peer_list has this server. */
+bool tables_debugs(struct arena *arena, struct str host, struct str address);
 bool tables_has(enum table_use use);
 enum table_result tables_find(struct arena *arena, enum table_use use,
 	struct str key, struct str *value);

@@ -198,12 +198,22 @@ static void format_xforward(const struct transaction *t, enum kind kind,
 				attributes[i].value);
 }
 
+/* smtp_quote_rfc821_envelope. */
+static void format_address(const struct transaction *t, struct buf *line,
+	struct str address)
+{
+	if (t->session->set->quote_rfc821_envelope)
+		mail_address_format(line, address);
+	else
+		buf_add(line, address);
+}
+
 static void format_mail(const struct transaction *t, struct buf *line)
 {
 	const struct msg_deliver *m = &t->delivery->m;
 
 	buf_text(line, "MAIL FROM:<");
-	mail_address_format(line, t->attempt->out.sender);
+	format_address(t, line, t->attempt->out.sender);
 	buf_char(line, '>');
 	if (has(t, FEATURE_SIZE))
 		buf_fmt(line, " SIZE=%llu",
@@ -253,7 +263,7 @@ static void format_rcpt(const struct transaction *t,
 	const char *before = " NOTIFY=";
 
 	buf_text(line, "RCPT TO:<");
-	mail_address_format(line, address_of(t, recipient));
+	format_address(t, line, address_of(t, recipient));
 	buf_char(line, '>');
 	if (!has(t, FEATURE_DSN))
 		return;
@@ -437,6 +447,7 @@ static bool run_steps(struct transaction *t)
 			may_send(t, &t->steps[sent], ahead)) {
 			struct str line = step_line(t, &t->steps[sent]);
 
+			session_debug(t->session, ">", line);
 			io_write(t->session->io, line);
 			t->steps[sent++].octets = line.len;
 			ahead += line.len;

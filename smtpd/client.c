@@ -74,6 +74,7 @@ void client_changed(struct session *s)
 			STR_ARG(s->port));
 	s->may_verp = client_is_in(s, server.verp);
 	s->may_xclient = client_is_in(s, server.xclient);
+	s->is_debugged = server.debugged && client_is_in(s, server.debugged);
 }
 
 void client_identify(struct session *s)

@@ -15,12 +15,27 @@ struct str shown(struct session *s, struct str address)
 		address);
 }
 
+static struct str logged(struct session *s, struct str address)
+{
+	return mail_address_logged(s->arena, s->conf->info_log_address_format,
+		address);
+}
+
 /* soft_bounce: nothing is refused for good. */
 static struct status soften(const struct session *s, struct status status)
 {
 	if (s->conf->soft_bounce && status_class(status) == 5)
 		status.code = (uint16_t)(status.code - 100);
 	return status;
+}
+
+static void debug(struct session *s, struct str reply)
+{
+	struct str line;
+
+	while (str_take_line(&reply, &line))
+		log_info("> %.*s: %.*s", STR_ARG(s->label),
+			STR_ARG(str_trim(line)));
 }
 
 static void send_status(struct session *s, struct status status)
@@ -30,6 +45,8 @@ static void send_status(struct session *s, struct status status)
 
 	status = footer_apply(s, arena, status);
 	smtp_reply_format(&out, status, !(s->hidden & HIDE_ENHANCED));
+	if (s->is_debugged)
+		debug(s, buf_str(&out));
 	io_write(s->io, buf_str(&out));
 }
 
@@ -83,9 +100,9 @@ void log_event(struct session *s, const char *event, struct str text)
 		event, s->where, STR_ARG(s->label), STR_ARG(text));
 	if (s->mail)
 		buf_fmt(&line, " from=<%.*s>",
-			STR_ARG(shown(s, s->mail->sender)));
+			STR_ARG(logged(s, s->mail->sender)));
 	if (!str_is_none(s->recipient))
-		buf_fmt(&line, " to=<%.*s>", STR_ARG(shown(s, s->recipient)));
+		buf_fmt(&line, " to=<%.*s>", STR_ARG(logged(s, s->recipient)));
 	buf_fmt(&line, " proto=%s", s->is_esmtp ? "ESMTP" : "SMTP");
 	if (!str_is_none(s->helo))
 		buf_fmt(&line, " helo=<%.*s>", STR_ARG(s->helo));

@@ -146,6 +146,9 @@ static void open_matches(void)
 		conf->smtpd_authorized_xforward_hosts);
 	server.logged_permits = open_match("smtpd_log_access_permit_actions",
 		conf->smtpd_log_access_permit_actions);
+	if (conf->debug_peer_level > 0 && conf->debug_peer_list.len > 0)
+		server.debugged = open_match("debug_peer_list",
+			conf->debug_peer_list);
 	server.command_filter = open_maps("smtpd_command_filter",
 		conf->smtpd_command_filter);
 	server.discard_ehlo =

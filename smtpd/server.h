@@ -51,6 +51,7 @@ struct server {
 	struct match *verp;    /* who may say XVERP */
 	struct match *xclient, *xforward;
 	struct match *logged_permits;
+	struct match *debugged; /* whose dialogue is logged; NULL: nobody's */
 	/* sendmail -bs: no restrictions, TLS or counting; pickup and cleanup
 	 * have their own. */
 	bool is_local;

@@ -112,6 +112,7 @@ struct session {
 
 	/* XCLIENT, XFORWARD: by its address. */
 	bool may_xclient, may_xforward;
+	bool is_debugged; /* likewise */
 	struct str server_address, server_port; /* NONE: of the socket */
 	struct smtp_xclient forwarded; /* what XFORWARD said, until RSET */
 	struct arena *forwarded_arena; /* NULL: nothing */

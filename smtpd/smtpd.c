@@ -170,12 +170,26 @@ static void count(struct session *s, const struct verb *verb,
 		s->counts[at].ok++;
 }
 
+/* "AUTH PLAIN", without the response that may stand behind it. */
+static struct str without_secret(struct str line)
+{
+	struct str rest = line;
+
+	if (!str_is_nocase(str_take_word(&rest), "AUTH"))
+		return line;
+	(void)str_take_word(&rest);
+	return str_first(line, line.len - rest.len);
+}
+
 static void run_line(struct session *s, struct str line)
 {
 	struct smtp_command command;
 	const struct verb *verb = NULL;
 	unsigned before = s->errors;
 
+	if (s->is_debugged)
+		log_info("< %.*s: %.*s", STR_ARG(s->label),
+			STR_ARG(without_secret(line)));
 	line = filter_command(s, line);
 	if (is_bare_lf(s)) {
 		struct status status = REPLY_BARE_LF;
@@ -381,6 +395,7 @@ static const enum param params[] = {
 	smtpd_policy_service_retry_delay, smtpd_policy_service_timeout,
 	smtpd_policy_service_try_limit, smtpd_authorized_xclient_hosts,
 	smtpd_authorized_xforward_hosts, smtpd_log_access_permit_actions,
+	debug_peer_list, debug_peer_level, info_log_address_format,
 	PARAMS_END
 };
 

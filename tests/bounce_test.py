@@ -50,7 +50,7 @@ def test_a_failure():
         message, status, original = mta.report()
         matches(r"^<>$", message["Return-Path"])
         equal(message["Auto-Submitted"], "auto-replied")
-        equal(message["In-Reply-To"], "<one@example.net>")
+        equal(message["In-Reply-To"], None)
         equal(status[0]["Reporting-MTA"], "dns; mail.example.org")
         equal(status[0]["Original-Envelope-Id"], "E+1")
         equal(status[1]["Final-Recipient"], "rfc822; joe@gone.example.org")

@@ -1,19 +1,22 @@
 """What single parameters change: each case fails where its parameters are
 without effect."""
+import base64
 import os
+import pwd
 
 from capture import Capture
 from instance import (Instance, Raw, Skip, check, equal, free_port, is_root,
                       main, matches, run, wait_for, SBIN)
 
-DISCARD = {"mydestination": "", "default_transport": "discard:",
+DISCARD = {"mydestination": "", "relay_transport": "discard:",
            "relay_domains": "example.com"}
 
 
 def relay(sink, **settings):
     """All mail goes to `sink`."""
-    return Instance(relayhost="[127.0.0.1]:%d" % sink.server_address[1],
-                    mydestination="", smtp_host_lookup="native", **settings)
+    return Instance(**{**dict(
+        relayhost="[127.0.0.1]:%d" % sink.server_address[1],
+        mydestination="", smtp_host_lookup="native"), **settings})
 
 
 def header(text, name):
@@ -92,7 +95,9 @@ def test_names_of_services():
     with Capture(free_port()) as sink, relay(
             sink, queue_service_name="manager", showq_service_name="lister",
             pickup_service_name="taker", rewrite_service_name="resolve",
-            bounce_service_name="reporter", proxymap_service_name="mapper",
+            bounce_service_name="reporter", error_service_name="failer",
+            relocated_maps="inline:{moved@example.com=new@example.com}",
+            proxymap_service_name="mapper",
             smtpd_sender_restrictions="check_sender_access "
             "proxy:inline:{bad@example.org=REJECT}",
             proxy_read_maps="proxy:inline:{bad@example.org=REJECT}") as mta:
@@ -106,6 +111,7 @@ def test_names_of_services():
             "lister unix n - n - - showq\n"
             "taker unix n - n 60 1 pickup\n"
             "mapper unix - - n - - proxymap\n"
+            "failer unix - - n - - error -o syslog_name=postfix/failer\n"
             "resolve unix - - n - - rewrite\n"
             "reporter unix - - n - 0 bounce\n") % other
         sink.replies["RCPT TO:<GONE@EXAMPLE.COM>"] = "550 5.1.1 gone"
@@ -126,6 +132,11 @@ def test_names_of_services():
                     input=text)
         wait_for(lambda: len(sink.messages) == 3, "a bounce")
         equal(sink.messages[2][0], "")
+        mta.command("sendmail", "-f", "a@example.org", "moved@example.com",
+                    input=text)
+        mta.wait_log(r"failer/error\[\d+\]: \w+: to=<moved@example.com>, "
+                     ".*dsn=5.1.6")
+        wait_for(lambda: len(sink.messages) == 4, "another bounce")
         mta.wait_empty()
         matches("Mail queue is empty",
                 mta.command("postqueue", "-p").stdout)
@@ -236,6 +247,245 @@ def test_permits_are_logged():
                   "inline:{a@example.net=OK}")
         equal(got, [relay_permit, access] * 2 +
               [relay_permit] + [relay_permit] * 2)
+
+
+QUOTED = ('"o d"@example.org', '"r x"@example.com')
+
+
+def test_form_of_addresses_in_the_log():
+    for how, sender, recipient in (("external", *QUOTED),
+                                   ("internal", "o d@example.org",
+                                    "r x@example.com")):
+        with Instance(info_log_address_format=how,
+                      header_checks="regexp:{{/^Subject:/ WARN seen}}",
+                      smtpd_sender_restrictions="check_sender_access "
+                      "inline:{bad@example.org=REJECT}",
+                      smtpd_peername_lookup="no", **DISCARD) as mta:
+            mta.start()
+            mta.command("sendmail", "-f", QUOTED[0], QUOTED[1],
+                        input="Subject: x\n\nx\n")
+            with mta.smtp() as client:
+                client.mail("bad@example.org")
+                client.docmd("RCPT TO:<%s>" % QUOTED[1])
+            for line in (r"pickup\[\d+\]: \w+: uid=\d+ from=<%s>" % sender,
+                         r"warning: header Subject: x from localhost.*; "
+                         r"from=<%s> to=<%s>: seen" % (sender, recipient),
+                         r"qmgr\[\d+\]: \w+: from=<%s>, size=" % sender,
+                         r"discard\[\d+\]: \w+: to=<%s>, relay=" % recipient,
+                         r"reject: RCPT from .*; from=<bad@example.org> "
+                         r"to=<%s> proto" % recipient):
+                mta.wait_log(line)
+
+
+def test_dialogue_of_a_peer():
+    """debug_peer_list; passwords stay out of the log."""
+    with Capture(free_port()) as sink, relay(
+            sink, debug_peer_list="127.0.0.0/8",
+            smtpd_peername_lookup="no") as mta:
+        mta.start()
+        with mta.smtp() as client:
+            client.docmd("AUTH PLAIN AGpvZQBzZWNyZXQ=")
+        mta.send("a@example.org", ["b@example.com"], "Subject: x\n\nx\n")
+        wait_for(lambda: sink.messages, "the message")
+        for line in (r"smtpd\[\d+\]: < unknown\[127.0.0.1\]: "
+                     r"mail FROM:<a@example.org>",
+                     r"smtpd\[\d+\]: > unknown\[127.0.0.1\]: 250 2.1.0 Ok",
+                     r"smtp\[\d+\]: > 127.0.0.1\[127.0.0.1\]: EHLO ",
+                     r"smtp\[\d+\]: > 127.0.0.1\[127.0.0.1\]: MAIL FROM:",
+                     r"smtp\[\d+\]: < 127.0.0.1\[127.0.0.1\]: 250 2.0.0",
+                     r": < unknown\[127.0.0.1\]: AUTH PLAIN *\n"):
+            mta.wait_log(line)
+        check("AGpv" not in mta.log())
+    with Instance(debug_peer_list="127.0.0.0/8", debug_peer_level="0",
+                  smtpd_peername_lookup="no") as mta:
+        mta.start()
+        with mta.smtp() as client:
+            client.ehlo("client.example.net")
+        mta.wait_log("disconnect from .* ehlo=1")
+        check("ehlo client" not in mta.log())
+
+
+# ---- local submission ----
+
+def test_senders_of_logins():
+    try:
+        login = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        login = "uid:%d" % os.getuid()
+    with Instance(local_login_sender_maps="inline:{{other=*}, "
+                  "{%s=a@example.net, @example.org joe <null>}}" % login,
+                  empty_address_local_login_sender_maps_lookup_key="<null>",
+                  recipient_delimiter="+", **DISCARD) as mta:
+        mta.start()
+        for sender, may in (("a@example.net", True), ("b@example.net", False),
+                            ("a+x@example.net", True), ("joe+x", True),
+                            ("A@Example.NET", True), ("jo", False),
+                            ("x@example.org", True), ("x@org", False),
+                            ("<>", True)):
+            done = mta.command("sendmail", "-f", sender, "r@example.com",
+                               input="Subject: x\n\nx\n", check=False)
+            equal((sender, done.returncode == 0), (sender, may))
+            if not may:
+                matches(r"%s\(%d\): not authorized to use sender='%s'" % (
+                    login, os.getuid(), sender), done.stderr)
+        mta.set(empty_address_local_login_sender_maps_lookup_key="<>")
+        mta.write_configuration()
+        mta.command("posthorn", "reload")
+        wait_for(lambda: mta.command(
+            "sendmail", "-f", "<>", "r@example.com", input="x\n",
+            check=False).returncode != 0, "the null sender to be refused")
+
+
+# ---- bounces ----
+
+def test_bounces_like_other_mail():
+    """Threaded, and past the checks if they are named."""
+    with Capture(free_port(), {"RCPT TO:<GONE@EXAMPLE.COM>": "550 no"}) as \
+            sink, relay(sink, header_checks="regexp:{{/^Subject: / "
+                        "PREPEND X-Seen: yes}}") as mta:
+        mta.start()
+        for number, settings in enumerate((
+                {}, {"internal_mail_filter_classes": "bounce",
+                     "enable_threaded_bounces": "yes"})):
+            mta.set(**settings)
+            if settings:
+                mta.stop()
+                mta.start()
+            mta.send("a@example.org", ["gone@example.com"],
+                     "Message-ID: <m@example.org>\nSubject: x\n\nx\n")
+            wait_for(lambda: len(sink.messages) > number, "a bounce")
+            text = sink.messages[number][2]
+            equal(header(text, "X-Seen"), "yes" if settings else None)
+            equal(header(text, "In-Reply-To"),
+                  "<m@example.org>" if settings else None)
+            equal(header(text, "References"),
+                  "<m@example.org>" if settings else None)
+
+
+# ---- the SMTP client ----
+
+def sent(sink, verb):
+    return [line for line in sink.commands if line.upper().startswith(verb)]
+
+
+def test_features_and_forms_by_server():
+    """Keywords that are overlooked, and addresses as they are, for LMTP and
+    SMTP alike."""
+    for program, prefix, keyword in (("smtp", "smtp", "ehlo"),
+                                     ("lmtp", "lmtp", "lhlo")):
+        with Capture(free_port(), features=("sink.example.com", "SIZE",
+                                            "8BITMIME")) as sink:
+            place = "127.0.0.1:%d" % sink.server_address[1]
+            with Instance(
+                    mydestination="", smtp_host_lookup="native",
+                    default_transport="lmtp:inet:" + place
+                    if program == "lmtp" else "smtp:[127.0.0.1]:%d" %
+                    sink.server_address[1], **{
+                        prefix + "_discard_%s_keyword_address_maps" % keyword:
+                            "inline:{127.0.0.1=size}",
+                        prefix + "_quote_rfc821_envelope": "no"}) as mta:
+                mta.start()
+                mta.command("sendmail", "-f", QUOTED[0], QUOTED[1],
+                            input="Subject: x\n\nx\n")
+                wait_for(lambda: sink.messages, "the message")
+                equal(sent(sink, "MAIL"), ["MAIL FROM:<o d@example.org>"])
+                equal(sent(sink, "RCPT"), ["RCPT TO:<r x@example.com>"])
+
+
+def test_firewalls_that_hide_the_server():
+    """No EHLO, and the last dot in a packet of its own."""
+    for program, words, helo, pause in (
+            ("smtp", "", "HELO", True),
+            ("smtp", "delay_dotcrlf", "EHLO", True),
+            ("smtp", "disable_esmtp", "HELO", False),
+            ("lmtp", "", "LHLO", False), ("lmtp", "delay_dotcrlf", "LHLO",
+                                          True)):
+        with Capture(free_port()) as sink:
+            sink.greeting = "220 ***2******0***"
+            settings = {program + "_pix_workaround_threshold_time": "0s",
+                        program + "_pix_workaround_delay_time": "1s"}
+            if words:
+                settings[program + "_pix_workaround_maps"] = \
+                    "inline:{127.0.0.1=%s}" % words
+            elif program == "lmtp":
+                settings["lmtp_pix_workarounds"] = "disable_esmtp"
+            if program == "lmtp":
+                settings["default_transport"] = "lmtp:inet:127.0.0.1:%d" % \
+                    sink.server_address[1]
+                settings["relayhost"] = ""
+            with relay(sink, **settings) as mta:
+                mta.start()
+                mta.send("a@example.org", ["b@example.com"],
+                         "Subject: x\n\nx\n")
+                wait_for(lambda: sink.messages, "the message")
+                equal(sink.commands[0][:4], helo)
+                check(not pause or sink.dot_after >= 0.9)
+                mta.wait_log("enabling PIX workarounds: %s for "
+                             r"127.0.0.1\[127.0.0.1\]:" % (
+                                 words or settings.get(
+                                     "lmtp_pix_workarounds",
+                                     "disable_esmtp,delay_dotcrlf")))
+
+
+def test_mail_that_is_young_needs_no_workaround():
+    with Capture(free_port()) as sink:
+        sink.greeting = "220 ***2******0***"
+        with relay(sink, smtp_pix_workarounds="disable_esmtp") as mta:
+            mta.start()
+            mta.send("a@example.org", ["b@example.com"], "Subject: x\n\nx\n")
+            wait_for(lambda: sink.messages, "the message")
+            equal(sink.commands[0][:4], "EHLO")
+
+
+def test_an_identity_beside_the_name():
+    """send_cyrus_sasl_authzid."""
+    for wanted, response in (("no", b"\0joe\0secret"),
+                             ("yes", b"joe\0joe\0secret")):
+        with Capture(free_port(), {"AUTH": "235 2.7.0 yes"},
+                     features=("sink.example.com", "AUTH PLAIN")) as sink, relay(
+                sink, send_cyrus_sasl_authzid=wanted,
+                smtp_sasl_auth_enable="yes", smtp_sasl_security_options="",
+                smtp_sasl_password_maps="inline:{127.0.0.1=joe:secret}") \
+                as mta:
+            mta.start()
+            mta.send("a@example.org", ["b@example.com"], "Subject: x\n\nx\n")
+            wait_for(lambda: sink.messages, "the message")
+            equal(base64.b64decode(sent(sink, "AUTH")[0].split()[2]),
+                  response)
+
+
+def test_without_dns():
+    """..._dns_support_level = disabled: names as the system knows them."""
+    for program, place in (("smtp", "smtp:localhost:%d"),
+                           ("lmtp", "lmtp:inet:localhost:%d")):
+        with Capture(free_port()) as sink, Instance(
+                mydestination="", default_transport=place %
+                sink.server_address[1],
+                **{program + "_dns_support_level": "disabled"}) as mta:
+            mta.start()
+            mta.send("a@example.org", ["b@example.com"], "Subject: x\n\nx\n")
+            wait_for(lambda: sink.messages, "the message")
+
+
+# ---- the queue ----
+
+def test_pause_between_deliveries():
+    """default_transport_rate_delay, whatever the destination."""
+    with Capture(free_port()) as one, Capture(free_port()) as two:
+        table = "inline:{%s}" % ", ".join(
+            "{%s.example.com=smtp:[127.0.0.1]:%d}" %
+            (name, sink.server_address[1])
+            for name, sink in (("one", one), ("two", two)))
+        with Instance(mydestination="", smtp_host_lookup="native",
+                      relay_domains="example.com", transport_maps=table,
+                      default_transport_rate_delay="1s") as mta:
+            mta.start()
+            with mta.smtp() as client:
+                client.sendmail("a@example.org", ["x@one.example.com",
+                                                  "x@two.example.com"],
+                                "Subject: x\n\nx\n")
+            wait_for(lambda: one.times and two.times, "both messages")
+            check(abs(one.times[0] - two.times[0]) >= 0.9)
 
 
 main(globals())

@@ -180,14 +180,17 @@ static void write_line(const struct delivery *delivery,
 {
 	struct buf line = BUF_IN(delivery->arena);
 	struct status status = report->status;
+	struct str how = delivery->conf->info_log_address_format;
 
 	buf_fmt(&line, "%.*s: to=<", STR_ARG(delivery->m.queue_id));
-	mail_address_format(&line, recipient->address);
+	buf_add(&line, mail_address_logged(delivery->arena, how,
+		recipient->address));
 	buf_char(&line, '>');
 	if (!str_eq(recipient->address, recipient->orig) &&
 		recipient->orig.len > 0) {
 		buf_text(&line, ", orig_to=<");
-		mail_address_format(&line, recipient->orig);
+		buf_add(&line, mail_address_logged(delivery->arena, how,
+			recipient->orig));
 		buf_char(&line, '>');
 	}
 	buf_text(&line, ", relay=");

@@ -94,7 +94,8 @@ static void add_references(struct writer *w)
 	struct mail_header field;
 	struct str id;
 
-	if (!mail_header_find(w->report->header, "Message-ID", &field))
+	if (!w->report->conf->enable_threaded_bounces ||
+		!mail_header_find(w->report->header, "Message-ID", &field))
 		return;
 	id = clean(w->arena, mail_header_unfold(w->arena, field.body));
 	if (id.len < 3 || id.len > 500 || id.p[0] != '<' ||

@@ -42,7 +42,8 @@ static struct dsn_report make(struct arena *arena, int *calls)
 	dsn_templates_init(templates);
 	return (struct dsn_report){
 		.template = &templates[DSN_FAILURE],
-		.conf = conf_for_test(arena, (const char *const[]){ NULL }),
+		.conf = conf_for_test(arena, (const char *const[]){
+			"enable_threaded_bounces=yes", NULL }),
 		.kind = DSN_FAILURE,
 		.queue_id = STR("AAAAA1"),
 		.own_id = STR("AAAAA2"),

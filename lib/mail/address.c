@@ -125,6 +125,13 @@ struct str mail_address_external(struct arena *arena, struct str internal)
 	return buf_str(&out);
 }
 
+struct str mail_address_logged(struct arena *arena, struct str how,
+	struct str internal)
+{
+	return str_is_nocase(how, "internal") ? internal :
+		mail_address_external(arena, internal);
+}
+
 /* The "@" outside of quotes, from the right end of the quotes on. */
 static size_t quoted_end(struct str external)
 {

@@ -37,6 +37,10 @@ struct str mail_address_strip(struct arena *arena, struct str address,
 
 /* Quotes the local-part if it is no dot-string. */
 struct str mail_address_external(struct arena *arena, struct str internal);
+/* As log lines have it: by info_log_address_format, "internal" or in external
+ * form. */
+struct str mail_address_logged(struct arena *arena, struct str how,
+	struct str internal);
 void mail_address_format(struct buf *out, struct str internal);
 /* Removes quotes and backslashes of the local-part. */
 struct str mail_address_internal(struct arena *arena, struct str external);

@@ -23,6 +23,8 @@ enum submit_flag {
 		aliases still apply */
 	SUBMIT_REQUIRETLS = 1 << 11,
 	SUBMIT_TLS_OPTIONAL = 1 << 12, /* "TLS-Required: no" */
+	SUBMIT_INSPECT = 1 << 13, /* INTERNAL, but checked like others:
+		internal_mail_filter_classes */
 };
 
 /* notify of msg_recipient: NOTIFY= of RFC 3461 4.1; 0: not given. */

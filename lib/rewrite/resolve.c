@@ -383,7 +383,7 @@ static void route_by_class(struct job *j)
 
 static void route_alias(struct job *j)
 {
-	j->out->transport = STR("error");
+	j->out->transport = j->router->conf->error_service_name;
 	j->out->nexthop = j->router->conf->show_user_unknown_table_name ?
 		STR("5.1.1 User unknown in virtual alias table") :
 		STR("5.1.1 User unknown");
@@ -408,7 +408,7 @@ static bool route_relocated(struct job *j)
 		fail(j, r->relocated);
 	if (result != MAPS_FOUND)
 		return false;
-	j->out->transport = STR("error");
+	j->out->transport = r->conf->error_service_name;
 	j->out->nexthop = r->conf->relocated_prefix_enable ?
 		arena_fmt(j->arena, "5.1.6 User has moved to %.*s",
 			STR_ARG(value)) :
@@ -483,7 +483,8 @@ void resolve(struct router *router, struct arena *arena, struct str sender,
 {
 	struct job j = { router, arena, sender, resolved, STR("") };
 
-	*resolved = (struct resolved){ .transport = STR("error"),
+	*resolved = (struct resolved){
+		.transport = router->conf->error_service_name,
 		.nexthop = STR("5.1.3 Bad recipient address syntax"),
 		.recipient = recipient };
 	if (recipient.len == 0)

@@ -1,6 +1,7 @@
 """An SMTP server that accepts everything and keeps what it got."""
 import socketserver
 import threading
+import time
 
 
 class Capture(socketserver.ThreadingTCPServer):
@@ -12,6 +13,10 @@ class Capture(socketserver.ThreadingTCPServer):
     def __init__(self, port, replies=None, features=("PIPELINING", "8BITMIME")):
         super().__init__(("127.0.0.1", port), Session)
         self.messages = []
+        self.commands = []  # as they came
+        self.times = []     # when each message was there
+        self.greeting = "220 sink.example.com ESMTP"
+        self.dot_after = 0  # longest time before a message's last line
         self.replies = replies or {}
         self.features = features
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -30,9 +35,10 @@ class Session(socketserver.StreamRequestHandler):
 
     def handle(self):
         sender, recipients = None, []
-        self.say("220 sink.example.com ESMTP")
+        self.say(self.server.greeting)
         for line in self.rfile:
             line = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            self.server.commands.append(line)
             verb = line[:4].upper()
             if verb == "QUIT":
                 self.say("221 2.0.0 Bye")
@@ -50,16 +56,20 @@ class Session(socketserver.StreamRequestHandler):
                 self.say("354 go on")
                 self.server.messages.append(
                     (sender, recipients, self.content()))
+                self.server.times.append(time.monotonic())
                 reply = "250 2.0.0 Ok"
             if verb == "RCPT" and reply.startswith("2"):
                 recipients.append(path_of(line))
             self.say(reply)
 
     def content(self):
-        lines = []
+        lines, before = [], time.monotonic()
         for line in self.rfile:
             if line == b".\r\n":
+                self.server.dot_after = max(self.server.dot_after,
+                                            time.monotonic() - before)
                 break
+            before = time.monotonic()
             if line.startswith(b"."):
                 line = line[1:]
             lines.append(line.replace(b"\r\n", b"\n"))
