@@ -10,6 +10,7 @@
  */
 #include "base/test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -472,6 +473,88 @@ static void content_left_by_a_kill_goes(void **state)
 	}
 }
 
+/* ---- while others write ---- */
+
+static struct {
+	struct world *world;
+	struct entry *entry; /* another message, of which a recipient is done */
+	int (*sync)(struct disk *disk, int fd);
+	int (*sync_dir)(struct disk *disk, const char *path);
+	bool fails;
+} others;
+
+static void do_other(void)
+{
+	assert_true(store_done(&others.world->store, others.entry->stored, 0));
+}
+
+static int busy_sync(struct disk *disk, int fd)
+{
+	int result = others.sync(disk, fd);
+
+	do_other();
+	errno = EIO;
+	return others.fails ? -1 : result;
+}
+
+static int busy_sync_dir(struct disk *disk, const char *path)
+{
+	int result = others.sync_dir(disk, path);
+
+	do_other();
+	errno = EIO;
+	return others.fails ? -1 : result;
+}
+
+static struct entry *next_stored(struct world *world)
+{
+	do
+		submit(world);
+	while (!world->entries[world->count - 1].stored);
+	return &world->entries[world->count - 1];
+}
+
+static bool remove_while_others_write(bool is_file, bool fails)
+{
+	struct world *world = mem_new(1, sizeof(*world));
+	struct entry *entry;
+	bool removed;
+
+	world->arena = arena_new(0);
+	world->disk = disk_model_new(1);
+	assert_true(begin(world));
+	entry = next_stored(world);
+	others.world = world;
+	others.entry = next_stored(world);
+	others.sync = world->disk->sync;
+	others.sync_dir = world->disk->sync_dir;
+	others.fails = fails;
+	if (is_file)
+		assert_true(store_keep(&world->store, entry->stored,
+			QUEUE_DEFERRED));
+	world->disk->sync = busy_sync;
+	world->disk->sync_dir = busy_sync_dir;
+	removed = store_over(&world->store, entry->stored, true);
+	assert_true(world->store.dirty);
+	world->disk->sync = others.sync;
+	world->disk->sync_dir = others.sync_dir;
+	forget(world);
+	disk_model_free(world->disk);
+	arena_free(world->arena);
+	free(world);
+	return removed;
+}
+
+/* That there is more to flush says nothing of what was. */
+static void others_hide_no_removal(void **state)
+{
+	(void)state;
+	for (int is_file = 0; is_file < 2; is_file++) {
+		assert_true(remove_while_others_write(is_file, false));
+		assert_false(remove_while_others_write(is_file, true));
+	}
+}
+
 static void quiet(enum log_level level, struct str line)
 {
 	(void)level;
@@ -537,6 +620,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(content_left_by_a_kill_goes),
+		cmocka_unit_test(others_hide_no_removal),
 		cmocka_unit_test(nothing_is_lost),
 		cmocka_unit_test(every_flush_is_needed),
 		cmocka_unit_test(early_done_is_noticed),

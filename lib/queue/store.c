@@ -23,6 +23,7 @@ struct seen {
 	size_t over_count, over_capacity;
 	uint64_t *large; /* serials whose content goes then */
 	size_t large_count, large_capacity;
+	uint64_t flushed; /* the last round of the store that got through */
 };
 
 /* A file that waits for a flush of itself or of its directory. */
@@ -626,15 +627,26 @@ static bool over_file(struct store *store, struct stored *stored)
 	return true;
 }
 
+static uint64_t flush_round(struct store *store);
+
+/* That others have made the store dirty again meanwhile is no failure, and
+ * that a segment was passed over is none of a file's. */
+static bool flush_over(struct store *store, const struct stored *stored)
+{
+	uint64_t failures = store->failures, round = flush_round(store);
+	const struct seen *seen = stored->queue != QUEUE_JOURNAL ? NULL :
+		table_find(store->segments, str_from(stored->place.segment));
+
+	return store->failures == failures && (!seen ||
+		seen->flushed >= round);
+}
+
 bool store_over(struct store *store, struct stored *stored, bool now)
 {
 	bool done = stored->queue == QUEUE_JOURNAL
 		? over_slot(store, stored) : over_file(store, stored);
 
-	if (!done || !now)
-		return done;
-	store_flush(store);
-	return !store->dirty;
+	return done && (!now || flush_over(store, stored));
 }
 
 static void put_mark(struct buf *out, const struct stored *stored,
@@ -752,6 +764,13 @@ static void drop_front(void *array, size_t *all, size_t count, size_t size)
 		memmove(array, (char *)array + count * size, *all * size);
 }
 
+/* It waits for the next flush. */
+static void note_failure(struct store *store)
+{
+	store->failures++;
+	store->dirty = true;
+}
+
 static void flush_segment(struct store *store, struct seen *seen)
 {
 	size_t over = seen->over_count, large = seen->large_count;
@@ -759,9 +778,10 @@ static void flush_segment(struct store *store, struct seen *seen)
 	if ((seen->log.dirty || over > 0 || large > 0) &&
 		!marklog_flush(&seen->log)) {
 		log_warning("journal/%s.marks: flush failed: %m", seen->name);
-		store->dirty = true;
+		note_failure(store);
 		return;
 	}
+	seen->flushed = store->round;
 	for (size_t i = 0; i < large; i++)
 		drop_large(store, seen->large[i]);
 	drop_front(seen->large, &seen->large_count, large,
@@ -792,7 +812,7 @@ static void flush_touched(struct store *store, struct list *touched)
 				str_of(pending->id, pending->id_len))) {
 			log_warning("%s: marks: flush failed: %m", pending->id);
 			list_append(&store->touched, &pending->link);
-			store->dirty = true;
+			note_failure(store);
 			continue;
 		}
 		free(last);
@@ -817,7 +837,7 @@ static void flush_removed(struct store *store, struct list *removed)
 			log_warning("%s: flush failed: %m",
 				queue_name_text(pending->queue));
 			list_append(&store->removed, &pending->link);
-			store->dirty = true;
+			note_failure(store);
 			continue;
 		}
 		*is_flushed = true;
@@ -836,16 +856,18 @@ static void move_all(struct list *from, struct list *to)
 		list_append(to, link);
 }
 
-void store_flush(struct store *store)
+/* Returns its number. */
+static uint64_t flush_round(struct store *store)
 {
 	struct list touched, removed;
+	uint64_t round;
 
 	while (store->flushing)
 		if (!io_sleep(span_ms(1)))
 			io_uncancel();
 	store->flushing = true;
 	store->dirty = false;
-	store->round++;
+	round = ++store->round;
 	move_all(&store->touched, &touched);
 	move_all(&store->removed, &removed);
 	for (struct table_walk w = { 0 }; table_next(store->segments, &w);)
@@ -860,4 +882,10 @@ void store_flush(struct store *store)
 			store->dirty = true;
 	}
 	store->flushing = false;
+	return round;
+}
+
+void store_flush(struct store *store)
+{
+	(void)flush_round(store);
 }

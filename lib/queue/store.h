@@ -52,6 +52,7 @@ struct store {
 	struct list removed;    /* files whose directory was not flushed yet */
 	struct list touched;    /* files with marks that were not flushed */
 	uint64_t round;         /* of flushes */
+	uint64_t failures;      /* of flushes, so far */
 	bool flushing, dirty;
 	bool read_only;
 	bool has_late;
