@@ -2,13 +2,15 @@
  * sandbox/filter - the seccomp filter of a profile.
  *
  * libseccomp compiles it in a child that only does that: short of memory,
- * libseccomp reads and writes beyond its lists, or never comes to an end. The
- * parent gets the instructions and keeps them for its children, which need no
- * memory then.
+ * libseccomp reads and writes beyond its lists, never comes to an end, or
+ * leaves rules out and says that all is well. So the parent asks the program
+ * about each system call before it believes it; it keeps it for its children,
+ * which need no memory then.
  */
 #include "sandbox/profile.h"
 
 #include "base/log.h"
+#include "sandbox/bpf.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -29,6 +31,7 @@ enum {
 	COMPILE_S = 1, /* of CPU time; some milliseconds are usual */
 	CODE_MOST = 4096, /* BPF_MAXINSNS */
 	FILTERS_MOST = 8,
+	NUMBERS = 512, /* of system calls, and some that there are not */
 };
 
 static const struct {
@@ -55,23 +58,29 @@ static void must(int result, const char *what)
 	}
 }
 
+static int number_of(struct str name)
+{
+	char text[64];
+
+	if (name.len >= sizeof(text))
+		panic("sandbox: long name in syscalls.def");
+	memcpy(text, name.p, name.len);
+	text[name.len] = '\0';
+	return seccomp_syscall_resolve_name(text);
+}
+
 /* A name that this architecture does not have is no error. */
 static void add_names(scmp_filter_ctx filter, uint32_t action,
 	const char *names)
 {
 	struct str rest = str_from(names), name;
-	char text[64];
 
 	while (str_take_item(&rest, " ", &name)) {
-		int number;
+		int number = number_of(name);
 
-		if (name.len >= sizeof(text))
-			panic("sandbox: long name in syscalls.def");
-		memcpy(text, name.p, name.len);
-		text[name.len] = '\0';
-		number = seccomp_syscall_resolve_name(text);
 		if (number != __NR_SCMP_ERROR)
-			must(seccomp_rule_add(filter, action, number, 0), text);
+			must(seccomp_rule_add(filter, action, number, 0),
+				"rule");
 	}
 }
 
@@ -201,8 +210,94 @@ static void compile(const char *calls, int out)
 	must(seccomp_export_bpf(filter, out), "seccomp filter");
 }
 
+/* ---- is it right? ---- */
+
+static void expect(uint32_t expected[NUMBERS], const char *names,
+	uint32_t action)
+{
+	struct str rest = str_from(names), name;
+
+	while (str_take_item(&rest, " ", &name)) {
+		int number = number_of(name);
+
+		if (number >= 0 && number < NUMBERS)
+			expected[number] = action;
+	}
+}
+
+/* For calls with arguments that no rule allows (all bits set). */
+static void expect_all(uint32_t expected[NUMBERS], const char *calls)
+{
+	const uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
+	bool by_refusal = names_set(calls, "refused");
+	struct str rest = str_from(calls), name;
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		expected[i] = by_refusal ? SECCOMP_RET_ALLOW : refused;
+	if (by_refusal) {
+		expect(expected, find_set(STR("REFUSED")), refused);
+		return;
+	}
+	while (str_take_item(&rest, " ", &name)) {
+		const char *names = find_set(name);
+
+		if (names)
+			expect(expected, names, SECCOMP_RET_ALLOW);
+	}
+	expect(expected, "clone3", SECCOMP_RET_ERRNO | ENOSYS);
+}
+
+/* Calls that go by an argument, with one that is allowed. */
+static const struct {
+	int number, argument;
+	uint64_t value;
+	const char *set; /* NULL: all that go by what is allowed */
+} allowed[] = {
+	{ SYS_mmap, 2, PROT_READ | PROT_WRITE, NULL },
+	{ SYS_mprotect, 2, PROT_READ, NULL },
+	{ SYS_prctl, 0, PR_SET_NAME, NULL },
+	{ SYS_ioctl, 1, FIONREAD, NULL },
+	{ SYS_clone, 0, CLONE_THREAD | CLONE_VM, "threads" },
+	{ SYS_clone, 0, 0, "fork" },
+	{ SYS_socket, 0, AF_UNIX, "local" },
+	{ SYS_socket, 0, AF_INET6, "socket" },
+};
+
+static bool allows(const struct filter *filter, const char *calls, size_t i)
+{
+	struct seccomp_data data = { .nr = allowed[i].number,
+		.arch = seccomp_arch_native() };
+
+	if (names_set(calls, "refused") || (allowed[i].set &&
+		!names_set(calls, allowed[i].set)))
+		return true;
+	data.args[allowed[i].argument] = allowed[i].value;
+	return bpf_run(filter->code, filter->count, &data) ==
+		SECCOMP_RET_ALLOW;
+}
+
+static bool is_right(const struct filter *filter, const char *calls)
+{
+	uint32_t expected[NUMBERS];
+	struct seccomp_data data = { .arch = seccomp_arch_native() };
+
+	expect_all(expected, calls);
+	memset(data.args, 0xff, sizeof(data.args));
+	for (data.nr = 0; data.nr < NUMBERS; data.nr++)
+		if (bpf_run(filter->code, filter->count, &data) !=
+			expected[data.nr])
+			return false;
+	for (size_t i = 0; i < COUNT(allowed); i++)
+		if (!allows(filter, calls, i))
+			return false;
+	data.arch = 0;
+	return bpf_run(filter->code, filter->count, &data) !=
+		SECCOMP_RET_ALLOW;
+}
+
 /* What the child wrote, if it came to a good end. */
-static bool take(struct filter *filter, int from, int status)
+static bool take(struct filter *filter, const char *calls, int from,
+	int status)
 {
 	struct sock_filter code[CODE_MOST];
 	ssize_t got = pread(from, code, sizeof(code), 0);
@@ -216,7 +311,12 @@ static bool take(struct filter *filter, int from, int status)
 		return false;
 	memcpy(filter->code, code, (size_t)got);
 	filter->count = (unsigned short)((size_t)got / sizeof(*code));
-	return true;
+	if (is_right(filter, calls))
+		return true;
+	free(filter->code);
+	filter->code = NULL;
+	errno = ENOMEM;
+	return false;
 }
 
 static bool compile_apart(struct filter *filter, const char *calls)
@@ -235,7 +335,7 @@ static bool compile_apart(struct filter *filter, const char *calls)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return take(filter, file, status);
+	return take(filter, calls, file, status);
 }
 
 static const struct filter *find(const char *calls)
