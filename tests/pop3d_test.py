@@ -80,6 +80,15 @@ def test_read_and_remove():
         p.quit()
 
 
+def test_who_leaves_at_once():
+    for program in ("pop3d", "imapd"):
+        with Mail() as mail:
+            for folder in ("/cur", "/new", "/tmp"):
+                os.makedirs(mail.path + folder, exist_ok=True)
+            mail.raw(program=program)[0].close()
+            mail.end()
+
+
 def test_beside_imap():
     with Mail() as mail:
         c = mail.connect()

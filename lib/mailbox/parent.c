@@ -631,6 +631,7 @@ void mailbox_alone(const struct mailbox_service *service,
 		log_fatal("POSTHORN_MAIL: there is no such layout");
 	all.service = service;
 	io_event_init(&all.closed);
+	list_init(&all.connections); /* .start may run later than this */
 	io_event_init(&ended);
 	extras = arena_array(arena, left + 1, sizeof(*extras));
 	for (size_t i = left; i-- > 0;) {
