@@ -238,14 +238,24 @@ static int end(void **state)
 	return system(command);
 }
 
-static void many_share_a_flush(void **state)
+/* False: the machine paused within a flush, which then counts as slow, and
+ * they went on one by one. */
+static bool share_a_flush(void **state)
 {
-	(void)state;
+	assert_int_equal(end(state), 0);
+	assert_int_equal(begin(state), 0);
 	maildir_store_open(&run.store, base, &model);
 	deliver_many(20);
 	assert_int_equal(run.reported, 20);
 	assert_int_equal(run.settled, 20);
 	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	return run.store.one_by_one.us == 0;
+}
+
+static void many_share_a_flush(void **state)
+{
+	for (int i = 0; !share_a_flush(state); i++)
+		assert_true(i < 50);
 	assert_int_equal(disk.file_syncs, 0);
 	assert_true(disk.all_syncs <= 6);
 }
