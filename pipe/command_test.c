@@ -88,6 +88,24 @@ static const struct {
 	{ "x|${user",       { "a@example.org" }, NULL },
 	{ "x|$$",           { "a@example.org" }, "x|$" },
 	{ "x|$mailbox|",    { "" },              "x|" },
+	/* no message makes a command fail that others do not */
+	{ "x|${{$recipient} >level {3.6} ? {a} : {b}}", { "a@example.org" },
+	  "x|b" },
+	{ "x|${domain_to_ascii{$domain}}", { "a@-b..c" }, "x|-b..c" },
+};
+
+/* Names in any branch are known before there is a message. */
+static const struct {
+	const char *words;
+	bool good;
+} looked_at[] = {
+	{ "x|${sender?{$user}:{$domain}}", true },
+	{ "x|${sender?{$user}:{$nothing}}", false },
+	{ "x|${sender?{$nothing}:{$user}}", false },
+	{ "x|${sender?a$nothing}", false },
+	{ "x|${sender:a$nothing}", false },
+	{ "x|${{$size} == {0} ? {${user?{$nothing}}}}", false },
+	{ "x|${{$size} >level {3.6} ? {$user}}", true },
 };
 
 static char *joined(struct arena *arena, char **words)
@@ -134,12 +152,29 @@ static void words_are_filled(void **state)
 	}
 }
 
+static void names_are_known_at_once(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(looked_at); i++) {
+		auto_arena struct arena *arena = arena_new(0);
+		struct str row = arena_fmt(arena, "user=a|argv=%s",
+			looked_at[i].words), unknown = STR_NONE;
+		struct attributes got;
+
+		assert_null(attributes_parse(arena,
+			arguments(arena, row.p), &got));
+		assert_int_equal(words_expand(arena, &got, NULL,
+			&unknown) != NULL, looked_at[i].good);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_read),
 		cmocka_unit_test(ends_of_lines_are_read),
 		cmocka_unit_test(words_are_filled),
+		cmocka_unit_test(names_are_known_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,7 +205,8 @@ static struct str find(void *context, struct str name)
 /* False: the name in e->unknown, or the text that is malformed. */
 static bool expand_word(struct expansion *e, const char *word, char **to)
 {
-	struct expand expand = { .find = find, .context = e, .is_flat = true };
+	struct expand expand = { .find = find, .context = e, .is_flat = true,
+		.is_looking = !e->delivery };
 	struct buf out = BUF_IN(e->arena);
 
 	if (!expand_text(e->arena, &expand, &out, str_from(word)))

@@ -103,6 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct opening opening = { .arena = arena };
 	struct outcome trouble;
 
+	if (!set.conf)
+		set.conf = conf_for_test(arena_new(0), NULL);
 	if (!str_take_line(&in, &offer))
 		return 0;
 	session.features.set = FEATURE_AUTH;

@@ -228,6 +228,9 @@ static bool choose(struct expand *e, struct buf *out, struct str whole,
 					look);
 		}
 	}
+	if (e->is_looking)
+		return run(e, out, first) && (!has_other ||
+			run(e, out, other));
 	if (yes == is_question)
 		return run(e, out, first);
 	return has_other ? run(e, out, other) : true;
@@ -238,7 +241,7 @@ static bool expand_comparison(struct expand *e, struct buf *out,
 {
 	struct str rest = body, left, right;
 	size_t operator;
-	bool is_level, yes;
+	bool is_level, yes = false;
 	int order;
 
 	if (!take_braced(e, body, &rest, &left) ||
@@ -247,10 +250,11 @@ static bool expand_comparison(struct expand *e, struct buf *out,
 		!evaluate(e, left, &left) || !evaluate(e, right, &right))
 		return false;
 	if (!is_level)
-		order = compare_texts(left, right);
-	else if (!compare_levels(e, left, right, &order))
+		yes = holds(operator, compare_texts(left, right));
+	else if (compare_levels(e, left, right, &order))
+		yes = holds(operator, order);
+	else if (!e->is_flat)
 		return false;
-	yes = holds(operator, order);
 	if (rest.len == 0) {
 		buf_text(out, yes ? "true" : "");
 		return true;
@@ -263,17 +267,17 @@ static bool expand_comparison(struct expand *e, struct buf *out,
 static bool expand_function(struct expand *e, struct buf *out, struct str name,
 	struct str whole, struct str rest)
 {
-	struct str argument;
+	struct str argument, ascii;
 
 	if (!str_is(name, "domain_to_ascii"))
 		return expected(e, "attribute name syntax error", whole, rest);
 	if (!take_braced(e, whole, &rest, &argument) ||
 		!evaluate(e, argument, &argument))
 		return false;
-	argument = domain_to_ascii(e->arena, argument);
-	if (str_is_none(argument))
+	ascii = domain_to_ascii(e->arena, argument);
+	if (str_is_none(ascii) && !e->is_flat)
 		return fail(e, STR("domain_to_ascii: not a domain name"));
-	buf_add(out, argument);
+	buf_add(out, str_is_none(ascii) ? argument : ascii);
 	return true;
 }
 

@@ -30,7 +30,10 @@ struct expand {
 	/* The unexpanded value of a name; NONE: undefined. */
 	struct str (*find)(void *context, struct str name);
 	void *context;
-	bool is_flat;     /* values are foreign text: not expanded again */
+	bool is_flat;     /* values are foreign text: not expanded again, and
+			     none makes the whole fail (what is no level is
+			     neither less nor more, a domain stays as it is) */
+	bool is_looking;  /* for unknown names: both branches are expanded */
 	struct str error; /* why it failed, as Postfix words it */
 	/* private */
 	unsigned depth, steps;
