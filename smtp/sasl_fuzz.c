@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_arena struct arena *arena = arena_new(0);
 	struct str in = str_of(data, size), offer;
 	struct session session = { .set = &set };
-	struct opening opening = { .arena = arena };
+	struct opening opening = { .arena = arena, .set = &set };
 	struct outcome trouble;
 
 	if (!set.conf)
