@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CODE_MOST = 512 };
+/* Numbers of whatever system calls. */
+enum { CODE_MOST = 512, EQUAL = 101, MASKED = 102 };
 
 static const uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
 
@@ -23,13 +23,13 @@ static size_t compile(struct sock_filter *code, unsigned optimize)
 
 	assert_int_equal(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE,
 		optimize), 0);
-	for (int number = 0; number < 100; number += 2)
+	for (int number = 20; number < 40; number += 2)
 		assert_int_equal(seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 			number, 0), 0);
-	assert_int_equal(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SYS_socket,
-		1, SCMP_A0(SCMP_CMP_EQ, 5)), 0);
-	assert_int_equal(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SYS_mmap,
-		1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)), 0);
+	assert_int_equal(seccomp_rule_add(filter, SCMP_ACT_ALLOW, EQUAL, 1,
+		SCMP_A0(SCMP_CMP_EQ, 5)), 0);
+	assert_int_equal(seccomp_rule_add(filter, SCMP_ACT_ALLOW, MASKED, 1,
+		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)), 0);
 	assert_int_equal(seccomp_export_bpf(filter, fd), 0);
 	seccomp_release(filter);
 	got = pread(fd, code, CODE_MOST * sizeof(*code), 0);
@@ -46,17 +46,17 @@ static void says_what_was_compiled(void **state)
 		size_t count = compile(code, optimize);
 		struct seccomp_data data = { .arch = seccomp_arch_native() };
 
-		for (data.nr = 10; data.nr < 40; data.nr++)
+		for (data.nr = 20; data.nr < 40; data.nr++)
 			assert_int_equal(bpf_run(code, count, &data),
 				data.nr % 2 == 0 ? SECCOMP_RET_ALLOW :
 				refused);
-		data.nr = SYS_socket;
+		data.nr = EQUAL;
 		data.args[0] = 5;
 		assert_int_equal(bpf_run(code, count, &data),
 			SECCOMP_RET_ALLOW);
 		data.args[0] = 5 + (UINT64_C(1) << 32);
 		assert_int_equal(bpf_run(code, count, &data), refused);
-		data.nr = SYS_mmap;
+		data.nr = MASKED;
 		data.args[2] = PROT_EXEC | PROT_READ;
 		assert_int_equal(bpf_run(code, count, &data), refused);
 		data.args[2] = PROT_READ;
