@@ -436,8 +436,14 @@ bool sasl_login(struct session *session, const struct opening *o,
 		!(session->features.set & FEATURE_AUTH))
 		return true;
 	mechanism = choose(session);
-	if (mechanism)
-		return exchange(session, o, mechanism, trouble);
+	if (mechanism) {
+		bool is_debugged = session->is_debugged, done;
+
+		session->is_debugged = false; /* passwords are in no log */
+		done = exchange(session, o, mechanism, trouble);
+		session->is_debugged = is_debugged;
+		return done;
+	}
 	*trouble = sasl_trouble(session,
 		outcome_f(o->arena, 454, 7, 0,
 			"SASL authentication failed; cannot authenticate to "

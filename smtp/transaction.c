@@ -198,11 +198,21 @@ static void format_xforward(const struct transaction *t, enum kind kind,
 				attributes[i].value);
 }
 
+/* Nothing in it can end the path, or the line. */
+static bool is_harmless(struct str address)
+{
+	for (size_t i = 0; i < address.len; i++)
+		if ((unsigned char)address.p[i] < ' ' ||
+			strchr("<>\x7f", address.p[i]))
+			return false;
+	return true;
+}
+
 /* smtp_quote_rfc821_envelope. */
 static void format_address(const struct transaction *t, struct buf *line,
 	struct str address)
 {
-	if (t->session->set->quote_rfc821_envelope)
+	if (t->session->set->quote_rfc821_envelope || !is_harmless(address))
 		mail_address_format(line, address);
 	else
 		buf_add(line, address);
