@@ -98,7 +98,8 @@ struct answer verb_sort(struct session *s, struct str args)
 		return answer;
 	if (s->limited_from)
 		return refuse_part(s);
-	answer = answer_of(put_in_order(s, &sort, &returns, &found), "Sort completed");
+	answer = answer_of(put_in_order(s, &sort, &returns, &found),
+		"Sort completed");
 	if (answer.word[0] == 'O')
 		result_tell(s, "SORT", &returns, &found);
 	return answer;

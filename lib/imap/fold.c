@@ -1,12 +1,10 @@
 #include "imap/fold.h"
 
 #include <unicode/uchar.h>
-#include <unicode/udata.h>
-#include <unicode/unorm2.h>
 #include <unicode/ustring.h>
 #include <unicode/utf8.h>
 
-#include "base/log.h"
+#include "imap/icu.h"
 
 enum {
 	PAGE = 256,
@@ -33,15 +31,9 @@ static struct row *pages[KINDS][PAGES];
 static const UNormalizer2 *nfkd(void)
 {
 	static const UNormalizer2 *found;
-	UErrorCode error = U_ZERO_ERROR;
 
-	if (found)
-		return found;
-	udata_setFileAccess(UDATA_NO_FILES, &error);
-	error = U_ZERO_ERROR;
-	found = unorm2_getNFKDInstance(&error);
-	if (U_FAILURE(error))
-		panic("ICU has no normalizer: %s", u_errorName(error));
+	if (!found)
+		found = icu_normalizer(unorm2_getNFKDInstance);
 	return found;
 }
 

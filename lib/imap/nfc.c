@@ -1,10 +1,8 @@
 #include "imap/nfc.h"
 
-#include <unicode/udata.h>
-#include <unicode/unorm2.h>
 #include <unicode/ustring.h>
 
-#include "base/log.h"
+#include "imap/icu.h"
 
 enum {
 	GROWTH_MOST = 4, /* UTF-16 units that one can become, with a reserve */
@@ -14,15 +12,9 @@ enum {
 static const UNormalizer2 *nfc(void)
 {
 	static const UNormalizer2 *found;
-	UErrorCode error = U_ZERO_ERROR;
 
-	if (found)
-		return found;
-	udata_setFileAccess(UDATA_NO_FILES, &error);
-	error = U_ZERO_ERROR;
-	found = unorm2_getNFCInstance(&error);
-	if (U_FAILURE(error))
-		panic("ICU has no normalizer: %s", u_errorName(error));
+	if (!found)
+		found = icu_normalizer(unorm2_getNFCInstance);
 	return found;
 }
 

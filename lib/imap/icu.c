@@ -1,0 +1,19 @@
+#include "imap/icu.h"
+
+#include <unicode/udata.h>
+
+#include "base/log.h"
+
+const UNormalizer2 *icu_normalizer(
+	const UNormalizer2 *(*get)(UErrorCode *error))
+{
+	UErrorCode error = U_ZERO_ERROR;
+	const UNormalizer2 *found;
+
+	udata_setFileAccess(UDATA_NO_FILES, &error);
+	error = U_ZERO_ERROR;
+	found = get(&error);
+	if (U_FAILURE(error))
+		panic("ICU has no normalizer: %s", u_errorName(error));
+	return found;
+}
