@@ -39,15 +39,21 @@ static int no_passphrase(char *into, int room, int is_writing, void *context)
 	return -1;
 }
 
+EVP_PKEY *key_take(FILE *file)
+{
+	EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+
+	ERR_clear_error();
+	return key;
+}
+
 EVP_PKEY *key_read(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, no_passphrase,
-		NULL) : NULL;
+	EVP_PKEY *key = file ? key_take(file) : NULL;
 
 	if (file)
 		fclose(file);
-	ERR_clear_error();
 	return key;
 }
 
@@ -197,11 +203,18 @@ bool request_write(FILE *to, EVP_PKEY *key, const struct host_names *names)
 	return is_fine;
 }
 
+X509 *certificate_take(FILE *file)
+{
+	X509 *x = PEM_read_X509(file, NULL, no_passphrase, NULL);
+
+	ERR_clear_error();
+	return x;
+}
+
 bool certificate_has_key(const char *path, EVP_PKEY *key)
 {
 	FILE *file = fopen(path, "re");
-	X509 *x = file ? PEM_read_X509(file, NULL, no_passphrase, NULL) :
-		NULL;
+	X509 *x = file ? certificate_take(file) : NULL;
 	bool has = x && X509_check_private_key(x, key) == 1;
 
 	if (file)

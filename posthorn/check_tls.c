@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "config/list.h"
+#include "posthorn/certificate.h"
 
 enum {
 	SOON_S = 30 * 24 * 3600, /* a certificate ends */
@@ -60,16 +61,6 @@ static FILE *open_pem(struct outside *o, const char *path)
 	return file;
 }
 
-/* A key with a passphrase cannot be used by a daemon: nobody is asked. */
-static int no_passphrase(char *into, int room, int is_writing, void *context)
-{
-	(void)into;
-	(void)room;
-	(void)is_writing;
-	(void)context;
-	return -1;
-}
-
 static void check_key(struct outside *o, const char *path, X509 *certificate,
 	const char *certificate_path)
 {
@@ -78,7 +69,7 @@ static void check_key(struct outside *o, const char *path, X509 *certificate,
 
 	if (!file)
 		return;
-	key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+	key = key_take(file);
 	fclose(file);
 	if (!key)
 		SAY(o, error, "%s holds no key that can be read (PEM, no "
@@ -108,9 +99,8 @@ static void check_pair(struct outside *o, const struct pair *pair)
 
 	if (!file)
 		return;
-	x = PEM_read_X509(file, NULL, no_passphrase, NULL);
+	x = certificate_take(file);
 	fclose(file);
-	ERR_clear_error();
 	if (!x) {
 		SAY(o, error, "%s holds no certificate (PEM)", path);
 		return;

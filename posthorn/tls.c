@@ -202,8 +202,11 @@ static bool write_pair(struct tls *t, EVP_PKEY *key)
 	if (!file || !close_file(file, t->key_path, key_write(file, key)))
 		return false;
 	file = create_file(t->certificate_path, 0644);
-	return file && close_file(file, t->certificate_path,
-		certificate_write(file, key, &names, CERTIFICATE_DAYS));
+	if (file && close_file(file, t->certificate_path,
+		certificate_write(file, key, &names, CERTIFICATE_DAYS)))
+		return true;
+	unlink(t->key_path); /* nobody would use it */
+	return false;
 }
 
 /* `old`: a file whose key is used again, or NULL. */
