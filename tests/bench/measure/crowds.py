@@ -3,8 +3,9 @@ many destinations."""
 import subprocess
 import time
 
+from flood import Flood, allow_descriptors
 from measure.limit import until
-from measure.loads import Missing
+from measure.loads import Missing, relay
 from measure.peers import Sink, load
 from network import Network
 
@@ -36,6 +37,23 @@ def idle(bench, suite, count, sink):
     return {"open_s": seconds * 1000 / count, "all_mb": after,
             "kb_each": (after - before) * 1024 / count,
             "processes": processes}
+
+
+def flood(bench, suite, count, sink):
+    """What a legitimate sender notices of clients of which a third says
+    nothing, a third an octet a second, a third garbage."""
+    allow_descriptors(count)
+    before = relay(bench, suite, 1, sink)
+    crowd = Flood(suite.port, count)
+    crowd.start()
+    try:
+        until(lambda: crowd.open >= 0.99 * count, 0.1)
+        during = relay(bench, suite, 1, sink)
+    finally:
+        crowd.stop()
+    return {"p99_before": before["p99"], "p99_during": during["p99"],
+            "p99_times": during["p99"] / before["p99"],
+            "p50_before": before["p50"], "p50_during": during["p50"]}
 
 
 class World:

@@ -45,6 +45,12 @@ def crowd(suite):
         suite.set(default_process_limit="1100")
 
 
+def flood(suite):
+    """Clients that nobody sends away for being many or slow."""
+    plain(suite)
+    suite.set(default_process_limit="200", smtpd_timeout="600s")
+
+
 def with_certificate(suite, **parameters):
     plain(suite)
     os.makedirs(suite.conf, exist_ok=True)
