@@ -30,6 +30,7 @@ static struct state {
 	struct servers servers;
 	struct hosts *hosts;
 	struct cache *cache;
+	struct asker *asker;
 	struct moment looked; /* when the files were last looked at */
 } state;
 
@@ -40,7 +41,7 @@ static void prepare(const struct conf *conf)
 	state.hosts = hosts_open(conf->resolver_hosts_file);
 	state.cache = cache_new((size_t)conf->resolver_cache_limit,
 		conf->resolver_cache_ttl_limit);
-	ask_prepare();
+	state.asker = asker_new(&state.servers, conf);
 }
 
 /* Replaced files are another inode, closed to us: a successor reads them. */
@@ -57,7 +58,6 @@ struct question {
 	struct cache_entry *entry;
 	struct str name;
 	enum dns_type type;
-	const struct conf *conf;
 };
 
 /* A fiber: finds the answer for all that wait for this entry. */
@@ -67,7 +67,7 @@ static void find_answer(void *context)
 	auto_arena struct arena *arena = arena_new(0);
 	struct dns_answer answer;
 
-	ask(arena, &state.servers, q->conf, q->name, q->type, &answer);
+	ask(state.asker, arena, q->name, q->type, &answer);
 	if (answer.secure && !state.servers.trusted)
 		answer.secure = false;
 	cache_fill(state.cache, q->entry, &answer);
@@ -96,8 +96,8 @@ static void reply_status(struct call *call, enum dns_status status)
 	reply(call, &answer, 0);
 }
 
-static void from_name_servers(const struct conf *conf, struct call *call,
-	struct str name, enum dns_type type)
+static void from_name_servers(struct call *call, struct str name,
+	enum dns_type type)
 {
 	struct cache_entry *entry = cache_find(state.cache, name, type);
 	struct question *q;
@@ -106,8 +106,7 @@ static void from_name_servers(const struct conf *conf, struct call *call,
 		entry = cache_begin(state.cache, name, type);
 		q = arena_new_of(cache_arena(entry), struct question);
 		*q = (struct question){ .entry = entry, .type = type,
-			.name = arena_copy(cache_arena(entry), name),
-			.conf = conf };
+			.name = arena_copy(cache_arena(entry), name) };
 		io_spawn("question", find_answer, q);
 	}
 	cache_hold(entry);
@@ -118,8 +117,7 @@ static void from_name_servers(const struct conf *conf, struct call *call,
 	cache_drop(entry);
 }
 
-static void answer_query(const struct conf *conf, struct call *call,
-	const struct msg_dns_query *query)
+static void answer_query(struct call *call, const struct msg_dns_query *query)
 {
 	struct arena *arena = call_arena(call);
 	struct buf wire = BUF_IN(arena);
@@ -140,16 +138,16 @@ static void answer_query(const struct conf *conf, struct call *call,
 	if (query->flags & DNS_NO_DNS)
 		reply_status(call, DNS_NO_NAME);
 	else
-		from_name_servers(conf, call,
-			arena_lower(arena, query->name), type);
+		from_name_servers(call, arena_lower(arena, query->name), type);
 }
 
 static void serve(const struct conf *conf, struct call *call)
 {
 	struct msg_dns_query query;
 
+	(void)conf;
 	while (msg_dns_query_recv(call, &query, SPAN_FOREVER))
-		answer_query(conf, call, &query);
+		answer_query(call, &query);
 }
 
 static const struct service resolver = {

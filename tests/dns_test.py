@@ -183,7 +183,7 @@ class Liar:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.queries = []
+        self.queries, self.ports = [], []
         self.respond = respond
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -194,6 +194,7 @@ class Liar:
             if query == b"end":
                 return
             self.queries.append(query)
+            self.ports.append(client[1])
             packet = self.respond(query, len(self.queries))
             if packet is not None:
                 self.socket.sendto(packet, client)
@@ -269,6 +270,18 @@ def test_equal_questions_are_one():
         equal(set(parse(a)[0] for a in answers), {FOUND})
         equal(dns.dns("A.example.org", A)[0], FOUND)  # cached
         equal(len(liar.queries), 1)
+
+
+def test_each_question_has_a_port_of_its_own():
+    with Liar(lambda query, number: answer(query, records=[HERE_IS])) \
+            as liar, resolver(liar.port) as dns:
+        for number in range(12):  # one after the other: what can be shared is
+            equal(dns.dns("a%d.example.org" % number, A)[0], FOUND)
+        equal(len(liar.ports), 12)
+        ids = set(query[:2] for query in liar.queries)
+        # chance makes two of them equal now and then, hardly four
+        check(len(set(liar.ports)) >= 11, liar.ports)
+        check(len(ids) >= 11, ids)
 
 
 def test_asks_again_when_nothing_comes():
