@@ -57,9 +57,12 @@ static void start(const struct conf *conf)
 static void alone(const struct conf *conf, struct client *client)
 {
 	const char *limit = getenv("POSTHORN_MESSAGE_LIMIT");
+	const char *progress = getenv("POSTHORN_PROGRESS_S");
 
 	if (limit && atoi(limit) > 0)
 		sessions.limit = (uint32_t)atoi(limit);
+	if (progress && atoi(progress) >= 0)
+		sessions.progress_s = (unsigned)atoi(progress);
 	mailbox_alone(&imap, conf, client->io, client->arena);
 }
 

@@ -15,7 +15,6 @@
 enum {
 	DAY_S = 86400,
 	HEADER_MOST = 64 * 1024,
-	INPROGRESS_S = 10,
 };
 
 struct candidate {
@@ -301,7 +300,7 @@ static void tell_progress(void *context, size_t done, size_t count)
 
 	if (moment_left(p->next).us > 0)
 		return;
-	p->next = moment_after(span_s(INPROGRESS_S));
+	p->next = moment_after(p->s->progress);
 	imap_progress_format(&out, p->s->tag, done, count);
 	io_write(p->s->io, buf_str(&out));
 	if (!io_flush(p->s->io, IDLE_LIMIT))
@@ -428,7 +427,7 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 			sizeof(*found->scores));
 	if (looks_for_text(program)) {
 		struct progress progress = { .s = s,
-			.next = moment_after(span_s(INPROGRESS_S)) };
+			.next = moment_after(s->progress) };
 
 		mailbox_text_follow(s->view->mailbox, tell_progress,
 			&progress);

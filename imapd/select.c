@@ -3,7 +3,7 @@
  */
 #include "session.h"
 
-#include "mailbox/text.h"
+#include "mailbox/background.h"
 
 /* " (CONDSTORE)", " (QRESYNC (...))" */
 static bool take_params(struct session *s, struct str *in,
@@ -29,19 +29,11 @@ static bool take_params(struct session *s, struct str *in,
 
 static void tell_first_unseen(struct session *s)
 {
-	struct mailbox *m = s->view->mailbox;
+	uint32_t uid = mailbox_first_unseen(s->view->mailbox);
+	uint32_t seq = uid ? mailbox_view_seq(s->view, uid) : 0;
 
-	for (size_t i = 0; i < m->count; i++) {
-		uint32_t seq;
-
-		if (m->messages[i].is.flags & IMAP_SEEN)
-			continue;
-		seq = mailbox_view_seq(s->view, m->messages[i].is.uid);
-		if (seq)
-			io_fmt(s->io, "* OK [UNSEEN %u] First unseen\r\n",
-				seq);
-		return;
-	}
+	if (seq)
+		io_fmt(s->io, "* OK [UNSEEN %u] First unseen\r\n", seq);
 }
 
 static void tell_mailbox(struct session *s)
@@ -94,7 +86,7 @@ static struct answer open_mailbox(struct session *s, struct str args,
 	s->stage = SELECTED;
 	s->watcher = (struct mailbox_watcher){ .wake = wake, .context = s };
 	mailbox_watch(mailbox, &s->watcher);
-	mailbox_text_background(s->store);
+	mailbox_background(s->store);
 	tell_mailbox(s);
 	list_tell_said(s, name, said);
 	qresync_tell(s, &qresync);

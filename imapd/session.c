@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "mailbox/text.h"
+#include "mailbox/background.h"
 
 enum {
 	USES_SEQ = 1, /* no EXPUNGE while it runs, RFC 3501 7.4.1 */
@@ -181,11 +181,12 @@ void session_run(struct mailbox_store *store, struct stream *io,
 {
 	struct session s = { .store = store, .io = io, .arena = arena,
 		.command = arena_child(arena), .user = user,
-		.stage = AUTHENTICATED, .limit = conf->limit, .ns = &conf->ns };
+		.stage = AUTHENTICATED, .limit = conf->limit, .ns = &conf->ns,
+		.progress = span_s(conf->progress_s) };
 	struct str command;
 	enum input input = INPUT_COMMAND;
 
-	mailbox_text_background(store);
+	mailbox_background_inbox(store);
 	stream_line_limit(io, LINE_MOST);
 	greet(&s, tag);
 	while (s.stage != GONE && input != INPUT_END) {

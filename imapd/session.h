@@ -30,6 +30,7 @@ enum {
 
 #define IMAP_MESSAGE_LIMIT 1000000 /* RFC 9738 */
 #define IDLE_LIMIT span_s(30 * 60) /* RFC 3501 5.4 */
+#define PROGRESS_S 10 /* a long command tells how far it is, RFC 9585 */
 
 /* What a command comes to: OK, NO, BAD; text with its response code. */
 struct answer {
@@ -41,9 +42,10 @@ struct answer {
 struct session_conf {
 	uint32_t limit; /* messages that one command may work on */
 	struct mailbox_namespace ns;
+	unsigned progress_s;
 };
 
-#define SESSION_USUAL { IMAP_MESSAGE_LIMIT, { STR(""), '.' } }
+#define SESSION_USUAL { IMAP_MESSAGE_LIMIT, { STR(""), '.' }, PROGRESS_S }
 
 struct session {
 	const struct mailbox_namespace *ns;
@@ -59,6 +61,8 @@ struct session {
 	bool utf8;             /* RFC 6855: names are UTF-8 */
 	bool uid_only;         /* RFC 9586: no sequence numbers */
 	uint32_t limit;        /* RFC 9738: messages of one command */
+	struct span progress;  /* from one piece of news of a long command
+				  to the next */
 	uint32_t limited_from; /* the lowest uid that it came to; 0: all */
 	bool rev2;             /* RFC 9051: no RECENT, ESEARCH */
 	bool is_compressed;

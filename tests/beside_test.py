@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""Other programs in the same folders while imapd has them open: mblaze,
-procmail and Dovecot, from Debian's unpacked packages."""
+"""Other programs in the same folders while imapd has them open: mutt, mblaze,
+procmail and Dovecot, the latter three from Debian's unpacked packages."""
 import os
 import pwd
 import re
 import subprocess
 import traceback
 
+from clients_test import in_terminal, need
 from imap import Mail
 from instance import check, equal, main, run, wait_for
 from postfix_peer import lay_over_usr, unpacked
@@ -65,6 +66,32 @@ def test_mblaze_delivers_flags_and_moves():
         equal(subjects(c), ["one"])
         check(re.search(r"\\Flagged.*\\Seen|\\Seen.*\\Flagged",
                         flags(c, "1")), flags(c, "1"))
+        mail.end(c)
+
+
+def test_mutt_marks_and_removes():
+    mutt = need("mutt")
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        for n, name in enumerate(("one", "two", "three")):
+            mail.drop("new/%d.x" % (n + 1), text(name).encode())
+        equal(subjects(c), ["one", "two", "three"])
+        config = mail.folder + "/muttrc"
+        with open(config, "w") as out:
+            out.write("set mbox_type=Maildir move=no delete=yes quit=yes\n"
+                      "set wait_key=no folder=%s\n" % mail.folder)
+        in_terminal(
+            [mutt, "-n", "-F", config, "-f", mail.path, "-e",
+             "push '<tag-pattern>~s one<enter><tag-prefix><flag-message>"
+             "<delete-pattern>~s two<enter><sync-mailbox>'"],
+            dict(os.environ, TERM="vt100", HOME=mail.folder),
+            lambda: subjects(c) == ["one", "three"] and
+            "\\Flagged" in flags(c, "1"))
+        c.store("2", "+FLAGS", r"(\Answered)")
+        wait_for(lambda: any("R" in name.split(":2,")[1]
+                             for name in mail.files()), "the new name")
+        equal(c.uid("SEARCH", "ALL")[1], [b"1 3"])
         mail.end(c)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """imapd -s: one user's mail over IMAP, with other programs at the same mail."""
 import os
+import pty
 import re
 import subprocess
 
@@ -533,6 +534,63 @@ def test_verify_and_rebuild():
               [re.sub(rb"RFC822.SIZE \d+|\\Recent| ", b"", line)
                for line in before])
         mail.end(c)
+
+
+def spoil(mail, *names):
+    """Other octets, as many of them: who shows the old ones has them from
+    the index."""
+    for name in names:
+        folder = next(f for f in ("new", "cur") for n in mail.files(f)
+                      if n.startswith(name))
+        path = [n for n in mail.files(folder) if n.startswith(name)][0]
+        with open("%s/%s/%s" % (mail.path, folder, path), "r+b") as f:
+            octets = f.read()
+            f.seek(0)
+            f.write(b"x" * len(octets))
+
+
+def test_what_is_delivered_is_taken_up_in_the_background():
+    """Nobody says a command, or INBOX is not even selected."""
+    def is_settled():
+        return mailbox(mail, "verify") == (
+            0, mail.path + ": 2 mailboxes, 0 inconsistencies\n")
+
+    with Mail() as mail:
+        c = mail.connect()
+        c.create("box")
+        c.select()
+        mail.drop("new/1.one", b"Subject: first\n\nwordone\n")
+        wait_for(is_settled, "the words of the first")
+        c.select("box")
+        mail.drop("new/2.two", b"Subject: second\n\nwordtwo\n")
+        wait_for(is_settled, "the words of the second")
+        spoil(mail, "1.one", "2.two")
+        c.select("INBOX")
+        data = c.fetch("1:2", "(ENVELOPE BODYSTRUCTURE)")[1]
+        matches('"first".*"text" "plain"', data[0].decode())
+        matches('"second".*"text" "plain"', data[1].decode())
+        equal(c.search(None, "BODY", "wordtwo")[1], [b"2"])
+        equal(c.search(None, "TEXT", "first")[1], [b"1"])
+        mail.end(c)
+
+
+def test_rebuild_shows_how_far_it_is():
+    with Mail() as mail:
+        c = mail.connect()
+        c.select()
+        for n in range(40):
+            mail.drop("cur/%d.x:2," % (n + 1))
+        mail.end(c)
+        ours, theirs = pty.openpty()
+        done = subprocess.run(
+            [LIBEXEC + "/posthorn-mailbox", "rebuild", mail.path],
+            timeout=120, stdout=subprocess.PIPE, stderr=theirs)
+        shown = os.read(ours, 65536)
+        os.close(ours)
+        os.close(theirs)
+        equal((done.returncode, done.stdout.decode()), (
+            0, mail.path + ": 1 mailboxes, 40 messages\n"))
+        check(b"\r[" + b"#" * 30 + b"] 40 of 40  INBOX" in shown, repr(shown))
 
 
 if __name__ == "__main__":

@@ -141,6 +141,22 @@ def test_connections_of_a_user_share_a_process():
         c.logout()
 
 
+def test_what_came_is_taken_up_when_the_last_one_leaves():
+    with Parent() as p:
+        for folder in ("", "/cur", "/new", "/tmp"):
+            os.makedirs(p.path + folder, exist_ok=True)
+            os.chown(p.path + folder, p.uid, p.gid)
+        for n in range(3):
+            p.drop("new/%d.x" % n, LETTER.replace(b"\r\n", b"\n"))
+        p.grant("t")
+        Given(p.hand("t")[1]).logout()
+        wait_for(lambda: subprocess.run(
+            [LIBEXEC + "/posthorn-mailbox", "verify", p.path], timeout=120,
+            stdout=subprocess.PIPE).stdout.decode() ==
+            p.path + ": 1 mailboxes, 0 inconsistencies\n",
+            "the words of what came")
+
+
 def test_what_login_read_is_not_lost():
     with Parent() as p:
         p.grant("t1")

@@ -170,8 +170,11 @@ def test_rfc6856_lang():
     with FullInstance(pop3_language="de") as mta:
         mta.start()
         c = Talk(mta)
-        for name in ("UTF8", "LANG", "EXPIRE NEVER", "LOGIN-DELAY 0"):
-            check(name in c.capabilities(), name)
+        common = {"TOP", "UIDL", "RESP-CODES", "PIPELINING",
+                  "AUTH-RESP-CODE", "EXPIRE NEVER", "LOGIN-DELAY 0", "UTF8",
+                  "LANG", "IMPLEMENTATION posthorn"}
+        equal({line for line in c.capabilities()
+               if not line.startswith("SASL ")}, common | {"USER"})
         c.ask("LANG MUL", "-ERR No such")
         c.client._putcmd("LANG")
         equal(c.lines()[1:], ["en English", "de Deutsch"])
@@ -184,7 +187,7 @@ def test_rfc6856_lang():
         c.ask("UTF8", "-ERR Nur vor der Anmeldung")
         c.ask("LANG EN", r"\+OK en The language is English now")
         c.ask("RETR 1", "-ERR No such message")
-        check("LANG" in c.capabilities())
+        equal(set(c.capabilities()), common)
         c.end()
 
 
@@ -244,7 +247,10 @@ def test_uidl_formats():
         equal(p.uidl(1), b"+OK 1 %08x%08x" % (uid, validity))
         p.quit()
         for format, wanted in (
+                # Dovecot, Cyrus from 2.1.4 on and before, Courier's two
+                ("%08Xu%08Xv", b"%08x%08x" % (uid, validity)),
                 ("%v.%u", b"%d.%d" % (validity, uid)),
+                ("%u", b"%d" % uid),
                 ("UID%u-%v", b"UID%d-%d" % (uid, validity)),
                 ("%f", b"1262430736.M1.host"),
                 ("nonsense", b"%08x%08x" % (uid, validity))):

@@ -197,8 +197,8 @@ static bool take_argument(struct parser *p, const struct row *row,
 	case DAY:
 		return take_day(&p->in, node);
 	case OCTETS:
-	case SECONDS:
-		return take_count(&p->in, node);
+	case SECONDS: /* nz-number, RFC 5032 5 */
+		return take_count(&p->in, node) && node->number > 0;
 	case MODSEQ:
 		return take_modseq(p, node);
 	case FIELD_STRING:

@@ -115,6 +115,11 @@ static void wake_owners(int fd)
 	}
 }
 
+bool io_has_helpers(void)
+{
+	return helpers.threads > 0 && io_self();
+}
+
 void io_helpers_start(int threads)
 {
 	sigset_t every, before;

@@ -15,6 +15,8 @@
 
 /* threads: 1 to 16. Threads block all signals. */
 void io_helpers_start(int threads);
+/* Others run while a call is made. */
+bool io_has_helpers(void);
 
 /* Run call(context) in a helper while other fibers run; its result, its
  * errno. The context must outlive the call: a cancelled fiber still waits. */

@@ -146,7 +146,7 @@ static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
 		/* Gone already, or renamed: the next scan tells. */
 		if (errno != ENOENT)
 			*error = errno;
-		mailbox->row.cur_ns = 0;
+		mailbox_stamp_forget(mailbox);
 		return false;
 	}
 	mailbox_store_unflushed(mailbox->store, mailbox->name,
@@ -173,7 +173,7 @@ enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
 	txn = begin(mailbox);
 	if (!txn)
 		return MAILBOX_TRY_LATER;
-	known = mailbox_stamp_is_known(mailbox);
+	known = mailbox_stamp_cur_is_known(mailbox);
 	for (size_t i = 0; i < mailbox->count; i++) {
 		struct mailbox_message *m = &mailbox->messages[i];
 
@@ -277,7 +277,8 @@ static void take_back(struct copy *copy)
 			copy->to->name, &copy->made[i]))
 			log_warning("%s: remove %s: %m",
 				copy->to->store->path, copy->made[i].name);
-	copy->to->row.new_ns = copy->from->row.new_ns = 0;
+	mailbox_stamp_forget(copy->to);
+	mailbox_stamp_forget(copy->from);
 }
 
 static void leave_from(struct copy *copy)
@@ -352,8 +353,8 @@ enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
 		index_abort(copy.txn);
 		return MAILBOX_TRY_LATER;
 	}
-	from_known = mailbox_stamp_is_known(from);
-	to_known = mailbox_stamp_is_known(to);
+	from_known = mailbox_stamp_cur_is_known(from);
+	to_known = mailbox_stamp_cur_is_known(to);
 	result = copy_all(&copy, uids, count);
 	if (result != MAILBOX_OK) {
 		take_back(&copy);

@@ -69,9 +69,8 @@ enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 
 	if (opened < 0 && errno == ENOENT) {
 		/* Renamed by another program, or gone. */
-		mailbox->row.cur_ns = 0;
 		mailbox_reload(mailbox);
-		mailbox->row.cur_ns = 0;
+		mailbox_stamp_forget(mailbox);
 		if (mailbox_refresh(mailbox, false) == MAILBOX_OK)
 			opened = open_message(mailbox, uid);
 	}
@@ -303,11 +302,22 @@ static void copy_facts(struct arena *arena, const struct mailbox_facts *from,
 	facts->digest = arena_copy(arena, from->digest);
 }
 
+static void make_and_learn(struct mailbox *mailbox, uint32_t uid,
+	struct arena *arena, struct str message, struct mailbox_facts *facts)
+{
+	struct mailbox_message *m;
+
+	mailbox_facts_make(arena, message, facts);
+	learn(mailbox, uid, facts);
+	m = mailbox_find(mailbox, uid);
+	if (m)
+		m->is.size = facts->size;
+}
+
 static enum mailbox_result read_facts(struct mailbox *mailbox, uint32_t uid,
 	struct arena *arena, struct mailbox_facts *facts)
 {
 	struct arena *scratch auto_arena = arena_new(0);
-	struct mailbox_message *m;
 	struct mailbox_facts parsed;
 	struct str message;
 	enum mailbox_result result = mailbox_read(mailbox, uid, scratch, 0,
@@ -315,13 +325,19 @@ static enum mailbox_result read_facts(struct mailbox *mailbox, uint32_t uid,
 
 	if (result != MAILBOX_OK)
 		return result;
-	mailbox_facts_make(scratch, message, &parsed);
+	make_and_learn(mailbox, uid, scratch, message, &parsed);
 	copy_facts(arena, &parsed, facts);
-	learn(mailbox, uid, facts);
-	m = mailbox_find(mailbox, uid);
-	if (m)
-		m->is.size = facts->size;
 	return MAILBOX_OK;
+}
+
+void mailbox_facts_learn(struct mailbox *mailbox, uint32_t uid,
+	struct arena *arena, struct str message)
+{
+	struct mailbox_facts facts;
+
+	if (!find_kept(mailbox, uid, arena, &facts) &&
+		!find_learned(mailbox, uid, &facts))
+		make_and_learn(mailbox, uid, arena, message, &facts);
 }
 
 enum mailbox_result mailbox_facts(struct mailbox *mailbox, uint32_t uid,

@@ -80,6 +80,54 @@ static bool flush_uids(struct mailbox_store *store, const char *mailbox,
 		layout_flush(store->dir, *prefix ? prefix : "."));
 }
 
+/* The uidlist, by a fiber of its own: two flushes that the file system is asked
+ * for at the same time are one for its journal. */
+struct apart {
+	struct mailbox_store *store;
+	const char *mailbox;
+	unsigned what;
+	bool is_done, ok;
+	struct io_event event;
+};
+
+static void flush_apart(void *context)
+{
+	struct apart *apart = context;
+
+	apart->ok = flush_uids(apart->store, apart->mailbox, apart->what);
+	apart->is_done = true;
+	io_event_wake_all(&apart->event);
+}
+
+static bool flush_both(struct mailbox_store *store, const char *mailbox,
+	unsigned what)
+{
+	struct apart apart = { .store = store, .mailbox = mailbox,
+		.what = what };
+	bool ok;
+
+	io_event_init(&apart.event);
+	io_spawn("mailbox uids", flush_apart, &apart);
+	ok = store->driver->flush(&store->place, mailbox, what & MAILBOX_NEW);
+	while (!apart.is_done)
+		if (!io_event_wait(&apart.event, SPAN_FOREVER))
+			io_uncancel(); /* it uses what is here */
+	return ok && apart.ok;
+}
+
+static bool flush_what(struct mailbox_store *store, const char *mailbox,
+	unsigned what)
+{
+	bool files = what & (MAILBOX_CUR | MAILBOX_NEW);
+	bool uids = what & (MAILBOX_UIDS | MAILBOX_NAMED);
+
+	if (files && uids && io_has_helpers())
+		return flush_both(store, mailbox, what);
+	return (!files || store->driver->flush(&store->place, mailbox,
+				  what & MAILBOX_NEW)) &&
+		(!uids || flush_uids(store, mailbox, what));
+}
+
 static void begin(struct mailbox_unflushed *u, struct running *r)
 {
 	*r = (struct running){ u, u->what, ++u->begun };
@@ -109,11 +157,7 @@ static void flush_now(struct mailbox_store *store, const char *mailbox,
 	bool done;
 
 	begin(u, &r);
-	done = (!(r.what & (MAILBOX_CUR | MAILBOX_NEW)) ||
-		       store->driver->flush(&store->place, mailbox,
-			       r.what & MAILBOX_NEW)) &&
-		(!(r.what & (MAILBOX_UIDS | MAILBOX_NAMED)) ||
-			flush_uids(store, mailbox, r.what));
+	done = flush_what(store, mailbox, r.what);
 	/* A mailbox that was removed meanwhile needs nothing. */
 	end(&r, done || !layout_exists(&store->place, mailbox));
 }

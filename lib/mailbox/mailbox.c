@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "io/fiber.h"
+#include "mailbox/background.h"
 #include "mailbox/store.h"
-#include "mailbox/text.h"
 #include "mailbox/uidlist.h"
 
 enum {
@@ -39,7 +39,7 @@ void mailbox_changed(struct mailbox *mailbox)
 		w->wake(w->context);
 	}
 	if (mailbox->store->takes_text)
-		mailbox_text_background(mailbox->store);
+		mailbox_background(mailbox->store);
 	mailbox_tell(mailbox->store, MAILBOX_EVENT_MESSAGES,
 		str_from(mailbox->name), STR_NONE);
 }
@@ -53,6 +53,7 @@ static void end_watch(struct mailbox *mailbox)
 void mailbox_watch(struct mailbox *mailbox, struct mailbox_watcher *watcher)
 {
 	list_append(&mailbox->watchers, &watcher->link);
+	mailbox->is_followed = true;
 	if (mailbox->watch && !mailbox_watch_works(mailbox->watch))
 		end_watch(mailbox);
 	if (!mailbox->watch)
@@ -100,6 +101,8 @@ static void append(struct mailbox *mailbox,
 		starved("out of memory");
 	if (message->flags & MAILBOX_PENDING)
 		mailbox->has_pending = true;
+	if (message->flags & MAILBOX_IN_NEW)
+		mailbox->has_new = true;
 }
 
 static void append_each(void *context, const struct index_message *message,
@@ -135,6 +138,7 @@ void mailbox_reload(struct mailbox *mailbox)
 	struct index_txn *txn = index_begin(mailbox->store->index, false);
 
 	mailbox->row.modseq = 0;
+	mailbox->own_cur_ns = 0;
 	if (txn && !mailbox_load(mailbox, txn))
 		mailbox->is_removed = true;
 	index_abort(txn);
@@ -163,6 +167,21 @@ const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena)
 	for (size_t i = 0; i < sizeof(mailbox->row.guid); i++)
 		buf_fmt(&out, "%02x", mailbox->row.guid[i]);
 	return arena_cstr(arena, buf_str(&out));
+}
+
+uint32_t mailbox_first_unseen(struct mailbox *mailbox)
+{
+	size_t i = 0;
+
+	if (mailbox->unseen_at == mailbox->changes + 1)
+		return mailbox->first_unseen;
+	while (i < mailbox->count &&
+		(mailbox->messages[i].is.flags & IMAP_SEEN))
+		i++;
+	mailbox->unseen_at = mailbox->changes + 1;
+	mailbox->first_unseen = i < mailbox->count ?
+		mailbox->messages[i].is.uid : 0;
+	return mailbox->first_unseen;
 }
 
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
@@ -381,7 +400,9 @@ void mailbox_close(struct mailbox *mailbox)
 	while (!mailbox_rename_pending(mailbox))
 		;
 	mailbox_keep_learned(mailbox);
-	end_watch(mailbox);
+	/* What is delivered meanwhile is taken up in the background. */
+	if (!store->takes_text || strcmp(mailbox->name, "INBOX") != 0)
+		end_watch(mailbox);
 	if (store->unused > UNUSED_MOST)
 		drop_oldest(store);
 }

@@ -17,6 +17,7 @@
 #define MAILBOX_MAILBOX_H
 
 #include "base/list.h"
+#include "base/span.h"
 #include "imap/digest.h"
 #include "imap/set.h"
 #include "imap/take.h"
@@ -53,9 +54,16 @@ struct mailbox {
 	unsigned users;        /* mailbox_open without mailbox_close */
 	uint64_t closed;       /* users is 0: when, by store->closes */
 	uint64_t changes;      /* counts what happened in this process */
+	uint64_t unseen_at;    /* of changes: when this was found, plus 1 */
+	uint32_t first_unseen;
 	bool is_removed;       /* deleted, or its UIDVALIDITY changed */
 	bool is_suspect;       /* somebody changed the files */
+	bool is_doubtful;      /* read them all, whatever their stamps say */
+	int64_t own_cur_ns;    /* stamp of cur/ after a change of ours ... */
+	struct moment own_at;  /* ... and when that was; 0: none */
+	bool is_followed;      /* somebody selected it */
 	bool has_pending;      /* some message is MAILBOX_PENDING */
+	bool has_new;          /* some message may be MAILBOX_IN_NEW */
 	bool is_reading;       /* somebody takes up its text ... */
 	unsigned awaited;      /* ... and so many wait for that */
 	uint32_t text_tried;   /* up to this uid it was done in the background */
@@ -93,6 +101,8 @@ void mailbox_unwatch(struct mailbox_watcher *watcher);
 
 /* Its MAILBOXID, RFC 8474: stays when it is renamed. */
 const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena);
+/* Its uid; 0: all are seen. */
+uint32_t mailbox_first_unseen(struct mailbox *mailbox);
 /* NULL: there is none with that uid. */
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid);
@@ -117,6 +127,9 @@ struct mailbox_facts {
 /* In the arena; reads the message if nothing is kept. */
 must_check enum mailbox_result mailbox_facts(struct mailbox *mailbox,
 	uint32_t uid, struct arena *arena, struct mailbox_facts *facts);
+/* So that the next one who asks finds them; the message is at hand. */
+void mailbox_facts_learn(struct mailbox *mailbox, uint32_t uid,
+	struct arena *arena, struct str message);
 /* The same of many messages whose facts are kept, without a copy: borrowed
  * until _end. Nothing may wait from _begin to _end. */
 struct mailbox_kept {
@@ -253,10 +266,18 @@ must_check bool mailbox_keywords_of(struct mailbox *mailbox,
 	uint64_t *bits);
 /* Lines of new messages, at the end of the uidlist. */
 void mailbox_list_uids(struct mailbox *mailbox, size_t from);
-/* The stamp before and after we change the files ourselves: if nobody else
- * did anything, no scan is needed for our own change. */
+/* Nobody has changed the files since they were read (stamps.c). */
 bool mailbox_stamp_is_known(struct mailbox *mailbox);
+/* The same of cur/, whose stamp is this one, or is read. */
+bool mailbox_stamp_cur_is(const struct mailbox *mailbox, int64_t cur_ns);
+bool mailbox_stamp_cur_is_known(struct mailbox *mailbox);
+/* After we changed cur/ ourselves, which was known before: no reading is
+ * needed for our own change, for now. */
 void mailbox_stamp_own(struct mailbox *mailbox, bool was_known);
+/* What to remember of a stamp that was read before the files were. */
+int64_t mailbox_stamp_trusted(int64_t stamp_ns);
+/* The next refresh reads all files. */
+void mailbox_stamp_forget(struct mailbox *mailbox);
 /* Give files the names that their flags ask for. False: more is left. */
 bool mailbox_rename_pending(struct mailbox *mailbox);
 struct mailbox_entry mailbox_entry_of(const struct mailbox_message *message);

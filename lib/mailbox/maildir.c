@@ -133,13 +133,14 @@ static bool scan_folder(const struct mailbox_place *place,
 
 /* new/ first: what is moved meanwhile is then seen twice, not never. */
 static enum mailbox_result scan(const struct mailbox_place *place,
-	const char *mailbox, struct arena *arena,
+	const char *mailbox, bool new_only, struct arena *arena,
 	struct mailbox_entry **items, size_t *count)
 {
 	struct entries entries = { 0 };
 
 	if (!scan_folder(place, mailbox, true, arena, &entries) ||
-		!scan_folder(place, mailbox, false, arena, &entries))
+		(!new_only && !scan_folder(place, mailbox, false, arena,
+				      &entries)))
 		return errno == ENOENT ? MAILBOX_NONEXISTENT :
 			mailbox_failed("read", mailbox);
 	*items = entries.items;

@@ -10,6 +10,7 @@
 #include "base/table.h"
 #include "io/fiber.h"
 #include "ipc/messages.h"
+#include "mailbox/background.h"
 #include "service/child.h"
 #include "service/service.h"
 
@@ -93,17 +94,28 @@ static void close_store(void)
 	io_event_wake_all(&all.closed);
 }
 
+/* What is left to do in the background is done, as long as the process is. */
+static struct span to_linger(void)
+{
+	struct span gone = moment_between(all.left, moment_now());
+
+	if (all.sessions > 0)
+		return span_s(LINGER_S);
+	if (gone.us < span_s(LINGER_S).us)
+		return span_us(span_s(LINGER_S).us - gone.us);
+	return all.store && mailbox_background_is_behind(all.store) ?
+		span_s(1) : span_s(0);
+}
+
 /* Fiber: the next connection finds the store open, for some time. */
 static void linger(void *context)
 {
-	struct span left = span_s(LINGER_S);
+	struct span left;
 
 	(void)context;
-	while (left.us > 0 && io_sleep(left)) {
-		left = span_s(LINGER_S);
-		if (all.sessions == 0)
-			left.us -= moment_between(all.left, moment_now()).us;
-	}
+	do
+		left = to_linger();
+	while (left.us > 0 && io_sleep(left));
 	io_uncancel();
 	if (all.sessions == 0 && all.store)
 		close_store();
@@ -115,9 +127,13 @@ static void leave_store(void)
 	all.left = moment_now();
 	if (--all.sessions > 0)
 		return;
-	if (all.is_ending)
+	if (all.is_ending) {
 		close_store();
-	else if (!all.lingerer)
+		return;
+	}
+	if (all.store->takes_text)
+		mailbox_background_inbox(all.store);
+	if (!all.lingerer)
 		all.lingerer = io_spawn("mailbox linger", linger, NULL);
 }
 

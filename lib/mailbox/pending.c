@@ -35,6 +35,7 @@ static bool rename_message(struct mailbox *mailbox, struct index_txn *txn,
 			log_warning("%s: rename %s: %m", mailbox->store->path,
 				message->name);
 		mailbox->is_suspect = true;
+		mailbox_stamp_forget(mailbox);
 		return index_message_put(txn, mailbox->row.id, &message->is,
 			str_from(message->name));
 	}
@@ -64,7 +65,7 @@ bool mailbox_rename_pending(struct mailbox *mailbox)
 		return true;
 	}
 	arena = arena_new(0);
-	known = mailbox_stamp_is_known(mailbox);
+	known = mailbox_stamp_cur_is_known(mailbox);
 	ok = true;
 	for (i = 0; ok && i < mailbox->count && renamed < RENAMED_AT_ONCE;
 		i++) {

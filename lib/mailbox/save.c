@@ -75,11 +75,28 @@ static bool flush_piece(struct mailbox_save *save)
 	return true;
 }
 
-static bool put(struct mailbox_save *save, char c)
+/* Octets without CR. */
+static bool put(struct mailbox_save *save, struct str run)
 {
-	if (save->len == PIECE && !flush_piece(save))
-		return false;
-	save->piece[save->len++] = c;
+	struct str rest = run;
+	size_t lf;
+
+	while ((lf = str_find_char(rest, '\n')) != SIZE_MAX) {
+		save->line_ends++;
+		rest = str_skip(rest, lf + 1);
+	}
+	while (run.len > 0) {
+		size_t some = PIECE - save->len;
+
+		if (some == 0 && !flush_piece(save))
+			return false;
+		some = PIECE - save->len;
+		if (some > run.len)
+			some = run.len;
+		memcpy(save->piece + save->len, run.p, some);
+		save->len += some;
+		run = str_skip(run, some);
+	}
 	return true;
 }
 
@@ -89,17 +106,18 @@ static bool put(struct mailbox_save *save, char c)
 enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets)
 {
-	for (size_t i = 0; i < octets.len; i++) {
-		char c = octets.p[i];
+	while (octets.len > 0) {
+		size_t cr = str_find_char(octets, '\r');
+		struct str run = str_first(octets,
+			cr == SIZE_MAX ? octets.len : cr);
 
-		if (save->held_cr && c != '\n' && !put(save, ' '))
+		if (save->held_cr && octets.p[0] != '\n' &&
+			!put(save, STR(" ")))
 			return mailbox_failed("write to", save->mailbox->name);
-		save->held_cr = c == '\r';
-		if (save->held_cr)
-			continue;
-		save->line_ends += c == '\n';
-		if (!put(save, c))
+		if (!put(save, run))
 			return mailbox_failed("write to", save->mailbox->name);
+		save->held_cr = cr != SIZE_MAX;
+		octets = str_skip(octets, run.len + save->held_cr);
 	}
 	return MAILBOX_OK;
 }
@@ -176,7 +194,7 @@ static enum mailbox_result commit(struct mailbox_save **saves, size_t count)
 		index_abort(txn);
 		return MAILBOX_NONEXISTENT;
 	}
-	known = mailbox_stamp_is_known(m);
+	known = mailbox_stamp_cur_is_known(m);
 	result = publish_all(saves, count, txn);
 	mailbox_stamp_own(m, known);
 	if (result == MAILBOX_OK && !index_mailbox_put(txn, str_from(m->name),
@@ -203,7 +221,7 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	struct timespec dates[2] = { { .tv_sec = internal_s },
 		{ .tv_sec = internal_s } };
 
-	if (save->held_cr && !put(save, ' '))
+	if (save->held_cr && !put(save, STR(" ")))
 		return mailbox_failed("write to", m->name);
 	/* The date is in the file: before the flush, it is flushed too. */
 	if (!flush_piece(save) || futimens(save->fd, dates) < 0 ||

@@ -3,23 +3,26 @@
  * index, other programs by way of the files.
  *
  * A file that is renamed while a directory is read may be missed, so a
- * message is gone only when a second reading misses it too. Two changes
- * within one tick of the clock leave the same stamp, so a stamp that is
- * younger than a few ticks is not trusted later.
+ * message is gone only when a second reading misses it too. As long as cur/ is
+ * as we know it (stamps.c), which is so when mail is delivered, only new/ is
+ * read.
  */
 #include "mailbox/mailbox.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/span.h"
 #include "base/table.h"
+#include "mailbox/background.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
 enum {
-	TICKS_NS = 50000000,
+	TWINS_AMONG = 64, /* of the last messages, where one might have a name */
+	LOCK_S = 60,      /* an older lock is nobody's */
 };
 
 struct scan {
@@ -31,34 +34,10 @@ struct scan {
 	uint32_t letters;      /* that names have and the index had not */
 	bool claim, ok;
 	bool changed;
+	bool new_only;         /* cur/ is as we know it */
+	bool postponed;        /* somebody gives uids to files just now */
+	bool moved;            /* files to cur/ */
 };
-
-static int64_t trusted(int64_t stamp_ns)
-{
-	return wall_us() * 1000 - stamp_ns < TICKS_NS ? stamp_ns - 1 :
-							stamp_ns;
-}
-
-bool mailbox_stamp_is_known(struct mailbox *mailbox)
-{
-	struct mailbox_stamp stamp;
-
-	return mailbox->store->driver->stamp(&mailbox->store->place,
-			mailbox->name, &stamp) &&
-		stamp.new_ns == mailbox->row.new_ns &&
-		stamp.cur_ns == mailbox->row.cur_ns;
-}
-
-void mailbox_stamp_own(struct mailbox *mailbox, bool was_known)
-{
-	struct mailbox_stamp stamp;
-
-	if (!was_known || !mailbox->store->driver->stamp(&mailbox->store->place,
-		mailbox->name, &stamp))
-		return;
-	mailbox->row.new_ns = trusted(stamp.new_ns);
-	mailbox->row.cur_ns = trusted(stamp.cur_ns);
-}
 
 static enum mailbox_result read_entries(struct scan *scan,
 	struct mailbox_entry **entries, size_t *count)
@@ -66,8 +45,10 @@ static enum mailbox_result read_entries(struct scan *scan,
 	struct mailbox *m = scan->mailbox;
 	const struct mailbox_driver *driver = m->store->driver;
 	enum mailbox_result result = driver->scan(&m->store->place, m->name,
-		scan->arena, entries, count);
+		scan->new_only, scan->arena, entries, count);
 
+	table_free(scan->entries);
+	scan->entries = table_new();
 	for (size_t i = 0; result == MAILBOX_OK && i < *count; i++) {
 		struct mailbox_entry *e = &(*entries)[i];
 
@@ -124,6 +105,7 @@ static void claim(struct scan *scan, struct mailbox_message *m)
 			m->name);
 		return;
 	}
+	scan->moved = true;
 	mailbox_store_unflushed(mailbox->store, mailbox->name,
 		MAILBOX_CUR | MAILBOX_NEW);
 	free(m->name);
@@ -151,6 +133,8 @@ static void take_entry(struct scan *scan, struct mailbox_message *m,
 	}
 	m->is.flags = (m->is.flags & ~(unsigned)MAILBOX_IN_NEW) |
 		(entry->is_new ? MAILBOX_IN_NEW : 0);
+	if (entry->is_new)
+		scan->mailbox->has_new = true;
 	claim(scan, m);
 	if (!index_message_put(scan->txn, scan->mailbox->row.id, &m->is,
 		str_from(m->name)))
@@ -174,8 +158,13 @@ static void take_known(struct scan *scan)
 
 	for (size_t i = 0; i < m->count; i++) {
 		struct mailbox_message *message = &m->messages[i];
-		struct mailbox_entry *entry = find_entry(scan, message->name);
+		struct mailbox_entry *entry;
 
+		if (scan->new_only && !(message->is.flags & MAILBOX_IN_NEW)) {
+			m->messages[kept++] = *message;
+			continue;
+		}
+		entry = find_entry(scan, message->name);
 		if (entry) {
 			take_entry(scan, message, entry);
 			m->messages[kept++] = *message;
@@ -220,8 +209,48 @@ static int64_t number_of(const char *name)
 							  INT64_MAX;
 }
 
+/* It came after all that we know, so that none of those has its name. */
+static bool is_latest(struct scan *scan, const char *name)
+{
+	const struct mailbox *m = scan->mailbox;
+	const struct mailbox_driver *driver = m->store->driver;
+	size_t from = m->count > TWINS_AMONG ? m->count - TWINS_AMONG : 0;
+	struct str key = str_of(name, driver->key(name));
+
+	for (size_t i = from; i < m->count; i++)
+		if (number_of(m->messages[i].name) > number_of(name) ||
+			str_eq(key, str_of(m->messages[i].name,
+				driver->key(m->messages[i].name))))
+			return false;
+	return true;
+}
+
+/* cur/ is as we know it: is what was found in new/ all that is news? Else one
+ * of those may have left it, or come from cur/. */
+static bool new_is_enough(struct scan *scan, struct mailbox_entry *entries,
+	size_t count)
+{
+	struct mailbox *m = scan->mailbox;
+	bool enough = true;
+
+	for (size_t i = 0; m->has_new && i < m->count; i++) {
+		struct mailbox_entry *entry;
+
+		if (!(m->messages[i].is.flags & MAILBOX_IN_NEW))
+			continue;
+		entry = find_entry(scan, m->messages[i].name);
+		if (!entry)
+			return false;
+		entry->is_known = true;
+	}
+	for (size_t i = 0; enough && i < count; i++)
+		enough = entries[i].is_known ||
+			is_latest(scan, entries[i].name);
+	return enough;
+}
+
 /* Uids that the uidlist gives, if another program has written it. */
-static void take_uids(struct scan *scan, struct table *uids)
+static bool take_uids(struct scan *scan, struct table *uids)
 {
 	struct mailbox *m = scan->mailbox;
 	struct mailbox_uidlist list;
@@ -231,7 +260,7 @@ static void take_uids(struct scan *scan, struct table *uids)
 	if (!mailbox_uidlist_parse(scan->arena,
 		mailbox_store_read(m->store, scan->arena, path.p), &list) ||
 		list.uidvalidity != m->row.uidvalidity)
-		return;
+		return false;
 	for (size_t i = 0; i < list.count; i++) {
 		struct mailbox_uid *item = &list.items[i];
 		bool is_free = m->count == 0 ||
@@ -243,6 +272,7 @@ static void take_uids(struct scan *scan, struct table *uids)
 	/* Up to there it is our own reservation. */
 	if (list.uidnext > m->row.uid_reserved)
 		m->row.uidnext = list.uidnext;
+	return true;
 }
 
 static void add_unknown(struct scan *scan, const struct unknown *u,
@@ -281,7 +311,7 @@ static void add_all_unknown(struct scan *scan, struct unknown *items,
 	size_t count)
 {
 	struct mailbox *m = scan->mailbox;
-	size_t before = m->count;
+	size_t before = m->count, listed = before;
 	uint32_t last = before ? m->messages[before - 1].is.uid : 0;
 	bool from_list = false;
 
@@ -298,13 +328,28 @@ static void add_all_unknown(struct scan *scan, struct unknown *items,
 		}
 		last = uid;
 		add_unknown(scan, &items[i], uid);
+		if (uid == items[i].uid)
+			listed = m->count;
 	}
 	/* Those that came out of the list stand there already. */
-	if (m->count > before && !from_list)
-		mailbox_list_uids(m, before);
+	if (m->count > listed)
+		mailbox_list_uids(m, listed);
 	scan->changed = true;
 	if (from_list && m->row.uidnext > m->row.uid_reserved)
 		m->row.uid_reserved = m->row.uidnext;
+}
+
+/* Dovecot is at it: it has given files their names, and gives them uids. What a
+ * dead one left is old; ENOENT is the usual case. */
+static bool is_list_locked(struct scan *scan)
+{
+	struct mailbox *m = scan->mailbox;
+	struct stat st;
+
+	return fstatat(m->store->dir, arena_fmt(scan->arena,
+			"%sdovecot-uidlist.lock", layout_prefix(&m->store->place,
+				scan->arena, m->name)).p, &st, 0) == 0 &&
+		wall_us() / 1000000 - st.st_mtim.tv_sec < LOCK_S;
 }
 
 static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
@@ -322,15 +367,25 @@ static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
 			items[found++] = (struct unknown){ .entry = e,
 				.arrived_s = number_of(e->name) };
 	}
-	if (found) {
-		take_uids(scan, uids);
+	if (found && is_list_locked(scan)) {
+		scan->postponed = true;
+	} else if (found) {
+		uint64_t stamp = mailbox_uids_stamp(scan->mailbox);
+		bool is_read = stamp != scan->mailbox->row.uidlist_ns &&
+			take_uids(scan, uids);
+		size_t listed = 0;
+
 		for (size_t i = 0; i < found; i++) {
 			const char *name = items[i].entry->name;
 			struct mailbox_uid *uid = table_find(uids, str_of(name,
 				scan->mailbox->store->driver->key(name)));
 
 			items[i].uid = uid ? uid->uid : 0;
+			listed += uid != NULL;
 		}
+		/* No uid of it waits for its file. */
+		if (is_read && listed == table_count(uids))
+			scan->mailbox->row.uidlist_ns = stamp;
 		qsort(items, found, sizeof(*items), by_uid_and_time);
 		add_all_unknown(scan, items, found);
 	}
@@ -348,8 +403,14 @@ static enum mailbox_result scan_files(struct scan *scan)
 	if (!m->store->driver->stamp(&m->store->place, m->name, &before))
 		return MAILBOX_NONEXISTENT;
 	scan->modseq = m->row.modseq + 1;
+	scan->new_only = mailbox_stamp_cur_is(m, before.cur_ns);
 	result = read_entries(scan, &entries, &count);
-	if (result == MAILBOX_OK && is_missing(scan))
+	if (result == MAILBOX_OK && scan->new_only &&
+		!new_is_enough(scan, entries, count)) {
+		scan->new_only = false;
+		result = read_entries(scan, &entries, &count);
+	}
+	if (result == MAILBOX_OK && !scan->new_only && is_missing(scan))
 		result = read_entries(scan, &entries, &count);
 	if (result != MAILBOX_OK)
 		return result;
@@ -360,10 +421,16 @@ static enum mailbox_result scan_files(struct scan *scan)
 		scan->ok = false;
 	if (scan->changed)
 		m->row.modseq = scan->modseq;
-	m->row.new_ns = trusted(before.new_ns);
-	m->row.cur_ns = trusted(before.cur_ns);
-	/* Our own moves out of new/ changed the stamps; that is found out by
-	 * the next look, at the price of one reading. */
+	m->row.new_ns = mailbox_stamp_trusted(before.new_ns);
+	if (!scan->new_only) {
+		m->row.cur_ns = mailbox_stamp_trusted(before.cur_ns);
+		m->own_cur_ns = 0;
+		m->is_doubtful = false;
+	}
+	/* That new/ changed, too, is found out by the next look. */
+	mailbox_stamp_own(m, scan->moved);
+	if (scan->postponed)
+		mailbox_stamp_forget(m);
 	if (!scan->ok || !index_mailbox_put(scan->txn, str_from(m->name),
 		&m->row))
 		return MAILBOX_TRY_LATER;
@@ -380,7 +447,6 @@ static enum mailbox_result scan_locked(struct mailbox *mailbox, bool do_claim)
 	scan.txn = index_begin(mailbox->store->index, true);
 	if (!scan.txn)
 		return MAILBOX_TRY_LATER;
-	scan.entries = table_new();
 	if (!mailbox_load(mailbox, scan.txn))
 		result = MAILBOX_NONEXISTENT;
 	else
@@ -396,14 +462,17 @@ static enum mailbox_result scan_locked(struct mailbox *mailbox, bool do_claim)
 		mailbox_store_soon(mailbox->store);
 		mailbox_changed(mailbox);
 	}
+	if (scan.postponed && mailbox->store->takes_text)
+		mailbox_background(mailbox->store);
 	return result;
 }
 
 static bool has_new(struct mailbox *mailbox)
 {
-	for (size_t i = mailbox->count; i-- > 0;)
+	for (size_t i = mailbox->has_new ? mailbox->count : 0; i-- > 0;)
 		if (mailbox->messages[i].is.flags & MAILBOX_IN_NEW)
 			return true;
+	mailbox->has_new = false;
 	return false;
 }
 

@@ -31,9 +31,10 @@ struct mailbox_store {
 	bool is_watching; /* the fiber that reads inotify runs */
 	bool is_dirty;    /* something is to be done soon */
 	struct fiber *taker;
-	bool is_taking;   /* the fiber that takes up text runs */
+	bool is_taking;   /* the fiber that works in the background runs */
 	bool takes_text;  /* it is wanted */
-	unsigned commands; /* that are being run: the taker rests */
+	bool wants_inbox; /* it is to look at INBOX, open or not */
+	unsigned commands; /* that are being run: it rests */
 	struct moment last_command;
 	struct table *unflushed; /* mailbox -> struct mailbox_unflushed */
 	bool is_meeting; /* a flush of all follows: mailbox_store_meet */

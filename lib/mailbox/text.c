@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "io/fiber.h"
+#include "mailbox/background.h"
 #include "mailbox/segment.h"
 #include "mailbox/store.h"
 
@@ -16,7 +16,7 @@ enum {
 	PROGRESS_EVERY = 256,
 	GENTLE_MESSAGES = 1024,     /* in the background: of one segment ... */
 	GENTLE_MERGED = 8192,       /* ... and with those that join it */
-	REST_MS = 200,              /* behind the last command */
+	GENTLE_OCTETS = 32 << 20,   /* of memory */
 };
 
 struct making {
@@ -44,24 +44,6 @@ static void add_number(void *context, uint32_t number)
 		words_add_to(k->words, k->place, k->word, k->map[number]);
 }
 
-/* Until no command runs. False: the process wants to end. */
-static bool rest(struct mailbox_store *store, const struct mailbox *mailbox)
-{
-	for (;;) {
-		struct span quiet = moment_between(store->last_command,
-			moment_now());
-
-		if (mailbox && mailbox->awaited > 0)
-			return true;
-		if (store->commands == 0 && quiet.us >= REST_MS * 1000)
-			break;
-		if (!io_sleep(span_ms(REST_MS / 4)))
-			return false;
-	}
-	io_yield();
-	return !io_is_cancelled();
-}
-
 /* No transaction lasts across a wait. */
 static bool breathe(struct making *k)
 {
@@ -70,7 +52,7 @@ static bool breathe(struct making *k)
 	if (!k->is_gentle)
 		return true;
 	index_abort(k->txn);
-	go_on = rest(k->mailbox->store, k->mailbox);
+	go_on = mailbox_background_rest(k->mailbox->store, k->mailbox);
 	k->txn = index_begin(k->mailbox->store->index, false);
 	return go_on && k->txn;
 }
@@ -229,27 +211,18 @@ static struct mailbox_message *message_after(const struct mailbox *mailbox,
 	return low < mailbox->count ? &mailbox->messages[low] : NULL;
 }
 
-/* Its text is at hand: what FETCH may ask for as well. */
-static void learn(struct making *k, uint32_t uid)
-{
-	struct mailbox_facts facts;
-
-	if (mailbox_facts(k->mailbox, uid, k->scratch, &facts) ==
-		MAILBOX_TRY_LATER)
-		log_debug("%s: UID %u: not read", k->mailbox->name, uid);
-}
-
 /* False: an error, and nothing was changed. */
 static bool take_messages(struct making *k,
 	mailbox_text_progress_fn *progress, void *context)
 {
-	size_t taken = 0;
+	size_t taken = 0, most = k->is_gentle ? GENTLE_OCTETS : SEGMENT_OCTETS;
 	struct mailbox_message *m;
 
 	while (k->messages < SEGMENT_MOST &&
 		!(k->is_gentle && (taken >= GENTLE_MESSAGES ||
-			!rest(k->mailbox->store, k->mailbox))) &&
-		words_octets(k->words) < SEGMENT_OCTETS &&
+			!mailbox_background_rest(k->mailbox->store,
+				k->mailbox))) &&
+		(taken == 0 || words_octets(k->words) < most) &&
 		(m = message_after(k->mailbox, k->last_uid)) != NULL) {
 		uint32_t uid = m->is.uid;
 		struct str message;
@@ -257,7 +230,8 @@ static bool take_messages(struct making *k,
 			k->scratch, 0, &message);
 
 		if (result == MAILBOX_OK && k->is_gentle)
-			learn(k, uid);
+			mailbox_facts_learn(k->mailbox, uid, k->scratch,
+				message);
 		if (result == MAILBOX_OK)
 			take_message(k, uid, message);
 		else if (result != MAILBOX_EXPUNGED)
@@ -344,56 +318,7 @@ void mailbox_text_follow(struct mailbox *mailbox,
 	mailbox->is_reading = false;
 }
 
-/* ---- in the background ---- */
-
-static uint32_t last_uid(const struct mailbox *m)
+bool mailbox_text_take_some(struct mailbox *mailbox)
 {
-	return m->count ? m->messages[m->count - 1].is.uid : 0;
-}
-
-static struct mailbox *next_to_take(struct mailbox_store *store)
-{
-	list_each (at, &store->open) {
-		struct mailbox *m = CONTAINER(at, struct mailbox, link);
-
-		if (m->users > 0 && !m->is_removed && !m->is_reading &&
-			last_uid(m) > m->text_tried)
-			return m;
-	}
-	return NULL;
-}
-
-/* Whether it works or not, the same is not tried again. */
-static void take_mailbox(struct mailbox *m)
-{
-	uint32_t last = last_uid(m);
-
-	m->users++;
-	m->is_reading = true;
-	while (!m->is_removed && m->awaited == 0 && !io_is_cancelled() &&
-		make_segment(m, true, NULL, NULL))
-		mailbox_keep_learned(m);
-	if (m->awaited == 0)
-		m->text_tried = last;
-	m->is_reading = false;
-	mailbox_close(m);
-}
-
-static void take_up(void *context)
-{
-	struct mailbox_store *store = context;
-	struct mailbox *m;
-
-	while (rest(store, NULL) && (m = next_to_take(store)) != NULL)
-		take_mailbox(m);
-	store->is_taking = false;
-}
-
-void mailbox_text_background(struct mailbox_store *store)
-{
-	store->takes_text = true;
-	if (store->is_taking || !io_self() || !next_to_take(store))
-		return;
-	store->is_taking = true;
-	store->taker = io_spawn("mailbox text", take_up, store);
+	return make_segment(mailbox, true, NULL, NULL);
 }

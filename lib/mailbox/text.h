@@ -5,8 +5,8 @@
  * It is made of segments (mailbox/words.h) in the index, each of messages with
  * uids in a row; a text never changes under its uid, so segments only join to
  * larger ones. Messages are taken up when somebody searches, and in the
- * background while no command runs (mailbox_store_busy). A segment comes in one
- * transaction: a kill leaves the old or the new state.
+ * background (mailbox/background.h). A segment comes in one transaction: a kill
+ * leaves the old or the new state.
  *
  * Memory   results in the arena given
  * Waits    mailbox_text_follow: other fibers run between messages
@@ -40,9 +40,9 @@ typedef void mailbox_text_progress_fn(void *context, size_t done,
 void mailbox_text_follow(struct mailbox *mailbox,
 	mailbox_text_progress_fn *progress, void *context);
 
-/* From here on messages of mailboxes that are open are taken up, and their
- * facts learned, while nothing else is to be done. */
-void mailbox_text_background(struct mailbox_store *store);
+/* The next of those, for the background, where facts are learned as well.
+ * False: there is none, or it does not work. */
+must_check bool mailbox_text_take_some(struct mailbox *mailbox);
 
 struct mailbox_hits {
 	uint32_t up_to;   /* of messages with larger uids nothing is known */

@@ -11,6 +11,15 @@
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
+/* Of its date, its number and its size: what others append changes the last,
+ * whatever the clock says. */
+static uint64_t stamp_of(const struct stat *st)
+{
+	return (uint64_t)st->st_mtim.tv_sec * 1000000000 +
+		(uint64_t)st->st_mtim.tv_nsec + ((uint64_t)st->st_ino << 20) +
+		(uint64_t)st->st_size * 0x9e3779b97f4a7c15;
+}
+
 uint64_t mailbox_uids_stamp(struct mailbox *mailbox)
 {
 	char path[MAILBOX_PATH_MOST];
@@ -19,8 +28,7 @@ uint64_t mailbox_uids_stamp(struct mailbox *mailbox)
 	if (fstatat(mailbox->store->dir,
 		mailbox_file_of(mailbox, "dovecot-uidlist", path), &st, 0) < 0)
 		return 0;
-	return (uint64_t)st.st_mtim.tv_sec * 1000000000 +
-		(uint64_t)st.st_mtim.tv_nsec + ((uint64_t)st.st_ino << 20);
+	return stamp_of(&st);
 }
 
 /* All of it; its header reserves uids, so it has to be on disk before any of
@@ -61,7 +69,10 @@ void mailbox_list_uids(struct mailbox *mailbox, size_t from)
 	auto_close int fd = openat(mailbox->store->dir,
 		mailbox_file_of(mailbox, "dovecot-uidlist", path),
 		O_WRONLY | O_APPEND | O_CLOEXEC);
-	bool is_ours = mailbox_uids_stamp(mailbox) == mailbox->row.uidlist_ns;
+	struct stat st;
+	bool is_ours = fd >= 0 && fstat(fd, &st) == 0 &&
+		stamp_of(&st) == mailbox->row.uidlist_ns;
+	off_t size = is_ours ? st.st_size : 0;
 
 	for (size_t i = from; i < mailbox->count; i++) {
 		const struct mailbox_message *m = &mailbox->messages[i];
@@ -74,8 +85,10 @@ void mailbox_list_uids(struct mailbox *mailbox, size_t from)
 		return;
 	}
 	mailbox_store_unflushed(mailbox->store, mailbox->name, MAILBOX_UIDS);
-	if (is_ours)
-		mailbox->row.uidlist_ns = mailbox_uids_stamp(mailbox);
+	/* Nobody else was there between the two looks. */
+	if (is_ours && fstat(fd, &st) == 0 &&
+		st.st_size == size + (off_t)out.len)
+		mailbox->row.uidlist_ns = stamp_of(&st);
 }
 
 uint32_t mailbox_next_uid(struct mailbox *mailbox)

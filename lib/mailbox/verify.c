@@ -268,7 +268,7 @@ static void check_files(struct look *l)
 
 	for (size_t i = 0; i < l->entry_count; i++)
 		unknown += !l->entries[i].is_known;
-	if (unknown > 0 && l->count > 0)
+	if (unknown > 0)
 		tell(l, "%zu files are not in the index yet; they get UIDs at "
 			"the next look", unknown);
 }
@@ -276,7 +276,7 @@ static void check_files(struct look *l)
 static enum mailbox_result look_at(struct look *l)
 {
 	enum mailbox_result result = l->store->driver->scan(&l->store->place,
-		l->name, l->arena, &l->entries, &l->entry_count);
+		l->name, false, l->arena, &l->entries, &l->entry_count);
 
 	if (result != MAILBOX_OK)
 		return result;
