@@ -10,6 +10,7 @@
 #include "agent/trace.h"
 #include "base/log.h"
 #include "io/helper.h"
+#include "mailbox/extension.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -238,6 +239,7 @@ static struct status act_maildir(struct delivery *delivery,
 	struct maildir_item *item)
 {
 	struct arena *arena = delivery->arena;
+	bool is_made;
 
 	*store = find_store(arena, m->base);
 	if (!*store)
@@ -247,12 +249,15 @@ static struct status act_maildir(struct delivery *delivery,
 	if (m->limit > 0 && delivery->content.size > m->limit)
 		return STATUS(552, 2, 3, "message is too large for a mailbox");
 	*item = (struct maildir_item){
-		.folder = arena_fmt(arena, "%.*s/%.*s", STR_ARG(m->base),
-			STR_ARG(m->path)),
+		.folder = mailbox_extension_folder(arena, delivery->conf,
+			(*store)->base, arena_fmt(arena, "%.*s/%.*s",
+				STR_ARG(m->base), STR_ARG(m->path)),
+			m->extension, &is_made),
 		.head = m->head,
 		.content = &delivery->content,
 		.look = (delivery->m.flags & DELIVER_RETRY) != 0,
 	};
+	item->fresh = is_made;
 	item->name = maildir_name(arena, delivery->conf->myhostname, delivery,
 		delivery->recipients[0].number,
 		item->head.len + delivery->content.size);

@@ -104,7 +104,9 @@ void forward_add(struct task *task, struct str sender, bool is_list,
 void forward_commit(struct task *task);
 
 /* mailbox.c: what becomes of mail that a user keeps; files and commands. */
-void to_mailbox(struct task *task, const struct user *user);
+/* extension: of the address that is this user, NONE. */
+void to_mailbox(struct task *task, const struct user *user,
+	struct str extension);
 void to_nobody(struct task *task, struct str name);
 void to_file(struct task *task, const struct rights *rights,
 	struct str path);

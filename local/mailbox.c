@@ -42,10 +42,12 @@ static struct str without_slash(struct str path)
 	return path;
 }
 
-/* base and path: of a Maildir the folder that is there, and the one below. */
+/* base and path: of a Maildir the folder that is there, and the one below;
+ * extension: of the address of a user's own mailbox, NONE. */
 static void deliver_to(struct task *task, enum child_kind kind,
 	const struct rights *rights, struct str home, struct str base,
-	struct str path, bool is_strict, const char *what)
+	struct str path, struct str extension, bool is_strict,
+	const char *what)
 {
 	bool is_maildir = str_ends(path, STR("/"));
 	struct msg_local_act act = {
@@ -58,6 +60,7 @@ static void deliver_to(struct task *task, enum child_kind kind,
 		.what = str_from(what),
 		.head = head_for(task, kind == CHILD_PLAIN ? "file" : NULL),
 		.directory = STR_NONE,
+		.extension = extension,
 		.limit = (uint64_t)room.conf->mailbox_size_limit,
 		.is_strict = is_strict,
 	};
@@ -81,7 +84,8 @@ static bool is_safe_name(struct str name)
 		str_find_char(name, '/') == SIZE_MAX;
 }
 
-static void deliver_to_spool(struct task *task, const struct user *user)
+static void deliver_to_spool(struct task *task, const struct user *user,
+	struct str extension)
 {
 	struct rights rights = rights_of(user);
 	struct str spool = room.conf->mail_spool_directory;
@@ -98,7 +102,7 @@ static void deliver_to_spool(struct task *task, const struct user *user)
 		is_maildir ?
 			arena_fmt(task->arena, "%.*s/", STR_ARG(user->name)) :
 			user->name,
-		room.conf->strict_mailbox_ownership, "mailbox");
+		extension, room.conf->strict_mailbox_ownership, "mailbox");
 }
 
 /* 250 when to_command(_maps) has one. */
@@ -118,7 +122,8 @@ static enum maps_result find_command(struct task *task,
 	return command->len > 0 ? MAPS_FOUND : MAPS_ABSENT;
 }
 
-void to_mailbox(struct task *task, const struct user *user)
+void to_mailbox(struct task *task, const struct user *user,
+	struct str extension)
 {
 	struct rights rights = rights_of(user);
 	struct str command = STR(""), in_home = room.conf->home_mailbox;
@@ -139,10 +144,10 @@ void to_mailbox(struct task *task, const struct user *user)
 	}
 	if (in_home.len > 0)
 		deliver_to(task, CHILD_MAILBOX, &rights, user->home,
-			user->home, in_home,
+			user->home, in_home, extension,
 			room.conf->strict_mailbox_ownership, "mailbox");
 	else
-		deliver_to_spool(task, user);
+		deliver_to_spool(task, user, extension);
 }
 
 void to_file(struct task *task, const struct rights *rights,
@@ -165,7 +170,7 @@ void to_file(struct task *task, const struct rights *rights,
 		task_add(task, STATUS(550, 2, 0, "destination is no file"));
 	else
 		deliver_to(task, CHILD_PLAIN, rights, STR(""), base, name,
-			false, what.p);
+			STR_NONE, false, what.p);
 }
 
 static struct msg_list words_of(struct arena *arena, struct str command)
@@ -199,6 +204,7 @@ void to_command(struct task *task, const struct rights *rights,
 		.words = words_of(task->arena, command),
 		.environment = values_environment(task, user),
 		.directory = STR_NONE,
+		.extension = STR_NONE,
 	};
 	struct status status = child_may_be(task->arena, as);
 

@@ -198,7 +198,7 @@ static void run_user_only(struct task *task, struct str name)
 	switch (find_user(task, local, local, &user)) {
 	case MAPS_FOUND:
 		if (task_is_new(task, ALIAS_USER, user.name))
-			to_mailbox(task, &user);
+			to_mailbox(task, &user, STR_NONE);
 		break;
 	case MAPS_ABSENT:
 		to_nobody(task, local);
@@ -431,7 +431,9 @@ static void run_name(struct task *task, struct str local,
 	case MAPS_FOUND:
 		if (!try_forward(task, &user, chain) &&
 			task_is_new(task, ALIAS_USER, user.name))
-			to_mailbox(task, &user);
+			to_mailbox(task, &user,
+				str_eq_nocase(user.name, local) ? STR_NONE :
+								  parts.extension);
 		break;
 	case MAPS_ABSENT:
 		to_nobody(task, parts.user);

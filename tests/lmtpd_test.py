@@ -253,6 +253,57 @@ def test_rfc6531():
                 mta.alice()[0])
 
 
+def test_delivery_into_folders():
+    """user+folder@: only if that is wanted; what is no mailbox is INBOX."""
+    def give(mta, *recipients):
+        c = mta.talk()
+        c.expect("220")
+        c.ask("LHLO x", "250")
+        c.ask("MAIL FROM:<a@example.net> SMTPUTF8", "250")
+        for address in recipients:
+            c.ask("RCPT TO:<%s>" % address, "250")
+        c.ask("DATA", "354")
+        c.send("Subject: x\r\n\r\n.\r\n")
+        for address in recipients:
+            c.expect("250 2.0.0")
+        c.end()
+
+    def restart(mta):
+        mta.stop()
+        mta.start()
+
+    def found(mta, *folders):
+        return [len(os.listdir("%s/alice%s/new" % (mta.mail, folder)))
+                for folder in folders]
+
+    with Lmtp(recipient_delimiter="+") as mta:
+        mta.start()
+        give(mta, "alice@example.org")
+        home = mta.mail + "/alice"
+        run("cp", "-rp", home, mta.folder + "/kept")
+        os.rename(mta.folder + "/kept", home + "/.Lists")
+        give(mta, "alice+Lists@example.org")
+        equal(found(mta, "", "/.Lists"), [2, 1])
+        mta.set(mailbox_extension_delivery="yes")
+        restart(mta)
+        give(mta, "alice+none@example.org", "alice+inbox@example.org",
+             "alice+..@example.org", "alice+a/b@example.org")
+        give(mta, "alice+lists@example.org", "alice+Lists@example.org")
+        equal(found(mta, "", "/.Lists"), [6, 3])
+        check(not os.path.exists(home + "/.none"))
+        mta.set(mailbox_extension_autocreate="yes",
+                mailbox_extension_autosubscribe="yes")
+        restart(mta)
+        give(mta, "alice+new.box@example.org")
+        give(mta, "alice+new.box@example.org", "alice+k\u00e4se@example.org")
+        equal(found(mta, "", "/.new.box", "/.k&AOQ-se"), [6, 2, 1])
+        check(os.path.exists(home + "/.new.box/maildirfolder"))
+        with open(home + "/subscriptions") as handle:
+            equal(handle.read(), "new.box\nk&AOQ-se\n")
+        equal(os.stat(home + "/.new.box/new").st_uid,
+              os.stat(home + "/new").st_uid)
+
+
 def test_xclient():
     with Lmtp(smtpd_authorized_xclient_hosts="127.0.0.1") as mta:
         mta.start()

@@ -82,6 +82,21 @@ def test_a_mailbox_in_the_home():
         equal(status.st_mode & 0o777, 0o700)
 
 
+def test_a_folder_of_the_mailbox():
+    with Local(mailbox_extension_delivery="yes",
+               mailbox_extension_autocreate="yes",
+               aliases="team: alice\n") as mta:
+        mta.start()
+        mta.send("a@example.net", ["alice+Lists@example.org"], text("one"))
+        mta.send("a@example.net", ["team+x@example.org"], text("two"))
+        mta.wait_messages("alice")
+        mta.wait_empty()
+        equal(sorted(os.listdir(mta.home("alice", "Maildir"))),
+              [".lists", "cur", "new", "tmp"])
+        equal(len(os.listdir(mta.home("alice", "Maildir/.lists/new"))), 1)
+        check("Subject: two" in mta.messages("alice")[0])
+
+
 def test_homes_below_a_closed_folder():
     """Its users may pass /home and not read it: its names are made durable
     in another way."""

@@ -6,6 +6,7 @@
 #include "agent/maildir.h"
 #include "agent/mbox.h"
 #include "agent/trace.h"
+#include "mailbox/extension.h"
 #include "service/service.h"
 
 #include <stdio.h>
@@ -88,14 +89,18 @@ static void add_to_batch(struct delivery *delivery,
 {
 	struct maildir_item *item = &batch->items[batch->count];
 	struct buf head = BUF_IN(delivery->arena);
+	bool is_made;
 
 	trace_format(&head, delivery, recipient, TRACE_ALL);
 	*item = (struct maildir_item){
-		.folder = place->path,
+		.folder = mailbox_extension_folder(delivery->arena,
+			delivery->conf, here.room->base, place->path,
+			place->extension, &is_made),
 		.head = buf_str(&head),
 		.content = &delivery->content,
 		.look = (delivery->m.flags & DELIVER_RETRY) != 0,
 	};
+	item->fresh = is_made;
 	item->name = maildir_name(delivery->arena, delivery->conf->myhostname,
 		delivery, recipient->number,
 		item->head.len + delivery->content.size);

@@ -30,7 +30,7 @@ void lookup_watch(void)
 }
 
 static struct status find(struct maps *maps, struct arena *arena,
-	struct str address, struct str *value)
+	struct str address, struct str *value, struct str *extension)
 {
 	const struct address_how how = {
 		.conf = tables.conf,
@@ -38,7 +38,7 @@ static struct status find(struct maps *maps, struct arena *arena,
 	};
 
 	switch (maps_find_address(maps, arena, address, &how, value, NULL,
-		NULL)) {
+		extension)) {
 	case MAPS_FOUND:
 		return STATUS_OK;
 	case MAPS_ABSENT:
@@ -55,7 +55,7 @@ static struct status find_id(struct maps *maps, struct arena *arena,
 	struct str address, const char *what, uint64_t least, uint32_t *id)
 {
 	struct str value = STR("");
-	struct status status = find(maps, arena, address, &value);
+	struct status status = find(maps, arena, address, &value, NULL);
 	uint64_t number;
 
 	if (status_class(status) == 5)
@@ -89,7 +89,8 @@ struct status lookup(struct arena *arena, struct str address,
 {
 	struct str path = STR("");
 	struct status status =
-		find(tables.mailboxes, arena, address, &path);
+		find(tables.mailboxes, arena, address, &path,
+			&place->extension);
 
 	if (!status_is_ok(status))
 		return status;

@@ -25,6 +25,9 @@ enum {
 
 static const enum param params[] = { delay_logging_resolution_limit,
 	mailbox_delivery_lock, deliver_lock_attempts, deliver_lock_delay,
+	imap_namespace_separator, mailbox_extension_autocreate,
+	mailbox_extension_autosubscribe, mailbox_extension_delivery,
+	mailbox_layout, mailbox_list_utf8,
 	myhostname, recipient_delimiter, soft_bounce, stale_lock_time,
 	virtual_delivery_status_filter, virtual_gid_maps, virtual_mailbox_base, virtual_mailbox_limit,
 	virtual_mailbox_lock, virtual_mailbox_maps, virtual_minimum_uid,

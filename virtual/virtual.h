@@ -18,6 +18,7 @@ struct room {
 struct place {
 	struct str path;  /* relative to the base, no / at either end */
 	bool is_maildir;
+	struct str extension; /* that the table's key did not have, NONE */
 	uint32_t sys_uid, sys_gid;
 };
 

@@ -279,7 +279,8 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 {
 	item->status = STATUS(250, 0, 0, "delivered to maildir");
 	item->fd = -1;
-	item->made = item->look; /* the attempt before made them, perhaps */
+	/* The attempt before made them, perhaps. */
+	item->made = item->look || item->fresh;
 	item->elsewhere = !store->shares;
 	item->is_there = item->look && is_delivered(store, arena, item);
 	if (item->is_there) { /* an attempt after that one may have died */

@@ -58,6 +58,7 @@ struct maildir_item {
 	struct str head;    /* header lines put in front of the content */
 	const struct content *content;
 	bool look;          /* it may be there already */
+	bool fresh;         /* the folder was just made for it */
 	struct status status;
 	/* private */
 	int fd;
