@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from email.utils import parsedate_to_datetime
 
 import instance
 from instance import PATIENCE, run
@@ -268,8 +269,16 @@ def ids_in(octets):
     return [name.decode() for name in ID_FIELD.findall(octets)]
 
 
+def entered(octets):
+    """When the suite got the message: the date of its first Received field."""
+    dates = re.findall(rb"(?m)^Received: [^;]*;\s+(.*)$",
+                       octets.split(b"\n\n", 1)[0])
+    return parsedate_to_datetime(dates[-1].decode()).timestamp()
+
+
 def ids_of_maildir(folder):
-    """Pairs (id, time of delivery); what is in tmp/ was not delivered."""
+    """(id, time of delivery, time it entered); what is in tmp/ was not
+    delivered."""
     found = []
     for sub in ("new", "cur"):
         try:
@@ -280,12 +289,14 @@ def ids_of_maildir(folder):
             path = "%s/%s/%s" % (folder, sub, name)
             with open(path, "rb") as handle:
                 when = os.fstat(handle.fileno()).st_mtime
-                found += [(one, when) for one in ids_in(handle.read())]
+                octets = handle.read()
+                found += [(one, when, entered(octets))
+                          for one in ids_in(octets)]
     return found
 
 
 def ids_of_mbox(path):
-    """Pairs (id, time by its From_ line)."""
+    """(id, time by its From_ line, time it entered)"""
     found = []
     if not os.path.exists(path):
         return found
@@ -297,7 +308,7 @@ def ids_of_mbox(path):
             continue
         when = time.mktime(time.strptime(stamp.group(1).decode(),
                                          "%a %b %d %H:%M:%S %Y"))
-        found += [(one, when) for one in
+        found += [(one, when, entered(message)) for one in
                   ids_in(message.split(b"\n\n", 1)[0] + b"\n")]
     return found
 
