@@ -80,9 +80,11 @@ static void hear(struct cleanup *cleanup)
 	struct msg_freed freed;
 	struct place place;
 
-	while (msg_freed_recv(qmgr.call, &freed, SPAN_FOREVER))
+	while (msg_freed_recv(qmgr.call, &freed, SPAN_FOREVER)) {
 		if (place_parse(freed.place, &place))
 			journal_free(cleanup->journal, &place);
+		call_forget(qmgr.call);
+	}
 }
 
 /* One conversation, until it ends. */

@@ -21,6 +21,7 @@ enum {
 	WASTE_LEAST = 4 * 1024 * 1024, /* that a move is worth */
 	MOVED_AT_ONCE = 200,
 	RETRY_S = 60,                 /* after a full disk */
+	NEAR = 16 * 1024,             /* is probably wanted next, or again */
 };
 
 static struct {
@@ -179,27 +180,38 @@ void digest_drop(struct entry *entry)
 
 /* ---- out ---- */
 
-/* What is read at once: more where one digest follows the other. */
+/*
+ * A listing goes by serial, and messages were put here in the order in which
+ * they were deferred, much the same. So beside what was read last, what lies
+ * around is read with it.
+ */
 static bool read_at(struct digest_reader *reader, unsigned file, int64_t at,
 	size_t len)
 {
-	int64_t left = digests.files[file].end - at;
-	size_t want = at == reader->at + (int64_t)reader->len &&
-			len < sizeof(reader->octets)
-		? sizeof(reader->octets) : len;
+	int64_t from = at, to = at + (int64_t)len,
+		end = digests.files[file].end;
 
-	if (left < (int64_t)want)
-		want = (size_t)left;
-	reader->at = at;
+	if (at > reader->at - NEAR &&
+		at < reader->at + (int64_t)reader->len + NEAR) {
+		from = at > NEAR ? at - NEAR : 0;
+		to = from + (int64_t)sizeof(reader->octets);
+	}
+	reader->at = from;
 	reader->len = 0;
-	if (want < len || !disk_read_all(qmgr.disk, digests.files[file].fd,
-				  reader->octets, want, at))
+	if (to > end)
+		to = end;
+	if (to < at + (int64_t)len ||
+		!disk_read_all(qmgr.disk, digests.files[file].fd,
+			reader->octets, (size_t)(to - from), from))
 		return false;
 	reader->file = file;
 	reader->moves = digests.moves;
-	reader->len = want;
+	reader->len = (size_t)(to - from);
 	return true;
 }
+
+_Static_assert(DIGEST_MOST + NEAR <=
+	sizeof(((struct digest_reader *)NULL)->octets), "one fits in");
 
 bool digest_find(struct digest_reader *reader, const struct entry *entry,
 	struct str *octets)

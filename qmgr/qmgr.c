@@ -19,8 +19,6 @@
 
 enum {
 	FLUSH_MS = 200,        /* marks wait no longer */
-	CALL_MESSAGES_MOST = 64 * 1024, /* then a fresh call: what came, some
-					   100 octets, stays in its arena */
 	LAST_DELIVERIES_S = 30,
 	MANY = 10000, /* messages: their index is worth a line in the log */
 };
@@ -176,21 +174,20 @@ static void start(const struct conf *conf)
 
 /* ---- work ---- */
 
-/* Until it has said enough, has gone, or we are to go. */
+/* Until it has gone, or we are to go. */
 static void hear_cleanup(struct call *call)
 {
 	struct msg_queued queued;
 	struct place place;
-	int heard = 0;
 
-	while (heard < CALL_MESSAGES_MOST && !service_is_retiring()) {
+	while (!service_is_retiring()) {
+		call_forget(call);
 		if (!msg_queued_recv(call, &queued, span_s(1))) {
 			if (errno == ETIMEDOUT && call_is_alive(call))
 				continue;
 			recover_later();
 			break;
 		}
-		heard++;
 		if (!place_parse(queued.place, &place))
 			break;
 		freed_to(place.segment, call);

@@ -65,6 +65,7 @@ static bool take_part(struct call *call, struct listing *list, bool *is_open)
 			listing_recipient(list, r->address, r->orig,
 				r->reason);
 	}
+	call_forget(call); /* all of it is in the listing */
 	return m.frames.len == 0;
 }
 

@@ -139,7 +139,8 @@ static struct block *add_block(struct arena *arena, size_t least)
 	return block;
 }
 
-void *arena_alloc(struct arena *arena, size_t octets)
+/* What is in it is left over from anybody. */
+static void *take(struct arena *arena, size_t octets)
 {
 	struct block *block = arena->blocks;
 	void *memory;
@@ -151,7 +152,12 @@ void *arena_alloc(struct arena *arena, size_t octets)
 		block = add_block(arena, octets);
 	memory = block->memory + block->used;
 	block->used += octets;
-	return memset(memory, 0, octets);
+	return memory;
+}
+
+void *arena_alloc(struct arena *arena, size_t octets)
+{
+	return memset(take(arena, octets), 0, octets);
 }
 
 void *arena_array(struct arena *arena, size_t elements, size_t size)
@@ -165,10 +171,11 @@ void *arena_array(struct arena *arena, size_t elements, size_t size)
 
 char *arena_cstr(struct arena *arena, struct str s)
 {
-	char *copy = arena_alloc(arena, s.len + 1);
+	char *copy = take(arena, s.len + 1);
 
 	if (s.len)
 		memcpy(copy, s.p, s.len);
+	copy[s.len] = '\0';
 	return copy;
 }
 
@@ -179,21 +186,23 @@ struct str arena_copy(struct arena *arena, struct str s)
 
 struct str arena_lower(struct arena *arena, struct str s)
 {
-	char *copy = arena_cstr(arena, s);
+	char *copy = take(arena, s.len + 1);
 
 	for (size_t i = 0; i < s.len; i++)
-		copy[i] = (char)ascii_lower((unsigned char)copy[i]);
+		copy[i] = (char)ascii_lower((unsigned char)s.p[i]);
+	copy[s.len] = '\0';
 	return str_of(copy, s.len);
 }
 
 struct str arena_join(struct arena *arena, struct str a, struct str b)
 {
-	char *copy = arena_alloc(arena, a.len + b.len + 1);
+	char *copy = take(arena, a.len + b.len + 1);
 
 	if (a.len)
 		memcpy(copy, a.p, a.len);
 	if (b.len)
 		memcpy(copy + a.len, b.p, b.len);
+	copy[a.len + b.len] = '\0';
 	return str_of(copy, a.len + b.len);
 }
 
@@ -208,7 +217,7 @@ struct str arena_vfmt(struct arena *arena, const char *format, va_list args)
 	va_end(again);
 	if (len < 0)
 		return STR("");
-	text = arena_alloc(arena, (size_t)len + 1);
+	text = take(arena, (size_t)len + 1);
 	vsnprintf(text, (size_t)len + 1, format, args);
 	return str_of(text, (size_t)len);
 }

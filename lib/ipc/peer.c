@@ -23,13 +23,13 @@ _Static_assert(CALL_MESSAGE_MOST + 2 * FRAME_HEADER <= PACKET_MOST,
 _Static_assert(CALL_MESSAGE_MOST + FRAME_HEADER <= CALL_WINDOW - CREDIT_AT,
 	"a message can always be sent in the end");
 
-/* A message that came and was not taken yet; in the call's arena. */
+/* A message that came. */
 struct inbound {
 	struct inbound *next;
 	enum msg_kind kind;
-	struct str body;
 	int fds[CALL_FDS_MOST];
-	size_t fd_count;
+	size_t fd_count, len;
+	char body[];
 };
 
 struct call {
@@ -45,7 +45,8 @@ struct call {
 	size_t credit;  /* octets that we may send */
 	size_t unacked; /* octets received for which no credit was given */
 	size_t taken;   /* of these, taken by recv */
-	struct inbound *first, **last;
+	struct inbound *first, **last; /* not taken yet */
+	struct inbound *heard;         /* taken: somebody has slices of it */
 	struct io_event event;
 };
 
@@ -321,9 +322,20 @@ static struct call **find_call(struct peer *peer, uint32_t id, bool is_ours)
 	return at;
 }
 
+void call_forget(struct call *call)
+{
+	while (call->heard) {
+		struct inbound *inbound = call->heard;
+
+		call->heard = inbound->next;
+		free(inbound);
+	}
+}
+
 static void close_on_free(void *context)
 {
 	call_close(context);
+	call_forget(context);
 }
 
 static struct call *call_new(struct peer *peer, struct arena *arena,
@@ -370,8 +382,13 @@ void call_close(struct call *call)
 		return;
 	call->is_closed = true;
 	*find_call(peer, call->id, call->is_ours) = call->next;
-	for (; call->first; call->first = call->first->next)
-		inbound_drop(call->first);
+	while (call->first) {
+		struct inbound *inbound = call->first;
+
+		call->first = inbound->next;
+		inbound_drop(inbound);
+		free(inbound);
+	}
 	if (!call->has_ended && (call->is_known || !call->is_ours))
 		put_control(peer, call, FRAME_END, STR(""));
 	if (!call->error)
@@ -494,7 +511,9 @@ bool call_recv(struct call *call, enum msg_kind kind, struct str *body,
 		else
 			close(inbound->fds[i]);
 	}
-	*body = inbound->body;
+	inbound->next = call->heard;
+	call->heard = inbound;
+	*body = str_of(inbound->body, inbound->len);
 	give_credit(call, FRAME_HEADER + body->len);
 	return true;
 }
@@ -530,6 +549,23 @@ static struct call *new_served(struct peer *peer, uint32_t id, bool *is_bad)
 	return call;
 }
 
+static struct inbound *inbound_new(const struct frame *frame)
+{
+	size_t len = frame->body.len; /* of a packet, so it has a limit */
+	struct inbound *inbound = malloc(sizeof(*inbound) + len + 1);
+
+	if (!inbound)
+		starved("out of memory: message of %zu octets", len);
+	inbound->next = NULL;
+	inbound->kind = (enum msg_kind)frame->kind;
+	inbound->fd_count = frame_fds(frame);
+	inbound->len = len;
+	if (len > 0)
+		memcpy(inbound->body, frame->body.p, len);
+	inbound->body[len] = '\0';
+	return inbound;
+}
+
 static bool accept_message(struct call *call, const struct frame *frame,
 	const int *fds)
 {
@@ -540,10 +576,7 @@ static bool accept_message(struct call *call, const struct frame *frame,
 		return false;
 	call->unacked += cost;
 	call->is_known = true;
-	inbound = arena_new_of(call->arena, struct inbound);
-	inbound->kind = (enum msg_kind)frame->kind;
-	inbound->body = arena_copy(call->arena, frame->body);
-	inbound->fd_count = frame_fds(frame);
+	inbound = inbound_new(frame);
 	for (size_t i = 0; i < inbound->fd_count; i++)
 		inbound->fds[i] = fds[i];
 	*call->last = inbound;

@@ -80,8 +80,12 @@ must_check bool call_peek(struct call *call, enum msg_kind *kind,
 /* What the generated msg_*_send and msg_*_recv are made of. */
 must_check bool call_send(struct call *call, enum msg_kind kind,
 	struct str body, const int *fds, size_t fd_count);
-/* body in the call's arena; descriptors the caller's. */
+/* The body stays until the call's arena ends; descriptors are the caller's. */
 must_check bool call_recv(struct call *call, enum msg_kind kind,
 	struct str *body, int *fds, size_t fd_count, struct span timeout);
+
+/* What recv gave so far is not needed any more, its slices are gone: for calls
+ * that carry messages without end. */
+void call_forget(struct call *call);
 
 #endif

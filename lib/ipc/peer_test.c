@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -100,6 +101,55 @@ static void many_calls_share_a_peer(void **state)
 {
 	(void)state;
 	run(many_calls_body);
+}
+
+/* ---- calls without end ---- */
+
+static void hear(struct call *call, void *context)
+{
+	struct msg_anvil m;
+
+	(void)context;
+	for (; msg_anvil_recv(call, &m, SPAN_FOREVER); call_forget(call))
+		if (!msg_anvil_counts_send(call, &(struct msg_anvil_counts){
+				.rate = m.address.len }))
+			t.failed++;
+	t.ended++;
+}
+
+static void endless_body(void *context)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	char text[4096] = { 0 };
+	struct msg_anvil m = { .address = str_of(text, sizeof(text)) };
+	struct msg_anvil_counts answer;
+	struct call *call;
+	size_t before = 0;
+
+	(void)context;
+	open_both(hear);
+	call = peer_call(t.caller, arena);
+	for (int i = 0; i < 2000; i++) {
+		assert_true(msg_anvil_send(call, &m));
+		assert_true(msg_anvil_counts_recv(call, &answer, span_s(5)));
+		assert_int_equal(answer.rate, sizeof(text));
+		call_forget(call);
+		if (i == 100)
+			before = mallinfo2().uordblks;
+	}
+	/* 8 MB went by */
+	assert_true(mallinfo2().uordblks < before + 100000);
+	call_close(call);
+	while (t.ended < 1)
+		assert_true(io_event_wait(peer_news(), span_s(5)));
+	assert_int_equal(t.failed, 0);
+	close_both();
+}
+
+static void what_is_forgotten_takes_no_memory(void **state)
+{
+	(void)state;
+	run(endless_body);
 }
 
 /* ---- content and descriptors ---- */
@@ -446,6 +496,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_calls_share_a_peer),
+		cmocka_unit_test(what_is_forgotten_takes_no_memory),
 		cmocka_unit_test(more_than_the_window),
 		cmocka_unit_test(descriptors_are_checked),
 		cmocka_unit_test(another_kind_ends_the_call),

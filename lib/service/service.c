@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
 enum {
 	GOODBYE_S = 10, /* after SIGTERM, for sessions that were cancelled */
 	IDLE_LOOK_S = 1,
+	HEAP_KEPT = 2 * 1024 * 1024, /* at most, that nobody uses */
+	HEAP_STEP = 128 * 1024,      /* by which it grows at least */
+	HEAP_LARGE = 512 * 1024,     /* from here on a mapping of its own */
 	CLOSED_FROM = 3, /* standard descriptors are always open */
 };
 
@@ -280,8 +284,21 @@ static void probe_if_asked(void)
 	exit(0);
 }
 
+/*
+ * What a client took goes back to the heap and is taken by the next one. To
+ * give it to the kernel in between costs calls, page faults and, since helper
+ * threads run on other processors, an interrupt of those each time.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+	mallopt(M_TOP_PAD, HEAP_STEP);
+	mallopt(M_MMAP_THRESHOLD, HEAP_LARGE);
+}
+
 int service_main(const struct service *service, int argc, char **argv)
 {
+	keep_memory();
 	fill_standard_descriptors();
 	self = (struct self){ .service = service, .arena = arena_new(0),
 		.name = service->name, .type = "unix" };
