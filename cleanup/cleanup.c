@@ -37,6 +37,7 @@ static const enum param params[] = {
 	strict_7bit_headers, strict_8bitmime, strict_8bitmime_body,
 	strict_mime_encoding_domain, force_mime_input_conversion,
 	disable_mime_input_processing, detect_8bit_encoding_header,
+	smtputf8_enable, smtputf8_autodetect_classes,
 	PARAMS_END
 };
 /* clang-format on */

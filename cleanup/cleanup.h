@@ -100,6 +100,10 @@ void strict_prepare(const struct conf *conf);
 bool strict_concerns(const struct intake *intake);
 struct str strict_apply(struct intake *intake, struct str content);
 
+/* utf8.c: what makes a message need SMTPUTF8 is noted in *intake. */
+void utf8_header(struct intake *intake, struct str content);
+void utf8_envelope(struct intake *intake);
+
 /* announce.c: qmgr is told, and says what is free. */
 void announce_start(struct cleanup *cleanup);
 void announce(struct cleanup *cleanup, const struct place *place,

@@ -229,7 +229,10 @@ static struct status apply_large(struct intake *in)
 			       : read_head(in, fd, &head);
 	disk_close(disk, &fd);
 	in->content = STR("");
-	return status_is_ok(status) ? header_apply(in, head) : status;
+	if (!status_is_ok(status))
+		return status;
+	utf8_header(in, head);
+	return header_apply(in, head);
 }
 
 static struct status check_size(const struct intake *in)
@@ -345,6 +348,7 @@ static struct status apply_body(struct intake *in)
 		in->content = apply_rules(in, in->content);
 	if (in->refusal.code)
 		return in->refusal;
+	utf8_header(in, in->content);
 	return header_apply(in, in->content);
 }
 
@@ -377,6 +381,7 @@ static struct status run(struct intake *in, struct place *place)
 		status = envelope_apply(in);
 	if (!status_is_ok(status) || in->discard)
 		return status;
+	utf8_envelope(in);
 	return commit(in, place);
 }
 

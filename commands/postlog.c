@@ -2,7 +2,7 @@
  * postlog - writes lines to the mail log.
  *
  * Room       the caller's own privileges
- * Calls      postlogd on public/postlog, or /dev/log
+ * Calls      postlogd on public/postlog (postlog_service_name), or /dev/log
  */
 #include "base/buf.h"
 #include "base/log.h"
@@ -97,8 +97,9 @@ int main(int argc, char **argv)
 				     STR_ARG(conf->syslog_name)),
 		.facility = conf->syslog_facility,
 		.maillog_file = conf->maillog_file,
-		.postlog_socket = arena_fmt(arena, "%.*s/public/postlog",
-			STR_ARG(conf->queue_directory)),
+		.postlog_socket = arena_fmt(arena, "%.*s/public/%.*s",
+			STR_ARG(conf->queue_directory),
+			STR_ARG(conf->postlog_service_name)),
 		.quiet = !isatty(STDERR_FILENO),
 	});
 	if (optind < argc)

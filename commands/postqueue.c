@@ -109,6 +109,10 @@ static void flush(const struct conf *conf, const char *verb,
 			return;
 		if (str_is(line, "-not allowed"))
 			denied("flush");
+		if (str_is(line, "-not eligible"))
+			unavailable(arena_fmt(arena, "Flush service is not "
+				"configured for destination \"%s\"",
+				argument).p);
 		if (line.len && line.p[0] == '-')
 			unavailable(arena_cstr(arena, line));
 	}

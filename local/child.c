@@ -267,7 +267,7 @@ static struct status act_maildir(struct delivery *delivery,
 }
 
 static struct status act_mbox(struct delivery *delivery,
-	const struct msg_local_act *m)
+	const struct msg_local_act *m, uint64_t *at)
 {
 	return mbox_append(delivery,
 		&(struct mbox){
@@ -278,6 +278,7 @@ static struct status act_mbox(struct delivery *delivery,
 			.head = m->head,
 			.what = arena_cstr(delivery->arena, m->what),
 			.is_strict = m->is_strict,
+			.at = at,
 		});
 }
 
@@ -335,7 +336,8 @@ static struct status look(struct delivery *delivery)
 	return STATUS_OK;
 }
 
-static bool answer(struct call *call, struct status status, bool settled)
+static bool answer(struct call *call, struct status status, bool settled,
+	uint64_t at)
 {
 	const struct msg_local_acted m = {
 		.code = status.code,
@@ -343,6 +345,7 @@ static bool answer(struct call *call, struct status status, bool settled)
 		.detail = status.detail,
 		.text = status.text,
 		.settled = settled,
+		.at = at,
 	};
 
 	return msg_local_acted_send(call, &m);
@@ -353,19 +356,20 @@ static void act(struct delivery *delivery, struct msg_local_act *m)
 	struct status status = look(delivery);
 	struct maildir_store *store = NULL;
 	struct maildir_item item;
+	uint64_t at = 0;
 
 	if (status_is_ok(status) && m->act == ACT_MBOX)
-		status = act_mbox(delivery, m);
+		status = act_mbox(delivery, m, &at);
 	else if (status_is_ok(status) && m->act == ACT_COMMAND)
 		status = act_command(delivery, m);
 	else if (status_is_ok(status) && m->act == ACT_MAILDIR)
 		status = act_maildir(delivery, m, &store, &item);
 	if (!store || !status_is_ok(status)) {
-		if (!answer(delivery->call, status, true))
+		if (!answer(delivery->call, status, true, at))
 			log_debug("the parent has gone: %m");
 		return;
 	}
-	if (answer(delivery->call, status, false) &&
+	if (answer(delivery->call, status, false, 0) &&
 		maildir_settle(store, delivery->arena, &item, 1,
 			delivery->m.flags & DELIVER_AT_ONCE))
 		deliver_settled(delivery);

@@ -196,7 +196,7 @@ static bool send_delivery(struct call *call, const struct task *task)
 
 struct status child_act(struct task *task, enum child_kind kind,
 	const struct rights *rights, struct str home,
-	const struct msg_local_act *act)
+	const struct msg_local_act *act, uint64_t *at)
 {
 	struct call *call = call_child(task->arena, kind, rights, home);
 	struct msg_local_acted acted;
@@ -208,6 +208,7 @@ struct status child_act(struct task *task, enum child_kind kind,
 		acted.code < 200 || acted.code > 599 || acted.subject > 999 ||
 		acted.detail > 999)
 		return STATUS(451, 3, 0, "unknown mail transport error");
+	*at = acted.at;
 	if (acted.settled) {
 		call_close(call);
 	} else {

@@ -24,7 +24,7 @@
 struct room room;
 
 static const enum param params[] = { alias_maps, allow_mail_to_commands,
-	allow_mail_to_files, command_execution_directory,
+	allow_mail_to_files, biff, command_execution_directory,
 	command_expansion_filter, command_time_limit, default_privs,
 	delay_logging_resolution_limit, deliver_lock_attempts,
 	deliver_lock_delay, enable_long_queue_ids,
@@ -129,6 +129,7 @@ static void prepare(const struct conf *conf)
 	room.conf = conf;
 	find_defaults(arena, conf);
 	look_at_spool(arena, conf);
+	biff_open(conf);
 	open_aliases(arena, conf);
 	deliver_filter_open(arena, conf, "local_delivery_status_filter",
 		conf->local_delivery_status_filter);

@@ -40,6 +40,7 @@ struct room {
 	bool spool_is_shared;   /* writable for its group: files get it */
 	uint32_t spool_gid;
 	bool is_root;
+	int biff; /* a UDP socket to the comsat service; -1: none */
 };
 
 extern struct room room;
@@ -113,6 +114,11 @@ void to_file(struct task *task, const struct rights *rights,
 void to_command(struct task *task, const struct rights *rights,
 	const struct user *user, struct str command);
 
+/* biff.c: tells the comsat service of this host of new mail in a mailbox
+ * file. */
+void biff_open(const struct conf *conf);
+void biff_tell(struct str user, uint64_t at);
+
 /* pass.c: another agent takes it, by "transport:nexthop". False: not (an
  * empty destination). */
 must_check bool pass_on(struct task *task, struct str destination);
@@ -139,9 +145,10 @@ must_check enum maps_result child_find_user(struct arena *arena,
 must_check enum maps_result child_read(struct task *task,
 	enum child_kind kind, const struct rights *rights, struct str home,
 	const struct msg_local_read *what, struct alias_list *list);
+/* at: where in an mbox it begins. */
 must_check struct status child_act(struct task *task, enum child_kind kind,
 	const struct rights *rights, struct str home,
-	const struct msg_local_act *act);
+	const struct msg_local_act *act, uint64_t *at);
 /* Wait until all is settled; false: something is not. */
 must_check bool child_settle(struct task *task);
 /* 250, or why this process cannot be that user. */

@@ -65,11 +65,15 @@ static void deliver_to(struct task *task, enum child_kind kind,
 		.is_strict = is_strict,
 	};
 	struct status status = child_may_be(task->arena, rights);
+	uint64_t at = 0;
 
 	if (status_is_ok(status))
-		status = child_act(task, kind, rights, home, &act);
-	if (status_is_ok(status))
+		status = child_act(task, kind, rights, home, &act, &at);
+	if (status_is_ok(status)) {
 		task->action = DSN_ACTION_DELIVERED;
+		if (kind == CHILD_MAILBOX && !is_maildir)
+			biff_tell(rights->user, at);
+	}
 	task_add(task, status);
 }
 
@@ -207,6 +211,7 @@ void to_command(struct task *task, const struct rights *rights,
 		.extension = STR_NONE,
 	};
 	struct status status = child_may_be(task->arena, as);
+	uint64_t at;
 
 	if (!task_is_new(task, ALIAS_COMMAND,
 		    arena_fmt(task->arena, "%u %.*s", as->sys_uid,
@@ -222,7 +227,7 @@ void to_command(struct task *task, const struct rights *rights,
 				"command_execution_directory is malformed");
 	}
 	if (status_is_ok(status))
-		status = child_act(task, CHILD_PLAIN, as, STR(""), &act);
+		status = child_act(task, CHILD_PLAIN, as, STR(""), &act, &at);
 	if (status_is_ok(status))
 		task->action = DSN_ACTION_DELIVERED;
 	task_add(task, status);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log/sink.h"
 #include "config/findings.h"
 #include "config/master_cf.h"
 #include "config/params.h"
@@ -190,6 +191,21 @@ static void check_files(struct findings_so_far *f)
 		f->errors++;
 }
 
+/* postlogd does not write anywhere. */
+static void check_log_file(struct findings_so_far *f)
+{
+	const struct conf *conf = f->line->conf;
+
+	if (log_file_is_allowed(conf->maillog_file,
+		    conf->maillog_file_prefixes))
+		return;
+	f->errors++;
+	log_error("maillog_file = %.*s is not below any of "
+		"maillog_file_prefixes = %.*s: add its folder there",
+		STR_ARG(conf->maillog_file),
+		STR_ARG(conf->maillog_file_prefixes));
+}
+
 /* Files that decide what root runs. */
 static void check_safe(struct findings_so_far *f, struct str folder, const char *name)
 {
@@ -217,6 +233,7 @@ bool check_configuration(struct command_line *line, bool brief)
 	struct findings_so_far f = { .line = line, .config = line->conf->source,
 		.brief = brief, .later = BUF_IN(line->arena) };
 
+	check_log_file(&f);
 	check_safe(&f, line->conf->config_directory, "/main.cf");
 	check_safe(&f, line->conf->config_directory, "/master.cf");
 	check_safe(&f, line->conf->daemon_directory, "");

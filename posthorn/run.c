@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/span.h"
+#include "log/sink.h"
 #include "queue/foreign.h"
 #include "queue/listing.h"
 #include "service/command.h"
@@ -83,6 +84,13 @@ static bool may_start(struct command_line *line)
 	foreign = foreign_find(line->arena, line->conf->queue_directory);
 	if (!str_is_none(foreign)) {
 		log_error("%.*s", STR_ARG(foreign));
+		return false;
+	}
+	if (!log_file_is_allowed(line->conf->maillog_file,
+		    line->conf->maillog_file_prefixes)) {
+		log_error("the maillog_file value '%.*s' does not match any "
+			"prefix in maillog_file_prefixes",
+			STR_ARG(line->conf->maillog_file));
 		return false;
 	}
 	if (!folders_set(line, false))

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "log/line.h"
+#include "log/sink.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -99,6 +100,12 @@ void output_open(struct output *output, const struct conf *conf)
 		output->fd = connect_syslog();
 		return;
 	}
+	if (!log_file_is_allowed(conf->maillog_file,
+		    conf->maillog_file_prefixes))
+		log_fatal("maillog_file %.*s is not below any of "
+			"maillog_file_prefixes: %.*s",
+			STR_ARG(conf->maillog_file),
+			STR_ARG(conf->maillog_file_prefixes));
 	if ((size_t)snprintf(output->path, sizeof(output->path), "%.*s",
 		    STR_ARG(conf->maillog_file)) >= sizeof(output->path))
 		log_fatal("maillog_file: the path is too long");

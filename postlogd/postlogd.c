@@ -46,6 +46,7 @@ static struct {
 } state;
 
 static const enum param params[] = { maillog_file, maillog_file_permissions,
+	maillog_file_prefixes,
 	syslog_facility, syslog_name, PARAMS_END };
 
 static void prepare(const struct conf *conf)

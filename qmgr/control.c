@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "mail/address.h"
+#include "maps/match.h"
 #include "queue/submit.h"
 #include "queue/users.h"
 
@@ -25,11 +26,14 @@ enum {
 };
 
 static struct users flushers;
+static struct match *fast_flush;
 
 void control_prepare(const struct conf *conf)
 {
 	users_open(&flushers, "authorized_flush_users",
 		conf->authorized_flush_users);
+	fast_flush = match_open(arena_new(0), conf, "fast_flush_domains",
+		conf->fast_flush_domains);
 }
 
 static bool may_alter(uint32_t sys_uid)
@@ -413,7 +417,15 @@ static bool is_for_site(uint64_t serial, struct str site)
 	return false;
 }
 
-static bool flush_site(struct stream *io, struct str site)
+/* fast_flush_domains: what ETRN, postqueue -s and sendmail -qR may name. */
+static bool is_eligible(struct str site)
+{
+	auto_arena struct arena *arena = arena_new(0);
+
+	return match_domain(fast_flush, arena, site) == MAPS_FOUND;
+}
+
+static void flush_site(struct str site)
 {
 	struct serials all = { 0 };
 
@@ -429,7 +441,27 @@ static bool flush_site(struct stream *io, struct str site)
 			activate_now(entry);
 	}
 	free(all.serials);
-	return io_text(io, ".\n");
+}
+
+/* Strangers may ask for this, and a large queue takes a while to read: one at a
+ * time. */
+void control_etrn(struct call *call)
+{
+	static bool is_busy;
+	struct msg_flush_site m;
+	struct msg_flushing answer = { .code = 250 };
+
+	if (!msg_flush_site_recv(call, &m, span_s(LINE_S)))
+		return;
+	if (!is_eligible(m.site))
+		answer.code = 459;
+	else if (is_busy)
+		answer.code = 458;
+	if (!msg_flushing_send(call, &answer) || answer.code != 250)
+		return;
+	is_busy = true;
+	flush_site(m.site);
+	is_busy = false;
 }
 
 static bool run_request(struct client *client, struct str line)
@@ -444,8 +476,12 @@ static bool run_request(struct client *client, struct str line)
 					: !users_has(&flushers,
 							client->sys_uid))
 		return io_text(client->io, "-not allowed\n");
-	if (is_site)
-		return flush_site(client->io, str_trim(line));
+	if (is_site && !is_eligible(str_trim(line)))
+		return io_text(client->io, "-not eligible\n");
+	if (is_site) {
+		flush_site(str_trim(line));
+		return io_text(client->io, ".\n");
+	}
 	if (is_flush) {
 		activate_all();
 		return io_text(client->io, ".\n");

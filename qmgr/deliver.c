@@ -22,6 +22,7 @@ struct result {
 	unsigned site;
 	struct str why;
 	bool is_settled, has_ended; /* ended: the turn was given back */
+	bool is_own; /* those without an answer are for this host */
 	bool is_cut; /* the agent died on it */
 	size_t left; /* recipients without an answer */
 	uint32_t *unsettled; /* delivered, but a power cut may undo it */
@@ -183,6 +184,23 @@ static void note_result(struct message *message, uint32_t at,
 	}
 }
 
+static bool receive_done(struct call *call, struct dispatch *dispatch,
+	struct result *result)
+{
+	struct msg_deliver_done done;
+
+	if (!msg_deliver_done_recv(call, &done, span_s(1)))
+		return false;
+	result->is_own = done.site == DELIVER_SITE_OWN;
+	if (result->left > 0 && !result->is_own)
+		return false;
+	result->is_settled = done.settled;
+	result->site = result->is_own ? DELIVER_SITE_REACHED
+				      : (unsigned)done.site;
+	result->why = arena_copy(dispatch->message->arena, done.why);
+	return true;
+}
+
 /* Until deliver_done. False: the agent went away, or talks nonsense. */
 static bool receive(struct call *call, struct dispatch *dispatch,
 	struct result *result)
@@ -199,17 +217,7 @@ static bool receive(struct call *call, struct dispatch *dispatch,
 		note_result(dispatch->message, (uint32_t)m.number, &m, result);
 		result->left--;
 	}
-	if (result->left == 0) {
-		struct msg_deliver_done done;
-
-		if (!msg_deliver_done_recv(call, &done, span_s(1)))
-			return false;
-		result->is_settled = done.settled;
-		result->site = (unsigned)done.site;
-		result->why = arena_copy(dispatch->message->arena, done.why);
-		return true;
-	}
-	return false;
+	return receive_done(call, dispatch, result);
 }
 
 /* The rest of a delivery that came to no good end. */
@@ -287,6 +295,24 @@ static bool begin_again(struct dispatch *dispatch)
 	return all;
 }
 
+/* This host is the best MX of the domain: another agent takes the rest. */
+static void pass_rest(struct dispatch *dispatch)
+{
+	struct message *message = dispatch->message;
+
+	for (size_t i = 0; i < dispatch->count; i++) {
+		uint32_t at = dispatch->recipients[i];
+
+		if (message->rcpts[at].state != RCPT_BUSY)
+			continue;
+		message->rcpts[at].state = RCPT_IDLE;
+		if (message->stop == STOP_NOT)
+			route_pass(message, at);
+		else
+			message->open--; /* it is kept as it is */
+	}
+}
+
 /*
  * What was delivered survives a power cut, says the agent. One that is gone, or
  * that failed to flush, leaves that open: nobody else can tell (sync(2) tells
@@ -352,6 +378,8 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 		result->is_cut = true;
 		return false;
 	}
+	if (result->is_own)
+		pass_rest(dispatch);
 	give_turn_back(dispatch, result);
 	settle(call, message, result);
 	return true;

@@ -20,6 +20,15 @@ enum {
 
 static void finish(void *context);
 
+/* Its sender was told that it is late, and is told when it is not any more. */
+static bool clears_delay(const struct message *message,
+	const struct recipient *recipient)
+{
+	return qmgr.conf->confirm_delay_cleared && message->stored->warned &&
+		(recipient->notify == 0 ||
+			(recipient->notify & DSN_NOTIFY_DELAY));
+}
+
 /* Its only recipient, nobody wants to hear of it, and it is a file: that goes
  * at once, and needs no mark before. */
 static bool goes_at_once(const struct message *message)
@@ -30,6 +39,7 @@ static bool goes_at_once(const struct message *message)
 	return stored->queue != QUEUE_JOURNAL &&
 		envelope->recipient_count == 1 &&
 		!(envelope->recipients[0].notify & DSN_NOTIFY_SUCCESS) &&
+		!clears_delay(message, &envelope->recipients[0]) &&
 		!(envelope->flags & (SUBMIT_TRACE | SUBMIT_VERIFY_ONLY));
 }
 
@@ -54,9 +64,9 @@ void message_result(struct message *message, uint32_t recipient,
 		rcpt->state == RCPT_BOUNCED)
 		panic("%s: two results for a recipient", message->entry->id);
 	rcpt->state = state;
-	rcpt->report = state == RCPT_DONE &&
-		rcpt->action != DSN_ACTION_PASSED &&
-		(r->notify & DSN_NOTIFY_SUCCESS);
+	rcpt->report = state == RCPT_DONE && (clears_delay(message, r) ||
+		(rcpt->action != DSN_ACTION_PASSED &&
+			(r->notify & DSN_NOTIFY_SUCCESS)));
 	rcpt->is_tried = true;
 	message->open--;
 }

@@ -3,7 +3,8 @@
  *
  * Room       a fiber per delivery and per conversation; user posthorn; the
  *            queue directory
- * Gets       from cleanup what is in the journal; requests on public/qmgr
+ * Gets       from cleanup what is in the journal; requests on public/qmgr;
+ *            from smtpd ETRN, which is all that it may ask for
  * Calls      delivery agents, rewrite, bounce, cleanup (requeue)
  * RFC        5321 4.5.4 (queueing strategies), 3461, 3464
  *
@@ -37,7 +38,10 @@ static const enum param params[] = {
 	double_bounce_sender, myorigin, soft_bounce,
 	sender_dependent_relayhost_maps,
 	sender_dependent_default_transport_maps, authorized_flush_users,
-	enable_long_queue_ids, disable_verp_bounces, PARAMS_END
+	enable_long_queue_ids, disable_verp_bounces, default_filter_nexthop,
+	best_mx_transport, confirm_delay_cleared, helpful_warnings,
+	qmgr_clog_warn_time, destination_concurrency_feedback_debug,
+	fast_flush_domains, PARAMS_END
 };
 /* clang-format on */
 
@@ -213,8 +217,11 @@ static void serve(const struct conf *conf, struct call *call)
 		return;
 	if (kind == MSG_queued && str_is(call_peer_name(call), "cleanup"))
 		hear_cleanup(call);
-	else if (kind == MSG_queue_list)
+	else if (kind == MSG_queue_list &&
+		str_is(call_peer_name(call), "showq"))
 		listing_serve(call);
+	else if (kind == MSG_flush_site)
+		control_etrn(call);
 }
 
 static void session(const struct conf *conf, struct client *client)
@@ -252,7 +259,7 @@ static void finish(const struct conf *conf)
 static const struct service service = {
 	.name = "qmgr", .fibers = 1000, .profile = PROFILE_QUEUE,
 	.calls = "smtp local virtual pipe error discard bounce cleanup rewrite "
-		"flush",
+		"proxymap querymap",
 	.params = params, .prepare = prepare, .start = start, .serve = serve,
 	.session = session, .wakeup = wakeup, .finish = finish,
 	.resident = true, .helper_threads = 4,

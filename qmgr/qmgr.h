@@ -68,6 +68,7 @@ struct rcpt {
 	uint64_t action;    /* of delivered */
 	bool report;        /* success: the sender wants to know */
 	bool is_tried; /* has a result of this attempt */
+	bool is_passed; /* to best_mx_transport */
 	unsigned again; /* how often an agent died on it, at the latest before
 			   its delivery was durable */
 };
@@ -177,6 +178,8 @@ void message_done(struct message *message, uint32_t recipient);
 
 /* route.c: fills rcpts[].transport and so on for what is idle. */
 void route(struct message *message);
+/* smtp found that we are the best MX of its domain. */
+void route_pass(struct message *message, uint32_t recipient);
 
 /* schedule.c */
 void schedule_add(struct message *message, uint32_t recipient);
@@ -214,6 +217,7 @@ struct str logline_address(struct arena *arena, struct str address);
 
 /* control.c: public/qmgr. */
 void control_prepare(const struct conf *conf);
+void control_etrn(struct call *call);
 void control_session(const struct conf *conf, struct client *client);
 
 /* digest.c: what the listing shows of a message, as queue/part.h has it. */

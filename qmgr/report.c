@@ -42,7 +42,7 @@ static bool send_facts(struct call *call, const struct stored *stored,
 }
 
 static bool send_recipient(struct call *call, const struct message *message,
-	uint32_t at)
+	unsigned kind, uint32_t at)
 {
 	const struct recipient *r =
 		&message->stored->envelope.recipients[at];
@@ -51,14 +51,17 @@ static bool send_recipient(struct call *call, const struct message *message,
 		.address = message->rcpts[at].address,
 		.orig = r->orig,
 		.orcpt = r->orcpt,
-		.notify = r->notify,
+		/* also whom nothing but an end of a delay is told */
+		.notify = r->notify |
+			(kind == DSN_SUCCESS ? DSN_NOTIFY_SUCCESS : 0),
 		.code = reason->status.code ? reason->status.code : 450,
 		.subject = reason->status.subject,
 		.detail = reason->status.detail,
 		.text = reason->status.text.len ? reason->status.text
 						: STR("delivery was not "
 						      "attempted"),
-		.action = message->rcpts[at].action,
+		.action = message->rcpts[at].action == DSN_ACTION_PASSED
+			? DSN_ACTION_RELAYED : message->rcpts[at].action,
 		.mta = reason->mta,
 		.diagnostic = reason->diagnostic,
 		.attempt_us = (uint64_t)reason->wall_us,
@@ -86,7 +89,8 @@ static bool send_chosen(struct call *call, const struct notice *notice,
 		return false;
 	for (uint32_t i = from; i < to; i++)
 		if (notice->is_chosen(notice->message, i) &&
-			!send_recipient(call, notice->message, i))
+			!send_recipient(call, notice->message, notice->kind,
+				i))
 			return false;
 	return msg_bounce_go_send(call, &go);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "mail/address.h"
 
 enum {
 	AT_ONCE = 100,     /* addresses in a call */
@@ -133,12 +134,14 @@ static bool is_double_bounce(struct str address)
 static void apply_filter(struct message *message, struct rcpt *rcpt)
 {
 	struct str filter = message->stored->envelope.content_filter;
-	struct str transport;
 
 	if (filter.len == 0)
 		return;
-	transport = str_take_until(&filter, ':');
-	rcpt->transport = transport;
+	rcpt->transport = str_take_until(&filter, ':');
+	if (filter.len == 0)
+		filter = qmgr.conf->default_filter_nexthop;
+	if (filter.len == 0)
+		filter = mail_address_domain(rcpt->address);
 	if (filter.len)
 		rcpt->nexthop = filter;
 }
@@ -180,6 +183,29 @@ static void apply(struct message *message, uint32_t recipient,
 			STATUS(451, 3, 2, "deferred transport"), "deferred");
 		return;
 	}
+	schedule_add(message, recipient);
+}
+
+/* Where mail for it should go is here: best_mx_transport takes it, once. */
+void route_pass(struct message *message, uint32_t recipient)
+{
+	struct rcpt *rcpt = &message->rcpts[recipient];
+	struct str nexthop = qmgr.conf->best_mx_transport;
+	struct str transport = str_take_until(&nexthop, ':');
+
+	if (rcpt->is_passed || transport.len == 0) {
+		decide(message, recipient, status_f(message->arena, 550, 4, 6,
+			"mail for %.*s loops back to myself",
+			STR_ARG(rcpt->nexthop)), "bounced");
+		return;
+	}
+	rcpt->is_passed = true;
+	log_info("%s: passing <%.*s> to transport=%.*s", message->entry->id,
+		STR_ARG(logline_address(message->arena, rcpt->address)),
+		STR_ARG(transport));
+	rcpt->transport = transport;
+	if (nexthop.len)
+		rcpt->nexthop = nexthop;
 	schedule_add(message, recipient);
 }
 

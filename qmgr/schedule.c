@@ -14,6 +14,8 @@
 
 #include "base/log.h"
 
+enum { CLOG_PART = 5 }; /* of the active queue: the share worth a warning */
+
 /* How much one success or failure counts, as a function of concurrency. */
 struct feedback {
 	double factor;
@@ -44,7 +46,9 @@ struct dest {
 	struct arena *arena;
 	struct str key, nexthop;
 	struct list jobs; /* struct job.of_dest, with recipients to start */
+	size_t waiting;   /* jobs */
 	size_t busy;
+	struct moment clog_told;
 	int64_t window;
 	double success, failure, fail_cohorts;
 	struct moment dead_until; /* us 0: alive */
@@ -247,6 +251,7 @@ static void note_ready(struct dest *dest)
 
 static void free_job(struct job *job)
 {
+	job->dest->waiting--;
 	list_remove(&job->of_message);
 	list_remove(&job->of_dest);
 	free(job->recipients);
@@ -267,7 +272,30 @@ static struct job *find_job(struct message *message, struct dest *dest)
 	job->dest = dest;
 	list_append(&message->jobs, &job->of_message);
 	list_append(&dest->jobs, &job->of_dest);
+	dest->waiting++;
 	return job;
+}
+
+/* One destination has so much of the active queue that others will wait. */
+static void warn_of_clog(struct dest *dest)
+{
+	const struct conf *conf = qmgr.conf;
+	int64_t most = conf->qmgr_message_active_limit;
+	int64_t load = (int64_t)(dest->waiting + dest->busy);
+
+	if (!conf->helpful_warnings || conf->qmgr_clog_warn_time.us <= 0 ||
+		most <= 0 || load <= most / CLOG_PART ||
+		moment_left(dest->clog_told).us > 0)
+		return;
+	dest->clog_told = moment_after(conf->qmgr_clog_warn_time);
+	log_warning("mail for %.*s is using up %lld of %lld active queue "
+		"entries", STR_ARG(dest->nexthop), (long long)load,
+		(long long)most);
+	log_warning("this may slow down other mail: see whether that "
+		"destination answers, or give %s more deliveries at once "
+		"(maxproc in master.cf, %s_destination_concurrency_limit)",
+		dest->transport->name, dest->transport->name);
+	log_warning("qmgr_clog_warn_time = 0 turns these warnings off");
 }
 
 static void defer(struct message *message, uint32_t recipient,
@@ -306,6 +334,7 @@ void schedule_add(struct message *message, uint32_t recipient)
 	job->recipients[job->count++] = recipient;
 	rcpt->state = RCPT_QUEUED;
 	note_ready(dest);
+	warn_of_clog(dest);
 }
 
 void schedule_withdraw(struct message *message)
@@ -416,7 +445,18 @@ static void defer_jobs(struct dest *dest, int subject, int detail,
 	note_ready(dest);
 }
 
-static void succeed(struct dest *dest)
+/* destination_concurrency_feedback_debug */
+static void log_feedback(const struct dest *dest, const char *what)
+{
+	if (qmgr.conf->destination_concurrency_feedback_debug)
+		log_info("%s feedback for %s:%.*s: concurrency=%lld busy=%zu "
+			"success=%.3f failure=%.3f fail_cohorts=%.3f", what,
+			dest->transport->name, STR_ARG(dest->nexthop),
+			(long long)dest->window, dest->busy, dest->success,
+			dest->failure, dest->fail_cohorts);
+}
+
+static void widen(struct dest *dest)
 {
 	const struct transport *t = dest->transport;
 
@@ -432,6 +472,12 @@ static void succeed(struct dest *dest)
 	}
 	if (t->window_most > 0 && dest->window > t->window_most)
 		dest->window = t->window_most;
+}
+
+static void succeed(struct dest *dest)
+{
+	widen(dest);
+	log_feedback(dest, "positive");
 }
 
 static void fail(struct dest *dest, struct str why)
@@ -450,6 +496,7 @@ static void fail(struct dest *dest, struct str why)
 		if (dest->window < 1)
 			dest->window = 1;
 	}
+	log_feedback(dest, "negative");
 	if (t->cohorts_most <= 0 || dest->fail_cohorts < (double)t->cohorts_most)
 		return;
 	dest->fail_cohorts = 0;

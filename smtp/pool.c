@@ -131,6 +131,15 @@ struct session *pool_take_relay(struct str relay, struct str sign)
 	return take(STR_NONE, relay, sign);
 }
 
+/* connection_cache_ttl_limit: no connection waits longer. */
+static struct span wait_of(const struct settings *set)
+{
+	struct span limit = set->conf->connection_cache_ttl_limit;
+
+	return set->connection_cache_time_limit.us < limit.us ?
+		set->connection_cache_time_limit : limit;
+}
+
 /* A fiber that lives while there are idle sessions: ends those whose time is
  * over. */
 static void keep_house(void *context)
@@ -140,7 +149,7 @@ static void keep_house(void *context)
 		struct session *oldest = CONTAINER(list_first(&pool.idle),
 			struct session, link);
 		struct moment end = { oldest->idle_since.us +
-			oldest->set->connection_cache_time_limit.us };
+			wait_of(oldest->set).us };
 
 		if (moment_left(end).us <= 0) {
 			drop(oldest);
@@ -155,7 +164,7 @@ static void keep_house(void *context)
 void pool_put(struct session *session, struct str nexthop, bool more)
 {
 	const struct settings *set = session->set;
-	struct span limit = set->connection_cache_time_limit;
+	struct span limit = wait_of(set);
 	bool keep = settings_has(set->connection_cache_destinations, nexthop) ||
 		(set->connection_cache_on_demand &&
 			(more || is_wanted(nexthop, limit)));

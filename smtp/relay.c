@@ -185,10 +185,12 @@ static void try_destination(struct attempt *a, struct str text, bool is_first,
 		note_trouble(a, &trial.policy.refused);
 		return;
 	}
+	a->tls = tls_level_name(trial.policy.level);
 	if (is_first && try_kept(&trial) &&
 		(attempt_is_over(a) || is_full(a)))
 		return;
 	route_find(arena, a->set, &destination, &route);
+	a->is_own = route.is_own;
 	if (route.count == 0)
 		a->trouble = route.trouble;
 	else
@@ -240,7 +242,8 @@ static void refuse_all(struct delivery *d, struct status status,
 
 void relay_deliver(struct delivery *d)
 {
-	struct attempt a = { .delivery = d, .set = settings };
+	struct attempt a = { .delivery = d, .set = settings,
+		.tls = STR_NONE };
 	struct outcome unknown =
 		outcome_f(d->arena, 451, 3, 0, "no server was tried");
 	struct status status;
@@ -263,6 +266,10 @@ void relay_deliver(struct delivery *d)
 	pool_begin(d->m.nexthop);
 	try_all(&a);
 	pool_end(d->m.nexthop);
+	if (a.is_own && settings->conf->best_mx_transport.len > 0) {
+		deliver_pass_rest(d);
+		return;
+	}
 	unreachable = !attempt_is_over(&a) && a.trouble.is_site;
 	attempt_report_rest(&a, a.trouble.status.code ? &a.trouble : &unknown);
 	deliver_done(d, true,

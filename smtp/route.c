@@ -168,9 +168,12 @@ static void cut_loop(struct search *s, struct str domain)
 		if (route->sites[i].preference < best)
 			route->sites[kept++] = route->sites[i];
 	if (route->count > 0 && kept == 0) {
+		route->is_own = true;
 		route->trouble = outcome_f(s->arena, 550, 4, 6,
 			"mail for %.*s loops back to myself", STR_ARG(domain));
-		log_warning("%.*s", STR_ARG(route->trouble.status.text));
+		if (s->set->conf->best_mx_transport.len == 0)
+			log_warning("%.*s",
+				STR_ARG(route->trouble.status.text));
 	}
 	route->count = kept;
 }

@@ -28,6 +28,7 @@ struct route {
 	struct site *sites;
 	size_t count;          /* 0: trouble says why */
 	struct outcome trouble;
+	bool is_own;           /* trouble: we are the best MX */
 };
 
 void route_find(struct arena *arena, const struct settings *set,

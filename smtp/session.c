@@ -302,6 +302,23 @@ static struct outcome tls_trouble(const struct session *session,
 	return trouble;
 }
 
+/* *_tls_loglevel_maps: the destination, the server's name or address. */
+static bool is_tls_logged(const struct session *session,
+	const struct opening *o)
+{
+	const struct str keys[] = { o->destination->text, o->destination->host,
+		session->site.host, session->address };
+	struct str level = session->set->tls_loglevel, found;
+
+	for (size_t i = 0; i < COUNT(keys) && tables_has(TABLE_LOGLEVELS); i++)
+		if (keys[i].len > 0 && tables_find(o->arena, TABLE_LOGLEVELS,
+				keys[i], &found) == TABLE_FOUND) {
+			level = found;
+			break;
+		}
+	return level.len > 0 && !str_is(level, "0");
+}
+
 /* The handshake and, above encrypt, the judgement of the certificate. */
 static bool start_tls(struct session *session, const struct opening *o,
 	struct outcome *trouble)
@@ -332,7 +349,7 @@ static bool start_tls(struct session *session, const struct opening *o,
 	}
 	session->is_tls = true;
 	session->is_verified = session->tls.is_matched;
-	if (set->tls_loglevel.len > 0 && !str_is(set->tls_loglevel, "0"))
+	if (is_tls_logged(session, o))
 		tls_log(&session->tls, "to", session->site.relay);
 	if (o->policy->level < TLS_LEVEL_VERIFY || session->is_verified)
 		return true;

@@ -44,7 +44,7 @@ const enum param settings_params[] = {
 	recipient_delimiter, owner_request_special,
 	propagate_unmatched_extensions, swap_bangpath, allow_percent_hack,
 	body_checks_size_limit, line_length_limit, lmtp_assume_final,
-	send_cyrus_sasl_authzid, debug_peer_list, debug_peer_level, PARAMS_END
+	send_cyrus_sasl_authzid, connection_cache_ttl_limit, debug_peer_list, debug_peer_level, PARAMS_END
 };
 
 bool settings_has(struct str list, struct str name)

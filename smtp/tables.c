@@ -28,6 +28,10 @@ void tables_prepare(const struct settings *set)
 		set->is_lmtp ? "lmtp_discard_lhlo_keyword_address_maps" :
 			       "smtp_discard_ehlo_keyword_address_maps",
 		set->discard_keyword_maps, 0);
+	tables[TABLE_LOGLEVELS] = maps_open(arena, set->conf,
+		set->is_lmtp ? "lmtp_tls_loglevel_maps" :
+			       "smtp_tls_loglevel_maps",
+		set->tls_loglevel_maps, 0);
 	tables[TABLE_PIX] = maps_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_pix_workaround_maps" :
 			       "smtp_pix_workaround_maps",

@@ -14,6 +14,7 @@ enum table_use {
 	TABLE_POLICIES,  /* *_tls_policy_maps */
 	TABLE_REPLIES,   /* *_reply_filter */
 	TABLE_DISCARDS,  /* *_discard_ehlo_keyword_address_maps, by address */
+	TABLE_LOGLEVELS, /* *_tls_loglevel_maps, by nexthop, name, address */
 	TABLE_PIX,       /* *_pix_workaround_maps, by address */
 	TABLES_END
 };

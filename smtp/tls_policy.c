@@ -30,6 +30,11 @@ static bool find_level(struct str name, enum tls_level *level)
 	return false;
 }
 
+struct str tls_level_name(enum tls_level level)
+{
+	return str_from(levels[level].name);
+}
+
 static void refuse(struct arena *arena, struct tls_policy *policy,
 	const char *what, struct str value)
 {

@@ -44,6 +44,8 @@ void tls_policy_parse(struct arena *arena, struct str text,
 struct tls_client tls_policy_client(struct arena *arena,
 	const struct settings *set, const struct tls_policy *policy,
 	const struct destination *destination, struct str host);
+/* "none", "may", ... */
+struct str tls_level_name(enum tls_level level);
 /* NULL: TLS cannot be used at all (certificates or CAs cannot be read). */
 struct tls_context *tls_policy_context(const struct tls_policy *policy);
 

@@ -59,6 +59,27 @@ struct transaction {
 
 /* ---- reports ---- */
 
+/*
+ * tls=: the level that was wanted; ":none" behind it if the message went in the
+ * clear, "?" if no session came to be; then "/requiretls", with a "!" if it was
+ * refused for want of that.
+ */
+static struct str tls_feature(const struct attempt *a,
+	const struct session *session, const struct outcome *outcome)
+{
+	struct arena *arena = a->delivery->arena;
+	bool requires = a->delivery->m.flags & DELIVER_REQUIRETLS;
+	bool violates = outcome->status.subject == 7 &&
+		!status_is_ok(outcome->status);
+
+	if (!a->set->log_tls_feature_status || str_is_none(a->tls))
+		return STR_NONE;
+	return arena_fmt(arena, "%.*s%s%s", STR_ARG(a->tls),
+		!session ? "?" :
+		!session->is_tls && !str_is(a->tls, "none") ? ":none" : "",
+		!requires ? "" : violates ? "/!requiretls" : "/requiretls");
+}
+
 static void report(struct attempt *a, const struct session *session,
 	struct deliver_recipient *recipient, const struct outcome *outcome,
 	enum dsn_action action)
@@ -72,6 +93,7 @@ static void report(struct attempt *a, const struct session *session,
 		.diagnostic = outcome->diagnostic,
 		.connected_us = a->connected_us,
 		.conn_use = session ? session->uses + 1 : 0,
+		.tls = tls_feature(a, session, outcome),
 	};
 
 	deliver_report(a->delivery, recipient, &r);

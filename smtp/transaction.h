@@ -22,6 +22,9 @@ struct attempt {
 	struct outgoing out;    /* the envelope as it leaves */
 	struct outcome trouble; /* the last one, of those not reported */
 	bool is_final;          /* no other server is left to try */
+	bool is_own;            /* we are the best MX of the domain */
+	struct str tls;         /* what is asked of the server tried, for the
+				   log; NONE: none yet */
 	int64_t connected_us;   /* wall clock */
 	unsigned sessions;      /* so far */
 };

@@ -101,6 +101,8 @@ static struct subject stage_subject(struct session *s)
 	case CHECK_END_OF_DATA:
 		return (struct subject){ STR("END-OF-MESSAGE"),
 			STR("END-OF-MESSAGE"), "End-of-data" };
+	case CHECK_ETRN:
+		return check_subject(s, ABOUT_ETRN);
 	default:
 		return check_subject(s, ABOUT_RECIPIENT);
 	}
@@ -138,6 +140,9 @@ struct subject check_subject(struct session *s, enum restriction_subject about)
 		return (struct subject){ or_empty(s->tls.peer_fingerprint),
 			or_empty(s->tls.peer_fingerprint),
 			"Client certificate" };
+	case ABOUT_ETRN:
+		return (struct subject){ or_empty(s->etrn), or_empty(s->etrn),
+			"Etrn command" };
 	default:
 		return stage_subject(s);
 	}
@@ -293,6 +298,26 @@ struct status check_rcpt(struct session *s)
 	}
 	status = check_listed(s);
 	return status_is_ok(status) ? deferred(s) : status;
+}
+
+/* Who may not connect or greet may not ask for this, either. */
+struct status check_etrn(struct session *s)
+{
+	static const enum check_stage stages[] = { CHECK_CLIENT, CHECK_HELO,
+		CHECK_ETRN };
+	struct status status = STATUS_OK;
+
+	if (server.is_local)
+		return STATUS_OK;
+	for (size_t i = 0; i < COUNT(stages) && status_is_ok(status); i++)
+		if (s->conf->smtpd_delay_reject || stages[i] == CHECK_ETRN)
+			status = run(s, stages[i]);
+	for (size_t i = 0; i < COUNT(stages) && status_is_ok(status); i++)
+		if (s->deferrals[stages[i]].active) {
+			status = s->deferrals[stages[i]].status;
+			log_refusal(s, "reject", status);
+		}
+	return status;
 }
 
 /* A single recipient may be looked at here, too. */

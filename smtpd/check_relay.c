@@ -4,6 +4,7 @@
 #include "smtpd/check.h"
 
 #include "base/log.h"
+#include "dns/record.h"
 #include "mail/address.h"
 #include "maps/address.h"
 
@@ -53,6 +54,101 @@ static enum verdict refuse(struct session *s, int code)
 {
 	return check_refuse(s, code, 7, 1, "<%.*s>: Relay access denied",
 		STR_ARG(shown(s, s->recipient)));
+}
+
+/* ---- permit_mx_backup ---- */
+
+static bool is_own_address(const struct dns_address *address)
+{
+	for (size_t i = 0; i < server.own_count; i++)
+		if (dns_address_eq(&server.own[i], address))
+			return true;
+	return false;
+}
+
+/* What the MX records of a domain say about us. */
+struct exchangers {
+	unsigned best; /* lowest preference */
+	bool has_own;  /* one of them is this host */
+	bool is_known; /* the best ones are in permit_mx_backup_networks */
+	bool in_doubt; /* a name could not be looked up */
+};
+
+static void look_at_exchanger(struct session *s, const struct dns_mx *mx,
+	struct exchangers *all)
+{
+	struct dns_hosts hosts;
+	bool is_known = false;
+
+	dns_addresses(s->arena, mx->host, DNS_IPV4 | DNS_IPV6, &hosts);
+	all->in_doubt |= hosts.status == DNS_TEMPORARY;
+	for (size_t i = 0; i < hosts.count; i++) {
+		struct str text = dns_address_text(s->arena,
+			&hosts.addresses[i]);
+
+		all->has_own |= is_own_address(&hosts.addresses[i]);
+		is_known |= match_host(server.mx_backup_networks, s->arena,
+			STR_NONE, text) == MAPS_FOUND;
+	}
+	if (mx->preference > all->best)
+		return;
+	all->is_known = is_known &&
+		(mx->preference < all->best || all->is_known);
+	all->best = mx->preference;
+}
+
+static void look_at_exchangers(struct session *s,
+	const struct dns_answer *answer, struct exchangers *all)
+{
+	enum { MX_MOST = 50 };
+	struct dns_mx mx;
+
+	*all = (struct exchangers){ .best = UINT32_MAX };
+	for (size_t i = 0; i < answer->count && i < MX_MOST; i++)
+		if (dns_record_mx(s->arena, answer->records[i], &mx) &&
+			mx.host.len > 0)
+			look_at_exchanger(s, &mx, all);
+}
+
+static enum verdict no_exchangers(struct session *s)
+{
+	return check_refuse(s, 450, 4, 4, "<%.*s>: Recipient address rejected: "
+		"unable to look up its mail exchangers",
+		STR_ARG(shown(s, s->recipient)));
+}
+
+/* A domain of ours, or one whose MX this host is, too; no route within the
+ * address. */
+enum verdict check_mx_backup(struct session *s,
+	const struct restriction *restriction)
+{
+	struct resolved resolved;
+	struct dns_answer answer;
+	struct exchangers all;
+	struct str domain;
+
+	(void)restriction;
+	if (str_is_none(s->recipient))
+		return DUNNO;
+	check_resolve(s, s->recipient, &resolved);
+	if (resolved.flags & RESOLVE_FAIL)
+		return check_refuse_status(s, REPLY_LOOKUP_FAILED);
+	if (check_is_authorized(&resolved))
+		return PERMIT;
+	domain = mail_address_domain(s->recipient);
+	if ((resolved.flags & (RESOLVE_ROUTED | RESOLVE_ERROR)) ||
+		domain.len == 0 || domain.p[0] == '[')
+		return DUNNO;
+	dns_lookup(s->arena, domain, DNS_MX, &answer);
+	if (answer.status == DNS_TEMPORARY)
+		return no_exchangers(s);
+	if (answer.status != DNS_FOUND)
+		return DUNNO;
+	look_at_exchangers(s, &answer, &all);
+	if (!all.has_own)
+		return all.in_doubt ? no_exchangers(s) : DUNNO;
+	return match_is_empty(server.mx_backup_networks) || all.is_known ?
+		PERMIT : DUNNO;
 }
 
 enum verdict check_permit_auth(struct session *s,

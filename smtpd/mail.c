@@ -262,6 +262,9 @@ struct status mail(struct session *s, struct str arguments)
 	status = take_sender(s, s->mail, arguments);
 	if (status_is_ok(status))
 		status = check_mail(s);
+	if (status_is_ok(status) && !s->explains &&
+		!s->conf->smtpd_delay_open_until_valid_rcpt)
+		status = mail_open(s);
 	if (!status_is_ok(status)) {
 		/* The text of the status outlives the transaction. */
 		status.text = arena_copy(s->arena, status.text);

@@ -1,5 +1,7 @@
 #include "smtpd/server.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "mail/date.h"
 #include "service/service.h"
@@ -34,6 +36,8 @@ static const struct {
 	[CHECK_END_OF_DATA] = { "smtpd_end_of_data_restrictions",
 		offsetof(struct conf, smtpd_end_of_data_restrictions),
 		ABOUT_RECIPIENT },
+	[CHECK_ETRN] = { "smtpd_etrn_restrictions",
+		offsetof(struct conf, smtpd_etrn_restrictions), ABOUT_ETRN },
 };
 
 static void open_tables(struct restriction_list *list)
@@ -146,6 +150,10 @@ static void open_matches(void)
 		conf->smtpd_authorized_xforward_hosts);
 	server.logged_permits = open_match("smtpd_log_access_permit_actions",
 		conf->smtpd_log_access_permit_actions);
+	server.mx_backup_networks = open_match("permit_mx_backup_networks",
+		conf->permit_mx_backup_networks);
+	server.tls_loglevels = open_maps("smtpd_tls_loglevel_maps",
+		conf->smtpd_tls_loglevel_maps);
 	if (conf->debug_peer_level > 0 && conf->debug_peer_list.len > 0)
 		server.debugged = open_match("debug_peer_list",
 			conf->debug_peer_list);
@@ -171,6 +179,34 @@ void server_ticket_keys(struct str keys)
 	tls_server_ticket_keys(&server.tls, keys);
 }
 
+static void add_own(const struct interfaces *found)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		const struct network *network = &found->all[i].address;
+		struct dns_address *own;
+
+		arena_grow(server.arena, &server.own, &server.own_capacity,
+			server.own_count + 1, sizeof(*server.own));
+		own = &server.own[server.own_count++];
+		*own = (struct dns_address){ .v6 = network->v6 };
+		memcpy(own->octets, network->octets, sizeof(own->octets));
+	}
+}
+
+static void find_own(unsigned protocols)
+{
+	struct interfaces proxies = { 0 };
+	struct str bad;
+
+	add_own(&server.interfaces);
+	if (server.conf->proxy_interfaces.len > 0 &&
+		!interfaces_find(server.arena, server.conf->proxy_interfaces,
+			protocols, &proxies, &bad))
+		log_warning("proxy_interfaces: host not found: %.*s",
+			STR_ARG(bad));
+	add_own(&proxies);
+}
+
 void server_open(const struct conf *conf)
 {
 	unsigned protocols = protocols_parse(conf->inet_protocols);
@@ -187,6 +223,7 @@ void server_open(const struct conf *conf)
 		&server.interfaces, &bad))
 		log_fatal("parameter inet_interfaces: no local interface "
 			"found for %.*s", STR_ARG(bad));
+	find_own(protocols);
 	server.guard = STR_NONE;
 	if (!server.is_local) {
 		tls_server_open(server.arena, conf, &server.tls);

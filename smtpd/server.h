@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "config/interfaces.h"
+#include "dns/address.h"
 #include "maps/maps.h"
 #include "maps/match.h"
 #include "maps/tls_server.h"
@@ -25,6 +26,7 @@ enum check_stage {
 	CHECK_RECIPIENT,
 	CHECK_DATA,
 	CHECK_END_OF_DATA,
+	CHECK_ETRN,
 	CHECK_STAGES,
 };
 
@@ -40,6 +42,11 @@ struct server {
 	struct maps *command_filter, *discard_ehlo, *logins, *rbl_replies;
 	struct maps *clientcerts, *reject_filter, *reject_footers;
 	struct interfaces interfaces; /* inet_interfaces */
+	/* These and proxy_interfaces: as whose MX we are known. */
+	struct dns_address *own;
+	size_t own_count, own_capacity;
+	struct match *mx_backup_networks;
+	struct maps *tls_loglevels;
 
 	struct tls_server tls;
 

@@ -98,6 +98,7 @@ struct session {
 
 	struct mail *mail; /* NULL: no transaction */
 	struct str recipient; /* being looked at; NONE */
+	struct str etrn;      /* domain of ETRN, while it is looked at; NONE */
 	struct actions actions; /* of the connection */
 	struct deferral deferrals[CHECK_STAGES]; /* defer_if_permit */
 	struct evaluation check;
@@ -271,5 +272,6 @@ must_check struct status check_mail(struct session *s);
 must_check struct status check_rcpt(struct session *s);
 must_check struct status check_data(struct session *s);
 must_check struct status check_end_of_data(struct session *s);
+must_check struct status check_etrn(struct session *s);
 
 #endif

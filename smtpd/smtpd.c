@@ -4,8 +4,8 @@
  * Room       a fiber per client; user posthorn-in, empty root; opens nothing
  * Gets       clients, by accept() on inherited sockets; from cleanup, for
  *            content over 64 KiB only, a write-only descriptor
- * Calls      cleanup, auth, resolver, proxymap, anvil
- * RFC        5321, 1870, 2920, 3030, 3207, 3461, 4954, 6531
+ * Calls      cleanup, auth, resolver, proxymap, anvil; qmgr, for ETRN
+ * RFC        5321, 1870, 1985, 2920, 3030, 3207, 3461, 4954, 6531
  */
 #include "smtpd/session.h"
 
@@ -49,7 +49,7 @@ static const struct verb {
 	{ "RSET", rset, AT_ANY, JUNK, NEVER_SAID },
 	{ "NOOP", noop, AT_ANY, LAST | PLAIN | JUNK, NEVER_SAID },
 	{ "VRFY", vrfy, AT_ANY, LAST | JUNK, NEVER_SAID },
-	{ "ETRN", etrn, AT_ANY, JUNK, NEVER_SAID }, /* RFC 1985 */
+	{ "ETRN", etrn, AT_START, JUNK, MAIL_IN_PROGRESS }, /* RFC 1985 */
 	{ "QUIT", quit, AT_ANY, PLAIN, NEVER_SAID },
 	{ "HELP", help, AT_ANY, PLAIN, NEVER_SAID },
 };
@@ -298,7 +298,7 @@ static void session(const struct conf *conf, struct client *client)
 		.conf = conf, .client = client, .io = client->io,
 		.home = client->arena, .arena = client->arena,
 		.stage = AT_START, .where = "CONNECT",
-		.helo = STR_NONE, .recipient = STR_NONE,
+		.helo = STR_NONE, .recipient = STR_NONE, .etrn = STR_NONE,
 		.sasl_method = STR_NONE, .sasl_username = STR_NONE,
 		.server_address = STR_NONE, .server_port = STR_NONE,
 	};
@@ -396,13 +396,15 @@ static const enum param params[] = {
 	smtpd_policy_service_try_limit, smtpd_authorized_xclient_hosts,
 	smtpd_authorized_xforward_hosts, smtpd_log_access_permit_actions,
 	debug_peer_list, debug_peer_level, info_log_address_format,
+	permit_mx_backup_networks, proxy_interfaces,
+	smtpd_tls_loglevel_maps, smtpd_delay_open_until_valid_rcpt,
 	PARAMS_END
 };
 
 static const struct service smtpd = {
 	.name = "smtpd", .fibers = 100, /* clients per process; a setting */
 	.profile = PROFILE_NETWORK,
-	.calls = "cleanup auth resolver dialer proxymap querymap anvil",
+	.calls = "cleanup auth resolver dialer proxymap querymap anvil qmgr",
 	.params = params, .prepare = server_open, .start = start,
 	.session = session, .ticket_keys = server_ticket_keys,
 };

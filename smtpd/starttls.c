@@ -15,6 +15,20 @@ static void log_failure(struct session *s)
 		STR_ARG(s->tls.failure));
 }
 
+/* smtpd_tls_loglevel_maps: by the client's name, then by its address. */
+static bool is_logged(struct session *s)
+{
+	struct str level = s->conf->smtpd_tls_loglevel, found;
+
+	if (!maps_is_empty(server.tls_loglevels) &&
+		(maps_find(server.tls_loglevels, s->arena, s->name, &found) ==
+				MAPS_FOUND ||
+			maps_find(server.tls_loglevels, s->arena,
+				s->address_text, &found) == MAPS_FOUND))
+		level = found;
+	return !str_is(level, "0");
+}
+
 bool tls_begin(struct session *s)
 {
 	struct status refusal;
@@ -28,7 +42,7 @@ bool tls_begin(struct session *s)
 		return false;
 	}
 	s->has_tls = true;
-	if (!str_is(s->conf->smtpd_tls_loglevel, "0"))
+	if (is_logged(s))
 		tls_log(&s->tls, "from", s->label);
 	if (s->conf->smtpd_tls_req_ccert && server.tls.is_required &&
 		!s->tls.is_trusted) {

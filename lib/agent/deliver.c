@@ -307,6 +307,13 @@ void deliver_done(struct delivery *delivery, bool settled,
 			STR_ARG(delivery->m.queue_id));
 }
 
+void deliver_pass_rest(struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->count; i++)
+		delivery->recipients[i].reported = true;
+	deliver_done(delivery, true, DELIVER_SITE_OWN, STR(""));
+}
+
 void deliver_settled(struct delivery *delivery)
 {
 	const struct msg_settled m = { 0 };

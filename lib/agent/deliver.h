@@ -35,6 +35,7 @@ enum deliver_site { /* msg_deliver_done.site */
 	DELIVER_SITE_REACHED,
 	DELIVER_SITE_UNREACHABLE, /* destination: slow down, then suspend */
 	DELIVER_SITE_SICK,        /* the transport itself cannot work */
+	DELIVER_SITE_OWN,         /* we are it: see deliver_pass_rest */
 };
 
 /* Where a message's content is; LF line ends, begins with its header. */
@@ -114,6 +115,9 @@ void deliver_report(struct delivery *delivery,
 /* The same report for every recipient that has none yet. */
 void deliver_report_rest(struct delivery *delivery,
 	const struct deliver_report *report);
+/* The rest is for this host: qmgr gives it to best_mx_transport. Instead of
+ * deliver_done. */
+void deliver_pass_rest(struct delivery *delivery);
 /*
  * All recipients were reported. settled: nothing of it still needs a flush;
  * if false, deliver_settled must follow on the same call. `why` as said in

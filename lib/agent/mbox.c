@@ -258,6 +258,8 @@ struct status mbox_append(const struct delivery *delivery,
 	w.lock.folder = folder_of(&w);
 	enter(mbox->path);
 	status = lock_and_append(&w);
+	if (mbox->at)
+		*mbox->at = (uint64_t)w.size;
 	if (w.fd >= 0)
 		close(w.fd);
 	lock_release(&w.lock);

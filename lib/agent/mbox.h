@@ -20,6 +20,7 @@ struct mbox {
 	struct str head;  /* header lines put in front of the content */
 	bool is_strict;   /* the file must belong to us */
 	const char *what; /* "mailbox", "file: /x": delivered to ... */
+	uint64_t *at;     /* gets where in the file it begins; may be NULL */
 };
 
 /* 250 when the message is durable in the file. With DELIVER_RETRY that may be

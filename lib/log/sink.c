@@ -24,6 +24,22 @@ static void put_in_ring(enum log_level level, struct str line)
 	log_ring_put(sink.ring, sink.wake_fd, level, sink.pid, line);
 }
 
+bool log_file_is_allowed(struct str file, struct str prefixes)
+{
+	struct str prefix;
+
+	while (str_take_item(&prefixes, ", \t\r\n", &prefix)) {
+		struct str rest = file;
+
+		while (prefix.len > 1 && prefix.p[prefix.len - 1] == '/')
+			prefix.len--;
+		if (str_take_prefix(&rest, prefix) && (rest.len == 0 ||
+			rest.p[0] == '/' || str_is(prefix, "/")))
+			return true;
+	}
+	return file.len == 0;
+}
+
 bool log_to_ring(int ring_fd, int wake_fd, struct str tag)
 {
 	auto_close int fd = ring_fd;

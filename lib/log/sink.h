@@ -18,6 +18,9 @@ bool log_to_ring(int ring_fd, int wake_fd, struct str tag);
  * stay open for that, or -1. */
 int log_forked(void);
 
+/* maillog_file is one of maillog_file_prefixes, or below one; empty is fine. */
+bool log_file_is_allowed(struct str file, struct str prefixes);
+
 /* What a command needs to log where the daemons do. */
 struct log_system {
 	struct str tag;            /* "postfix/postsuper" */

@@ -86,6 +86,9 @@ struct map *map_open(struct arena *arena, const struct conf *conf,
 		return map;
 	log_error("%s%s%.*s: %.*s", parameter ? parameter : "",
 		parameter ? ": " : "", STR_ARG(element), STR_ARG(error));
+	if (conf && conf->daemon_table_open_error_is_fatal)
+		log_fatal("daemon_table_open_error_is_fatal: %.*s",
+			STR_ARG(element));
 	map = arena_new_of(arena, struct map);
 	*map = (struct map){
 		.driver = &map_fail,

@@ -152,6 +152,8 @@ static enum maps_result is_in_class(struct router *router,
 static void warn_of_two(struct router *router, struct arena *arena, size_t at,
 	struct str domain)
 {
+	if (!router->conf->helpful_warnings)
+		return;
 	for (size_t i = at + 1; i < COUNT(classes); i++) {
 		if (classes[i].class == RESOLVE_RELAY ||
 			is_in_class(router, arena, classes[i].class, domain) !=

@@ -77,7 +77,8 @@ void command_log(const struct conf *conf, const char *name)
 			name),
 		.facility = conf->syslog_facility,
 		.maillog_file = conf->maillog_file,
-		.postlog_socket = arena_fmt(arena, "%.*s/public/postlog",
-			STR_ARG(conf->queue_directory)),
+		.postlog_socket = arena_fmt(arena, "%.*s/public/%.*s",
+			STR_ARG(conf->queue_directory),
+			STR_ARG(conf->postlog_service_name)),
 	});
 }

@@ -257,8 +257,9 @@ static void open_log(void)
 		.tag = tag,
 		.facility = self.conf->syslog_facility,
 		.maillog_file = self.conf->maillog_file,
-		.postlog_socket = arena_fmt(self.arena, "%.*s/public/postlog",
-			STR_ARG(self.conf->queue_directory)),
+		.postlog_socket = arena_fmt(self.arena, "%.*s/public/%.*s",
+			STR_ARG(self.conf->queue_directory),
+			STR_ARG(self.conf->postlog_service_name)),
 		.quiet = true,
 	});
 }
