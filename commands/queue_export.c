@@ -7,160 +7,198 @@
  * 250 to the message; a cut between both delivers it twice, as with any
  * client of SMTP (RFC 5321 6.1).
  *
- * RFC      5321, 1870, 2920 (not used), 3461, 6152, 6531
+ * TLS is as smtp_tls_security_level says: may (or nothing): where it is offered;
+ * encrypt; verify and secure: with a certificate that has the host's name.
+ *
+ * RFC      5321, 1870, 2920 (not used), 3207, 3461, 6152, 6531, 8689
  */
 #include "commands/queue_move.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include "base/encode.h"
 #include "base/log.h"
 #include "commands/alter.h"
 #include "commands/endpoint.h"
-#include "mail/address.h"
+#include "io/fiber.h"
+#include "io/packet.h"
 #include "queue/submission.h"
 #include "queue/walk.h"
 #include "smtp/data.h"
+#include "talk/context.h"
+#include "talk/destination.h"
+#include "talk/request.h"
+#include "talk/talk.h"
 
 enum {
 	ANSWER_S = 300,
+	CONNECT_S = 30,
 	BLOCK = 64 * 1024,
-	REPLY_LINES_MOST = 200,
-	REPLY_LINE_MOST = 2048, /* octets */
-};
-
-enum feature {
-	DSN = 1 << 0,
-	SIZE = 1 << 1,
-	EIGHTBIT = 1 << 2,
-	UTF8 = 1 << 3,
-	VERP = 1 << 4,
-};
-
-static const struct {
-	const char *keyword;
-	unsigned feature;
-} features[] = {
-	{ "DSN", DSN }, { "SIZE", SIZE }, { "8BITMIME", EIGHTBIT },
-	{ "SMTPUTF8", UTF8 }, { "XVERP", VERP },
 };
 
 struct export {
 	struct queue_job *job;
 	struct alter alter;
-	FILE *in, *out;
-	unsigned features;
-	struct buf reply; /* text of the last one */
-	bool gone;        /* the connection */
+	struct endpoint endpoints[ENDPOINTS_MOST];
+	size_t endpoint_count;
+	struct talk talk;
+	struct arena *step; /* of the last reply */
+	struct str reply;   /* its text */
+	bool was_cut;       /* the connection was lost */
 	size_t sent, kept;
 };
 
 /* ---- the other server ---- */
 
-static bool read_line(struct export *x, char line[REPLY_LINE_MOST],
-	struct str *text)
+static int code_of(struct export *x, bool good, const struct smtp_reply *reply)
 {
-	if (!fgets(line, REPLY_LINE_MOST, x->in) || strlen(line) < 4 ||
-		!strchr(line, '\n')) {
-		x->gone = true;
-		return false;
-	}
-	*text = str_trim(str_from(line));
-	return true;
+	x->reply = good ? talk_text(x->step, reply) :
+			  STR("the connection was lost");
+	return good ? reply->code : 0;
 }
 
-/* The code; 0: it has gone, or does not speak SMTP. */
-static int read_reply(struct export *x, bool is_ehlo)
+/* To what was written; 0: it has gone, or does not speak SMTP. */
+static int get_reply(struct export *x)
 {
-	char line[REPLY_LINE_MOST];
-	struct str text = STR("");
-	uint64_t code = 0;
-	bool more = true;
+	struct smtp_reply reply;
 
-	for (int i = 0; more && i < REPLY_LINES_MOST; i++) {
-		struct str word;
-
-		if (!read_line(x, line, &text) ||
-			!str_parse_u64(str_first(text, 3), 599, &code))
-			break;
-		more = text.len > 3 && text.p[3] == '-';
-		word = str_skip(text, 4);
-		word = str_take_word(&word);
-		for (size_t k = 0; is_ehlo && i && k < COUNT(features); k++)
-			if (str_is_nocase(word, features[k].keyword))
-				x->features |= features[k].feature;
-	}
-	buf_clear(&x->reply);
-	buf_add(&x->reply, text);
-	x->gone = x->gone || more || code == 421;
-	return more ? 0 : (int)code;
-}
-
-/* To what was written. */
-static int get_reply(struct export *x, bool is_ehlo)
-{
-	if (fflush(x->out) != 0) {
-		x->gone = true;
-		return 0;
-	}
-	return read_reply(x, is_ehlo);
+	arena_reset(x->step);
+	return code_of(x, talk_reply(&x->talk, x->step, span_s(ANSWER_S),
+		&reply), &reply);
 }
 
 /* A line without its end. */
 static int ask(struct export *x, struct str line)
 {
-	fwrite(line.p, 1, line.len, x->out);
-	fputs("\r\n", x->out);
-	return get_reply(x, str_starts(line, STR("EHLO ")));
+	struct smtp_reply reply;
+
+	arena_reset(x->step);
+	return code_of(x, talk_command(&x->talk, x->step, line,
+		span_s(ANSWER_S), &reply), &reply);
+}
+
+static int hello(struct export *x, const char *verb)
+{
+	struct smtp_reply reply;
+
+	arena_reset(x->step);
+	return code_of(x, talk_hello(&x->talk, x->step, verb,
+		x->job->conf->myhostname, STR(""), span_s(ANSWER_S), &reply),
+		&reply);
+}
+
+static _Noreturn void refused(struct export *x)
+{
+	log_fatal("%s: %.*s", x->job->argv[0], STR_ARG(x->reply));
 }
 
 static void say_hello(struct export *x)
 {
-	auto_arena struct arena *arena = arena_new(0);
-	struct str name = x->job->conf->myhostname;
-
-	if (read_reply(x, false) / 100 != 2 ||
-		(ask(x, arena_fmt(arena, "EHLO %.*s", STR_ARG(name))) / 100 !=
-				2 &&
-			ask(x, arena_fmt(arena, "HELO %.*s", STR_ARG(name))) /
-					100 != 2))
-		log_fatal("%s: %.*s", x->job->argv[0],
-			STR_ARG(buf_str(&x->reply)));
+	if (hello(x, "EHLO") / 100 == 2)
+		return;
+	if (x->talk.is_broken || x->talk.is_tls || hello(x, "HELO") / 100 != 2)
+		refused(x);
 }
 
-static void connect_to(struct export *x, const char *where)
+/* ---- TLS ---- */
+
+static const struct {
+	const char *level;
+	bool is_wanted, is_needed, is_verified;
+} levels[] = {
+	{ "none", false, false, false }, { "", true, false, false },
+	{ "may", true, false, false },   { "encrypt", true, true, false },
+	{ "verify", true, true, true },  { "secure", true, true, true },
+};
+
+static size_t find_level(struct str level)
 {
-	const struct timeval patience = { .tv_sec = ANSWER_S };
-	struct endpoint found[ENDPOINTS_MOST];
-	size_t count = endpoint_find(where, "25", AF_UNSPEC, false, found);
+	for (size_t i = 0; i < COUNT(levels); i++)
+		if (str_is_nocase(level, levels[i].level))
+			return i;
+	log_fatal("smtp_tls_security_level = %.*s is not supported here",
+		STR_ARG(level));
+}
+
+static struct tls_context *make_context(struct export *x, bool needed)
+{
+	struct arena *arena = x->job->arena;
+	const struct talk_tls_settings settings = talk_tls_settings_of(arena,
+		x->job->conf, needed);
+	struct tls_chain chains[TALK_CHAINS_MOST] = { 0 };
+	struct tls_options options = talk_tls_options(arena, x->job->conf,
+		&settings, chains);
+	struct str error = STR_NONE;
+	struct tls_context *context = tls_context_new(arena, &options, &error);
+
+	if (!context)
+		log_fatal("TLS: %.*s", STR_ARG(error));
+	return context;
+}
+
+static void start_tls(struct export *x)
+{
+	size_t level = find_level(x->job->conf->smtp_tls_security_level);
+	struct talk_destination there;
+	struct tls_client client = { .servername = STR_NONE };
+
+	if (!levels[level].is_wanted)
+		return;
+	if (!(x->talk.features.set & FEATURE_STARTTLS) ||
+		ask(x, STR("STARTTLS")) / 100 != 2) {
+		if (levels[level].is_needed)
+			log_fatal("%s: TLS is required, but was not offered",
+				x->job->argv[0]);
+		return;
+	}
+	if (talk_destination_parse(str_from(x->job->argv[0]), true, &there)) {
+		client.match = &there.host;
+		client.match_count = 1;
+	}
+	if (!talk_is_silent(&x->talk) ||
+		!talk_tls(&x->talk, make_context(x, levels[level].is_needed),
+			&client, span_s(ANSWER_S)))
+		log_fatal("%s: TLS handshake failed", x->job->argv[0]);
+	tls_log(&x->talk.tls, "to", str_from(x->job->argv[0]));
+	if (levels[level].is_verified && !x->talk.tls.is_matched)
+		log_fatal("%s: certificate verification failed: %.*s",
+			x->job->argv[0], STR_ARG(x->talk.tls.distrust));
+	say_hello(x);
+}
+
+static int connect_any(const struct export *x)
+{
 	int fd = -1;
 
-	for (size_t i = 0; i < count && fd < 0; i++) {
-		fd = endpoint_socket(&found[i]);
-		if (fd < 0)
-			continue;
-		fcntl(fd, F_SETFL, 0);
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-			sizeof(patience));
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
-			sizeof(patience));
-		if (connect(fd, (const struct sockaddr *)&found[i].address,
-			    found[i].len) < 0)
+	for (size_t i = 0; i < x->endpoint_count && fd < 0; i++) {
+		const struct endpoint *there = &x->endpoints[i];
+
+		fd = endpoint_socket(there);
+		if (fd >= 0 && !io_connect(fd,
+			(const struct sockaddr *)&there->address, there->len,
+			span_s(CONNECT_S)))
 			base_close(&fd);
 	}
+	return fd;
+}
+
+static void connect_to(struct export *x)
+{
+	int fd = connect_any(x);
+
 	if (fd < 0)
-		log_fatal("connect to %s: %m", where);
-	x->in = fdopen(fd, "r");
-	x->out = fdopen(dup(fd), "w");
-	if (!x->in || !x->out)
-		log_fatal("connect to %s: %m", where);
+		log_fatal("connect to %s: %m", x->job->argv[0]);
+	x->step = arena_new(0);
+	x->talk.arena = x->job->arena;
+	x->talk.io = stream_open(x->talk.arena, fd);
+	stream_write_timeout(x->talk.io, span_s(ANSWER_S));
+	if (get_reply(x) / 100 != 2)
+		refused(x);
 	say_hello(x);
+	start_tls(x);
 }
 
 /* ---- a message ---- */
@@ -179,7 +217,7 @@ struct parcel {
 static void say_recipient(struct parcel *p, struct str address, bool done)
 {
 	const struct envelope *e = &p->stored->envelope;
-	struct str reply = buf_str(&p->x->reply);
+	struct str reply = p->x->reply;
 	auto_buf struct buf line = { 0 };
 
 	log_info("%.*s: to=<%.*s>: %s (%.*s)", STR_ARG(e->queue_id),
@@ -202,10 +240,8 @@ static void keep_all(struct parcel *p, const char *why)
 {
 	const struct envelope *e = &p->stored->envelope;
 
-	if (why) {
-		buf_clear(&p->x->reply);
-		buf_text(&p->x->reply, why);
-	}
+	if (why)
+		p->x->reply = str_from(why);
 	for (size_t i = 0; i < e->recipient_count; i++)
 		if (!p->stored->done[i] && (why || p->accepted[i] ||
 			    p->accepted_count == SIZE_MAX))
@@ -253,7 +289,7 @@ static void look_for_8bit(struct parcel *p, struct str octets)
 
 static void put(struct parcel *p, struct str wire)
 {
-	fwrite(wire.p, 1, wire.len, p->x->out);
+	io_write(p->x->talk.io, wire);
 }
 
 static void put_octets(struct parcel *p, struct str octets)
@@ -272,79 +308,66 @@ static void put_end(struct parcel *p)
 	put(p, buf_str(&wire));
 }
 
+/* RFC 8689 4.2.1: only with TLS to a server that is verified and knows it. */
+static bool may_go(const struct parcel *p)
+{
+	const struct talk *talk = &p->x->talk;
+
+	return !(p->stored->envelope.flags & SUBMIT_REQUIRETLS) ||
+		(talk->is_tls && talk->tls.is_matched &&
+			(talk->features.set & FEATURE_REQUIRETLS));
+}
+
 /* Why it cannot be handed over with all that it is; NULL: it can. */
 static const char *obstacle(struct parcel *p)
 {
 	const struct envelope *e = &p->stored->envelope;
-	unsigned has = p->x->features;
+	unsigned has = p->x->talk.features.set;
 
-	if (e->flags & SUBMIT_REQUIRETLS)
+	if (!may_go(p))
 		return "it requires TLS (RFC 8689)";
-	if (e->flags & SUBMIT_SMTPUTF8 && !(has & UTF8))
+	if (e->flags & SUBMIT_SMTPUTF8 && !(has & FEATURE_SMTPUTF8))
 		return "no SMTPUTF8 there";
-	if (!str_is_none(e->verp) && !(has & VERP))
+	if (!str_is_none(e->verp) && !(has & FEATURE_XVERP))
 		return "no XVERP there";
 	if (!is_sayable(e->sender))
 		return "the sender cannot be said in SMTP";
 	p->is_ascii = true;
 	if (!each_piece(p, look_for_8bit))
 		return "its content cannot be read";
-	return p->is_ascii || has & EIGHTBIT ? NULL : "no 8BITMIME there";
+	return p->is_ascii || has & FEATURE_8BITMIME ? NULL :
+		"no 8BITMIME there";
 }
 
 static struct str mail_line(struct parcel *p)
 {
 	const struct envelope *e = &p->stored->envelope;
-	unsigned has = p->x->features;
+	const struct talk_mail mail = {
+		.sender = e->sender,
+		.size = message_content_octets(&p->stored->head, e),
+		.is_8bit = str_is_nocase(e->encoding, "8bit"),
+		.utf8 = (e->flags & SUBMIT_SMTPUTF8) != 0,
+		.requiretls = (e->flags & SUBMIT_REQUIRETLS) != 0,
+		.dsn_ret = e->dsn_ret,
+		.envid = e->dsn_envid,
+		.verp = e->verp,
+	};
 	struct buf line = BUF_IN(p->arena);
 
-	buf_text(&line, "MAIL FROM:<");
-	if (e->sender.len)
-		mail_address_format(&line, e->sender);
-	buf_char(&line, '>');
-	if (has & SIZE)
-		buf_fmt(&line, " SIZE=%ju", (uintmax_t)message_content_octets(
-			&p->stored->head, e));
-	if (has & EIGHTBIT && str_is_nocase(e->encoding, "8bit"))
-		buf_text(&line, " BODY=8BITMIME");
-	if (e->flags & SUBMIT_SMTPUTF8)
-		buf_text(&line, " SMTPUTF8");
-	if (!str_is_none(e->verp))
-		buf_fmt(&line, " XVERP=%.*s", STR_ARG(e->verp));
-	if (has & DSN && e->dsn_ret)
-		buf_fmt(&line, " RET=%s", e->dsn_ret == DSN_RET_FULL ? "FULL"
-								     : "HDRS");
-	if (has & DSN && e->dsn_envid.len) {
-		buf_text(&line, " ENVID=");
-		xtext_format(&line, e->dsn_envid);
-	}
+	talk_mail_format(&line, &mail, &p->x->talk.features);
 	return buf_str(&line);
 }
 
 static struct str rcpt_line(struct parcel *p, const struct recipient *r)
 {
-	static const struct {
-		unsigned bit;
-		const char *word;
-	} words[] = {
-		{ DSN_NOTIFY_NEVER, "NEVER" }, { DSN_NOTIFY_SUCCESS, "SUCCESS" },
-		{ DSN_NOTIFY_FAILURE, "FAILURE" }, { DSN_NOTIFY_DELAY, "DELAY" },
+	const struct talk_rcpt rcpt = {
+		.address = r->address,
+		.notify = r->notify,
+		.orcpt = is_sayable(r->orcpt) ? r->orcpt : STR(""),
 	};
 	struct buf line = BUF_IN(p->arena);
-	const char *before = " NOTIFY=";
 
-	buf_text(&line, "RCPT TO:<");
-	mail_address_format(&line, r->address);
-	buf_char(&line, '>');
-	if (!(p->x->features & DSN))
-		return buf_str(&line);
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (r->notify & words[i].bit) {
-			buf_fmt(&line, "%s%s", before, words[i].word);
-			before = ",";
-		}
-	if (r->orcpt.len && is_sayable(r->orcpt))
-		buf_fmt(&line, " ORCPT=%.*s", STR_ARG(r->orcpt));
+	talk_rcpt_format(&line, &rcpt, &p->x->talk.features);
 	return buf_str(&line);
 }
 
@@ -352,7 +375,7 @@ static void send_recipients(struct parcel *p)
 {
 	const struct envelope *e = &p->stored->envelope;
 
-	for (size_t i = 0; i < e->recipient_count && !p->x->gone; i++) {
+	for (size_t i = 0; i < e->recipient_count && !p->x->talk.is_broken; i++) {
 		const struct recipient *r = &e->recipients[i];
 
 		if (p->stored->done[i])
@@ -396,8 +419,8 @@ static void settle(struct parcel *p)
 static void send_content(struct parcel *p)
 {
 	if (ask(p->x, STR("DATA")) != 354) {
-		keep_all(p, p->x->gone ? "the connection was lost" : NULL);
-		if (!p->x->gone)
+		keep_all(p, p->x->talk.is_broken ? "the connection was lost" : NULL);
+		if (!p->x->talk.is_broken)
 			(void)ask(p->x, STR("RSET"));
 		return;
 	}
@@ -407,10 +430,10 @@ static void send_content(struct parcel *p)
 		log_fatal("%.*s: its content cannot be read",
 			STR_ARG(p->stored->envelope.queue_id));
 	put_end(p);
-	if (get_reply(p->x, false) / 100 == 2)
+	if (get_reply(p->x) / 100 == 2)
 		settle(p);
 	else
-		keep_all(p, p->x->gone ? "the connection was lost" : NULL);
+		keep_all(p, p->x->talk.is_broken ? "the connection was lost" : NULL);
 }
 
 static void send_message(struct parcel *p)
@@ -423,16 +446,16 @@ static void send_message(struct parcel *p)
 	}
 	if (ask(p->x, mail_line(p)) / 100 != 2) {
 		p->accepted_count = SIZE_MAX; /* all share the reply */
-		keep_all(p, p->x->gone ? "the connection was lost" : NULL);
+		keep_all(p, p->x->talk.is_broken ? "the connection was lost" : NULL);
 		return;
 	}
 	send_recipients(p);
-	if (p->accepted_count && !p->x->gone) {
+	if (p->accepted_count && !p->x->talk.is_broken) {
 		send_content(p);
 		return;
 	}
 	p->x->kept++;
-	if (!p->x->gone)
+	if (!p->x->talk.is_broken)
 		(void)ask(p->x, STR("RSET"));
 }
 
@@ -469,7 +492,7 @@ static void visit(void *context, struct stored *stored)
 	auto_arena struct arena *arena = arena_new(0);
 	struct parcel p = { .x = x, .arena = arena, .stored = stored };
 
-	if (x->gone || !is_selected(&p))
+	if (x->talk.is_broken || !is_selected(&p))
 		return;
 	p.accepted = arena_array(arena, stored->envelope.recipient_count,
 		sizeof(bool));
@@ -482,9 +505,25 @@ static void visit(void *context, struct stored *stored)
 	send_message(&p);
 }
 
+static void run(void *context)
+{
+	struct export *x = context;
+
+	if (!x->job->dry_run)
+		connect_to(x);
+	if (x->alter.is_open) {
+		walk_files(&x->alter.store, QUEUE_DEFERRED, visit, x);
+		walk_files(&x->alter.store, QUEUE_HOLD, visit, x);
+		walk_slots(&x->alter.store, visit, x);
+	}
+	x->was_cut = x->talk.is_broken;
+	if (x->talk.io && !x->was_cut)
+		(void)ask(x, STR("QUIT"));
+}
+
 int queue_export(struct queue_job *job)
 {
-	struct export x = { .job = job, .reply = BUF_IN(job->arena) };
+	struct export x = { .job = job, .reply = STR("") };
 
 	if (job->argc != 1)
 		log_fatal("usage: posthorn queue export [selection] "
@@ -495,19 +534,14 @@ int queue_export(struct queue_job *job)
 	if (x.alter.ask)
 		log_fatal("stop the mail system first");
 	if (!job->dry_run)
-		connect_to(&x, job->argv[0]);
-	if (x.alter.is_open) {
-		walk_files(&x.alter.store, QUEUE_DEFERRED, visit, &x);
-		walk_files(&x.alter.store, QUEUE_HOLD, visit, &x);
-		walk_slots(&x.alter.store, visit, &x);
-	}
-	if (x.out && !x.gone)
-		(void)ask(&x, STR("QUIT"));
+		x.endpoint_count = endpoint_find(job->argv[0], "25", AF_UNSPEC,
+			false, x.endpoints);
+	io_run(run, &x);
 	log_info("%zu message%s %shanded over, %zu kept", x.sent,
 		x.sent == 1 ? "" : "s", job->dry_run ? "would be " : "",
 		x.kept);
-	if (x.gone)
+	if (x.was_cut)
 		log_error("%s: the connection was lost: run the export again",
 			job->argv[0]);
-	return x.gone || x.kept ? 1 : 0;
+	return x.was_cut || x.kept ? 1 : 0;
 }

@@ -103,4 +103,4 @@ _posthorn()
 
 complete -o default -F _posthorn posthorn postfix postqueue postsuper postconf \
 	postmap postalias postcat postlog postlock postkick postdrop qshape \
-	postmulti smtp-source smtp-sink
+	postmulti posttls-finger smtp-source smtp-sink

@@ -23,7 +23,7 @@ static bool write_out(struct body *body, size_t least)
 	bool fine = true;
 
 	if (body->wire.len >= least) {
-		fine = io_write(body->session->io, buf_str(&body->wire));
+		fine = io_write(body->session->talk.io, buf_str(&body->wire));
 		buf_clear(&body->wire);
 	}
 	return fine;
@@ -46,7 +46,7 @@ static bool pause_before_end(struct body *body)
 	const struct settings *set = body->session->set;
 
 	return write_out(body, 0) &&
-		io_flush(body->session->io, set->data_xfer_timeout) &&
+		io_flush(body->session->talk.io, set->data_xfer_timeout) &&
 		io_sleep(set->pix_workaround_delay_time);
 }
 
@@ -60,7 +60,7 @@ static bool end(struct body *body)
 		return false;
 	smtp_encode_end(&body->encoder, &body->wire);
 	return write_out(body, 0) &&
-		io_flush(body->session->io,
+		io_flush(body->session->talk.io,
 			body->session->set->data_xfer_timeout);
 }
 
@@ -94,7 +94,7 @@ bool body_send(struct session *session, const struct delivery *delivery,
 	bool fine;
 	int error;
 
-	stream_write_timeout(session->io, session->set->data_xfer_timeout);
+	stream_write_timeout(session->talk.io, session->set->data_xfer_timeout);
 	if (to_7bit)
 		downgrade_init(&body.downgrade, delivery->arena);
 	fine = send_all(&body, delivery);

@@ -82,9 +82,9 @@ static void drop(struct session *session)
 /* A server that says something now says good-bye. */
 static bool is_alive(struct session *session)
 {
-	if (!io_has_input(session->io) && io_failure(session->io) == 0)
+	if (!io_has_input(session->talk.io) && io_failure(session->talk.io) == 0)
 		return true;
-	session->is_broken = true;
+	session->talk.is_broken = true;
 	return false;
 }
 
@@ -169,9 +169,9 @@ void pool_put(struct session *session, struct str nexthop, bool more)
 		(set->connection_cache_on_demand &&
 			(more || is_wanted(nexthop, limit)));
 
-	if (!keep || session->is_broken || limit.us <= 0 ||
+	if (!keep || session->talk.is_broken || limit.us <= 0 ||
 		pool.count >= SESSIONS_MOST || is_tired(session) ||
-		(session->is_tls && !set->tls_connection_reuse)) {
+		(session->talk.is_tls && !set->tls_connection_reuse)) {
 		session_close(session);
 		return;
 	}

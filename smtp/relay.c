@@ -17,7 +17,7 @@ void relay_prepare(const struct settings *set)
 
 struct trial {
 	struct attempt *attempt;
-	const struct destination *destination;
+	const struct talk_destination *destination;
 	struct tls_policy policy;
 	bool is_last; /* destination */
 	bool went_out; /* a session was there */
@@ -168,12 +168,12 @@ static void try_destination(struct attempt *a, struct str text, bool is_first,
 	bool is_last)
 {
 	struct arena *arena = a->delivery->arena;
-	struct destination destination;
+	struct talk_destination destination;
 	struct trial trial = { .attempt = a, .destination = &destination,
 		.is_last = is_last };
 	struct route route;
 
-	if (!destination_parse(text, a->set->is_lmtp, &destination)) {
+	if (!talk_destination_parse(text, a->set->is_lmtp, &destination)) {
 		a->trouble = outcome_f(arena, 451, 3, 5,
 			"bad destination \"%.*s\"", STR_ARG(text));
 		log_warning("%.*s", STR_ARG(a->trouble.status.text));
@@ -214,12 +214,12 @@ static void try_all(struct attempt *a)
 	struct str list = a->delivery->m.nexthop;
 	struct str fallbacks = a->set->fallback_relay;
 	struct str text = STR_NONE, next = STR_NONE;
-	bool have = destination_take(&list, &text), first = true;
+	bool have = talk_destination_take(&list, &text), first = true;
 
 	while (have && !attempt_is_over(a) && !is_full(a) &&
 		!is_hopeless(&a->trouble)) {
-		have = destination_take(&list, &next) ||
-			destination_take(&fallbacks, &next);
+		have = talk_destination_take(&list, &next) ||
+			talk_destination_take(&fallbacks, &next);
 		try_destination(a, text, first, !have);
 		first = false;
 		text = next;

@@ -271,7 +271,7 @@ static void add_unix(struct arena *arena, struct str path, struct str host,
 }
 
 void route_find(struct arena *arena, const struct settings *set,
-	const struct destination *destination, struct route *route)
+	const struct talk_destination *destination, struct route *route)
 {
 	struct search s = { .arena = arena, .set = set, .route = route,
 		.flags = lookup_flags(set) };

@@ -9,7 +9,7 @@
 #define SMTP_ROUTE_H
 
 #include "dns/dns.h"
-#include "smtp/destination.h"
+#include "talk/destination.h"
 #include "smtp/outcome.h"
 #include "smtp/settings.h"
 
@@ -32,7 +32,7 @@ struct route {
 };
 
 void route_find(struct arena *arena, const struct settings *set,
-	const struct destination *destination, struct route *route);
+	const struct talk_destination *destination, struct route *route);
 
 /* Put equal preferences in random order, the lowest first; families as
  * smtp_address_preference and smtp_balance_inet_protocols say. */

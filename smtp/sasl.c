@@ -289,7 +289,7 @@ static struct str security_options(const struct session *session)
 	const struct settings *set = session->set;
 
 	return session->is_verified ? set->sasl_tls_verified_security_options :
-		session->is_tls     ? set->sasl_tls_security_options :
+		session->talk.is_tls     ? set->sasl_tls_security_options :
 				      set->sasl_security_options;
 }
 
@@ -335,7 +335,7 @@ static const struct mechanism *choose(const struct session *session)
 	struct str options = security_options(session);
 
 	for (size_t i = 0; i < COUNT(mechanisms); i++)
-		if (is_listed(session->features.mechanisms,
+		if (is_listed(session->talk.features.mechanisms,
 			    mechanisms[i].name) &&
 			is_permitted(&mechanisms[i], options) &&
 			passes_filter(&mechanisms[i],
@@ -433,7 +433,7 @@ bool sasl_login(struct session *session, const struct opening *o,
 	const struct mechanism *mechanism;
 
 	if (o->account.user.len == 0 ||
-		!(session->features.set & FEATURE_AUTH))
+		!(session->talk.features.set & FEATURE_AUTH))
 		return true;
 	mechanism = choose(session);
 	if (mechanism) {

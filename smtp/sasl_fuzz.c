@@ -107,8 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		set.conf = conf_for_test(arena_new(0), NULL);
 	if (!str_take_line(&in, &offer))
 		return 0;
-	session.features.set = FEATURE_AUTH;
-	session.features.mechanisms = offer;
+	session.talk.features.set = FEATURE_AUTH;
+	session.talk.features.mechanisms = offer;
 	session.site.host = session.site.where = STR("mx.example");
 	server.replies = in;
 	if (!sasl_account(arena, &set, STR(""), STR("mx.example"),

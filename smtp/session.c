@@ -19,16 +19,6 @@ enum {
 
 /* ---- troubles ---- */
 
-struct str reply_text(struct arena *arena, const struct smtp_reply *reply)
-{
-	char *text = arena_cstr(arena, reply->whole);
-
-	for (size_t i = 0; i < reply->whole.len; i++)
-		if (text[i] == '\n')
-			text[i] = ' ';
-	return str_of(text, reply->whole.len);
-}
-
 struct outcome session_lost(const struct session *session,
 	struct arena *arena, const char *phase)
 {
@@ -57,7 +47,7 @@ struct outcome session_said(const struct session *session,
 	struct arena *arena, const struct smtp_reply *reply,
 	const char *command)
 {
-	struct str text = reply_text(arena, reply);
+	struct str text = talk_text(arena, reply);
 	struct outcome outcome = {
 		.status = smtp_reply_status(reply),
 		.diagnostic = text,
@@ -93,28 +83,6 @@ struct outcome session_refused(const struct session *session,
 
 /* ---- replies ---- */
 
-/* smtp_reply_filter. False: it cannot be asked. */
-static bool filter_reply(struct arena *arena, struct str *line)
-{
-	struct str text = *line;
-
-	if (!tables_has(TABLE_REPLIES))
-		return true;
-	while (text.len > 0 && (text.p[text.len - 1] == '\n' ||
-				       text.p[text.len - 1] == '\r'))
-		text.len--;
-	switch (tables_find(arena, TABLE_REPLIES, text, &text)) {
-	case TABLE_FOUND:
-		*line = text;
-		return true;
-	case TABLE_NOTHING:
-		return true;
-	default:
-		errno = EIO;
-		return false;
-	}
-}
-
 void session_debug(const struct session *session, const char *way,
 	struct str line)
 {
@@ -123,42 +91,48 @@ void session_debug(const struct session *session, const char *way,
 			STR_ARG(str_trim(line)));
 }
 
+/* smtp_reply_filter. False: it cannot be asked. */
+static bool heard(void *context, struct arena *arena, struct str *line)
+{
+	struct str text = *line;
+
+	while (text.len > 0 && (text.p[text.len - 1] == '\n' ||
+				       text.p[text.len - 1] == '\r'))
+		text.len--;
+	switch (tables_has(TABLE_REPLIES) ?
+			tables_find(arena, TABLE_REPLIES, text, &text) :
+			TABLE_NOTHING) {
+	case TABLE_FOUND:
+		*line = text;
+		break;
+	case TABLE_NOTHING:
+		break;
+	default:
+		errno = EIO;
+		return false;
+	}
+	session_debug(context, "<", *line);
+	return true;
+}
+
 bool session_reply(struct session *session, struct arena *arena,
 	struct span timeout, const char *phase, struct smtp_reply *reply,
 	struct outcome *trouble)
 {
-	enum smtp_reply_state state = SMTP_REPLY_MORE;
-	struct str line;
-
-	*reply = (struct smtp_reply){ 0 };
-	while (state == SMTP_REPLY_MORE) {
-		if (!io_line(session->io, &line, timeout) ||
-			!filter_reply(arena, &line)) {
-			session->is_broken = true;
-			*trouble = session_lost(session, arena, phase);
-			return false;
-		}
-		session_debug(session, "<", line);
-		state = smtp_reply_add(arena, reply, line);
-	}
-	if (state == SMTP_REPLY_BAD) {
-		session->is_broken = true;
-		errno = EPROTO;
-		*trouble = session_lost(session, arena, phase);
-		return false;
-	}
-	if (reply->code == 421) /* it is closing, RFC 5321 3.8 */
-		session->is_broken = true;
-	return true;
+	if (talk_reply(&session->talk, arena, timeout, reply))
+		return true;
+	*trouble = session_lost(session, arena, phase);
+	return false;
 }
 
 bool session_command(struct session *session, struct arena *arena,
 	struct str line, struct span timeout, const char *phase,
 	struct smtp_reply *reply, struct outcome *trouble)
 {
-	io_write(session->io, line);
-	io_text(session->io, "\r\n");
-	return session_reply(session, arena, timeout, phase, reply, trouble);
+	if (talk_command(&session->talk, arena, line, timeout, reply))
+		return true;
+	*trouble = session_lost(session, arena, phase);
+	return false;
 }
 
 /* ---- the connection ---- */
@@ -232,7 +206,12 @@ static struct session *new_session(const struct opening *o, int fd)
 
 	session->arena = arena;
 	session->set = o->set;
-	session->io = stream_open(arena, fd);
+	session->talk = (struct talk){
+		.arena = arena,
+		.io = stream_open(arena, fd),
+		.heard = heard,
+		.context = session,
+	};
 	session->site = *o->site;
 	session->site.host = arena_copy(arena, o->site->host);
 	session->site.relay = arena_copy(arena, o->site->relay);
@@ -271,7 +250,7 @@ static void keep_resumption(struct session *session)
 	struct resumption *old;
 
 	kept->arena = arena;
-	kept->octets = tls_resumption(arena, &session->tls);
+	kept->octets = tls_resumption(arena, &session->talk.tls);
 	if (!resumptions)
 		resumptions = table_new();
 	if (kept->octets.len == 0 ||
@@ -336,28 +315,26 @@ static bool start_tls(struct session *session, const struct opening *o,
 		return false;
 	}
 	client.resume = find_resumption(session);
-	if (!tls_connect(session->arena, session->io, context, &client,
-		    set->starttls_timeout, &session->tls)) {
-		session->is_broken = true;
+	if (!talk_tls(&session->talk, context, &client,
+		    set->starttls_timeout)) {
 		log_info("SSL_connect error to %.*s: %.*s",
 			STR_ARG(session->site.relay),
-			STR_ARG(session->tls.failure));
+			STR_ARG(session->talk.tls.failure));
 		*trouble = tls_trouble(session,
 			outcome_f(o->arena, 451, 7, 5,
 				"Cannot start TLS: handshake failure"));
 		return false;
 	}
-	session->is_tls = true;
-	session->is_verified = session->tls.is_matched;
+	session->is_verified = session->talk.tls.is_matched;
 	if (is_tls_logged(session, o))
-		tls_log(&session->tls, "to", session->site.relay);
+		tls_log(&session->talk.tls, "to", session->site.relay);
 	if (o->policy->level < TLS_LEVEL_VERIFY || session->is_verified)
 		return true;
 	log_info("server certificate verification failed for %.*s: %.*s",
-		STR_ARG(session->site.relay), STR_ARG(session->tls.distrust));
+		STR_ARG(session->site.relay), STR_ARG(session->talk.tls.distrust));
 	*trouble = tls_trouble(session,
 		outcome_f(o->arena, 451, 7, 5,
-			session->tls.is_trusted ?
+			session->talk.tls.is_trusted ?
 				"Server certificate not verified" :
 				"Server certificate not trusted"));
 	return false;
@@ -369,15 +346,15 @@ void session_close(struct session *session)
 	struct smtp_reply reply;
 	struct outcome trouble;
 
-	if (!session->is_broken) {
-		io_text(session->io, "QUIT\r\n");
-		if (io_flush(session->io, set->quit_timeout) &&
+	if (!session->talk.is_broken) {
+		io_text(session->talk.io, "QUIT\r\n");
+		if (io_flush(session->talk.io, set->quit_timeout) &&
 			!set->skip_quit_response)
 			(void)!session_reply(session, session->arena,
 				set->quit_timeout, "sending QUIT", &reply,
 				&trouble);
 	}
-	if (session->is_tls)
+	if (session->talk.is_tls)
 		keep_resumption(session);
 	arena_free(session->arena);
 }
@@ -445,20 +422,6 @@ static bool greet(struct session *session, const struct opening *o,
 	return false;
 }
 
-static bool say_helo(struct session *session, const struct opening *o,
-	const char *verb, struct smtp_reply *reply, struct outcome *trouble)
-{
-	const char *phase = verb[0] == 'E' ? "performing the EHLO handshake" :
-		verb[0] == 'L'             ? "performing the LHLO handshake" :
-					     "performing the HELO handshake";
-	struct str line = arena_fmt(o->arena, "%s %.*s", verb,
-		STR_ARG(session->set->helo_name));
-
-	session_debug(session, ">", line);
-	return session_command(session, o->arena, line,
-		session->set->helo_timeout, phase, reply, trouble);
-}
-
 /* Features that are not to be used, by the server's address. */
 static struct str discarded(const struct session *session,
 	const struct opening *o)
@@ -470,6 +433,22 @@ static struct str discarded(const struct session *session,
 			&found) == TABLE_FOUND)
 		return found;
 	return session->set->discard_keywords;
+}
+
+static bool say_helo(struct session *session, const struct opening *o,
+	const char *verb, struct smtp_reply *reply, struct outcome *trouble)
+{
+	const char *phase = verb[0] == 'E' ? "performing the EHLO handshake" :
+		verb[0] == 'L'             ? "performing the LHLO handshake" :
+					     "performing the HELO handshake";
+
+	session_debug(session, ">", arena_fmt(o->arena, "%s %.*s", verb,
+		STR_ARG(session->set->helo_name)));
+	if (talk_hello(&session->talk, o->arena, verb, session->set->helo_name,
+		    discarded(session, o), session->set->helo_timeout, reply))
+		return true;
+	*trouble = session_lost(session, o->arena, phase);
+	return false;
 }
 
 /* EHLO, LHLO or HELO: what the server can do. */
@@ -486,7 +465,7 @@ static bool introduce(struct session *session, const struct opening *o,
 		return false;
 	session->used_helo = !extended ||
 		(reply.code / 100 == 5 && !set->is_lmtp &&
-			!session->is_tls && !session->is_broken);
+			!session->talk.is_tls && !session->talk.is_broken);
 	if (session->used_helo &&
 		!say_helo(session, o, "HELO", &reply, trouble))
 		return false;
@@ -494,11 +473,7 @@ static bool introduce(struct session *session, const struct opening *o,
 		*trouble = session_refused(session, o->arena, &reply);
 		return false;
 	}
-	features_parse(arena_copy(session->arena, reply.whole),
-		discarded(session, o), &session->features);
-	if (session->used_helo)
-		session->features.set = 0;
-	if (!is_loop(session, session->features.name))
+	if (!is_loop(session, session->talk.features.name))
 		return true;
 	*trouble = outcome_f(o->arena, 550, 4, 6,
 		"mail for %.*s loops back to myself",
@@ -513,9 +488,8 @@ static bool introduce(struct session *session, const struct opening *o,
 static bool is_silent(struct session *session, const struct opening *o,
 	struct outcome *trouble)
 {
-	if (!io_has_input(session->io))
+	if (talk_is_silent(&session->talk))
 		return true;
-	session->is_broken = true;
 	log_warning("plaintext after the answer to STARTTLS from %.*s",
 		STR_ARG(session->site.relay));
 	*trouble = tls_trouble(session,
@@ -534,13 +508,13 @@ static bool secure(struct session *session, const struct opening *o,
 	struct smtp_reply reply;
 
 	if (level == TLS_LEVEL_NONE && set->tls_note_starttls_offer &&
-		(session->features.set & FEATURE_STARTTLS))
+		(session->talk.features.set & FEATURE_STARTTLS))
 		log_info("Host offered STARTTLS: [%.*s]",
 			STR_ARG(session->site.host));
-	if (session->is_tls || level == TLS_LEVEL_NONE ||
+	if (session->talk.is_tls || level == TLS_LEVEL_NONE ||
 		(level == TLS_LEVEL_MAY && !tls_policy_context(o->policy)))
 		return true;
-	if (!(session->features.set & FEATURE_STARTTLS)) {
+	if (!(session->talk.features.set & FEATURE_STARTTLS)) {
 		if (level == TLS_LEVEL_MAY)
 			return true;
 		*trouble = tls_trouble(session,
@@ -555,7 +529,7 @@ static bool secure(struct session *session, const struct opening *o,
 		    trouble))
 		return false;
 	if (reply.code / 100 != 2) {
-		if (level == TLS_LEVEL_MAY && !session->is_broken)
+		if (level == TLS_LEVEL_MAY && !session->talk.is_broken)
 			return true;
 		*trouble = session_said(session, o->arena, &reply, "STARTTLS");
 		trouble->status.code = 451;
@@ -600,8 +574,8 @@ static struct session *open_once(const struct opening *o,
 	session->sign = arena_copy(session->arena, o->sign);
 	if (converse(session, o, trouble))
 		return session;
-	*tls_failed = session->is_broken && !session->is_tls &&
-		session->tls.failure.len > 0;
+	*tls_failed = session->talk.is_broken && !session->talk.is_tls &&
+		session->talk.tls.failure.len > 0;
 	trouble->mta = arena_copy(o->arena, session->site.host);
 	trouble->relay = arena_copy(o->arena, session->site.relay);
 	session_close(session);

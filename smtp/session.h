@@ -11,23 +11,18 @@
 #define SMTP_SESSION_H
 
 #include "base/list.h"
-#include "io/stream.h"
-#include "smtp/features.h"
-#include "smtp/reply.h"
 #include "smtp/route.h"
 #include "smtp/tls_policy.h"
+#include "talk/talk.h"
 
 struct session {
 	struct list link; /* in the pool */
 	struct arena *arena;
-	struct stream *io;
+	struct talk talk;
 	const struct settings *set;
 	struct site site;       /* in the session's arena */
-	struct features features;
-	struct tls_session tls;
-	bool is_tls, is_verified;
+	bool is_verified;
 	bool is_authenticated;
-	bool is_broken;         /* no more commands */
 	bool used_helo;         /* EHLO was refused */
 	bool no_ehlo, slow_dot; /* a firewall that spoils them is before it */
 	bool is_debugged;       /* debug_peer_list */
@@ -47,7 +42,7 @@ struct account {
 struct opening {
 	struct arena *arena;    /* of the delivery, for troubles */
 	const struct settings *set;
-	const struct destination *destination;
+	const struct talk_destination *destination;
 	const struct site *site;
 	const struct tls_policy *policy;
 	struct str sign;        /* session.sign */
@@ -84,8 +79,6 @@ struct outcome session_said(const struct session *session,
 /* "host X refused to talk to me: 554 ...", a trouble of the whole site. */
 struct outcome session_refused(const struct session *session,
 	struct arena *arena, const struct smtp_reply *reply);
-/* Lines of a reply joined by spaces. */
-struct str reply_text(struct arena *arena, const struct smtp_reply *reply);
 /* Write and wait for the answer. */
 must_check bool session_command(struct session *session, struct arena *arena,
 	struct str line, struct span timeout, const char *phase,

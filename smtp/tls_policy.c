@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "maps/maps.h"
 #include "smtp/tables.h"
+#include "talk/context.h"
 
 /* Set by tls_policy_prepare; both NULL: no TLS. */
 static struct {
@@ -48,71 +49,40 @@ static void refuse(struct arena *arena, struct tls_policy *policy,
 
 /* ---- contexts ---- */
 
-static struct str cipher_list(const struct conf *conf, struct str grade)
-{
-	if (str_is_nocase(grade, "high"))
-		return conf->tls_high_cipherlist;
-	if (str_is_nocase(grade, "low") && conf->tls_low_cipherlist.len)
-		return conf->tls_low_cipherlist;
-	if (str_is_nocase(grade, "null"))
-		return conf->tls_null_cipherlist;
-	return conf->tls_medium_cipherlist;
-}
-
-static const char *cstr_or_null(struct arena *arena, struct str path)
-{
-	return path.len > 0 && !str_is(path, "none") ?
-		arena_cstr(arena, path) :
-		NULL;
-}
-
-static size_t chains_of(struct arena *arena, const struct settings *set,
-	struct tls_chain *chains, size_t most)
-{
-	struct str list = set->tls_chain_files, item;
-	size_t count = 0;
-
-	while (count < most && str_take_item(&list, ", \t\r\n", &item))
-		chains[count++] = (struct tls_chain){ .is_chain_file = true,
-			.cert_file = arena_cstr(arena, item) };
-	if (count > 0)
-		return count;
-	if (cstr_or_null(arena, set->tls_cert_file))
-		chains[count++] = (struct tls_chain){
-			.cert_file = cstr_or_null(arena, set->tls_cert_file),
-			.key_file = cstr_or_null(arena, set->tls_key_file) };
-	if (cstr_or_null(arena, set->tls_eccert_file))
-		chains[count++] = (struct tls_chain){
-			.cert_file = cstr_or_null(arena, set->tls_eccert_file),
-			.key_file = cstr_or_null(arena, set->tls_eckey_file) };
-	return count;
-}
-
-static struct tls_context *make_context(struct arena *arena,
+static struct talk_tls_settings tls_settings(struct arena *arena,
 	const struct settings *set, bool mandatory)
 {
-	struct tls_chain chains[8] = { 0 };
-	struct str grade =
-		mandatory ? set->tls_mandatory_ciphers : set->tls_ciphers;
-	struct tls_options options = {
-		.chains = chains,
-		.chain_count = chains_of(arena, set, chains, COUNT(chains)),
-		.ca_file = cstr_or_null(arena, set->tls_CAfile),
-		.ca_path = cstr_or_null(arena, set->tls_CApath),
-		.default_ca = set->conf->tls_append_default_CA,
-		.verify_depth = (unsigned)set->tls_scert_verifydepth,
+	return (struct talk_tls_settings){
+		.chain_files = set->tls_chain_files,
+		.cert_file = set->tls_cert_file,
+		.key_file = set->tls_key_file,
+		.eccert_file = set->tls_eccert_file,
+		.eckey_file = set->tls_eckey_file,
+		.CAfile = set->tls_CAfile,
+		.CApath = set->tls_CApath,
 		.protocols = mandatory ? set->tls_mandatory_protocols :
 					 set->tls_protocols,
-		.ciphers = cipher_list(set->conf, grade),
 		.exclude = mandatory ?
 			arena_fmt(arena, "%.*s %.*s",
 				STR_ARG(set->tls_exclude_ciphers),
 				STR_ARG(set->tls_mandatory_exclude_ciphers)) :
 			set->tls_exclude_ciphers,
-		.groups = set->conf->tls_eecdh_auto_curves,
+		.grade = mandatory ? set->tls_mandatory_ciphers :
+				     set->tls_ciphers,
+		.verify_depth = (unsigned)set->tls_scert_verifydepth,
 		.is_opportunistic = !mandatory,
 		.session_timeout = set->tls_session_cache_timeout,
 	};
+}
+
+static struct tls_context *make_context(struct arena *arena,
+	const struct settings *set, bool mandatory)
+{
+	struct tls_chain chains[TALK_CHAINS_MOST] = { 0 };
+	const struct talk_tls_settings settings = tls_settings(arena, set,
+		mandatory);
+	struct tls_options options = talk_tls_options(arena, set->conf,
+		&settings, chains);
 	struct str error = STR_NONE;
 	struct tls_context *context = tls_context_new(arena, &options, &error);
 
@@ -209,7 +179,7 @@ void tls_policy_parse(struct arena *arena, struct str text,
 
 /* The nexthop as written; then, without [] and port, its parents. */
 static enum table_result look_up(struct arena *arena,
-	const struct destination *destination, struct str *value)
+	const struct talk_destination *destination, struct str *value)
 {
 	struct str key = destination->text;
 	enum table_result result =
@@ -244,7 +214,7 @@ static void fill_defaults(struct arena *arena, const struct settings *set,
 	if (policy->servername.len == 0)
 		policy->servername = set->tls_servername;
 	if (policy->ciphers.len > 0)
-		policy->ciphers = cipher_list(set->conf, policy->ciphers);
+		policy->ciphers = talk_ciphers(set->conf, policy->ciphers);
 	if (mandatory && policy->exclude.len > 0)
 		policy->exclude = arena_fmt(arena, "%.*s %.*s",
 			STR_ARG(policy->exclude),
@@ -252,7 +222,7 @@ static void fill_defaults(struct arena *arena, const struct settings *set,
 }
 
 struct tls_policy tls_policy_find(struct arena *arena,
-	const struct settings *set, const struct destination *destination,
+	const struct settings *set, const struct talk_destination *destination,
 	unsigned deliver_flags)
 {
 	struct tls_policy policy = { 0 };
@@ -325,7 +295,7 @@ static struct str server_name(const struct tls_policy *policy,
 
 struct tls_client tls_policy_client(struct arena *arena,
 	const struct settings *set, const struct tls_policy *policy,
-	const struct destination *destination, struct str host)
+	const struct talk_destination *destination, struct str host)
 {
 	enum { NAMES_MOST = 16 };
 	struct str *names = arena_array(arena, NAMES_MOST, sizeof(*names));

@@ -11,7 +11,7 @@
 #ifndef SMTP_TLS_POLICY_H
 #define SMTP_TLS_POLICY_H
 
-#include "smtp/destination.h"
+#include "talk/destination.h"
 #include "smtp/route.h"
 #include "tls/tls.h"
 
@@ -35,7 +35,7 @@ struct tls_policy {
 void tls_policy_prepare(const struct settings *set);
 
 struct tls_policy tls_policy_find(struct arena *arena,
-	const struct settings *set, const struct destination *destination,
+	const struct settings *set, const struct talk_destination *destination,
 	unsigned deliver_flags);
 /* One line of the table: "secure match=.example.org:example.org". */
 void tls_policy_parse(struct arena *arena, struct str text,
@@ -43,7 +43,7 @@ void tls_policy_parse(struct arena *arena, struct str text,
 /* What the handshake needs for this server. */
 struct tls_client tls_policy_client(struct arena *arena,
 	const struct settings *set, const struct tls_policy *policy,
-	const struct destination *destination, struct str host);
+	const struct talk_destination *destination, struct str host);
 /* "none", "may", ... */
 struct str tls_level_name(enum tls_level level);
 /* NULL: TLS cannot be used at all (certificates or CAs cannot be read). */

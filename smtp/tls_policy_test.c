@@ -63,10 +63,10 @@ static void finds_policies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct destination d;
+		struct talk_destination d;
 		struct tls_policy policy;
 
-		assert_true(destination_parse(str_from(cases[i].destination),
+		assert_true(talk_destination_parse(str_from(cases[i].destination),
 			false, &d));
 		policy = tls_policy_find(arena, &set, &d, cases[i].flags);
 		if ((policy.refused.status.code != 0) != cases[i].refused)
@@ -76,9 +76,9 @@ static void finds_policies(void **state)
 	}
 	set.tls_security_level = STR("dane");
 	{
-		struct destination d;
+		struct talk_destination d;
 
-		assert_true(destination_parse(STR("x.example"), false, &d));
+		assert_true(talk_destination_parse(STR("x.example"), false, &d));
 		assert_int_equal(tls_policy_find(arena, &set, &d, 0)
 					 .refused.status.code,
 			451);
@@ -91,12 +91,12 @@ static void knows_names(void **state)
 	struct conf conf = { 0 };
 	struct settings set = { .conf = &conf,
 		.tls_secure_cert_match = STR("nexthop, dot-nexthop") };
-	struct destination d;
+	struct talk_destination d;
 	struct tls_policy policy;
 	struct tls_client client;
 
 	(void)state;
-	assert_true(destination_parse(STR("example.org"), false, &d));
+	assert_true(talk_destination_parse(STR("example.org"), false, &d));
 	policy = tls_policy_find(arena, &set, &d, 0);
 	client = tls_policy_client(arena, &set, &policy, &d, STR("mx.x"));
 	assert_int_equal(client.match_count, 2);

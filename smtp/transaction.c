@@ -5,6 +5,7 @@
 #include "mail/address.h"
 #include "queue/submission.h"
 #include "smtp/body.h"
+#include "talk/request.h"
 
 enum {
 	AHEAD_MOST = 16 * 1024, /* octets of commands without their replies */
@@ -76,7 +77,7 @@ static struct str tls_feature(const struct attempt *a,
 		return STR_NONE;
 	return arena_fmt(arena, "%.*s%s%s", STR_ARG(a->tls),
 		!session ? "?" :
-		!session->is_tls && !str_is(a->tls, "none") ? ":none" : "",
+		!session->talk.is_tls && !str_is(a->tls, "none") ? ":none" : "",
 		!requires ? "" : violates ? "/!requiretls" : "/requiretls");
 }
 
@@ -153,7 +154,7 @@ static enum dsn_action action_of(const struct transaction *t)
 {
 	const struct settings *set = t->attempt->set;
 
-	if (t->session->features.set & FEATURE_DSN)
+	if (t->session->talk.features.set & FEATURE_DSN)
 		return DSN_ACTION_PASSED;
 	return set->is_lmtp && set->conf->lmtp_assume_final ?
 		DSN_ACTION_DELIVERED : DSN_ACTION_RELAYED;
@@ -179,7 +180,7 @@ static void succeed(struct transaction *t, size_t i,
 
 static bool has(const struct transaction *t, enum feature feature)
 {
-	return t->session->features.set & feature;
+	return t->session->talk.features.set & feature;
 }
 
 static void format_attribute(struct buf *line, const char *name,
@@ -196,7 +197,7 @@ static void format_xforward(const struct transaction *t, enum kind kind,
 	struct buf *line)
 {
 	const struct msg_deliver *m = &t->delivery->m;
-	unsigned offered = t->session->features.xforward;
+	unsigned offered = t->session->talk.features.xforward;
 	const struct {
 		enum kind kind;
 		enum xforward bit;
@@ -220,65 +221,26 @@ static void format_xforward(const struct transaction *t, enum kind kind,
 				attributes[i].value);
 }
 
-/* Nothing in it can end the path, or the line. */
-static bool is_harmless(struct str address)
-{
-	for (size_t i = 0; i < address.len; i++)
-		if ((unsigned char)address.p[i] < ' ' ||
-			strchr("<>\x7f", address.p[i]))
-			return false;
-	return true;
-}
-
-/* smtp_quote_rfc821_envelope. */
-static void format_address(const struct transaction *t, struct buf *line,
-	struct str address)
-{
-	if (t->session->set->quote_rfc821_envelope || !is_harmless(address))
-		mail_address_format(line, address);
-	else
-		buf_add(line, address);
-}
-
 static void format_mail(const struct transaction *t, struct buf *line)
 {
 	const struct msg_deliver *m = &t->delivery->m;
+	const struct settings *set = t->session->set;
+	const struct talk_mail mail = {
+		.sender = t->attempt->out.sender,
+		.as_it_is = !set->quote_rfc821_envelope,
+		.size = t->delivery->content.size,
+		.is_8bit = str_is(m->encoding, "8bit"),
+		.utf8 = (m->flags & DELIVER_SMTPUTF8) != 0,
+		.requiretls = (m->flags & DELIVER_REQUIRETLS) != 0,
+		.auth_nobody = set->send_dummy_mail_auth &&
+			t->session->is_authenticated,
+		.dsn_ret = m->dsn_ret,
+		.envid = m->dsn_envid,
+		.verp = STR_NONE,
+	};
 
-	buf_text(line, "MAIL FROM:<");
-	format_address(t, line, t->attempt->out.sender);
-	buf_char(line, '>');
-	if (has(t, FEATURE_SIZE))
-		buf_fmt(line, " SIZE=%llu",
-			(unsigned long long)t->delivery->content.size);
-	if (has(t, FEATURE_8BITMIME) && str_is(m->encoding, "8bit"))
-		buf_text(line, " BODY=8BITMIME");
-	if (has(t, FEATURE_DSN)) {
-		if (m->dsn_ret)
-			buf_fmt(line, " RET=%s",
-				m->dsn_ret == DSN_RET_FULL ? "FULL" : "HDRS");
-		if (m->dsn_envid.len > 0) {
-			buf_text(line, " ENVID=");
-			xtext_format(line, m->dsn_envid);
-		}
-	}
-	if (has(t, FEATURE_SMTPUTF8) && (m->flags & DELIVER_SMTPUTF8))
-		buf_text(line, " SMTPUTF8");
-	if (has(t, FEATURE_REQUIRETLS) && (m->flags & DELIVER_REQUIRETLS))
-		buf_text(line, " REQUIRETLS");
-	if (t->session->set->send_dummy_mail_auth &&
-		t->session->is_authenticated)
-		buf_text(line, " AUTH=<>");
+	talk_mail_format(line, &mail, &t->session->talk.features);
 }
-
-static const struct {
-	enum dsn_notify bit;
-	const char *name;
-} notifies[] = {
-	{ DSN_NOTIFY_NEVER, "NEVER" },
-	{ DSN_NOTIFY_SUCCESS, "SUCCESS" },
-	{ DSN_NOTIFY_FAILURE, "FAILURE" },
-	{ DSN_NOTIFY_DELAY, "DELAY" },
-};
 
 /* As it leaves. */
 static struct str address_of(const struct transaction *t,
@@ -292,20 +254,14 @@ static struct str address_of(const struct transaction *t,
 static void format_rcpt(const struct transaction *t,
 	const struct deliver_recipient *recipient, struct buf *line)
 {
-	const char *before = " NOTIFY=";
+	const struct talk_rcpt rcpt = {
+		.address = address_of(t, recipient),
+		.as_it_is = !t->session->set->quote_rfc821_envelope,
+		.notify = recipient->notify,
+		.orcpt = recipient->orcpt,
+	};
 
-	buf_text(line, "RCPT TO:<");
-	format_address(t, line, address_of(t, recipient));
-	buf_char(line, '>');
-	if (!has(t, FEATURE_DSN))
-		return;
-	for (size_t i = 0; i < COUNT(notifies); i++)
-		if (recipient->notify & notifies[i].bit) {
-			buf_fmt(line, "%s%s", before, notifies[i].name);
-			before = ",";
-		}
-	if (recipient->orcpt.len > 0)
-		buf_fmt(line, " ORCPT=%.*s", STR_ARG(recipient->orcpt));
+	talk_rcpt_format(line, &rcpt, &t->session->talk.features);
 }
 
 static struct str step_line(const struct transaction *t,
@@ -360,7 +316,7 @@ static void plan(struct transaction *t)
 {
 	t->steps = arena_array(t->arena, t->count + 5, sizeof(struct step));
 	if (t->session->set->send_xforward_command &&
-		t->session->features.xforward) {
+		t->session->talk.features.xforward) {
 		add_step(t, XFORWARD_CLIENT, 0);
 		add_step(t, XFORWARD_HELLO, 0);
 	}
@@ -480,7 +436,7 @@ static bool run_steps(struct transaction *t)
 			struct str line = step_line(t, &t->steps[sent]);
 
 			session_debug(t->session, ">", line);
-			io_write(t->session->io, line);
+			io_write(t->session->talk.io, line);
 			t->steps[sent++].octets = line.len;
 			ahead += line.len;
 		}
@@ -495,7 +451,7 @@ static bool run_steps(struct transaction *t)
 		}
 		t->heard = true;
 		ahead -= t->steps[got].octets;
-		if (t->session->is_broken) { /* 421 */
+		if (t->session->talk.is_broken) { /* 421 */
 			trouble = session_said(t->session, t->arena, &reply,
 				kinds[t->steps[got].kind].command);
 			lose(t, &trouble);
@@ -576,7 +532,7 @@ static bool is_orphan(struct transaction *t)
 	if (!deliver_is_orphan(t->delivery))
 		return false;
 	trouble = outcome_f(t->arena, 451, 3, 0, "the queue manager has gone");
-	t->session->is_broken = true; /* after 354 there is no other way out */
+	t->session->talk.is_broken = true; /* after 354 there is no other way out */
 	t->attempt->trouble = trouble;
 	for (size_t i = 0; i < t->count; i++)
 		if (!t->recipients[i]->reported)
@@ -592,7 +548,7 @@ static void send_content(struct transaction *t)
 	if (is_orphan(t))
 		return;
 	if (!body_send(t->session, t->delivery, t->to_7bit)) {
-		t->session->is_broken = true;
+		t->session->talk.is_broken = true;
 		trouble = session_lost(t->session, t->arena,
 			"sending message body");
 		t->attempt->trouble = trouble;
@@ -618,7 +574,7 @@ static bool needs_utf8(const struct transaction *t)
 static struct outcome obstacle(struct transaction *t)
 {
 	const struct site *site = &t->session->site;
-	uint64_t limit = t->session->features.size_limit;
+	uint64_t limit = t->session->talk.features.size_limit;
 	uint64_t size = t->delivery->content.size;
 	struct outcome none = { 0 };
 
@@ -660,13 +616,13 @@ static void clean_up(struct transaction *t)
 	struct smtp_reply reply;
 	struct outcome trouble;
 
-	if (t->is_clean || t->session->is_broken)
+	if (t->is_clean || t->session->talk.is_broken)
 		return;
 	if (!session_command(t->session, t->arena, STR("RSET"),
 		    t->session->set->rset_timeout, kinds[RSET].phase, &reply,
 		    &trouble) ||
 		reply.code / 100 != 2)
-		t->session->is_broken = true;
+		t->session->talk.is_broken = true;
 }
 
 enum transaction_end transaction_run(struct attempt *attempt,
@@ -694,7 +650,7 @@ enum transaction_end transaction_run(struct attempt *attempt,
 	plan(&t);
 	if (run_steps(&t) && t.data_begun && t.accepted_count > 0)
 		send_content(&t);
-	else if (t.data_begun && !session->is_broken)
+	else if (t.data_begun && !session->talk.is_broken)
 		end_nothing(&t);
 	if (t.is_stale)
 		return TRANSACTION_STALE;

@@ -4,7 +4,8 @@ import json
 import re
 import subprocess
 
-from instance import SBIN, Instance, check, equal, main, matches, wait_for
+from instance import (SBIN, Instance, check, equal, free_port, main,
+                      make_certificate, matches, wait_for)
 
 LONG = "x" * 70 + "\r\n"
 
@@ -89,6 +90,37 @@ def test_export():
         check(not re.search("Subject: (null|large)", "".join(
             ours.command("postcat", "-q", m["queue_id"]).stdout
             for m in left)), "what was taken is not here")
+
+
+def test_export_over_tls():
+    with new() as ours, new(mydestination="") as theirs:
+        cert, key = make_certificate(theirs.conf)
+        theirs.set(smtpd_tls_security_level="may", smtpd_tls_cert_file=cert,
+                   smtpd_tls_key_file=key, smtpd_tls_loglevel="1")
+        theirs.start()
+        ours.start()
+        send(ours, "s@example.net", [("r@example.com", [])], "Subject: x\r\n")
+        ours.wait_log("status=deferred")
+        ours.stop()
+        there = "localhost:%d" % theirs.smtp_port
+        export = ("posthorn", "queue", "export")
+        for level, trust, where, reason in (
+                ("encrypt", "", "127.0.0.1:%d" % free_port(), "connect to"),
+                ("verify", "", there, "verification failed: self-signed"),
+                ("verify", cert, "127.0.0.1:%d" % theirs.smtp_port,
+                 "verification failed: certificate name mismatch")):
+            ours.set(smtp_tls_security_level=level, smtp_tls_CAfile=trust)
+            ours.write_configuration()
+            done = ours.command(*export, where, check=False)
+            equal(done.returncode, 1)
+            matches(reason, done.stderr)
+        equal(len(ours.queue_list()), 1)
+        ours.set(smtp_tls_security_level="secure", smtp_tls_CAfile=cert)
+        ours.write_configuration()
+        ours.command(*export, there)
+        theirs.wait_log("TLS connection established from")
+        wait_for(theirs.queue_list, "the message")
+        equal(ours.queue_list(), [])
 
 
 def test_no_bare_cr_goes_out():

@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 /* Filling one session: everything is copied to the arena. */
@@ -317,6 +318,84 @@ struct str tls_resumption(struct arena *arena,
 	SSL_SESSION_free(library);
 	ERR_clear_error();
 	return octets;
+}
+
+/* ---- The certificate itself ---- */
+
+static struct str bio_text(struct arena *arena, BIO *bio)
+{
+	char *text;
+	long len = BIO_get_mem_data(bio, &text);
+
+	return len > 0 ? arena_copy(arena, str_of(text, (size_t)len)) :
+			 STR("");
+}
+
+static struct str time_text(struct arena *arena, const ASN1_TIME *time)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct str text = STR("");
+
+	if (bio && ASN1_TIME_print(bio, time) == 1)
+		text = bio_text(arena, bio);
+	BIO_free(bio);
+	return text;
+}
+
+static void find_names(struct arena *arena, X509 *peer,
+	struct tls_certificate *certificate)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(peer, NID_subject_alt_name,
+		NULL, NULL);
+	int count = sk_GENERAL_NAME_num(all);
+
+	certificate->names = arena_array(arena, (size_t)(count > 0 ? count : 0)
+		+ 1, sizeof(struct str));
+	for (int i = 0; i < count; i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
+		const ASN1_IA5STRING *text = name->type == GEN_DNS ?
+			name->d.dNSName : NULL;
+
+		if (text)
+			certificate->names[certificate->name_count++] =
+				arena_copy(arena, str_of(
+					ASN1_STRING_get0_data(text),
+					(size_t)ASN1_STRING_length(text)));
+	}
+	GENERAL_NAMES_free(all);
+}
+
+static struct str chain_pem(struct arena *arena, SSL *ssl, X509 *peer)
+{
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct str text = STR("");
+
+	if (bio && sk_X509_num(chain) <= 0)
+		PEM_write_bio_X509(bio, peer);
+	for (int i = 0; bio && i < sk_X509_num(chain); i++)
+		PEM_write_bio_X509(bio, sk_X509_value(chain, i));
+	if (bio)
+		text = bio_text(arena, bio);
+	BIO_free(bio);
+	return text;
+}
+
+bool tls_certificate_find(struct arena *arena,
+	const struct tls_session *session, struct tls_certificate *certificate)
+{
+	SSL *ssl = session->layer->ssl;
+	X509 *peer = SSL_get0_peer_certificate(ssl);
+
+	*certificate = (struct tls_certificate){ 0 };
+	if (!peer)
+		return false;
+	certificate->not_before = time_text(arena, X509_get0_notBefore(peer));
+	certificate->not_after = time_text(arena, X509_get0_notAfter(peer));
+	find_names(arena, peer, certificate);
+	certificate->chain_pem = chain_pem(arena, ssl, peer);
+	ERR_clear_error();
+	return true;
 }
 
 /* ---- In words ---- */

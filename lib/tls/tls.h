@@ -151,6 +151,18 @@ must_check bool tls_connect(struct arena *arena, struct stream *stream,
 struct str tls_resumption(struct arena *arena,
 	const struct tls_session *session);
 
+/* What the peer's certificate says of itself. */
+struct tls_certificate {
+	struct str not_before, not_after; /* "Jan  1 00:00:00 2026 GMT" */
+	struct str *names;                /* DNS names it is for */
+	size_t name_count;
+	struct str chain_pem; /* as it came, leaf first */
+};
+
+/* False: it has shown none (a resumed session may not have it). */
+must_check bool tls_certificate_find(struct arena *arena,
+	const struct tls_session *session, struct tls_certificate *certificate);
+
 /* "Anonymous", "Untrusted", "Trusted" or "Verified". */
 const char *tls_trust(const struct tls_session *session);
 /* "TLSv1.3 with cipher X (256/256 bits) key-exchange X25519 server-...". */

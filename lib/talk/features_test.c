@@ -1,13 +1,13 @@
-#include "smtp/features.h"
+#include "talk/features.h"
 
 #include "base/test.h"
 
 static void reads_what_is_offered(void **state)
 {
-	struct features f;
+	struct talk_features f;
 
 	(void)state;
-	features_parse(STR("250-mx.example Hello\n250-PIPELINING\n"
+	talk_features_parse(STR("250-mx.example Hello\n250-PIPELINING\n"
 			   "250-SIZE 10240000\n250-auth PLAIN CRAM-MD5\n"
 			   "250-AUTH=PLAIN\n250-XFORWARD NAME ADDR IDENT\n"
 			   "250-STARTTLS\n250 8BITMIME"),
@@ -23,14 +23,14 @@ static void reads_what_is_offered(void **state)
 
 static void bears_nonsense(void **state)
 {
-	struct features f;
+	struct talk_features f;
 
 	(void)state;
-	features_parse(STR("250-\n250-SIZE\n250-SIZE -5\n250-\n250 SIZEX"),
+	talk_features_parse(STR("250-\n250-SIZE\n250-SIZE -5\n250-\n250 SIZEX"),
 		STR(""), &f);
 	assert_int_equal(f.set, FEATURE_SIZE);
 	assert_int_equal(f.size_limit, 0);
-	features_parse(STR(""), STR(""), &f);
+	talk_features_parse(STR(""), STR(""), &f);
 	assert_int_equal(f.set, 0);
 }
 

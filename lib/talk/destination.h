@@ -1,5 +1,5 @@
 /*
- * smtp/destination - where mail shall go, as configuration says it.
+ * talk/destination - where mail shall go, as configuration says it.
  *
  *	example.org  example.org:587  [mail.example.org]:submission
  *	[192.0.2.1]  [2001:db8::1]:25  [ipv6:2001:db8::1]
@@ -10,12 +10,12 @@
  * Memory   slices of the text given
  * Waits    no
  */
-#ifndef SMTP_DESTINATION_H
-#define SMTP_DESTINATION_H
+#ifndef TALK_DESTINATION_H
+#define TALK_DESTINATION_H
 
 #include "base/str.h"
 
-struct destination {
+struct talk_destination {
 	struct str text;   /* as written: key of policies and passwords */
 	struct str host;   /* name or address, without []; path of a socket */
 	uint16_t port;     /* 0: the default */
@@ -24,9 +24,9 @@ struct destination {
 };
 
 /* One of the list; `is_lmtp`: no MX. False: a bad port, or no host. */
-must_check bool destination_parse(struct str text, bool is_lmtp,
-	struct destination *destination);
+must_check bool talk_destination_parse(struct str text, bool is_lmtp,
+	struct talk_destination *destination);
 /* The next text of a list; false: no more. */
-must_check bool destination_take(struct str *list, struct str *text);
+must_check bool talk_destination_take(struct str *list, struct str *text);
 
 #endif

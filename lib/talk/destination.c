@@ -1,8 +1,8 @@
-#include "smtp/destination.h"
+#include "talk/destination.h"
 
 #include "dns/address.h"
 
-bool destination_take(struct str *list, struct str *text)
+bool talk_destination_take(struct str *list, struct str *text)
 {
 	return str_take_item(list, ", \t\r\n", text);
 }
@@ -13,7 +13,7 @@ static bool take_port(struct str text, uint16_t *port)
 	return *port != 0;
 }
 
-static bool parse_brackets(struct str rest, struct destination *d)
+static bool parse_brackets(struct str rest, struct talk_destination *d)
 {
 	size_t end = str_find_char(rest, ']');
 
@@ -29,10 +29,10 @@ static bool parse_brackets(struct str rest, struct destination *d)
 		take_port(rest, &d->port);
 }
 
-bool destination_parse(struct str text, bool is_lmtp,
-	struct destination *destination)
+bool talk_destination_parse(struct str text, bool is_lmtp,
+	struct talk_destination *destination)
 {
-	struct destination d = { .text = text, .use_mx = !is_lmtp };
+	struct talk_destination d = { .text = text, .use_mx = !is_lmtp };
 	struct dns_address address;
 	size_t colon;
 

@@ -1,4 +1,4 @@
-#include "smtp/features.h"
+#include "talk/features.h"
 
 #include "smtp/reply.h"
 
@@ -20,6 +20,7 @@ static const struct word {
 	{ "ETRN", FEATURE_ETRN },
 	{ "XCLIENT", FEATURE_XCLIENT },
 	{ "VRFY", FEATURE_VRFY },
+	{ "XVERP", FEATURE_XVERP },
 };
 
 static const struct word attributes[] = {
@@ -49,7 +50,7 @@ static bool is_listed(struct str list, struct str name)
 }
 
 static void take_keyword(struct str line, struct str without,
-	struct features *features)
+	struct talk_features *features)
 {
 	struct str name = line, item;
 	size_t end = 0;
@@ -77,13 +78,13 @@ static void take_keyword(struct str line, struct str without,
 	}
 }
 
-void features_parse(struct str whole, struct str without,
-	struct features *features)
+void talk_features_parse(struct str whole, struct str without,
+	struct talk_features *features)
 {
 	struct str line;
 	bool first = true;
 
-	*features = (struct features){ .name = STR("") };
+	*features = (struct talk_features){ .name = STR("") };
 	while (smtp_reply_take_line(&whole, &line)) {
 		if (first)
 			features->name = str_take_word(&line);

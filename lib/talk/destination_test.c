@@ -1,4 +1,4 @@
-#include "smtp/destination.h"
+#include "talk/destination.h"
 
 #include "base/test.h"
 
@@ -31,9 +31,9 @@ static void reads_destinations(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct destination d;
+		struct talk_destination d;
 
-		if (destination_parse(str_from(cases[i].text), cases[i].lmtp,
+		if (talk_destination_parse(str_from(cases[i].text), cases[i].lmtp,
 			    &d) != cases[i].fine)
 			fail_msg("%s", cases[i].text);
 		if (!cases[i].fine)
@@ -50,13 +50,13 @@ static void reads_lists(void **state)
 	struct str list = STR("a.example, [b.example]:26 ,c"), text;
 
 	(void)state;
-	assert_true(destination_take(&list, &text));
+	assert_true(talk_destination_take(&list, &text));
 	assert_str(text, "a.example");
-	assert_true(destination_take(&list, &text));
+	assert_true(talk_destination_take(&list, &text));
 	assert_str(text, "[b.example]:26");
-	assert_true(destination_take(&list, &text));
+	assert_true(talk_destination_take(&list, &text));
 	assert_str(text, "c");
-	assert_false(destination_take(&list, &text));
+	assert_false(talk_destination_take(&list, &text));
 }
 
 int main(void)

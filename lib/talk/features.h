@@ -1,13 +1,13 @@
 /*
- * smtp/features - what a server offers in its answer to EHLO or LHLO.
+ * talk/features - what a server offers in its answer to EHLO or LHLO.
  *
  * Source   RFC 5321 4.1.1.1, 1870 (SIZE), 6152 (8BITMIME), 2920 (PIPELINING),
  *          3461 (DSN), 6531 (SMTPUTF8), 3207 (STARTTLS), 4954 (AUTH), 8689
  * Memory   slices of the reply
  * Waits    no
  */
-#ifndef SMTP_FEATURES_H
-#define SMTP_FEATURES_H
+#ifndef TALK_FEATURES_H
+#define TALK_FEATURES_H
 
 #include "base/str.h"
 
@@ -26,6 +26,7 @@ enum feature {
 	FEATURE_ETRN = 1 << 11,
 	FEATURE_XCLIENT = 1 << 12,
 	FEATURE_VRFY = 1 << 13,
+	FEATURE_XVERP = 1 << 14,
 };
 
 enum xforward {
@@ -38,7 +39,7 @@ enum xforward {
 	XFORWARD_IDENT = 1 << 6,
 };
 
-struct features {
+struct talk_features {
 	struct str name;       /* first word of the first line: who it is */
 	unsigned set;          /* enum feature */
 	unsigned xforward;     /* enum xforward */
@@ -50,7 +51,7 @@ struct features {
  * `whole`: the lines of the reply as in struct smtp_reply. `without`: names to
  * be overlooked (smtp_discard_ehlo_keywords).
  */
-void features_parse(struct str whole, struct str without,
-	struct features *features);
+void talk_features_parse(struct str whole, struct str without,
+	struct talk_features *features);
 
 #endif

@@ -1,0 +1,165 @@
+"""posttls-finger: against our smtpd, a sink without TLS, and beside Debian's
+against the same server."""
+import re
+import subprocess
+
+from capture import Capture
+from instance import (SBIN, Instance, check, equal, free_port, main,
+                      make_certificate, matches, run, wait_for)
+from network import Network
+from postfix_peer import Postfix
+
+
+class Server(Instance):
+    def __init__(self):
+        super().__init__()
+        self.cert, key = make_certificate(self.conf)
+        self.set(smtpd_tls_security_level="may", smtpd_tls_cert_file=self.cert,
+                 smtpd_tls_key_file=key)
+        self.where = "[127.0.0.1]:%d" % self.smtp_port
+
+    def finger(self, *words):
+        done = self.command("posttls-finger", *words, check=False)
+        return done.returncode, done.stdout
+
+
+def test_what_is_shown():
+    with Server() as mta:
+        wrapped = mta.port("wrapped")
+        mta.master = ("127.0.0.1:%d inet n - n - - smtpd\n"
+                      " -o smtpd_tls_wrappermode=yes\n" % wrapped)
+        mta.start()
+        status, shown = mta.finger("-l", "encrypt", "-C", mta.where)
+        equal(status, 0)
+        where = re.escape("127.0.0.1[127.0.0.1]:%d" % mta.smtp_port)
+        for pattern in (
+                "Connected to %s" % where, "< 220 ", "> EHLO mail.example.org",
+                "> STARTTLS", "< 220 2.0.0 Ready to start TLS",
+                "%s: subjectAltName: mail.example.org" % where,
+                "%s: subject_CN=mail.example.org, issuer_CN=mail.example.org, "
+                "fingerprint=[0-9A-F:]{95}, pkey_fingerprint=[0-9A-F:]{95}"
+                % where, "%s: valid from .* GMT to .* GMT" % where,
+                r"Untrusted TLS connection established to %s: TLSv1.3 with "
+                r"cipher \S+ \(\d+/\d+ bits\)" % where, "> QUIT", "< 221 "):
+            matches("(?m)^posttls-finger: " + pattern, shown)
+        with open(mta.cert) as handle:
+            check(handle.read().strip() in shown)
+        status, shown = mta.finger("-c", "-L", "none", "-l", "may", mta.where)
+        equal((status, shown), (0, ""))
+        mta.wait_port(wrapped)
+        status, shown = mta.finger("-w", "-l", "encrypt",
+                                   "[127.0.0.1]:%d" % wrapped)
+        equal(status, 0)
+        check("STARTTLS" not in shown)
+
+
+def test_what_satisfies():
+    with Server() as mta:
+        mta.start()
+        shown = mta.finger("-l", "encrypt", mta.where)[1]
+        prints = re.search(r"fingerprint=(\S+), pkey_fingerprint=(\S+)", shown)
+        for words, status, pattern in (
+                (("-l", "none"), 0, "QUIT"),
+                (("-l", "fingerprint", mta.where, prints[1]), 0, "Verified"),
+                (("-l", "fingerprint", mta.where, prints[2]), 0, "Verified"),
+                (("-l", "fingerprint", mta.where, "00:11"), 1,
+                 "no fingerprint matches"),
+                (("-l", "verify", mta.where, "mail.example.org"), 1,
+                 "self-signed certificate"),
+                (("-l", "verify", "-F", mta.cert, mta.where,
+                  "mail.example.org"), 0, "Verified TLS connection"),
+                (("-l", "verify", "-A", mta.cert, mta.where,
+                  ".example.org"), 0, "Verified TLS connection"),
+                (("-F", mta.cert, mta.where, "other.example.org"), 1,
+                 "Trusted TLS connection"),
+                (("-F", mta.cert, "localhost:%d" % mta.smtp_port), 0,
+                 "Verified TLS connection")):
+            words = words if len(words) > 2 else words + (mta.where,)
+            got, shown = mta.finger(*words)
+            matches(pattern, shown)
+            equal((words, got), (words, status))
+
+
+def test_sessions_are_resumed():
+    with Server() as mta:
+        mta.start()
+        status, shown = mta.finger("-l", "encrypt", "-r", "0", "-m", "2",
+                                   mta.where)
+        equal(status, 0)
+        equal(re.findall("TLS connection (established|reused)", shown),
+              ["established", "reused"])
+
+
+def test_servers_without_tls():
+    with Capture(free_port()) as sink, Instance() as mta:
+        mta.write_configuration()
+        where = "[127.0.0.1]:%d" % sink.server_address[1]
+        for words, status in ((("-l", "may"), 0), (("-l", "encrypt"), 1),
+                              (("-S", "-l", "may"), 0)):
+            done = mta.command("posttls-finger", *words, where, check=False)
+            equal((words, done.returncode), (words, status))
+            matches("LHLO" if "-S" in words else "EHLO", done.stdout)
+        done = mta.command("posttls-finger", "-l", "may", "[127.0.0.1]:%d" %
+                           free_port(), check=False)
+        equal(done.returncode, 1)
+        matches("Connection refused", done.stdout)
+        for wrong in (("-l", "dane", where), ("-x", where), (),
+                      ("unix:/tmp/x",)):
+            equal(mta.command("posttls-finger", *wrong,
+                              check=False).returncode, 1)
+
+
+def test_mx():
+    with Network("mx.example.org") as net, Instance() as mta:
+        mta.write_configuration()
+        net.zone("example.org", "@ MX 20 mx.example.org.",
+                 "@ MX 10 absent.example.org.", "mx A 192.0.2.1")
+        net.start_dns()
+        mta.inside = net.inside("mx.example.org")
+        sink = subprocess.Popen([*mta.inside, SBIN + "/smtp-sink",
+                                 "192.0.2.1:25", "10"])
+        try:
+            done = wait_for(lambda: succeeded(mta.command(
+                "posttls-finger", "-l", "may", "example.org", check=False)),
+                "the sink")
+            matches(r"Connected to mx.example.org\[192.0.2.1\]:25",
+                    done.stdout)
+        finally:
+            sink.terminate()
+            sink.wait()
+
+
+def succeeded(done):
+    return done if done.returncode == 0 else None
+
+
+# What differs by nature: names, keys of the session, words of our own.
+def summary(shown):
+    return [re.sub(r"key-exchange.*", "", line) for line in
+            shown.replace("Ready to start TLS", "").splitlines()
+            if re.search("TLS connection|subject_CN|^posttls-finger: [<>]",
+                         line)]
+
+
+def test_beside_postfix():
+    with Server() as mta, Postfix() as peer:
+        mta.start()
+        cert, key = make_certificate(peer.folder)
+        peer.parameters.update(smtpd_tls_security_level="may",
+                               smtpd_tls_cert_file=cert,
+                               smtpd_tls_key_file=key,
+                               myhostname="mail.example.org")
+        peer.start()
+        for port, file in ((mta.smtp_port, mta.cert), (peer.smtp_port, cert)):
+            for words in (("-l", "encrypt"), ("-l", "may"), ("-l", "none"),
+                          ("-l", "verify", "-F", file)):
+                words += ("[127.0.0.1]:%d" % port, "mail.example.org")
+                ours = mta.command("posttls-finger", *words, check=False)
+                theirs = run("/usr/sbin/posttls-finger", "-o",
+                             "smtp_tls_fingerprint_digest=sha256", *words,
+                             env=dict(mta.env, MAIL_CONFIG=peer.conf),
+                             check=False)
+                equal(summary(ours.stdout), summary(theirs.stdout))
+
+
+main(globals())
