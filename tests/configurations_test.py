@@ -2,13 +2,14 @@
 every mode, and edits with the files compared afterwards; what differs stands
 in EXPECTED with its reason. Those that can run on loopback are used in place
 and pass mail."""
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 
-from instance import SBIN, Failed, main
+from instance import SBIN, Failed, check, equal, main, matches
 from postfix_peer import lay_over_usr
 
 HERE = os.path.dirname(os.path.abspath(__file__)) + "/configurations/"
@@ -189,6 +190,52 @@ def test_edited():
     lay_over_usr("postfix")
     judge([d for name in NAMES
            for d in differences(name, share(EDITS, name), True)])
+
+
+def objects(text):
+    """-j: an object with one name on each line."""
+    found = {}
+    for line in text.splitlines():
+        (name, value), = json.loads(line).items()
+        found[name] = value
+    return found
+
+
+def test_forms_of_the_reference():
+    """-j and -q (not in 3.7); lists of types, which are ours: -m -a -A -T."""
+    with tempfile.TemporaryDirectory(prefix="posthorn-conf-") as folder:
+        def ours(line):
+            return outcome(SBIN + "/postconf", folder, line)
+        for name in ("main.cf", "master.cf"):
+            shutil.copy(HERE + "submission/" + name, folder)
+        with open(folder + "/main.cf", "a") as handle:
+            handle.write("nobody_knows_this = x\n")
+        lines = dict(line.split(" = ", 1)
+                     for line in ours("-n")[1].splitlines())
+        check(len(lines) > 5)
+        equal(objects(ours("-nj")[1]), lines)
+        rows = objects(ours("-jM")[1])
+        equal(list(rows), [row["service"] + "/" + row["type"] for row in [
+            dict(zip(("service", "type"), line.split()))
+            for line in ours("-M")[1].splitlines()]])
+        for option in ("-F", "-P"):
+            equal(["%s = %s" % item for item in
+                   objects(ours("-j " + option)[1]).items()],
+                  ours(option)[1].splitlines())
+        matches("unused parameter: nobody_knows_this=x", ours("-n")[2])
+        equal(ours("-q -n")[2], "")
+        equal(ours("-q -n")[1], ours("-n")[1])
+        types = ours("-m")[1].split()
+        for wanted in ("hash btree lmdb cdb texthash inline static environ "
+                       "fail regexp pcre cidr unionmap pipemap randmap unix "
+                       "proxy socketmap tcp memcache").split():
+            check(wanted in types, wanted)
+        check("cyrus" in ours("-a")[1].split())
+        check("cyrus" in ours("-A")[1].split())
+        for mode in ("compile-version", "run-version"):
+            matches("^OpenSSL \\d", ours("-T " + mode)[1])
+        check("rsa" in ours("-T public-key-algorithms")[1])
+        check(ours("-T nothing")[0] != 0)
 
 
 if __name__ == "__main__":
