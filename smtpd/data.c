@@ -158,6 +158,7 @@ static struct status finish(struct session *s)
 	}
 	status.text = arena_copy(s->arena, status.text);
 	mail_reset(s);
+	transcript_may_flush(s);
 	return status;
 }
 

@@ -164,6 +164,7 @@ struct status ehlo(struct session *s, struct str arguments)
 
 	if (!smtp_is_hello(arguments))
 		return REPLY_EHLO_SYNTAX;
+	transcript_may_flush(s);
 	find_hidden(s);
 	status = greet(s, arguments, true);
 	if (!status_is_ok(status))

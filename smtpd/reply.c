@@ -47,6 +47,7 @@ static void send_status(struct session *s, struct status status)
 	smtp_reply_format(&out, status, !(s->hidden & HIDE_ENHANCED));
 	if (s->is_debugged)
 		debug(s, buf_str(&out));
+	transcript_said(s, buf_str(&out));
 	io_write(s->io, buf_str(&out));
 }
 
@@ -67,6 +68,7 @@ void reply(struct session *s, struct status status)
 	status = soften(s, status);
 	if (status_class(status) >= 4) {
 		s->errors++;
+		transcript_error(s, status);
 		slow_down(s);
 	}
 	send_status(s, status);

@@ -72,6 +72,13 @@ struct mail {
 	uint64_t octets; /* of content as sent, for log lines */
 };
 
+/* transcript.c */
+struct transcript {
+	unsigned wanted, seen; /* classes of errors */
+	struct buf text;
+	int64_t lines;
+};
+
 struct session {
 	const struct conf *conf;
 	struct client *client;
@@ -109,6 +116,7 @@ struct session {
 	struct {
 		unsigned ok, all;
 	} counts[VERBS_MOST + 1]; /* the last: unknown ones */
+	struct transcript transcript;
 	struct call *rate_call; /* to anvil; NULL: not counted */
 
 	/* XCLIENT, XFORWARD: by its address. */
@@ -158,6 +166,18 @@ void log_refusal(struct session *s, const char *event, struct status status);
 struct str queue_id(const struct session *s);
 /* In external form, for the log. */
 struct str shown(struct session *s, struct str address);
+
+/* ---- transcript.c: for postmaster ---- */
+
+void transcript_open(struct session *s);
+void transcript_said(struct session *s, struct str reply);
+void transcript_heard(struct session *s, struct str line);
+/* A reply of class 4 or 5. */
+void transcript_error(struct session *s, struct status status);
+/* Something is over: a long story is forgotten. */
+void transcript_may_flush(struct session *s);
+/* The end: tells postmaster, if it is to be told. Waits for cleanup. */
+void transcript_close(struct session *s);
 
 /* ---- client.c ---- */
 

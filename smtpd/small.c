@@ -13,6 +13,7 @@ struct status rset(struct session *s, struct str arguments)
 	if (arguments.len > 0)
 		return REPLY_RSET_SYNTAX;
 	mail_reset(s);
+	transcript_may_flush(s);
 	return REPLY_OK;
 }
 

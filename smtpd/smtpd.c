@@ -190,6 +190,7 @@ static void run_line(struct session *s, struct str line)
 	if (s->is_debugged)
 		log_info("< %.*s: %.*s", STR_ARG(s->label),
 			STR_ARG(without_secret(line)));
+	transcript_heard(s, without_secret(line));
 	line = filter_command(s, line);
 	if (is_bare_lf(s)) {
 		struct status status = REPLY_BARE_LF;
@@ -305,6 +306,7 @@ static void session(const struct conf *conf, struct client *client)
 
 	stream_line_limit(s.io, (size_t)conf->line_length_limit);
 	stream_write_timeout(s.io, conf->smtpd_timeout);
+	transcript_open(&s);
 	client_identify(&s);
 	if (welcome(&s))
 		converse(&s);
@@ -313,6 +315,7 @@ static void session(const struct conf *conf, struct client *client)
 	(void)(s.has_tls ? io_shutdown(s.io, span_s(10))
 			 : io_flush(s.io, span_s(10)));
 	mail_reset(&s);
+	transcript_close(&s);
 	rate_disconnect(&s);
 	client_log_end(&s);
 }
@@ -397,7 +400,9 @@ static const enum param params[] = {
 	smtpd_authorized_xforward_hosts, smtpd_log_access_permit_actions,
 	debug_peer_list, debug_peer_level, info_log_address_format,
 	permit_mx_backup_networks, proxy_interfaces,
-	smtpd_tls_loglevel_maps, smtpd_delay_open_until_valid_rcpt,
+	notify_classes, error_notice_recipient, double_bounce_sender,
+	internal_mail_filter_classes, mail_name, myorigin,
+	smtpd_history_flush_threshold, smtpd_tls_loglevel_maps, smtpd_delay_open_until_valid_rcpt,
 	PARAMS_END
 };
 

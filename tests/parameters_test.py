@@ -238,6 +238,36 @@ def test_utf8_is_noticed():
         wait_for(lambda: len(sink.messages) > 2, "the one to \u00fc")
 
 
+def test_postmaster_sees_what_was_said():
+    with Instance(notify_classes="protocol", smtpd_history_flush_threshold="4",
+                  smtpd_sasl_auth_enable="yes",
+                  error_notice_recipient="alice@example.org") as mta:
+        mta.virtual_mailboxes()
+        mta.start()
+        with mta.raw() as client:
+            client.reply()
+            for line in ("NOOP early", "EHLO early.example", "RSET",
+                         "AUTH PLAIN AGEAc2VjcmV0", "WHAT IS THIS\x01"):
+                client.ask(line)
+            client.send("QUIT\r\n")
+        letter = mta.wait_mail("alice")[0].decode()
+        matches(r"Return-Path: <double-bounce@example.org>", letter)
+        matches(r"Subject: posthorn SMTP server: errors from localhost"
+                r"\[127.0.0.1\]\n", letter)
+        matches(r"(?s) In:  AUTH PLAIN\n Out: .*\n In:  WHAT IS THIS\?\n"
+                r" Out: 500 5.5.2 .*\n In:  QUIT\n Out: 221", letter)
+        check("early" not in letter and "AGEAc2VjcmV0" not in letter)
+        mta.set(notify_classes="resource, software")
+        mta.reload()
+        with mta.raw() as client:
+            client.reply()
+            client.ask("WHAT")
+            client.ask("QUIT")
+        mta.wait_log("disconnect from", count=2)
+        mta.wait_empty()
+        equal(len(mta.maildir("alice")), 1)
+
+
 # ---- TLS in the log ----
 
 def test_tls_of_a_delivery():

@@ -125,6 +125,7 @@ class Instance:
             "alias_maps": "",
             "alias_database": "",
             "biff": "no",
+            "notify_classes": "",
             "resolver_servers": "127.0.0.1:9",
         }
         self.parameters.update(parameters)
