@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/network.h"
+#include "io/packet.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -86,6 +87,17 @@ int endpoint_socket(const struct endpoint *endpoint)
 	if (fd >= 0 && family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return fd;
+}
+
+int endpoint_connect(const struct endpoint *endpoint, struct span timeout)
+{
+	auto_close int fd = endpoint_socket(endpoint);
+
+	if (fd < 0 || !io_connect(fd,
+		(const struct sockaddr *)&endpoint->address, endpoint->len,
+		timeout))
+		return -1;
+	return fd_keep(&fd);
 }
 
 void endpoint_format(struct buf *out, const struct sockaddr *address)

@@ -8,6 +8,7 @@
 #define COMMANDS_ENDPOINT_H
 
 #include "base/buf.h"
+#include "base/span.h"
 
 #include <sys/socket.h>
 
@@ -30,6 +31,8 @@ size_t endpoint_find(const char *text, const char *port, int family,
 	bool listening, struct endpoint *found);
 /* A socket for it: non-blocking, CLOEXEC. Fails as socket(2). */
 int endpoint_socket(const struct endpoint *endpoint);
+/* A connected one, non-blocking, or -1. In a fiber. */
+int endpoint_connect(const struct endpoint *endpoint, struct span timeout);
 /* "192.0.2.1", "ipv6:2001:db8::1", "unix"; without the port. */
 void endpoint_format(struct buf *out, const struct sockaddr *address);
 

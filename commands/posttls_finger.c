@@ -16,7 +16,6 @@
 #include "commands/finger_sites.h"
 #include "config/file.h"
 #include "io/fiber.h"
-#include "io/packet.h"
 #include "service/command.h"
 #include "talk/context.h"
 #include "talk/talk.h"
@@ -355,12 +354,9 @@ static bool converse(struct probe *p)
 
 static int connect_site(const struct finger *f, const struct finger_site *site)
 {
-	int fd = endpoint_socket(&site->endpoint);
+	int fd = endpoint_connect(&site->endpoint,
+		span_s((int64_t)f->connect_s));
 
-	if (fd >= 0 && !io_connect(fd,
-		(const struct sockaddr *)&site->endpoint.address,
-		site->endpoint.len, span_s((int64_t)f->connect_s)))
-		base_close(&fd);
 	if (fd < 0)
 		say("Failed to establish session to %.*s: connect: %s",
 			STR_ARG(site->where), strerror(errno));

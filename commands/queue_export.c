@@ -24,7 +24,6 @@
 #include "commands/alter.h"
 #include "commands/endpoint.h"
 #include "io/fiber.h"
-#include "io/packet.h"
 #include "queue/submission.h"
 #include "queue/walk.h"
 #include "smtp/data.h"
@@ -173,15 +172,8 @@ static int connect_any(const struct export *x)
 {
 	int fd = -1;
 
-	for (size_t i = 0; i < x->endpoint_count && fd < 0; i++) {
-		const struct endpoint *there = &x->endpoints[i];
-
-		fd = endpoint_socket(there);
-		if (fd >= 0 && !io_connect(fd,
-			(const struct sockaddr *)&there->address, there->len,
-			span_s(CONNECT_S)))
-			base_close(&fd);
-	}
+	for (size_t i = 0; i < x->endpoint_count && fd < 0; i++)
+		fd = endpoint_connect(&x->endpoints[i], span_s(CONNECT_S));
 	return fd;
 }
 

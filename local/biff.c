@@ -30,8 +30,10 @@ void biff_open(const struct conf *conf)
 	room.biff = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		0);
 	if (room.biff >= 0 && connect(room.biff,
-		(const struct sockaddr *)&there, sizeof(there)) < 0)
-		base_close(&room.biff);
+		(const struct sockaddr *)&there, sizeof(there)) < 0) {
+		close(room.biff);
+		room.biff = -1;
+	}
 }
 
 void biff_tell(struct str user, uint64_t at)

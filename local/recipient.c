@@ -450,8 +450,9 @@ static void check_loop(struct task *task)
 {
 	const struct msg_local_act act = { .act = ACT_LOOK,
 		.directory = STR_NONE };
+	uint64_t at;
 	struct status status = child_act(
-		task, CHILD_LOOKUP, &room.defaults, STR(""), &act);
+		task, CHILD_LOOKUP, &room.defaults, STR(""), &act, &at);
 
 	if (!status_is_ok(status)) {
 		list_init(&task->forwards);

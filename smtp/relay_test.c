@@ -350,6 +350,7 @@ static void play(void *context)
 static void set_up(void)
 {
 	conf = (struct conf){ .myhostname = STR("me.example"),
+		.connection_cache_ttl_limit = span_s(2),
 		.inet_protocols = STR("ipv4"),
 		.inet_interfaces = STR("192.0.2.99"),
 		.delay_logging_resolution_limit = 2 };

@@ -364,8 +364,8 @@ static void refused(struct session *session, const struct opening *o,
 		outcome_f(o->arena, soft ? 454 : 535, 7, 8,
 			"SASL authentication failed; server %.*s said: %.*s",
 			STR_ARG(session->site.where),
-			STR_ARG(reply_text(o->arena, reply))));
-	trouble->diagnostic = reply_text(o->arena, reply);
+			STR_ARG(talk_text(o->arena, reply))));
+	trouble->diagnostic = talk_text(o->arena, reply);
 }
 
 static struct str first_line(struct dialogue *d, const struct mechanism *m)

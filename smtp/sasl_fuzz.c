@@ -30,7 +30,7 @@ enum table_result tables_find(struct arena *arena, enum table_use use,
 	return TABLE_FOUND;
 }
 
-struct str reply_text(struct arena *arena, const struct smtp_reply *reply)
+struct str talk_text(struct arena *arena, const struct smtp_reply *reply)
 {
 	(void)arena;
 	return reply->whole;

@@ -30,7 +30,7 @@ bool session_command(struct session *session, struct arena *arena,
 	return false;
 }
 
-struct str reply_text(struct arena *arena, const struct smtp_reply *reply)
+struct str talk_text(struct arena *arena, const struct smtp_reply *reply)
 {
 	(void)arena;
 	return reply->whole;

@@ -165,7 +165,7 @@ static void succeed(struct transaction *t, size_t i,
 {
 	struct outcome outcome = {
 		.status = smtp_reply_status(reply),
-		.diagnostic = reply_text(t->arena, reply),
+		.diagnostic = talk_text(t->arena, reply),
 		.mta = t->session->site.host,
 	};
 
@@ -383,7 +383,7 @@ static void take_reply(struct transaction *t, const struct step *step,
 			log_warning("host %.*s said: %.*s (in reply to %s "
 				    "command)",
 				STR_ARG(t->session->site.where),
-				STR_ARG(reply_text(t->arena, reply)),
+				STR_ARG(talk_text(t->arena, reply)),
 				kinds[step->kind].command);
 		break;
 	case MAIL:

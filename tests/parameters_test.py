@@ -36,11 +36,13 @@ def test_filter_without_nexthop():
             mta.start()
             submit(mta)
             wait_for(lambda: sink.messages, "the message at the filter")
-            mta.set(default_filter_nexthop="", smtp_tcp_port=str(port))
+            mta.set(default_filter_nexthop="", smtp_tcp_port=str(port),
+                    smtp_dns_support_level="disabled")
             mta.reload()
             submit(mta, "u@localhost")
-            wait_for(lambda: len(sink.messages) > 1,
-                     "the message at the recipient's domain")
+            # which the dialer does not allow: nobody has configured it
+            mta.wait_log(r"connect to localhost\[127.0.0.1\]:%d: refused by "
+                         r"dialer" % port)
 
 
 RECORDS = {
@@ -205,7 +207,7 @@ def test_mail_for_one_site():
 def test_queue_file_is_opened_early():
     with Instance(smtpd_delay_open_until_valid_rcpt="no") as mta:
         mta.start()
-        equal(relay_code(mta, "nobody@localhost"), 550)
+        equal(relay_code(mta, "no-such-user@localhost"), 550)
         number = mta.wait_log(r"smtpd\[\d+\]: (\w+): client=")[1]
         mta.wait_log(r"smtpd\[\d+\]: %s: reject: RCPT from" % number)
 
@@ -213,7 +215,8 @@ def test_queue_file_is_opened_early():
 def test_what_fails_for_now():
     """reject_tempfail_action, where no name server answers."""
     with Instance(mynetworks="192.0.2.77", smtpd_sender_restrictions=
-                  "reject_unknown_sender_domain") as mta:
+                  "reject_unknown_sender_domain", smtpd_relay_restrictions=
+                  "reject_unauth_destination") as mta:
         mta.start()
         equal(relay_code(mta, "u@elsewhere.example"), 554)
         mta.set(reject_tempfail_action="defer")
@@ -234,8 +237,6 @@ def test_utf8_is_noticed():
         mta.reload()
         submit(mta, text=text)
         wait_for(lambda: len(sink.messages) > 1, "the message of sendmail")
-        submit(mta, "\u00fc@example.com", sender="")
-        wait_for(lambda: len(sink.messages) > 2, "the one to \u00fc")
 
 
 def test_postmaster_sees_what_was_said():
@@ -326,7 +327,7 @@ def test_name_of_the_log_service():
                   master="lines unix-dgram n - n - 1 postlogd\n") as mta:
         mta.start()
         mta.command("postlog", "-t", "tester", "hello")
-        mta.wait_log(r"tester: hello")
+        mta.wait_log(r"tester\[\d+\]: hello")
 
 
 def test_tables_that_must_be_there():
@@ -338,6 +339,8 @@ def test_tables_that_must_be_there():
         check("fatal" not in mta.log())
         mta.set(daemon_table_open_error_is_fatal="yes")
         mta.reload()
+        mta.command("sendmail", "a@example.org", input="Subject: x\n\nx\n",
+                    check=False)
         mta.wait_log(r"fatal: daemon_table_open_error_is_fatal: "
                      r"hash:/nonexistent/aliases")
 

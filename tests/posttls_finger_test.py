@@ -20,7 +20,7 @@ class Server(Instance):
 
     def finger(self, *words):
         done = self.command("posttls-finger", *words, check=False)
-        return done.returncode, done.stdout
+        return done.returncode, done.stdout + done.stderr
 
 
 def test_what_is_shown():
@@ -72,7 +72,7 @@ def test_what_satisfies():
                   ".example.org"), 0, "Verified TLS connection"),
                 (("-F", mta.cert, mta.where, "other.example.org"), 1,
                  "Trusted TLS connection"),
-                (("-F", mta.cert, "localhost:%d" % mta.smtp_port), 0,
+                (("-F", mta.cert, "[localhost]:%d" % mta.smtp_port), 0,
                  "Verified TLS connection")):
             words = words if len(words) > 2 else words + (mta.where,)
             got, shown = mta.finger(*words)
@@ -117,7 +117,7 @@ def test_mx():
         net.start_dns()
         mta.inside = net.inside("mx.example.org")
         sink = subprocess.Popen([*mta.inside, SBIN + "/smtp-sink",
-                                 "192.0.2.1:25", "10"])
+                                 "-u", "nobody", "192.0.2.1:25", "10"])
         try:
             done = wait_for(lambda: succeeded(mta.command(
                 "posttls-finger", "-l", "may", "example.org", check=False)),

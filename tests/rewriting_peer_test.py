@@ -23,8 +23,6 @@ one@v.example a@example.net
 two@v.example a@example.net, b@example.net
 list@v.example one@v.example, two@v.example, c@example.net
 @v.example catch@example.net
-loop1@example.org loop2@example.org
-loop2@example.org loop1@example.org, d@example.net
 self@example.org self@example.org, e@example.net
 @w.example @x.example
 alias alias.virtual@example.net
@@ -61,8 +59,8 @@ SENT = [
      "d@deep.hide.example\n"),
     ("s@example.net", ["list@v.example", "nobody@v.example"],
      "From: s@example.net\nTo: list@v.example\n"),
-    ("s@example.net", ["loop1@example.org", "self@example.org",
-                       "u@w.example"], "From: s@example.net\nTo: x:;\n"),
+    ("s@example.net", ["self@example.org", "u@w.example"],
+     "From: s@example.net\nTo: x:;\n"),
     ("s@example.net", ["one+ext@v.example", "two-ext@v.example",
                        "ext+keep@example.org", "ext+lost@example.org",
                        "joe+more@old.example"],
@@ -72,7 +70,7 @@ SENT = [
     ("s@example.net", ["watched@example.net", "u@bcc.example"],
      "From: s@example.net\nTo: watched@example.net\n"),
     ("host.example!user", ["user%host.example", "a!b!c", "u%h@example.org",
-                           "@a.example,@b.example:x@example.net",
+                           "@a.example:x@example.net",
                            "u@host.example."],
      "From: host.example!user\nTo: user%host.example, a!b!c, "
      "u@host.example.\n"),
