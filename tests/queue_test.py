@@ -34,6 +34,7 @@ def send(mta, subject, body="body", to="r@example.com"):
 
 def new(**more):
     rules = {
+        "fast_flush_domains": "example.com",
         "default_transport": "retry:4.4.1 try again",
         "local_transport": "error:5.1.1 nobody of that name",
         "local_recipient_maps": "",
