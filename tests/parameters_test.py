@@ -339,8 +339,8 @@ def test_tables_that_must_be_there():
         check("fatal" not in mta.log())
         mta.set(daemon_table_open_error_is_fatal="yes")
         mta.reload()
-        mta.command("sendmail", "a@example.org", input="Subject: x\n\nx\n",
-                    check=False)
+        mta.command("sendmail", "-f", "a@example.org", "b@example.org",
+                    input="Subject: x\n\nx\n", check=False)
         mta.wait_log(r"fatal: daemon_table_open_error_is_fatal: "
                      r"hash:/nonexistent/aliases")
 
