@@ -145,6 +145,8 @@ static struct status send_letter(struct session *s)
 		.arrival_us = (uint64_t)wall_us(),
 		.flags = SUBMIT_INTERNAL | (is_inspected ? SUBMIT_INSPECT : 0),
 		.encoding = STR("7bit"),
+		.client_name = STR(""), .client_address = STR(""),
+		.client_port = STR(""), .helo = STR(""), .protocol = STR(""),
 	};
 	const struct msg_recipient recipient = {
 		.address = conf->error_notice_recipient,
