@@ -659,8 +659,10 @@ def stress(b):
         "UID SEARCH FLAGGED", "LIST \"\" *", "SEARCH SUBJECT stou")]
     blocks.append("---\n> b APPEND INBOX {%d+}\n@ %s/letter\n> \n< b OK\n" % (
         len(text), b.folder))
-    return b.per_second(LOGIN + "> s SELECT INBOX\n< s OK\n"
-                        + "".join(blocks), 50, u=10, r=100, b=base)
+    script = LOGIN + "> s SELECT INBOX\n< s OK\n" + "".join(blocks)
+    # What the first search of each mailbox builds is another load.
+    b.script(script, 10, u=10, r=100, b=base, t=2)
+    return b.per_second(script, 50, u=10, r=100, b=base)
 
 
 # The most telling ones first: with --minutes the last ones may be left out.
