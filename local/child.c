@@ -1,6 +1,6 @@
 /*
  * local/child - what a child does for its parent, with the rights of its user:
- * look a name up, read a file of destinations, deliver.
+ * read a file of destinations, deliver. (lookup.c: look a name up.)
  */
 #include "local/local.h"
 
@@ -9,91 +9,21 @@
 #include "agent/mbox.h"
 #include "agent/trace.h"
 #include "base/log.h"
-#include "io/helper.h"
 #include "mailbox/extension.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	RECEIVE_S = 300,
-	PASSWD_OCTETS = 2 * 1024, /* of an entry, at first */
-	PASSWD_OCTETS_MOST = 64 * 1024,
 	HEADER_MOST = 100 * 1024,
 	READ_AT_ONCE = 16 * 1024,
-	LOGIN_MOST = 256, /* LOGIN_NAME_MAX: a longer name is no user's */
+	REPORT_S = 3600,
 };
-
-/* ---- who is this? ---- */
-
-struct lookup {
-	const char *name;
-	struct passwd entry, *found;
-	char *text;
-	size_t octets;
-	int error;
-	bool has_home;
-};
-
-/* In a helper thread: NSS may ask the network. */
-static int find_passwd(void *context)
-{
-	struct lookup *lookup = context;
-	struct stat st;
-
-	lookup->error = getpwnam_r(lookup->name, &lookup->entry, lookup->text,
-		lookup->octets, &lookup->found);
-	lookup->has_home = lookup->found &&
-		stat(lookup->entry.pw_dir, &st) == 0 && S_ISDIR(st.st_mode);
-	return 0;
-}
-
-/* getpwnam_r(3) names these for "no such user", beside 0. */
-static bool means_absent(int error)
-{
-	return error == 0 || error == ENOENT || error == ESRCH;
-}
-
-static void serve_user(struct call *call)
-{
-	struct arena *arena = call_arena(call);
-	struct lookup lookup = { .octets = PASSWD_OCTETS / 2 };
-	struct msg_local_user m;
-	struct msg_local_user_is is = { 0 };
-
-	if (!msg_local_user_recv(call, &m, span_s(RECEIVE_S)))
-		return;
-	/* The C library takes space for a name from the stack. */
-	if (m.name.len < LOGIN_MOST) {
-		lookup.name = arena_cstr(arena, m.name);
-		do {
-			lookup.octets *= 2;
-			lookup.text = arena_alloc(arena, lookup.octets);
-			io_help(find_passwd, &lookup);
-		} while (lookup.error == ERANGE &&
-			lookup.octets < PASSWD_OCTETS_MOST);
-	}
-	if (lookup.found) {
-		is = (struct msg_local_user_is){
-			.result = 1,
-			.name = str_from(lookup.entry.pw_name),
-			.home = str_from(lookup.entry.pw_dir),
-			.shell = str_from(lookup.entry.pw_shell),
-			.has_home = lookup.has_home,
-			.sys_uid = lookup.entry.pw_uid,
-			.sys_gid = lookup.entry.pw_gid,
-		};
-	} else if (!means_absent(lookup.error)) {
-		errno = lookup.error;
-		log_warning("user lookup: %.*s: %m", STR_ARG(m.name));
-		is.result = 2;
-	}
-	if (!msg_local_user_is_send(call, &is))
-		log_debug("the parent has gone: %m");
-}
 
 /* ---- files of destinations ---- */
 
@@ -170,6 +100,8 @@ static enum maps_result read_one(struct arena *arena,
 	return MAPS_ABSENT;
 }
 
+static void serve_act(struct call *call);
+
 static void serve_read(struct call *call)
 {
 	struct arena *arena = call_arena(call);
@@ -185,6 +117,10 @@ static void serve_read(struct call *call)
 	if (result == MAPS_FOUND && !alias_parse_file(arena, text, &list)) {
 		answer.text = STR("too many destinations in a file");
 		result = MAPS_ERROR;
+	}
+	if (m.acts && result != MAPS_ERROR && list.count == 0) {
+		serve_act(call);
+		return;
 	}
 	items = arena_array(arena, list.count + 1, sizeof(*items));
 	for (size_t i = 0; i < list.count; i++)
@@ -206,64 +142,60 @@ static void serve_read(struct call *call)
 struct base {
 	struct list link;
 	dev_t device;
+	char *path; /* that led here last, or NULL */
 	struct maildir_store store;
 };
 
 static struct list bases;
 
-static struct maildir_store *find_store(struct arena *arena, struct str path)
+static struct base *base_new(int fd, dev_t device)
 {
-	auto_close int fd = open(arena_cstr(arena, path),
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct base *base;
+	struct base *base = mem_new(1, sizeof(*base));
+
+	base->device = device;
+	maildir_store_open(&base->store, fd, NULL);
+	list_append(&bases, &base->link);
+	return base;
+}
+
+static struct base *base_open(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
-	if (!bases.next)
-		list_init(&bases);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return NULL;
 	list_each(link, &bases) {
-		base = CONTAINER(link, struct base, link);
+		struct base *base = CONTAINER(link, struct base, link);
+
 		if (base->device == st.st_dev)
-			return &base->store;
+			return base;
 	}
-	base = mem_new(1, sizeof(*base));
-	base->device = st.st_dev;
-	maildir_store_open(&base->store, fd_keep(&fd), NULL);
-	list_append(&bases, &base->link);
-	return &base->store;
+	return base_new(fd_keep(&fd), st.st_dev);
 }
 
-static struct status act_maildir(struct delivery *delivery,
-	const struct msg_local_act *m, struct maildir_store **store,
-	struct maildir_item *item)
+/* What lies behind a path may change: then the file is not on the device that
+ * is remembered, and flushed by itself. */
+static struct maildir_store *find_store(struct arena *arena, struct str path)
 {
-	struct arena *arena = delivery->arena;
-	bool is_made;
+	struct base *base;
+	char *name;
 
-	*store = find_store(arena, m->base);
-	if (!*store)
-		return status_f(arena, 451, 2, 0,
-			"maildir delivery failed: open %.*s: %m",
-			STR_ARG(m->base));
-	if (m->limit > 0 && delivery->content.size > m->limit)
-		return STATUS(552, 2, 3, "message is too large for a mailbox");
-	*item = (struct maildir_item){
-		.folder = mailbox_extension_folder(arena, delivery->conf,
-			(*store)->base, arena_fmt(arena, "%.*s/%.*s",
-				STR_ARG(m->base), STR_ARG(m->path)),
-			m->extension, &is_made),
-		.head = m->head,
-		.content = &delivery->content,
-		.look = (delivery->m.flags & DELIVER_RETRY) != 0,
-	};
-	item->fresh = is_made;
-	item->name = maildir_name(arena, delivery->conf->myhostname, delivery,
-		delivery->recipients[0].number,
-		item->head.len + delivery->content.size);
-	maildir_write(*store, arena, item);
-	maildir_publish(*store, arena, item, 1);
-	return item->status;
+	if (!bases.next)
+		list_init(&bases);
+	list_each(link, &bases) {
+		base = CONTAINER(link, struct base, link);
+		if (base->path && str_is(path, base->path))
+			return &base->store;
+	}
+	base = base_open(arena_cstr(arena, path));
+	if (!base)
+		return NULL;
+	name = mem_new(path.len + 1, 1);
+	memcpy(name, path.p, path.len);
+	free(base->path);
+	base->path = name;
+	return &base->store;
 }
 
 static struct status act_mbox(struct delivery *delivery,
@@ -336,43 +268,161 @@ static struct status look(struct delivery *delivery)
 	return STATUS_OK;
 }
 
-static bool answer(struct call *call, struct status status, bool settled,
-	uint64_t at)
+static bool send_acted(struct call *call, struct msg_local_acted *m,
+	struct status status)
 {
-	const struct msg_local_acted m = {
-		.code = status.code,
-		.subject = status.subject,
-		.detail = status.detail,
-		.text = status.text,
-		.settled = settled,
-		.at = at,
-	};
-
-	return msg_local_acted_send(call, &m);
+	m->code = status.code;
+	m->subject = status.subject;
+	m->detail = status.detail;
+	m->text = status.text;
+	return msg_local_acted_send(call, m);
 }
+
+static void answer_at(struct call *call, struct status status, uint64_t at)
+{
+	struct msg_local_acted m = { .settled = true, .folder = STR_NONE,
+		.name = STR_NONE, .at = at };
+
+	if (!send_acted(call, &m, status))
+		log_debug("the parent has gone: %m");
+}
+
+static void answer(struct call *call, struct status status)
+{
+	answer_at(call, status, 0);
+}
+
+/* ---- Maildirs ---- */
+
+/* The name is durable soon, else qmgr is not told. */
+static void publish(struct delivery *delivery, struct maildir_store *store,
+	struct maildir_item *item)
+{
+	struct msg_local_acted m = { .folder = STR_NONE, .name = STR_NONE };
+
+	maildir_publish(store, delivery->arena, item, 1);
+	if (!status_is_ok(item->status))
+		answer(delivery->call, item->status);
+	else if (send_acted(delivery->call, &m, item->status) &&
+		maildir_settle(store, delivery->arena, item, 1,
+			delivery->m.flags & DELIVER_AT_ONCE))
+		deliver_settled(delivery);
+}
+
+/* The parent flushes, for all of its children together. */
+static void publish_shared(struct delivery *delivery,
+	struct maildir_store *store, struct maildir_item *item)
+{
+	const struct msg_local_written written = {
+		.device = maildir_device(store, item)
+	};
+	struct msg_local_publish go;
+	struct msg_local_acted m = { .folder = item->folder,
+		.name = item->name, .made = item->made };
+
+	if (!msg_local_written_send(delivery->call, &written) ||
+		!msg_local_publish_recv(
+			delivery->call, &go, span_s(REPORT_S))) {
+		maildir_drop(store, delivery->arena, item);
+		return;
+	}
+	if (!go.durable) {
+		publish(delivery, store, item);
+		return;
+	}
+	maildir_rename(store, delivery->arena, item, 1);
+	if (!status_is_ok(item->status))
+		answer(delivery->call, item->status);
+	else if (!send_acted(delivery->call, &m, item->status))
+		log_debug("the parent has gone: %m");
+}
+
+static struct status write_maildir(struct delivery *delivery,
+	const struct msg_local_act *m, struct maildir_store **store,
+	struct maildir_item *item)
+{
+	struct arena *arena = delivery->arena;
+	bool is_made;
+
+	*store = find_store(arena, m->base);
+
+	if (!*store)
+		return status_f(arena, 451, 2, 0,
+			"maildir delivery failed: open %.*s: %m",
+			STR_ARG(m->base));
+	if (m->limit > 0 && delivery->content.size > m->limit)
+		return STATUS(552, 2, 3, "message is too large for a mailbox");
+	*item = (struct maildir_item){
+		.folder = mailbox_extension_folder(arena, delivery->conf,
+			(*store)->base, arena_fmt(arena, "%.*s/%.*s",
+				STR_ARG(m->base), STR_ARG(m->path)),
+			m->extension, &is_made),
+		.head = m->head,
+		.content = &delivery->content,
+		.look = (delivery->m.flags & DELIVER_RETRY) != 0,
+	};
+	item->fresh = is_made;
+	item->name = maildir_name(arena, delivery->conf->myhostname, delivery,
+		delivery->recipients[0].number,
+		item->head.len + delivery->content.size);
+	maildir_write(*store, arena, item);
+	return item->status;
+}
+
+static void act_maildir(struct delivery *delivery,
+	const struct msg_local_act *m)
+{
+	struct maildir_store *store;
+	struct maildir_item item;
+	struct status status = write_maildir(delivery, m, &store, &item);
+
+	if (!status_is_ok(status))
+		answer(delivery->call, status);
+	else if (m->shares && !item.is_there)
+		publish_shared(delivery, store, &item);
+	else
+		publish(delivery, store, &item);
+}
+
+static void serve_settle(struct call *call)
+{
+	struct arena *arena = call_arena(call);
+	const struct msg_settled settled = { 0 };
+	struct msg_local_settle m;
+	struct maildir_store *store;
+	struct maildir_item item;
+
+	if (!msg_local_settle_recv(call, &m, span_s(RECEIVE_S)))
+		return;
+	store = find_store(arena, m.base);
+	item = (struct maildir_item){
+		.folder = m.folder,
+		.name = m.name,
+		.made = m.made,
+		.status = STATUS_OK,
+		.fd = -1,
+	};
+	if (store && maildir_settle_alone(store, arena, &item, 1) &&
+		!msg_settled_send(call, &settled))
+		log_debug("the parent has gone: %m");
+}
+
+/* ---- all of it ---- */
 
 static void act(struct delivery *delivery, struct msg_local_act *m)
 {
 	struct status status = look(delivery);
-	struct maildir_store *store = NULL;
-	struct maildir_item item;
 	uint64_t at = 0;
 
-	if (status_is_ok(status) && m->act == ACT_MBOX)
+	if (!status_is_ok(status) || m->act == ACT_LOOK)
+		answer(delivery->call, status);
+	else if (m->act == ACT_MAILDIR)
+		act_maildir(delivery, m);
+	else if (m->act == ACT_MBOX) {
 		status = act_mbox(delivery, m, &at);
-	else if (status_is_ok(status) && m->act == ACT_COMMAND)
-		status = act_command(delivery, m);
-	else if (status_is_ok(status) && m->act == ACT_MAILDIR)
-		status = act_maildir(delivery, m, &store, &item);
-	if (!store || !status_is_ok(status)) {
-		if (!answer(delivery->call, status, true, at))
-			log_debug("the parent has gone: %m");
-		return;
-	}
-	if (answer(delivery->call, status, false, 0) &&
-		maildir_settle(store, delivery->arena, &item, 1,
-			delivery->m.flags & DELIVER_AT_ONCE))
-		deliver_settled(delivery);
+		answer_at(delivery->call, status, at);
+	} else if (m->act == ACT_COMMAND)
+		answer(delivery->call, act_command(delivery, m));
 }
 
 static void serve_act(struct call *call)
@@ -396,11 +446,13 @@ void child_serve(struct call *call, void *context)
 	if (!call_peek(call, &kind, span_s(RECEIVE_S)))
 		return;
 	if (kind == MSG_local_user)
-		serve_user(call);
+		lookup_serve(call);
 	else if (kind == MSG_local_read)
 		serve_read(call);
 	else if (kind == MSG_local_act)
 		serve_act(call);
+	else if (kind == MSG_local_settle)
+		serve_settle(call);
 	else
 		call_fail(call, EPROTO);
 }

@@ -16,10 +16,16 @@ enum {
 	REPORT_S = 3600,
 };
 
-/* A call that still owes `settled`. */
+/* What a name still needs to be durable. */
 struct owed {
 	struct list link;
-	struct call *call;
+	struct call *call; /* the child does it, and says `settled` */
+	/* else: a flush of this volume */
+	struct volume *volume;
+	uint64_t born, mark;
+	const struct deed *deed;
+	struct str folder, name; /* of the file */
+	bool made;
 };
 
 static enum profile profile_of(enum child_kind kind)
@@ -82,7 +88,7 @@ static struct peer *find(enum child_kind kind, const struct rights *rights,
 		&plan);
 }
 
-static struct call *call_child(struct arena *arena, enum child_kind kind,
+struct call *child_call(struct arena *arena, enum child_kind kind,
 	const struct rights *rights, struct str home)
 {
 	struct rights own = *rights;
@@ -104,28 +110,6 @@ struct status child_may_be(struct arena *arena, const struct rights *rights)
 		"the mailbox belongs to uid %u, and this process, started "
 		"without root, can only be uid %u",
 		rights->sys_uid, geteuid());
-}
-
-enum maps_result child_find_user(struct arena *arena, struct str name,
-	struct user *user)
-{
-	struct call *call =
-		call_child(arena, CHILD_LOOKUP, &room.defaults, STR(""));
-	const struct msg_local_user ask = { .name = name };
-	struct msg_local_user_is is;
-
-	if (!call || !msg_local_user_send(call, &ask) ||
-		!msg_local_user_is_recv(call, &is, span_s(LOOKUP_S)))
-		return MAPS_ERROR;
-	call_close(call);
-	if (is.result == 0)
-		return MAPS_ABSENT;
-	if (is.result != 1 || is.sys_uid >= UINT32_MAX ||
-		is.sys_gid >= UINT32_MAX || is.name.len == 0)
-		return MAPS_ERROR;
-	*user = (struct user){ is.name, is.home, is.shell,
-		(uint32_t)is.sys_uid, (uint32_t)is.sys_gid, is.has_home };
-	return MAPS_FOUND;
 }
 
 static bool is_alias_kind(char c)
@@ -152,30 +136,7 @@ static bool take_items(struct arena *arena, struct msg_list *wire,
 	return true;
 }
 
-enum maps_result child_read(struct task *task, enum child_kind kind,
-	const struct rights *rights, struct str home,
-	const struct msg_local_read *what, struct alias_list *list)
-{
-	struct call *call = call_child(task->arena, kind, rights, home);
-	struct msg_local_items items;
-
-	if (!call || !msg_local_read_send(call, what) ||
-		!msg_local_items_recv(call, &items, span_s(LOOKUP_S)) ||
-		items.result > 2 ||
-		!take_items(task->arena, &items.items, list)) {
-		task_add(task,
-			STATUS(451, 3, 0, "destinations could not be read"));
-		return MAPS_ERROR;
-	}
-	call_close(call);
-	if (items.result == 2)
-		task_add(task,
-			status_f(task->arena, 451, 2, 0, "%.*s",
-				STR_ARG(items.text)));
-	return items.result == 0 ? MAPS_ABSENT :
-		items.result == 1 ? MAPS_FOUND :
-				    MAPS_ERROR;
-}
+/* ---- to do something ---- */
 
 static bool send_delivery(struct call *call, const struct task *task)
 {
@@ -194,42 +155,241 @@ static bool send_delivery(struct call *call, const struct task *task)
 		msg_deliver_go_send(call, &go);
 }
 
-struct status child_act(struct task *task, enum child_kind kind,
-	const struct rights *rights, struct str home,
-	const struct msg_local_act *act, uint64_t *at)
+/* What is being done by a child, and how its file becomes durable. */
+struct doing {
+	struct task *task;
+	const struct deed *deed;
+	struct call *call;
+	struct volume *volume; /* NULL: the child flushes */
+	uint64_t born;
+	bool is_expected, is_flushed;
+};
+
+/* Few at once flush by themselves: quicker, and nobody waits for others. Those
+ * that came in one packet are counted first. */
+static void choose_flush(struct doing *doing)
 {
-	struct call *call = call_child(task->arena, kind, rights, home);
-	struct msg_local_acted acted;
+	if (doing->deed->act.act != ACT_MAILDIR)
+		return;
+	io_yield();
+	if (room.busy < GROUP_SHARE_FROM)
+		return;
+	doing->volume = volume_find(doing->deed->act.base);
+	if (!doing->volume)
+		return;
+	doing->born = doing->volume->born;
+	doing->is_expected = true;
+	group_expect(&doing->volume->group);
+}
+
+/* It has been written, or never will be. */
+static void came(struct doing *doing)
+{
+	if (doing->is_expected)
+		group_came(&doing->volume->group);
+	doing->is_expected = false;
+}
+
+static bool send_deed(struct doing *doing)
+{
+	struct msg_local_act act = doing->deed->act;
+
+	act.shares = doing->volume != NULL;
+	return msg_local_act_send(doing->call, &act) &&
+		send_delivery(doing->call, doing->task);
+}
+
+/* The flusher that was there before the file was written. */
+static bool is_covered(const struct volume *volume, uint64_t born)
+{
+	return volume->device != 0 && volume->born == born;
+}
+
+/* Its file is written: flush it, or let the child do it. */
+static bool publish(struct doing *doing)
+{
+	struct volume *volume = doing->volume;
+	struct msg_local_publish go = { 0 };
+	struct msg_local_written written;
+	bool here;
+
+	if (!volume ||
+		!msg_local_written_recv(doing->call, &written, span_s(REPORT_S)))
+		return false;
+	came(doing);
+	here = written.device != 0 && written.device == volume->device;
+	if (here) {
+		go.durable = group_data(&volume->group, 1, true) &&
+			is_covered(volume, doing->born);
+		group_data_end(&volume->group, 1);
+	}
+	doing->is_flushed = go.durable;
+	return msg_local_publish_send(doing->call, &go);
+}
+
+static void owe(const struct doing *doing, const struct msg_local_acted *acted)
+{
+	struct task *task = doing->task;
 	struct owed *owed;
 
-	if (!call || !msg_local_act_send(call, act) ||
-		!send_delivery(call, task) ||
-		!msg_local_acted_recv(call, &acted, span_s(REPORT_S)) ||
-		acted.code < 200 || acted.code > 599 || acted.subject > 999 ||
-		acted.detail > 999)
-		return STATUS(451, 3, 0, "unknown mail transport error");
-	*at = acted.at;
-	if (acted.settled) {
-		call_close(call);
-	} else {
-		owed = arena_new_of(task->arena, struct owed);
-		owed->call = call;
-		list_append(&task->unsettled, &owed->link);
+	if (acted->settled) {
+		call_close(doing->call);
+		return;
 	}
+	owed = arena_new_of(task->arena, struct owed);
+	owed->call = doing->call;
+	if (doing->is_flushed) {
+		call_close(doing->call);
+		*owed = (struct owed){
+			.volume = doing->volume,
+			.born = doing->born,
+			.mark = group_mark(&doing->volume->group),
+			.deed = doing->deed,
+			.folder = acted->folder,
+			.name = acted->name,
+			.made = acted->made,
+		};
+	}
+	list_append(&task->unsettled, &owed->link);
+}
+
+/* What became of a deed that was sent. */
+static struct status take_acted(struct doing *doing)
+{
+	struct msg_local_acted acted;
+	enum msg_kind kind;
+
+	if (!call_peek(doing->call, &kind, span_s(REPORT_S)) ||
+		(kind == MSG_local_written && !publish(doing)) ||
+		!msg_local_acted_recv(doing->call, &acted, span_s(REPORT_S)) ||
+		acted.code < 200 || acted.code > 599 || acted.subject > 999 ||
+		acted.detail > 999 ||
+		(doing->is_flushed && !acted.settled &&
+			(str_is_none(acted.folder) ||
+				str_is_none(acted.name))))
+		return STATUS(451, 3, 0, "unknown mail transport error");
+	owe(doing, &acted);
+	if (acted.code / 100 == 2 && doing->deed->kind == CHILD_MAILBOX &&
+		doing->deed->act.act == ACT_MBOX)
+		biff_tell(doing->deed->rights.user, acted.at);
 	return (struct status){ (uint16_t)acted.code, (uint16_t)acted.subject,
 		(uint16_t)acted.detail, acted.text };
 }
 
-bool child_settle(struct task *task)
+struct status child_act(struct task *task, const struct deed *deed)
+{
+	struct doing doing = { .task = task, .deed = deed };
+	struct status status = STATUS(451, 3, 0, "unknown mail transport error");
+
+	choose_flush(&doing);
+	doing.call = child_call(
+		task->arena, deed->kind, &deed->rights, deed->home);
+	if (doing.call && send_deed(&doing))
+		status = take_acted(&doing);
+	came(&doing);
+	return status;
+}
+
+/* ---- to read, and perhaps to do ---- */
+
+static enum maps_result take_read(struct task *task, struct call *call,
+	struct alias_list *list)
+{
+	struct msg_local_items items;
+
+	if (!msg_local_items_recv(call, &items, span_s(LOOKUP_S)) ||
+		items.result > 2 ||
+		!take_items(task->arena, &items.items, list)) {
+		task_add(task,
+			STATUS(451, 3, 0, "destinations could not be read"));
+		return MAPS_ERROR;
+	}
+	call_close(call);
+	if (items.result == 2)
+		task_add(task,
+			status_f(task->arena, 451, 2, 0, "%.*s",
+				STR_ARG(items.text)));
+	return items.result == 0 ? MAPS_ABSENT :
+		items.result == 1 ? MAPS_FOUND :
+				    MAPS_ERROR;
+}
+
+/* True: there is an answer to both. */
+static bool ask(struct doing *doing, const struct msg_local_read *what,
+	enum msg_kind *answer)
+{
+	struct msg_local_read m = *what;
+
+	m.acts = doing->deed != NULL;
+	return doing->call && msg_local_read_send(doing->call, &m) &&
+		(!m.acts || send_deed(doing)) &&
+		call_peek(doing->call, answer,
+			span_s(m.acts ? REPORT_S : LOOKUP_S));
+}
+
+enum maps_result child_read(struct task *task, enum child_kind kind,
+	const struct rights *rights, struct str home,
+	const struct msg_local_read *what, struct alias_list *list,
+	const struct deed *deed, struct status *done)
+{
+	struct doing doing = { .task = task, .deed = deed };
+	enum maps_result result = MAPS_ERROR;
+	enum msg_kind answer;
+
+	if (deed)
+		choose_flush(&doing);
+	doing.call = child_call(task->arena, kind, rights, home);
+	if (!ask(&doing, what, &answer)) {
+		task_add(task,
+			STATUS(451, 3, 0, "destinations could not be read"));
+	} else if (!deed || answer == MSG_local_items) {
+		result = take_read(task, doing.call, list);
+	} else {
+		*done = take_acted(&doing);
+		result = MAPS_ABSENT;
+	}
+	came(&doing);
+	return result;
+}
+
+/* ---- names ---- */
+
+/* The child does it after all; it takes the file back if it cannot. */
+static bool settle_alone(struct task *task, const struct owed *owed)
+{
+	const struct deed *deed = owed->deed;
+	const struct msg_local_settle m = {
+		.base = deed->act.base,
+		.folder = owed->folder,
+		.name = owed->name,
+		.made = owed->made,
+	};
+	struct msg_settled settled;
+	struct call *call = child_call(
+		task->arena, deed->kind, &deed->rights, deed->home);
+
+	return call && msg_local_settle_send(call, &m) &&
+		msg_settled_recv(call, &settled, span_s(REPORT_S));
+}
+
+static bool settle(struct task *task, const struct owed *owed)
 {
 	struct msg_settled m;
+
+	if (owed->call)
+		return msg_settled_recv(owed->call, &m, span_s(REPORT_S));
+	return (group_names(&owed->volume->group, owed->mark, 1,
+			task->delivery->m.flags & DELIVER_AT_ONCE) &&
+		       is_covered(owed->volume, owed->born)) ||
+		settle_alone(task, owed);
+}
+
+bool child_settle(struct task *task)
+{
 	bool good = !task->is_lost;
 
-	list_each(link, &task->unsettled) {
-		struct owed *owed = CONTAINER(link, struct owed, link);
-
-		if (!msg_settled_recv(owed->call, &m, span_s(REPORT_S)))
+	list_each(link, &task->unsettled)
+		if (!settle(task, CONTAINER(link, struct owed, link)))
 			good = false;
-	}
 	return good;
 }

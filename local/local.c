@@ -3,9 +3,10 @@
  * commands.
  *
  * Room       parent: root, reads no message; decides, and forks children that
- *            drop for good: one looks names up (default_privs), one per user
- *            sees nothing but the home and the spool (Landlock), one per user
- *            runs commands (NO_NEW_PRIVS, refused system calls)
+ *            drop for good: one looks names up (default_privs), one per file
+ *            system does nothing but flush it, one per user sees nothing but
+ *            the home and the spool (Landlock), one per user runs commands
+ *            (NO_NEW_PRIVS, refused system calls)
  * Gets       deliveries from qmgr
  * Calls      cleanup (forwards), other delivery agents (mailbox_transport)
  */
@@ -139,6 +140,10 @@ static void prepare(const struct conf *conf)
 		"mailbox_transport_maps", conf->mailbox_transport_maps, flags);
 	room.mailbox_commands = maps_open(arena, conf, "mailbox_command_maps",
 		conf->mailbox_command_maps, flags);
+	room.has_mailboxes_only = conf->mailbox_transport_maps.len == 0 &&
+		conf->mailbox_command_maps.len == 0 &&
+		str_trim(conf->mailbox_transport).len == 0 &&
+		str_trim(conf->mailbox_command).len == 0;
 	room.fallback_transports =
 		maps_open(arena, conf, "fallback_transport_maps",
 			conf->fallback_transport_maps, flags);
@@ -164,7 +169,9 @@ static void deliver(struct delivery *delivery)
 		task->arena = delivery->arena;
 		list_init(&task->forwards);
 		list_init(&task->unsettled);
+		room.busy++;
 		recipient_deliver(task);
+		room.busy--;
 		if (task->is_lost || !list_is_empty(&task->unsettled))
 			settled = false;
 	}

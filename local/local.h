@@ -10,6 +10,7 @@
 
 #include "agent/alias.h"
 #include "agent/deliver.h"
+#include "agent/group.h"
 #include "mail/address.h"
 #include "base/list.h"
 #include "maps/maps.h"
@@ -36,11 +37,13 @@ struct room {
 	size_t alias_count;
 	struct maps *mailbox_transports, *mailbox_commands,
 		*fallback_transports;
+	bool has_mailboxes_only; /* no transport, no command in their place */
 	struct rights defaults; /* default_privs */
 	bool spool_is_shared;   /* writable for its group: files get it */
 	uint32_t spool_gid;
 	bool is_root;
 	int biff; /* a UDP socket to the comsat service; -1: none */
+	size_t busy; /* recipients that are being delivered */
 };
 
 extern struct room room;
@@ -85,6 +88,20 @@ struct task {
 				      durable, and never will be */
 };
 
+enum child_kind {
+	CHILD_LOOKUP,  /* passwd */
+	CHILD_MAILBOX, /* Landlock: only `home` and the spool */
+	CHILD_PLAIN,   /* commands, files, .forward somewhere else */
+};
+
+/* Something that a child does with the message. */
+struct deed {
+	enum child_kind kind;
+	struct rights rights;
+	struct str home;
+	struct msg_local_act act;
+};
+
 /* aliases.c */
 must_check enum maps_result aliases_find(struct arena *arena, struct str name,
 	struct str *value, const struct alias_table **table);
@@ -97,6 +114,7 @@ void recipient_deliver(struct task *task);
 void task_add(struct task *task, struct status status);
 /* True the first time. */
 bool task_is_new(struct task *task, char kind, struct str what);
+bool task_had(const struct task *task, char kind, struct str what);
 
 /* forward.c */
 void forward_add(struct task *task, struct str sender, bool is_list,
@@ -104,10 +122,37 @@ void forward_add(struct task *task, struct str sender, bool is_list,
 /* All that was collected; waits. */
 void forward_commit(struct task *task);
 
+/* users.c: who is this? Asked of a child, believed for a second; waits. */
+must_check enum maps_result users_find(struct arena *arena, struct str name,
+	struct user *user);
+
+/*
+ * volume.c: file systems that mailboxes are on, each with a child that does
+ * nothing but flush it for all who deliver there; `born` and `device` tell
+ * what such a flush covers.
+ */
+struct volume {
+	struct flush_group group;
+	uint64_t device; /* 0: everybody flushes by himself */
+	uint64_t born;   /* of the child that flushes */
+	/* private */
+	struct str way; /* the folders above the mailbox's */
+	struct moment ask_again;
+	struct io_event known;
+	bool is_asking;
+};
+/* Of a mailbox below `base`; NULL: not known, or none that could be trusted.
+ * Waits. */
+struct volume *volume_find(struct str base);
+
 /* mailbox.c: what becomes of mail that a user keeps; files and commands. */
 /* extension: of the address that is this user, NONE. */
 void to_mailbox(struct task *task, const struct user *user,
 	struct str extension);
+/* The mail of that user goes into a mailbox, whatever .forward says: no table
+ * and no parameter knows of anything else. */
+must_check bool mailbox_deed(struct task *task, const struct user *user,
+	struct str extension, struct deed *deed);
 void to_nobody(struct task *task, struct str name);
 void to_file(struct task *task, const struct rights *rights,
 	struct str path);
@@ -135,27 +180,25 @@ struct msg_list values_environment(const struct task *task,
 	const struct user *user);
 
 /* children.c: waits. */
-enum child_kind {
-	CHILD_LOOKUP,  /* passwd */
-	CHILD_MAILBOX, /* Landlock: only `home` and the spool */
-	CHILD_PLAIN,   /* commands, files, .forward somewhere else */
-};
-must_check enum maps_result child_find_user(struct arena *arena,
-	struct str name, struct user *user);
+/* A conversation with the child of those rights; NULL: there is none. */
+struct call *child_call(struct arena *arena, enum child_kind kind,
+	const struct rights *rights, struct str home);
+/* `deed`, if not NULL, is done when there is no destination to read
+ * (MAPS_ABSENT), in the same conversation; its rights and home are those of
+ * the child that reads. */
 must_check enum maps_result child_read(struct task *task,
 	enum child_kind kind, const struct rights *rights, struct str home,
-	const struct msg_local_read *what, struct alias_list *list);
-/* at: where in an mbox it begins. */
-must_check struct status child_act(struct task *task, enum child_kind kind,
-	const struct rights *rights, struct str home,
-	const struct msg_local_act *act, uint64_t *at);
+	const struct msg_local_read *what, struct alias_list *list,
+	const struct deed *deed, struct status *done);
+must_check struct status child_act(
+	struct task *task, const struct deed *deed);
 /* Wait until all is settled; false: something is not. */
 must_check bool child_settle(struct task *task);
 /* 250, or why this process cannot be that user. */
 must_check struct status child_may_be(struct arena *arena,
 	const struct rights *rights);
 
-/* child.c: in the child. */
+/* child.c, lookup.c: in the child. */
 enum act { /* msg_local_act.act */
 	ACT_LOOK,
 	ACT_MBOX,
@@ -163,5 +206,6 @@ enum act { /* msg_local_act.act */
 	ACT_COMMAND,
 };
 void child_serve(struct call *call, void *context);
+void lookup_serve(struct call *call);
 
 #endif

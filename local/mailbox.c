@@ -42,38 +42,48 @@ static struct str without_slash(struct str path)
 	return path;
 }
 
-/* base and path: of a Maildir the folder that is there, and the one below;
- * extension: of the address of a user's own mailbox, NONE. */
-static void deliver_to(struct task *task, enum child_kind kind,
+/* base and path: of a Maildir the folder that is there, and the one below. */
+static void fill(struct task *task, struct deed *deed, enum child_kind kind,
 	const struct rights *rights, struct str home, struct str base,
-	struct str path, struct str extension, bool is_strict,
-	const char *what)
+	struct str path, bool is_strict, const char *what)
 {
 	bool is_maildir = str_ends(path, STR("/"));
-	struct msg_local_act act = {
-		.act = is_maildir ? ACT_MAILDIR : ACT_MBOX,
-		.base = base,
-		.path = is_maildir ?
-			without_slash(path) :
-			arena_fmt(task->arena, "%.*s/%.*s", STR_ARG(base),
-				STR_ARG(path)),
-		.what = str_from(what),
-		.head = head_for(task, kind == CHILD_PLAIN ? "file" : NULL),
-		.directory = STR_NONE,
-		.extension = extension,
-		.limit = (uint64_t)room.conf->mailbox_size_limit,
-		.is_strict = is_strict,
+
+	*deed = (struct deed){
+		.kind = kind,
+		.rights = *rights,
+		.home = home,
+		.act = {
+			.act = is_maildir ? ACT_MAILDIR : ACT_MBOX,
+			.base = base,
+			.path = is_maildir ?
+				without_slash(path) :
+				arena_fmt(task->arena, "%.*s/%.*s",
+					STR_ARG(base), STR_ARG(path)),
+			.what = str_from(what),
+			.head = head_for(task,
+				kind == CHILD_PLAIN ? "file" : NULL),
+			.directory = STR_NONE,
+			.extension = STR_NONE,
+			.limit = (uint64_t)room.conf->mailbox_size_limit,
+			.is_strict = is_strict,
+		},
 	};
-	struct status status = child_may_be(task->arena, rights);
-	uint64_t at = 0;
+}
+
+static struct deed *deed_new(const struct task *task)
+{
+	return arena_new_of(task->arena, struct deed);
+}
+
+static void deliver_to(struct task *task, const struct deed *deed)
+{
+	struct status status = child_may_be(task->arena, &deed->rights);
 
 	if (status_is_ok(status))
-		status = child_act(task, kind, rights, home, &act, &at);
-	if (status_is_ok(status)) {
+		status = child_act(task, deed);
+	if (status_is_ok(status))
 		task->action = DSN_ACTION_DELIVERED;
-		if (kind == CHILD_MAILBOX && !is_maildir)
-			biff_tell(rights->user, at);
-	}
 	task_add(task, status);
 }
 
@@ -88,25 +98,42 @@ static bool is_safe_name(struct str name)
 		str_find_char(name, '/') == SIZE_MAX;
 }
 
-static void deliver_to_spool(struct task *task, const struct user *user,
-	struct str extension)
+/* False: his login name is no name for a file. */
+static bool fill_of_user(struct task *task, const struct user *user,
+	struct str extension, struct deed *deed)
 {
 	struct rights rights = rights_of(user);
+	struct str in_home = room.conf->home_mailbox;
 	struct str spool = room.conf->mail_spool_directory;
-	bool is_maildir = str_ends(spool, STR("/"));
+	bool is_strict = room.conf->strict_mailbox_ownership;
 
-	if (!is_safe_name(user->name)) {
-		task_add(task, STATUS(451, 3, 5, "bad login name"));
-		return;
+	if (in_home.len > 0) {
+		fill(task, deed, CHILD_MAILBOX, &rights, user->home,
+			user->home, in_home, is_strict, "mailbox");
+		deed->act.extension = extension;
+		return true;
 	}
+	if (!is_safe_name(user->name))
+		return false;
 	if (room.spool_is_shared)
 		rights.sys_gid = room.spool_gid;
-	deliver_to(task, CHILD_MAILBOX, &rights, user->home,
+	fill(task, deed, CHILD_MAILBOX, &rights, user->home,
 		without_slash(spool),
-		is_maildir ?
+		str_ends(spool, STR("/")) ?
 			arena_fmt(task->arena, "%.*s/", STR_ARG(user->name)) :
 			user->name,
-		extension, room.conf->strict_mailbox_ownership, "mailbox");
+		is_strict, "mailbox");
+	deed->act.extension = extension;
+	return true;
+}
+
+bool mailbox_deed(struct task *task, const struct user *user,
+	struct str extension, struct deed *deed)
+{
+	return room.has_mailboxes_only &&
+		!(task->delivery->m.flags & DELIVER_VERIFY) &&
+		fill_of_user(task, user, extension, deed) &&
+		deed->rights.sys_gid == user->sys_gid;
 }
 
 /* 250 when to_command(_maps) has one. */
@@ -130,7 +157,8 @@ void to_mailbox(struct task *task, const struct user *user,
 	struct str extension)
 {
 	struct rights rights = rights_of(user);
-	struct str command = STR(""), in_home = room.conf->home_mailbox;
+	struct str command = STR("");
+	struct deed *deed = deed_new(task);
 
 	if (pass_by(task, room.mailbox_transports, user->name,
 		    room.conf->mailbox_transport))
@@ -146,12 +174,10 @@ void to_mailbox(struct task *task, const struct user *user,
 	case MAPS_ABSENT:
 		break;
 	}
-	if (in_home.len > 0)
-		deliver_to(task, CHILD_MAILBOX, &rights, user->home,
-			user->home, in_home, extension,
-			room.conf->strict_mailbox_ownership, "mailbox");
+	if (fill_of_user(task, user, extension, deed))
+		deliver_to(task, deed);
 	else
-		deliver_to_spool(task, user, extension);
+		task_add(task, STATUS(451, 3, 5, "bad login name"));
 }
 
 void to_file(struct task *task, const struct rights *rights,
@@ -163,6 +189,7 @@ void to_file(struct task *task, const struct rights *rights,
 	struct str name = str_skip(path, slash + 1);
 	struct str what =
 		arena_fmt(task->arena, "file: %.*s", STR_ARG(path));
+	struct deed *deed = deed_new(task);
 
 	if (!task_is_new(task, ALIAS_FILE, path) ||
 		is_probe(task, "delivers to a file"))
@@ -172,9 +199,11 @@ void to_file(struct task *task, const struct rights *rights,
 			STATUS(250, 0, 0, "delivered to file: /dev/null"));
 	else if (name.len == 0)
 		task_add(task, STATUS(550, 2, 0, "destination is no file"));
-	else
-		deliver_to(task, CHILD_PLAIN, rights, STR(""), base, name,
-			STR_NONE, false, what.p);
+	else {
+		fill(task, deed, CHILD_PLAIN, rights, STR(""), base, name,
+			false, what.p);
+		deliver_to(task, deed);
+	}
 }
 
 static struct msg_list words_of(struct arena *arena, struct str command)
@@ -201,17 +230,20 @@ void to_command(struct task *task, const struct rights *rights,
 {
 	/* nothing that mail causes runs as root */
 	const struct rights *as = rights->sys_uid ? rights : &room.defaults;
-	struct msg_local_act act = {
-		.act = ACT_COMMAND,
-		.what = command,
-		.head = head_for(task, "command"),
-		.words = words_of(task->arena, command),
-		.environment = values_environment(task, user),
-		.directory = STR_NONE,
-		.extension = STR_NONE,
+	struct deed deed = {
+		.kind = CHILD_PLAIN,
+		.rights = *as,
+		.home = STR(""),
+		.act = {
+			.act = ACT_COMMAND,
+			.what = command,
+			.head = head_for(task, "command"),
+			.words = words_of(task->arena, command),
+			.environment = values_environment(task, user),
+			.directory = STR_NONE,
+			.extension = STR_NONE,
+		},
 	};
-	struct status status = child_may_be(task->arena, as);
-	uint64_t at;
 
 	if (!task_is_new(task, ALIAS_COMMAND,
 		    arena_fmt(task->arena, "%u %.*s", as->sys_uid,
@@ -219,18 +251,18 @@ void to_command(struct task *task, const struct rights *rights,
 		is_probe(task, "delivers to a command"))
 		return;
 	if (room.conf->command_execution_directory.len > 0) {
-		act.directory = values_expand(task, user,
+		deed.act.directory = values_expand(task, user,
 			room.conf->command_execution_directory,
 			room.conf->execution_directory_expansion_filter);
-		if (str_is_none(act.directory))
-			status = STATUS(451, 3, 5,
-				"command_execution_directory is malformed");
+		if (str_is_none(deed.act.directory)) {
+			task_add(task,
+				STATUS(451, 3, 5,
+					"command_execution_directory is "
+					"malformed"));
+			return;
+		}
 	}
-	if (status_is_ok(status))
-		status = child_act(task, CHILD_PLAIN, as, STR(""), &act, &at);
-	if (status_is_ok(status))
-		task->action = DSN_ACTION_DELIVERED;
-	task_add(task, status);
+	deliver_to(task, &deed);
 }
 
 /* RFC 5321 4.5.1: these are there, whatever the tables say. */

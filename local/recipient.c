@@ -168,7 +168,7 @@ static void run_include(struct task *task, const struct list_of *of,
 	if (!status_is_ok(status))
 		task_add(task, status);
 	else if (child_read(task, CHILD_PLAIN, rights, STR(""), &what,
-			 &items) == MAPS_FOUND)
+			 &items, NULL, NULL) == MAPS_FOUND)
 		run_list(task, &items, &inner);
 }
 
@@ -176,10 +176,10 @@ static void run_include(struct task *task, const struct list_of *of,
 static enum maps_result find_user(struct task *task, struct str local,
 	struct str plain, struct user *user)
 {
-	enum maps_result result = child_find_user(task->arena, local, user);
+	enum maps_result result = users_find(task->arena, local, user);
 
 	if (result == MAPS_ABSENT && !str_eq(local, plain))
-		result = child_find_user(task->arena, plain, user);
+		result = users_find(task->arena, plain, user);
 	if (result == MAPS_FOUND && room.conf->require_home_directory &&
 		!user->has_home) {
 		log_warning("user %.*s: the home directory %.*s is not there",
@@ -369,9 +369,32 @@ static struct msg_local_read forward_paths(struct task *task,
 	return what;
 }
 
-/* True: it says where the mail goes, or there is doubt. */
+/* A deed that needs no other child than .forward does, and was not done yet;
+ * else NULL. */
+static struct deed *deed_with_forward(struct task *task,
+	const struct user *user, struct str extension, enum child_kind kind)
+{
+	struct deed *deed = arena_new_of(task->arena, struct deed);
+
+	if (kind != CHILD_MAILBOX || task_had(task, ALIAS_USER, user->name) ||
+		!mailbox_deed(task, user, extension, deed))
+		return NULL;
+	return deed;
+}
+
+static void add_done(struct task *task, const struct user *user,
+	struct status done)
+{
+	(void)task_is_new(task, ALIAS_USER, user->name);
+	if (status_is_ok(done))
+		task->action = DSN_ACTION_DELIVERED;
+	task_add(task, done);
+}
+
+/* True: it says where the mail goes, or there is doubt, or the mail is in the
+ * mailbox already. */
 static bool try_forward(struct task *task, const struct user *user,
-	const struct chain *up)
+	struct str extension, const struct chain *up)
 {
 	const struct chain chain = longer(up, 'u', user->name);
 	const struct rights rights = { user->sys_uid, user->sys_gid,
@@ -387,6 +410,7 @@ static bool try_forward(struct task *task, const struct user *user,
 	struct msg_local_read what;
 	struct alias_list items;
 	struct status status;
+	struct deed *deed;
 
 	if (is_in(up, 'u', user->name) ||
 		(task->delivery->m.flags & DELIVER_VERIFY))
@@ -399,7 +423,9 @@ static bool try_forward(struct task *task, const struct user *user,
 		task_add(task, status);
 		return true;
 	}
-	switch (child_read(task, kind, &rights, user->home, &what, &items)) {
+	deed = deed_with_forward(task, user, extension, kind);
+	switch (child_read(task, kind, &rights, user->home, &what, &items,
+		deed, &status)) {
 	case MAPS_FOUND:
 		if (items.count == 0)
 			return false;
@@ -410,7 +436,9 @@ static bool try_forward(struct task *task, const struct user *user,
 	case MAPS_ABSENT:
 		break;
 	}
-	return false;
+	if (deed)
+		add_done(task, user, status);
+	return deed != NULL;
 }
 
 /* ---- names ---- */
@@ -419,6 +447,7 @@ static void run_name(struct task *task, struct str local,
 	const struct chain *chain)
 {
 	struct mail_address parts;
+	struct str extension;
 	struct user user;
 
 	mail_address_split(local, room.conf->recipient_delimiter,
@@ -429,11 +458,11 @@ static void run_name(struct task *task, struct str local,
 		return;
 	switch (find_user(task, local, parts.user, &user)) {
 	case MAPS_FOUND:
-		if (!try_forward(task, &user, chain) &&
+		extension = str_eq_nocase(user.name, local) ? STR_NONE :
+							      parts.extension;
+		if (!try_forward(task, &user, extension, chain) &&
 			task_is_new(task, ALIAS_USER, user.name))
-			to_mailbox(task, &user,
-				str_eq_nocase(user.name, local) ? STR_NONE :
-								  parts.extension);
+			to_mailbox(task, &user, extension);
 		break;
 	case MAPS_ABSENT:
 		to_nobody(task, parts.user);
@@ -448,11 +477,14 @@ static void run_name(struct task *task, struct str local,
 /* What is forwarded is looked at by nobody else. */
 static void check_loop(struct task *task)
 {
-	const struct msg_local_act act = { .act = ACT_LOOK,
-		.directory = STR_NONE };
-	uint64_t at;
-	struct status status = child_act(
-		task, CHILD_LOOKUP, &room.defaults, STR(""), &act, &at);
+	const struct deed deed = {
+		.kind = CHILD_LOOKUP,
+		.rights = room.defaults,
+		.home = STR(""),
+		.act = { .act = ACT_LOOK, .directory = STR_NONE,
+			.extension = STR_NONE },
+	};
+	struct status status = child_act(task, &deed);
 
 	if (!status_is_ok(status)) {
 		list_init(&task->forwards);

@@ -17,16 +17,27 @@ void task_add(struct task *task, struct status status)
 		task->status = status;
 }
 
-bool task_is_new(struct task *task, char kind, struct str what)
+static struct str key_of(struct arena *arena, char kind, struct str what)
 {
-	struct str key = arena_fmt(
-		task->arena, "%c%.*s", kind, STR_ARG(what));
+	return arena_fmt(arena, "%c%.*s", kind, STR_ARG(what));
+}
+
+bool task_had(const struct task *task, char kind, struct str what)
+{
+	struct str key = key_of(task->arena, kind, what);
 
 	for (size_t i = 0; i < task->seen_count; i++)
 		if (str_eq(task->seen[i], key))
-			return false;
+			return true;
+	return false;
+}
+
+bool task_is_new(struct task *task, char kind, struct str what)
+{
+	if (task_had(task, kind, what))
+		return false;
 	arena_grow(task->arena, &task->seen, &task->seen_capacity,
 		task->seen_count + 1, sizeof(*task->seen));
-	task->seen[task->seen_count++] = key;
+	task->seen[task->seen_count++] = key_of(task->arena, kind, what);
 	return true;
 }

@@ -3,6 +3,7 @@
 three of them: a regression shows without timing anything. The ceilings of
 system calls are a third above what is needed, those of instructions a fifth."""
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/lib")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/bench")
 import counts
 from imap import Mail
-from instance import Failed, Instance, Skip, main
+from instance import Failed, Instance, Skip, main, wait_for
 
 MESSAGES = 50
 TEXT = "Subject: cost\r\n\r\n" + 50 * (70 * "x" + "\r\n")
@@ -63,6 +64,55 @@ def test_system_calls():
             if not 2 < spent <= ceiling:
                 raise Failed("%s: %.1f system calls a message, at most %d "
                              "are expected" % (name, spent, ceiling))
+
+
+TEAM = ("alice", "bob", "carol")
+ALIAS_CEILINGS = {"local": 120}  # a recipient; children are local, too
+
+
+def homes_of(team):
+    for user in team:
+        shutil.rmtree(pwd.getpwnam(user).pw_dir + "/Maildir",
+                      ignore_errors=True)
+
+
+def in_homes(team):
+    return sum(len(os.listdir(folder)) for folder in (
+        pwd.getpwnam(user).pw_dir + "/Maildir/new" for user in team)
+               if os.path.isdir(folder))
+
+
+def test_an_alias_of_several():
+    """Their files and names are made durable together."""
+    if not shutil.which("strace") or os.geteuid() != 0:
+        raise Skip("there is no strace, or no user to deliver to")
+    homes_of(TEAM)
+    with Instance(local_recipient_maps="", home_mailbox="Maildir/",
+                  default_privs="vmail",
+                  alias_maps="inline:{{team = %s}}" % ", ".join(TEAM)) as mta:
+        mta.start()
+
+        def send(count):
+            before = in_homes(TEAM)
+            for _ in range(count):
+                mta.send("sender@example.net", ["team@example.org"], TEXT)
+            wait_for(lambda: in_homes(TEAM) == before + count * len(TEAM),
+                     "%d copies" % (count * len(TEAM)))
+            mta.wait_empty()
+
+        send(3)
+        trace = counts.Trace(mta.pids(), exact=True)
+        if trace.process.poll() is not None:
+            raise Skip("strace may not look at the daemons")
+        send(MESSAGES // 5)
+        calls = trace.stop()["local"]
+        each = sum(calls.values()) / (MESSAGES // 5 * len(TEAM))
+        print("local     %6.1f  %s" % (each, calls.most_common(12)))
+        if not 2 < each <= ALIAS_CEILINGS["local"]:
+            raise Failed("%.1f system calls a recipient" % each)
+        if calls["fsync"] > calls["syncfs"]:
+            raise Failed("%d fsync, %d syncfs" % (
+                calls["fsync"], calls["syncfs"]))
 
 
 BOXES = 40

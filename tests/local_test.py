@@ -1,6 +1,7 @@
 """local(8): aliases, .forward, mailboxes, commands, files, forwards."""
 import os
 import pwd
+import signal
 
 from instance import (Instance, Skip, check, equal, is_root, main, matches,
                       run, wait_for, SBIN)
@@ -143,6 +144,46 @@ def test_aliases_are_followed():
         message = mta.wait_messages("carol", 1)[0]
         matches(r"\nDelivered-To: team@example.org\n", message)
         mta.wait_empty()
+
+
+def holders(mta, folder):
+    """Processes that have it open: children that flush."""
+    found = []
+    for pid in mta.pids():
+        try:
+            fds = ["/proc/%d/fd/%s" % (pid, fd)
+                   for fd in os.listdir("/proc/%d/fd" % pid)]
+            if folder in map(os.readlink, fds):
+                found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def test_several_users_share_a_flush():
+    """A child of its own makes it; without that child all goes on."""
+    with Local("team: alice, bob, carol\n") as mta:
+        mta.start()
+        homes = os.path.dirname(mta.home("alice").rstrip("/"))
+
+        def send_and_wait(count):
+            mta.send("a@example.net", ["team@example.org"], text(str(count)))
+            for user in ("alice", "bob", "carol"):
+                mta.wait_messages(user, count)
+            mta.wait_empty()
+            return holders(mta, homes)
+
+        # who does not come at the same time flushes by himself
+        for count in range(1, 30):
+            flushers = send_and_wait(count)
+            if flushers:
+                break
+        equal(len(flushers), 1)
+        equal(os.stat("/proc/%d" % flushers[0]).st_uid,
+              pwd.getpwnam("vmail").pw_uid)
+        os.kill(flushers[0], signal.SIGKILL)
+        for more in (1, 2):
+            send_and_wait(count + more)
 
 
 def test_delivered_to_may_follow():

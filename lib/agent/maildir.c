@@ -11,14 +11,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum {
-	SLOW_FLUSH_MS = 100,
-	ONE_BY_ONE_S = 5,
-	SHARE_FROM = 3, /* who wait together: one syncfs instead of fsync each */
-	SETTLE_PAUSE_MS = 200,
-	REST_MS = 5, /* between flushes of data */
-};
-
 static int real_open_new(int base, const char *path)
 {
 	return openat(base, path,
@@ -56,19 +48,12 @@ static const struct maildir_calls real_calls = {
 	.device = real_device,
 };
 
-/* The shared flush, timed: a slow one means that others write much. */
-static int sync_all(struct disk *disk, int fd)
+static int sync_all(struct flush_group *group)
 {
-	struct maildir_store *store =
-		CONTAINER(disk, struct maildir_store, disk);
-	struct moment begin = moment_now();
-	int result = store->calls->sync_all(fd);
+	const struct maildir_store *store =
+		CONTAINER(group, struct maildir_store, group);
 
-	if (result < 0 ||
-		span_to_ms(moment_between(begin, moment_now())) >
-			SLOW_FLUSH_MS)
-		store->one_by_one = moment_after(span_s(ONE_BY_ONE_S));
-	return result;
+	return store->calls->sync_all(store->base);
 }
 
 void maildir_store_open(struct maildir_store *store, int base,
@@ -77,11 +62,10 @@ void maildir_store_open(struct maildir_store *store, int base,
 	*store = (struct maildir_store){
 		.calls = calls ? calls : &real_calls,
 		.base = base,
-		.disk = { .sync = sync_all },
 	};
 	store->shares = store->calls->shares(base);
 	store->device = store->calls->device(base);
-	flush_init(&store->flush, &store->disk, base);
+	group_init(&store->group, sync_all);
 }
 
 static bool is_host_octet(unsigned char c)
@@ -303,58 +287,49 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 	}
 }
 
-static bool shares_flush(const struct maildir_store *store)
+static void close_file(struct maildir_item *item)
 {
-	return store->shares && store->waiting >= SHARE_FROM &&
-		!store->flush.error && moment_left(store->one_by_one).us == 0;
+	if (item->fd >= 0)
+		close(item->fd);
+	item->fd = -1;
 }
 
-/*
- * Let others gather, for a flush that is shared costs each a fraction: who is
- * about to write, and, while a flush runs, who comes until its end. Flushes
- * that follow each other closely carry hardly more than one message each, at
- * a third of a millisecond of CPU: under load there is a rest in between. Who
- * comes alone waits for nobody.
- */
-static void await_turn(struct maildir_store *store)
+void maildir_drop(const struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item)
 {
-	io_pause();
-	while (store->flush.running)
-		if (!io_event_wait(&store->flush.event, SPAN_FOREVER))
-			io_uncancel();
-	if (moment_left(store->rest_until).us > 0)
-		(void)!io_sleep(moment_left(store->rest_until));
+	if (item->fd >= 0)
+		drop_tmp(store, arena, item);
+	close_file(item);
+}
+
+uint64_t maildir_device(const struct maildir_store *store,
+	const struct maildir_item *item)
+{
+	return item->elsewhere ? 0 : store->device;
 }
 
 /* Data of the items is durable, or their status says why not. */
 static void flush_data(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *items, size_t count)
 {
-	bool shared;
+	bool shared = group_data(&store->group, count, store->shares);
 
-	store->waiting += (unsigned)count;
-	await_turn(store);
-	shared = shares_flush(store) && flush_wait(&store->flush);
 	for (size_t i = 0; i < count; i++) {
-		if (items[i].fd < 0)
-			continue;
-		if ((!shared || items[i].elsewhere) &&
+		if (items[i].fd >= 0 && (!shared || items[i].elsewhere) &&
 			store->calls->sync_file(items[i].fd) < 0)
 			items[i].status = failure(arena, "flush");
-		close(items[i].fd);
-		items[i].fd = -1;
+		close_file(&items[i]);
 	}
-	store->waiting -= (unsigned)count;
-	store->rest_until = moment_after(span_ms(REST_MS));
+	group_data_end(&store->group, count);
 }
 
-void maildir_publish(struct maildir_store *store, struct arena *arena,
+void maildir_rename(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *items, size_t count)
 {
-	flush_data(store, arena, items, count);
 	for (size_t i = 0; i < count; i++) {
 		struct maildir_item *item = &items[i];
 
+		close_file(item);
 		if (item->is_there || !status_is_ok(item->status))
 			continue;
 		if (store->calls->rename(store->base,
@@ -364,6 +339,13 @@ void maildir_publish(struct maildir_store *store, struct arena *arena,
 			drop_tmp(store, arena, item);
 		}
 	}
+}
+
+void maildir_publish(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count)
+{
+	flush_data(store, arena, items, count);
+	maildir_rename(store, arena, items, count);
 }
 
 static bool sync_folder(const struct maildir_store *store,
@@ -427,27 +409,22 @@ static bool withdraw(const struct maildir_store *store, struct arena *arena,
 	return false;
 }
 
-bool maildir_settle(struct maildir_store *store, struct arena *arena,
-	struct maildir_item *items, size_t count, bool at_once)
+bool maildir_settle_alone(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count)
 {
-	uint64_t next = store->flush.begun + 1;
-	bool shares = store->shares && is_all_here(items, count);
-
-	/* One or two that cannot wait: a directory each is cheaper. */
-	if (at_once && store->waiting + count < SHARE_FROM)
-		shares = false;
-	if (!at_once)
-		io_sleep(span_ms(SETTLE_PAUSE_MS)); /* let many share it */
-	/* That of others' data, or names, was after our renames? */
-	if (shares && store->flush.done >= next)
-		return true;
-	if (shares && !store->flush.error &&
-		moment_left(store->one_by_one).us == 0 &&
-		flush_wait(&store->flush))
-		return true;
 	for (size_t i = 0; i < count; i++)
 		if (status_is_ok(items[i].status) &&
 			!settle_one(store, arena, &items[i]))
 			return withdraw(store, arena, items, count);
 	return true;
+}
+
+bool maildir_settle(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count, bool at_once)
+{
+	bool shares = store->shares && is_all_here(items, count);
+
+	return (shares && group_names(&store->group, group_mark(&store->group),
+				  count, at_once)) ||
+		maildir_settle_alone(store, arena, items, count);
 }

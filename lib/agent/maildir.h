@@ -10,8 +10,8 @@
  * The queue keeps a message until it is settled, so that what is lost in
  * between is delivered again; the file name tells whether it was
  * (maildir_name, `look`). Who waits for a flush shares it with all who
- * wait at that moment: syncfs(2) for several, fsync(2) for one; after a slow
- * or failed syncfs, fsync for a while. Where the file system is not one whose
+ * wait at that moment (agent/group): syncfs(2) for several, fsync(2) for one.
+ * Where the file system is not one whose
  * syncfs is known to say the truth (ext4, XFS, btrfs), or a folder is on
  * another one than base (a mount, a link), fsync of file and folders alone.
  *
@@ -23,7 +23,7 @@
 #define AGENT_MAILDIR_H
 
 #include "agent/deliver.h"
-#include "queue/flush.h"
+#include "agent/group.h"
 
 /* What the writer does to a file system; tests put a recorder here. */
 struct maildir_calls {
@@ -42,13 +42,9 @@ struct maildir_calls {
 struct maildir_store {
 	const struct maildir_calls *calls;
 	int base; /* directory that folders are relative to; stays the caller's */
-	struct disk disk;
-	struct flush flush;
+	struct flush_group group;
 	uint64_t device; /* of base */
 	bool shares;
-	unsigned waiting;         /* who is about to flush */
-	struct moment rest_until; /* the next flush of data */
-	struct moment one_by_one; /* until then no syncfs */
 };
 
 struct maildir_item {
@@ -88,5 +84,21 @@ void maildir_publish(struct maildir_store *store, struct arena *arena,
 must_check bool maildir_settle(struct maildir_store *store,
 	struct arena *arena, struct maildir_item *items, size_t count,
 	bool at_once);
+
+/*
+ * For those whose flushes somebody else makes (local's parent, for many
+ * users): maildir_device tells which file system it has to be, 0: none covers
+ * it. Then maildir_rename instead of maildir_publish; nobody there to flush
+ * any more: maildir_drop. maildir_settle_alone makes the names durable, each
+ * by itself, else it is as maildir_settle.
+ */
+uint64_t maildir_device(const struct maildir_store *store,
+	const struct maildir_item *item);
+void maildir_rename(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *items, size_t count);
+void maildir_drop(const struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item);
+must_check bool maildir_settle_alone(struct maildir_store *store,
+	struct arena *arena, struct maildir_item *items, size_t count);
 
 #endif

@@ -249,7 +249,7 @@ static bool share_a_flush(void **state)
 	assert_int_equal(run.reported, 20);
 	assert_int_equal(run.settled, 20);
 	assert_int_equal(run.broken_report + run.broken_settle, 0);
-	return run.store.one_by_one.us == 0;
+	return run.store.group.one_by_one.us == 0;
 }
 
 static void many_share_a_flush(void **state)

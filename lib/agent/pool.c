@@ -13,9 +13,14 @@ struct entry {
 	struct peer *peer;
 };
 
+enum {
+	REAP_MS = 100, /* a system call that seldom finds anything */
+};
+
 static struct {
 	struct table *by_key;
 	struct list entries;
+	struct moment reap_again;
 } pool;
 
 static struct str key_of(const struct entry *entry)
@@ -69,19 +74,28 @@ static struct peer *add(struct str key, const struct child_plan *plan)
 	return peer;
 }
 
+static void reap(void)
+{
+	int crashed;
+
+	pool.reap_again = moment_after(span_ms(REAP_MS));
+	child_reap(&crashed);
+	if (crashed)
+		service_replace();
+}
+
 struct peer *pool_find(struct str key, const struct child_plan *plan)
 {
 	struct entry *entry;
-	int crashed;
 
 	if (!pool.by_key) {
 		pool.by_key = table_new();
 		list_init(&pool.entries);
 	}
-	child_reap(&crashed);
-	if (crashed)
-		service_replace();
 	entry = table_find(pool.by_key, key);
+	if (!entry || !peer_is_alive(entry->peer) ||
+		moment_left(pool.reap_again).us == 0)
+		reap();
 	if (entry && peer_takes_calls(entry->peer)) {
 		list_remove(&entry->link);
 		list_append(&pool.entries, &entry->link);

@@ -1,0 +1,120 @@
+#include "agent/group.h"
+
+#include <errno.h>
+
+enum {
+	SLOW_FLUSH_MS = 100,
+	ONE_BY_ONE_S = 5,
+	SETTLE_PAUSE_MS = 200,
+	REST_MS = 5,    /* between flushes of data */
+	GATHER_MS = 20, /* for who is known to come */
+};
+
+/* Timed: a slow one means that others write much. */
+static int sync_all(struct disk *disk, int fd)
+{
+	struct flush_group *group = CONTAINER(disk, struct flush_group, disk);
+	struct moment begin = moment_now();
+	int result = group->sync(group);
+
+	(void)fd;
+	if (result < 0 ||
+		span_to_ms(moment_between(begin, moment_now())) >
+			SLOW_FLUSH_MS)
+		group->one_by_one = moment_after(span_s(ONE_BY_ONE_S));
+	return result;
+}
+
+void group_init(struct flush_group *group, int (*sync)(struct flush_group *group))
+{
+	*group = (struct flush_group){ .sync = sync, .disk = { .sync = sync_all } };
+	flush_init(&group->flush, &group->disk, -1);
+	io_event_init(&group->all_came);
+}
+
+void group_forgive(struct flush_group *group)
+{
+	group->flush.error = 0;
+}
+
+static bool may_share(const struct flush_group *group)
+{
+	return !group->flush.error && moment_left(group->one_by_one).us == 0;
+}
+
+void group_expect(struct flush_group *group)
+{
+	group->coming++;
+}
+
+void group_came(struct flush_group *group)
+{
+	if (--group->coming == 0)
+		io_event_wake_all(&group->all_came);
+}
+
+static void await_others(struct flush_group *group)
+{
+	struct moment end = moment_after(span_ms(GATHER_MS));
+
+	while (group->coming > 0 && moment_left(end).us > 0)
+		if (!io_event_wait(&group->all_came, moment_left(end)) &&
+			errno == ECANCELED)
+			io_uncancel();
+}
+
+/*
+ * Let others gather, for a flush that is shared costs each a fraction: who is
+ * about to write, and, while a flush runs, who comes until its end. Flushes
+ * that follow each other closely carry hardly more than one message each, at
+ * a third of a millisecond of CPU: under load there is a rest in between. Who
+ * comes alone waits for nobody. True: a flush that began after `mark` is over.
+ */
+static bool await_turn(struct flush_group *group, uint64_t mark)
+{
+	io_pause();
+	await_others(group);
+	while (group->flush.running)
+		if (!io_event_wait(&group->flush.event, SPAN_FOREVER))
+			io_uncancel();
+	if (group->flush.done < mark && moment_left(group->rest_until).us > 0)
+		(void)!io_sleep(moment_left(group->rest_until));
+	return group->flush.done >= mark;
+}
+
+uint64_t group_mark(const struct flush_group *group)
+{
+	return group->flush.begun + 1;
+}
+
+bool group_data(struct flush_group *group, size_t count, bool shares)
+{
+	uint64_t mark = group_mark(group);
+
+	group->waiting += (unsigned)count;
+	if (await_turn(group, mark))
+		return shares;
+	return shares && group->waiting >= GROUP_SHARE_FROM &&
+		may_share(group) && flush_wait(&group->flush);
+}
+
+void group_data_end(struct flush_group *group, size_t count)
+{
+	group->waiting -= (unsigned)count;
+	group->rest_until = moment_after(span_ms(REST_MS));
+}
+
+bool group_names(struct flush_group *group, uint64_t mark, size_t count,
+	bool at_once)
+{
+	/* That of others' data, or names, was after ours were there? */
+	if (group->flush.done >= mark)
+		return true;
+	/* One or two that cannot wait: a directory each is cheaper. */
+	if (at_once && group->waiting + count < GROUP_SHARE_FROM)
+		return false;
+	if (!at_once)
+		(void)!io_sleep(span_ms(SETTLE_PAUSE_MS));
+	return group->flush.done >= mark ||
+		(may_share(group) && flush_wait(&group->flush));
+}
