@@ -68,6 +68,11 @@ static void prepare(const struct conf *conf)
 	mail_date_ready();
 }
 
+static void take_ticket_keys(struct str keys)
+{
+	tls_server_ticket_keys(&server.tls, keys);
+}
+
 bool may_start_tls(const struct session *s)
 {
 	return server.tls.context && !s->is_unix && !s->has_tls;
@@ -229,6 +234,7 @@ static const struct service service = {
 	.prepare = prepare,
 	.start = start,
 	.session = session,
+	.ticket_keys = take_ticket_keys,
 };
 
 int main(int argc, char **argv)

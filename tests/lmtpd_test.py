@@ -373,6 +373,31 @@ def test_rfc3207_starttls():
         equal(c.file.read(), b"")
 
 
+def tls_hello(mta, session=None, context=untrusting()):
+    """A TLS connection after its second LHLO: by then the ticket is here."""
+    c = mta.talk()
+    c.expect("220")
+    c.ask("LHLO x", "250-")
+    c.ask("STARTTLS", "220 2.0.0")
+    wrapped = context.wrap_socket(c.socket, session=session)
+    wrapped.sendall(b"LHLO x\r\n")
+    wrapped.recv(4096)
+    return wrapped
+
+
+def test_a_session_is_resumed_by_any_process():
+    with Tls("may", lmtpd_fiber_limit="1") as mta:
+        mta.start()
+        held = [tls_hello(mta)]
+        equal(held[0].session_reused, False)
+        for count in (2, 3):
+            held.append(tls_hello(mta, held[-1].session))
+            equal((count, held[-1].session_reused), (count, True))
+        check(len(mta.pids("lmtpd")) >= 3, "a process for each connection")
+        for sock in held:
+            sock.close()
+
+
 def test_recipients_in_a_row_keep_their_order():
     with Lmtp() as mta:
         mta.start()
