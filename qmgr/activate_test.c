@@ -94,8 +94,7 @@ static void what_is_found_meanwhile_stays(void **state)
 		const struct place place = { .serial = 1 };
 		struct entry *entry;
 
-		qmgr = (struct qmgr){ .conf = conf,
-			.entries = table_new() };
+		qmgr = (struct qmgr){ .conf = conf };
 		list_init(&qmgr.incoming);
 		io_event_init(&qmgr.news);
 		now.slot = cases[i].slot;

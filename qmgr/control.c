@@ -345,14 +345,14 @@ struct serials {
 
 static void collect(struct serials *all, struct str queues)
 {
-	for (struct table_walk w = { 0 }; table_next(qmgr.entries, &w);) {
-		const struct entry *entry = w.value;
+	const struct entry *entry;
 
+	for (size_t at = 0; (entry = entry_next(&at));) {
 		if (entry->is_over || !is_in_list(queues, queue_of(entry)))
 			continue;
 		array_grow(&all->serials, &all->capacity, all->count + 1,
 			sizeof(*all->serials));
-		all->serials[all->count++] = entry->serial;
+		all->serials[all->count++] = entry->serial.key;
 	}
 }
 
@@ -388,7 +388,7 @@ static bool run_verb(struct stream *io, const struct verb *verb,
 		entry = entry_find_id(id);
 		if (entry && !entry->is_over &&
 			is_in_list(queues, queue_of(entry)))
-			sent = answer_one(io, verb, entry->serial);
+			sent = answer_one(io, verb, entry->serial.key);
 		return sent && io_text(io, ".\n");
 	}
 	collect(&all, queues);

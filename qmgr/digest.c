@@ -55,10 +55,10 @@ static void close_file(unsigned file)
  * that are put from there on are found. */
 static void give_up(unsigned file)
 {
-	log_warning("digests: %m: a listing reads each message");
-	for (struct table_walk w = { 0 }; table_next(qmgr.entries, &w);) {
-		struct entry *entry = w.value;
+	struct entry *entry;
 
+	log_warning("digests: %m: a listing reads each message");
+	for (size_t at = 0; (entry = entry_next(&at));) {
 		if (entry->queue != QUEUE_JOURNAL &&
 			entry->digest.file == file)
 			digest_drop(entry);
@@ -260,14 +260,13 @@ static void move_all(unsigned from)
 {
 	struct digest_reader *reader = mem_new(1, sizeof(*reader));
 	size_t count = 0, seen = 0;
-	uint64_t *serials = mem_new(table_count(qmgr.entries) + 1,
-		sizeof(*serials));
+	uint64_t *serials = mem_new(qmgr.entries.count + 1, sizeof(*serials));
+	struct entry *entry;
 
-	for (struct table_walk w = { 0 }; table_next(qmgr.entries, &w);)
-		serials[count++] = ((struct entry *)w.value)->serial;
+	for (size_t at = 0; (entry = entry_next(&at));)
+		serials[count++] = entry->serial.key;
 	for (; seen < count; seen++) {
-		struct entry *entry = entry_find(serials[seen]);
-
+		entry = entry_find(serials[seen]);
 		if (entry)
 			move_one(reader, entry, from);
 		if (seen % MOVED_AT_ONCE == MOVED_AT_ONCE - 1)

@@ -150,7 +150,7 @@ static void use(void (*run)(void *context))
 	assert_non_null(mkdtemp(folder));
 	assert_true(disk_open(&qmgr.disk, folder));
 	assert_int_equal(disk_mkdir(qmgr.disk, "journal"), 0);
-	qmgr.entries = table_new();
+	qmgr.entries = (struct keyed){ 0 };
 	for (int i = 0; i < ENTRIES; i++)
 		entries[i] = entry_new((uint64_t)i + 1, id_of(i),
 			QUEUE_DEFERRED);

@@ -5,14 +5,21 @@
 
 #include <stdlib.h>
 
-static struct str key_of(const uint64_t *serial)
+static struct blocks memory;
+
+static struct entry *entry_of(struct keyed_link *link)
 {
-	return str_of(serial, sizeof(*serial));
+	return link ? CONTAINER(link, struct entry, serial) : NULL;
 }
 
 struct entry *entry_find(uint64_t serial)
 {
-	return table_find(qmgr.entries, key_of(&serial));
+	return entry_of(keyed_find(&qmgr.entries, serial));
+}
+
+struct entry *entry_next(size_t *at)
+{
+	return entry_of(keyed_next(&qmgr.entries, at));
 }
 
 struct entry *entry_find_id(struct str id)
@@ -28,14 +35,17 @@ struct entry *entry_find_id(struct str id)
 
 struct entry *entry_new(uint64_t serial, struct str id, enum queue_name queue)
 {
-	struct entry *entry = mem_new(1, sizeof(*entry));
+	struct entry *entry;
 	struct str text = str_first(id, QUEUE_ID_MOST);
 
-	entry->serial = serial;
+	if (memory.size == 0)
+		blocks_init(&memory, sizeof(*entry));
+	entry = blocks_new(&memory);
+	entry->serial.key = serial;
 	entry->queue = (uint8_t)queue;
 	if (text.len)
 		memcpy(entry->id, text.p, text.len);
-	table_put(qmgr.entries, key_of(&serial), entry);
+	keyed_add(&qmgr.entries, &entry->serial);
 	return entry;
 }
 
@@ -122,8 +132,8 @@ void entry_free(struct entry *entry)
 {
 	entry_forget_turn(entry);
 	leave_queue(entry);
-	table_remove(qmgr.entries, key_of(&entry->serial));
-	free(entry);
+	keyed_remove(&qmgr.entries, &entry->serial);
+	blocks_free(&memory, entry);
 }
 
 void entry_defer(struct entry *entry, int64_t next_us)

@@ -50,16 +50,16 @@ struct listing {
 
 static void collect(struct listing *list)
 {
-	list->rows = mem_new(table_count(qmgr.entries) + 1,
-		sizeof(*list->rows));
-	for (struct table_walk w = { 0 }; table_next(qmgr.entries, &w);) {
-		const struct entry *entry = w.value;
+	const struct entry *entry;
+
+	list->rows = mem_new(qmgr.entries.count + 1, sizeof(*list->rows));
+	for (size_t at = 0; (entry = entry_next(&at));) {
 		enum turn turn = turn_of(entry);
 
 		if (turn == TURNS_END ||
 			(list->id.len && !str_is(list->id, entry->id)))
 			continue;
-		list->rows[list->count++] = (struct row){ entry->serial, turn };
+		list->rows[list->count++] = (struct row){ entry->serial.key, turn };
 	}
 	qsort(list->rows, list->count, sizeof(*list->rows), compare);
 }

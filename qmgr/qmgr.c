@@ -117,7 +117,6 @@ static void prepare(const struct conf *conf)
 	if (!disk_open(&qmgr.disk, directory))
 		log_fatal("queue_directory %s: %m", directory);
 	message_boot_id(boot_id); /* /proc is out of reach later */
-	qmgr.entries = table_new();
 	list_init(&qmgr.incoming);
 	io_event_init(&qmgr.news);
 	control_prepare(conf);
@@ -147,9 +146,9 @@ static void index_files(void *context)
 {
 	(void)context;
 	recover_files();
-	if (table_count(qmgr.entries) >= MANY)
+	if (qmgr.entries.count >= MANY)
 		log_info("%zu messages found in the queue",
-			table_count(qmgr.entries));
+			qmgr.entries.count);
 	/* What the journal could not tell while files were unknown. */
 	io_event_wake_all(&qmgr.news);
 	qmgr.is_indexed = true;

@@ -4,7 +4,9 @@
 #ifndef QMGR_QMGR_H
 #define QMGR_QMGR_H
 
+#include "base/blocks.h"
 #include "base/heap.h"
+#include "base/keyed.h"
 #include "base/list.h"
 #include "base/status.h"
 #include "ipc/messages.h"
@@ -33,10 +35,10 @@ struct digest_ref {
 	uint64_t at : 43;
 };
 
-/* A message that is in the queue, active or not; heap, one per serial. There
- * may be millions, nearly all in files: these are kept small. */
+/* A message that is in the queue, active or not, in blocks of its own; one per
+ * serial. There may be millions, nearly all in files: these are kept small. */
 struct entry {
-	uint64_t serial;
+	struct keyed_link serial; /* in qmgr.entries */
 	struct message *active; /* NULL: it waits */
 	struct heap_link timer; /* in qmgr.deferred: monotonic time */
 	union {
@@ -50,7 +52,7 @@ struct entry {
 	bool is_over;  /* only its flush is waited for */
 	bool expire;   /* postsuper -e */
 };
-_Static_assert(sizeof(struct entry) == 88, "a block of 96 octets");
+_Static_assert(sizeof(struct entry) == 88, "there may be millions");
 
 enum attempt {
 	RCPT_IDLE,   /* not tried yet in this attempt */
@@ -111,11 +113,11 @@ struct qmgr {
 	const struct conf *conf;
 	struct disk *disk;
 	struct store store;
-	struct table *entries; /* by serial (8 octets) */
+	struct keyed entries; /* by serial */
 	struct heap deferred;
 	struct list incoming;  /* entries in slots that wait to be active */
 	size_t incoming_count;
-	size_t active;
+	size_t active, active_most; /* now; since memory was given back */
 	bool is_ready;         /* the queue is ours, the journal was read */
 	bool is_indexed;       /* so were the names of all files */
 	bool flush_wanted;     /* by somebody who came before that */
@@ -127,6 +129,8 @@ extern struct qmgr qmgr;
 
 /* entry.c */
 struct entry *entry_find(uint64_t serial);
+/* All, in no order; nothing may be made or freed meanwhile. */
+struct entry *entry_next(size_t *at);
 struct entry *entry_find_id(struct str id);
 /* In a file; the second, in a slot. */
 struct entry *entry_new(uint64_t serial, struct str id, enum queue_name queue);
