@@ -14,7 +14,9 @@ enum {
 	LOGGED_MOST = 200, /* octets of the line in the log */
 };
 
-static struct checks *checks; /* set once, by checks_prepare */
+/* Set once, by checks_prepare. */
+static struct checks *checks;
+static struct checks *milter_checks; /* of header lines from filters */
 
 void checks_prepare(const struct conf *conf)
 {
@@ -28,12 +30,19 @@ void checks_prepare(const struct conf *conf)
 		[CHECK_BODY] = { "body_checks", conf->body_checks },
 	};
 
+	const struct check_table of_milters[CHECK_KINDS] = {
+		[CHECK_HEADER] = { "milter_header_checks",
+			conf->milter_header_checks },
+	};
+
 	checks = checks_open(arena, conf, tables);
+	milter_checks = checks_open(arena, conf, of_milters);
 }
 
 /* One line at hand, and the table's word about it. */
 struct word {
 	struct intake *intake;
+	struct checks *of;
 	enum check_kind kind;
 	struct str line, argument;
 };
@@ -53,30 +62,39 @@ struct str checks_address(const struct intake *intake, struct str address)
 		intake->conf->info_log_address_format, address);
 }
 
-void checks_log(const struct intake *intake, const char *action,
-	const char *what, struct str line, struct str argument)
+struct str checks_envelope(const struct intake *intake)
 {
 	const struct msg_submission *f = &intake->facts;
-	struct str logged = str_first(line, LOGGED_MOST);
-	struct str client = checks_client(intake);
 	struct str sender = checks_address(intake, f->sender);
 	struct str recipient = checks_address(intake,
 		intake->recipients[0].address);
 
-	log_info("%.*s: %s: %s %.*s from %.*s; from=<%.*s> to=<%.*s>"
-		 "%s%.*s%s%.*s%s%s%.*s",
-		STR_ARG(f->queue_id), action, what, STR_ARG(logged),
-		STR_ARG(client), STR_ARG(sender), STR_ARG(recipient),
+	return arena_fmt(intake->arena, "from=<%.*s> to=<%.*s>%s%.*s%s%.*s%s",
+		STR_ARG(sender), STR_ARG(recipient),
 		f->protocol.len ? " proto=" : "", STR_ARG(f->protocol),
 		f->helo.len ? " helo=<" : "", STR_ARG(f->helo),
-		f->helo.len ? ">" : "", argument.len ? ": " : "",
+		f->helo.len ? ">" : "");
+}
+
+void checks_log(const struct intake *intake, const char *action,
+	const char *what, struct str line, struct str argument)
+{
+	struct str logged = str_first(line, LOGGED_MOST);
+
+	log_info("%.*s: %s: %s %.*s from %.*s; %.*s%s%.*s",
+		STR_ARG(intake->facts.queue_id), action, what, STR_ARG(logged),
+		STR_ARG(checks_client(intake)),
+		STR_ARG(checks_envelope(intake)), argument.len ? ": " : "",
 		STR_ARG(argument));
 }
 
 static void log_action(const struct word *word, const char *action)
 {
-	checks_log(word->intake, action, check_kind_name(word->kind),
-		word->line, word->argument);
+	bool by_milter = word->of == milter_checks;
+
+	checks_log(word->intake, by_milter ? arena_fmt(word->intake->arena,
+		"milter-header-%s", action).p : action,
+		check_kind_name(word->kind), word->line, word->argument);
 }
 
 /* "550 5.7.1 text", "5.7.1 text", "text". */
@@ -181,7 +199,7 @@ static const struct action {
 static struct status check_problem(const struct word *word, const char *why)
 {
 	log_warning("%.*s: %s: %s", STR_ARG(word->intake->facts.queue_id),
-		checks_parameter(checks, word->kind), why);
+		checks_parameter(word->of, word->kind), why);
 	return STATUS(451, 3, 5, "Error: server configuration error");
 }
 
@@ -193,16 +211,16 @@ static const struct action *find_action(struct str name)
 	return NULL;
 }
 
-static enum check_result judge(void *context, enum check_kind kind,
-	struct str line, struct str *text)
+static enum check_result judge_by(struct checks *of, struct intake *intake,
+	enum check_kind kind, struct str line, struct str *text)
 {
-	struct intake *intake = context;
-	struct word word = { .intake = intake, .kind = kind, .line = line };
+	struct word word = { .intake = intake, .of = of, .kind = kind,
+		.line = line };
 	const struct line_action *of_line;
 	const struct action *action;
 	struct check_word said;
 
-	switch (checks_find(checks, intake->arena, kind, line, &said)) {
+	switch (checks_find(of, intake->arena, kind, line, &said)) {
 	case MAPS_ABSENT:
 		return CHECK_KEEP;
 	case MAPS_ERROR:
@@ -213,6 +231,9 @@ static enum check_result judge(void *context, enum check_kind kind,
 	}
 	word.argument = said.argument;
 	of_line = line_action_find(&said);
+	if (of_line && of == milter_checks &&
+		of_line->result == CHECK_PREPEND)
+		of_line = NULL; /* a filter's line has no place of its own */
 	if (of_line) {
 		if (of_line->logged)
 			log_action(&word, of_line->logged);
@@ -226,6 +247,31 @@ static enum check_result judge(void *context, enum check_kind kind,
 	intake->refusal = check_problem(&word, "unknown action, or one "
 		"without its argument");
 	return CHECK_STOP;
+}
+
+static enum check_result judge(void *context, enum check_kind kind,
+	struct str line, struct str *text)
+{
+	return judge_by(checks, context, kind, line, text);
+}
+
+enum milter_line checks_milter_line(struct intake *intake, struct str *line)
+{
+	struct str text = STR("");
+
+	if (!checks_has(milter_checks, CHECK_HEADER))
+		return MILTER_LINE_TAKE;
+	switch (judge_by(milter_checks, intake, CHECK_HEADER, *line, &text)) {
+	case CHECK_DROP:
+		return MILTER_LINE_LEAVE;
+	case CHECK_REPLACE:
+		*line = text;
+		return MILTER_LINE_TAKE;
+	case CHECK_STOP:
+		return MILTER_LINE_STOP;
+	default:
+		return MILTER_LINE_TAKE;
+	}
 }
 
 static bool concerns(const struct intake *intake)

@@ -4,7 +4,7 @@
  * Room       a fiber per submission; user posthorn-intake; its journal
  *            segments and large/, nothing else of the disk
  * Gets       submissions by IPC from smtpd, pickup, bounce, local, qmgr
- * Calls      qmgr (what is in the journal), proxymap
+ * Calls      qmgr (what is in the journal), proxymap, dialer (mail filters)
  * RFC        5322 3.6 (missing fields), 5321 6.3 (hop count), 3461
  *
  * A message is answered 250 after the flush of its slot, and only then qmgr
@@ -38,6 +38,12 @@ static const enum param params[] = {
 	strict_mime_encoding_domain, force_mime_input_conversion,
 	disable_mime_input_processing, detect_8bit_encoding_header,
 	smtputf8_enable, smtputf8_autodetect_classes,
+	milter_header_checks, milter_protocol, milter_default_action,
+	milter_connect_timeout, milter_command_timeout,
+	milter_content_timeout, milter_macro_daemon_name, milter_macro_v,
+	milter_macro_defaults, milter_connect_macros, milter_helo_macros,
+	milter_mail_macros, milter_rcpt_macros, milter_data_macros,
+	milter_end_of_header_macros, milter_end_of_data_macros,
 	PARAMS_END
 };
 /* clang-format on */
@@ -64,6 +70,7 @@ static void prepare(const struct conf *conf)
 	io_event_init(&queue.news);
 	rewriting_prepare(conf);
 	checks_prepare(conf);
+	milter_prepare(conf);
 	strict_prepare(conf);
 }
 

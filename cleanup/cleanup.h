@@ -7,10 +7,12 @@
 #include "base/status.h"
 #include "content/walk.h"
 #include "ipc/messages.h"
+#include "milter/content.h"
 #include "queue/journal.h"
 #include "queue/message.h"
 #include "queue/serial.h"
 #include "queue/submission.h"
+#include "rewrite/resolve.h"
 #include "rewrite/rewrite.h"
 #include "service/service.h"
 
@@ -37,6 +39,9 @@ struct intake {
 				first `skip` octets of the large file */
 	uint64_t skip;
 	bool is_large;
+	int file;            /* large content, to read; -1 */
+	struct milters *milters; /* NULL: there are none */
+	bool began_milters;  /* here, not in smtpd */
 	uint64_t octets;     /* as submitted */
 	struct str message_id; /* "<...>", empty: none */
 	struct str extra; /* header lines that the checks put in front */
@@ -46,6 +51,9 @@ struct intake {
 
 /* intake.c: from the first message of a call to `submitted`. */
 void intake_run(struct cleanup *cleanup, struct call *call);
+/* Other content in place of the one that was submitted. */
+must_check struct status intake_replace(struct intake *intake,
+	struct str content);
 
 /* header.c: the rules for the header; `content` holds at least all of it.
  * Replaces intake->content (and sets skip) if anything changed. */
@@ -61,6 +69,9 @@ void rewriting_prepare(const struct conf *conf);
 struct status rewriting_header(struct intake *intake,
 	enum rewrite_context context, unsigned where, struct str body,
 	struct str *changed);
+/* Where mail from the sender to the address goes. */
+void rewriting_resolve(struct intake *intake, struct str address,
+	struct resolved *resolved);
 struct status rewriting_sender(struct intake *intake, struct str *sender);
 struct status rewriting_recipient(struct intake *intake, struct str *address);
 /* Copies that the configuration asks for: addresses, comma separated. */
@@ -92,6 +103,10 @@ struct str checks_parts(struct intake *intake, struct str content);
 void checks_log(const struct intake *intake, const char *action,
 	const char *what, struct str line, struct str argument);
 struct str checks_client(const struct intake *intake); /* name[address] */
+/* "from=<..> to=<..> proto=.. helo=<..>". */
+struct str checks_envelope(const struct intake *intake);
+/* milter_header_checks: a line that a filter wants in the header. */
+enum milter_line checks_milter_line(struct intake *intake, struct str *line);
 struct str checks_address(const struct intake *intake, struct str address);
 
 /* strict.c: rules about octets and MIME structure; what is refused is noted in
@@ -103,6 +118,16 @@ struct str strict_apply(struct intake *intake, struct str content);
 /* utf8.c: what makes a message need SMTPUTF8 is noted in *intake. */
 void utf8_header(struct intake *intake, struct str content);
 void utf8_envelope(struct intake *intake);
+
+/* milter.c: the mail filters, which go on where smtpd ended, or begin here for
+ * mail that did not come by SMTP. */
+void milter_prepare(const struct conf *conf);
+must_check bool milter_take(struct intake *intake); /* MSG_milter */
+/* The message as it is after its header's rules; `head`: of large content, at
+ * least its header. Changes content, envelope, hold and discard. */
+must_check struct status milter_apply(struct intake *intake, struct str head);
+/* All is said; bits of msg_submitted.milters. */
+uint64_t milter_end(struct intake *intake);
 
 /* announce.c: qmgr is told, and says what is free. */
 void announce_start(struct cleanup *cleanup);

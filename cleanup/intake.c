@@ -115,6 +115,7 @@ static const struct step {
 	{ MSG_recipient, take_recipient },
 	{ MSG_content, take_content },
 	{ MSG_large_done, take_large_done },
+	{ MSG_milter, milter_take },
 };
 
 static const struct step *find_step(enum msg_kind kind)
@@ -157,25 +158,45 @@ static struct status read_head(struct intake *in, int fd, struct str *head)
 	return STATUS_OK;
 }
 
-/* Checked large content that has changed is a new file, not yet named. */
+static void close_file(struct intake *in)
+{
+	if (in->file >= 0)
+		disk_close(in->cleanup->disk, &in->file);
+	in->file = -1;
+}
+
+/* Content that has changed is a new file, not yet named. */
 static struct status replace_large(struct intake *in, struct str content)
 {
 	struct disk *disk = in->cleanup->disk;
 	bool done;
 	int fd;
 
-	large_drop(disk, in->serial);
+	close_file(in);
+	if (in->is_large)
+		large_drop(disk, in->serial);
 	fd = large_create(disk, in->serial);
 	if (fd < 0)
 		return write_error();
+	in->is_large = true;
 	done = disk_write_all(disk, fd, content.p, content.len, 0);
 	disk_close(disk, &fd);
 	in->octets = content.len;
 	if (done && content.len > 0 &&
-		large_seal(disk, in->serial, content.len, NULL))
+		large_seal(disk, in->serial, content.len, &in->file))
 		return STATUS_OK;
 	log_warning("%.*s: large content: %m", STR_ARG(in->facts.queue_id));
 	return write_error();
+}
+
+struct status intake_replace(struct intake *in, struct str content)
+{
+	in->skip = 0;
+	in->content = STR("");
+	if (in->is_large || content.len > CONTENT_IN_PACKET_MOST)
+		return replace_large(in, content);
+	in->content = content;
+	return STATUS_OK;
 }
 
 /* What is said about the whole content, in front of its header's rules. */
@@ -193,7 +214,7 @@ static struct str apply_rules(struct intake *in, struct str content)
 	return content;
 }
 
-static struct status check_large(struct intake *in, int fd, struct str *head)
+static struct status check_large(struct intake *in, struct str *head)
 {
 	struct str content, checked;
 	struct status status = STATUS_OK;
@@ -203,7 +224,8 @@ static struct status check_large(struct intake *in, int fd, struct str *head)
 		return STATUS(552, 3, 4, "Error: message file too big");
 	octets = arena_alloc(in->arena, (size_t)in->octets);
 	content = str_of(octets, (size_t)in->octets);
-	if (!disk_read_all(in->cleanup->disk, fd, octets, content.len, 0))
+	if (!disk_read_all(in->cleanup->disk, in->file, octets, content.len,
+		    0))
 		return write_error();
 	checked = apply_rules(in, content);
 	if (checked.p != content.p)
@@ -215,24 +237,23 @@ static struct status check_large(struct intake *in, int fd, struct str *head)
 /* Large content is durable and nobody's to change from here on. */
 static struct status apply_large(struct intake *in)
 {
-	struct disk *disk = in->cleanup->disk;
 	struct status status;
 	struct str head;
-	int fd;
 
-	if (!large_seal(disk, in->serial, in->octets, &fd)) {
+	if (!large_seal(in->cleanup->disk, in->serial, in->octets,
+		    &in->file)) {
 		log_warning("%.*s: large content: %m",
 			STR_ARG(in->facts.queue_id));
 		return write_error();
 	}
-	status = has_rules(in) ? check_large(in, fd, &head)
-			       : read_head(in, fd, &head);
-	disk_close(disk, &fd);
+	status = has_rules(in) ? check_large(in, &head)
+			       : read_head(in, in->file, &head);
 	in->content = STR("");
 	if (!status_is_ok(status))
 		return status;
 	utf8_header(in, head);
-	return header_apply(in, head);
+	status = header_apply(in, head);
+	return status_is_ok(status) ? milter_apply(in, head) : status;
 }
 
 static struct status check_size(const struct intake *in)
@@ -342,6 +363,8 @@ static void apply_defaults(struct intake *in)
 
 static struct status apply_body(struct intake *in)
 {
+	struct status status;
+
 	if (in->is_large)
 		return apply_large(in);
 	if (has_rules(in))
@@ -349,20 +372,8 @@ static struct status apply_body(struct intake *in)
 	if (in->refusal.code)
 		return in->refusal;
 	utf8_header(in, in->content);
-	return header_apply(in, in->content);
-}
-
-/* What would filter this message and cannot: nothing passes unfiltered. */
-static struct status check_settings(const struct intake *in)
-{
-	if (in->conf->non_smtpd_milters.len == 0 || in->facts.protocol.len ||
-		(in->facts.flags & SUBMIT_NO_MILTERS) ||
-		((in->facts.flags & SUBMIT_INTERNAL) &&
-			!(in->facts.flags & SUBMIT_INSPECT)))
-		return STATUS_OK;
-	log_warning("%.*s: non_smtpd_milters: not supported yet: message not "
-		"accepted", STR_ARG(in->facts.queue_id));
-	return STATUS(451, 3, 5, "Error: server configuration error");
+	status = header_apply(in, in->content);
+	return status_is_ok(status) ? milter_apply(in, in->content) : status;
 }
 
 /* Everything between `submit` and `submitted`. */
@@ -371,8 +382,6 @@ static struct status run(struct intake *in, struct place *place)
 	struct status status = check_size(in);
 
 	apply_defaults(in);
-	if (status_is_ok(status))
-		status = check_settings(in);
 	if (status_is_ok(status))
 		status = apply_body(in);
 	if (status_is_ok(status) && in->refusal.code)
@@ -389,7 +398,7 @@ static void answer(struct intake *in, struct status status)
 {
 	struct msg_submitted submitted = { .code = status.code,
 		.subject = status.subject, .detail = status.detail,
-		.text = status.text };
+		.text = status.text, .milters = milter_end(in) };
 
 	(void)!msg_submitted_send(in->call, &submitted);
 }
@@ -397,7 +406,7 @@ static void answer(struct intake *in, struct status status)
 void intake_run(struct cleanup *cleanup, struct call *call)
 {
 	struct intake in = { .cleanup = cleanup, .conf = cleanup->conf,
-		.arena = call_arena(call), .call = call };
+		.arena = call_arena(call), .call = call, .file = -1 };
 	struct place place = { .serial = 0 };
 	struct status status;
 
@@ -410,6 +419,7 @@ void intake_run(struct cleanup *cleanup, struct call *call)
 		return;
 	}
 	status = run(&in, &place);
+	close_file(&in);
 	if (in.is_large && !place.serial)
 		large_drop(cleanup->disk, in.serial);
 	if (in.discard && status_is_ok(status))

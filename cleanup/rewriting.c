@@ -47,6 +47,17 @@ static struct status rewrite(struct intake *intake,
 	return STATUS_OK;
 }
 
+void rewriting_resolve(struct intake *intake, struct str address,
+	struct resolved *resolved)
+{
+	struct str whole = address.len == 0 ? address :
+		rewrite_address(tables.rewriter, intake->arena, REWRITE_LOCAL,
+			address);
+
+	resolve(tables.router, intake->arena, intake->facts.sender, whole,
+		resolved);
+}
+
 struct status rewriting_sender(struct intake *intake, struct str *sender)
 {
 	return rewrite(intake, REWRITE_LOCAL, ENVELOPE_SENDER, sender);

@@ -28,17 +28,22 @@
 
 static const enum param params[] = {
 	dialer_local_destinations, inet_protocols, queue_directory,
-	config_directory, PARAMS_END
+	config_directory, smtpd_milter_maps, PARAMS_END
 };
 
 static struct policy *policy;
 
+/* Those tables name places: a new one needs a new policy. */
 static void prepare(const struct conf *conf)
 {
-	policy = policy_read(arena_new(0), conf);
+	struct arena *arena = arena_new(0); /* as long as the process */
+
+	policy = policy_read(arena, conf);
+	(void)maps_open(arena, conf, "smtpd_milter_maps",
+		conf->smtpd_milter_maps, 0);
 }
 
-/* The files of memcache: tables. */
+/* The files of memcache: tables and of smtpd_milter_maps. */
 static void start(const struct conf *conf)
 {
 	(void)conf;

@@ -149,23 +149,30 @@ static struct str read_file(struct arena *arena, const char *path)
 	return str_of(text, len);
 }
 
+/* Sources of these types are texts. */
 static const char *const table_types[] = { "hash", "btree", "lmdb", "cdb",
 	"dbm", "sdbm", "texthash", "regexp", "pcre", "cidr" };
 
-/* "hash:/etc/postfix/transport": its source is read for what it names. */
-static void scan_table(struct policy *policy, struct str word)
+/* "hash:/etc/postfix/transport": its source, for what it names. */
+static struct str read_table(struct arena *arena, struct str word)
 {
-	auto_arena struct arena *arena = arena_new(0);
 	struct str type = str_take_until(&word, ':');
 
 	if (str_is(type, "proxy"))
 		type = str_take_until(&word, ':');
 	if (word.len == 0 || word.p[0] != '/')
-		return;
+		return STR_NONE;
 	for (size_t i = 0; i < COUNT(table_types); i++)
 		if (str_is(type, table_types[i]))
-			policy_scan(policy,
-				read_file(arena, arena_cstr(arena, word)));
+			return read_file(arena, arena_cstr(arena, word));
+	return STR_NONE;
+}
+
+static void scan_table(struct policy *policy, struct str word)
+{
+	auto_arena struct arena *arena = arena_new(0);
+
+	policy_scan(policy, read_table(arena, word));
 }
 
 static void scan_value(struct policy *policy, struct str value)
@@ -218,11 +225,20 @@ static void add_override(struct policy *policy, struct str name,
 {
 	struct override *override =
 		arena_new_of(policy->arena, struct override);
-
 	override->name = arena_copy(policy->arena, str_trim(name));
 	override->value = arena_copy(policy->arena, str_trim(value));
 	override->next = policy->overrides;
 	policy->overrides = override;
+}
+
+/* "$main_cf_name": what it stands for; as it is, if that is not known. */
+static struct str expand(struct policy *policy, struct str value)
+{
+	struct str expanded = STR_NONE;
+
+	if (policy->conf && str_find_char(value, '$') != SIZE_MAX)
+		expanded = conf_expand(policy->arena, policy->conf, value);
+	return str_is_none(expanded) ? value : expanded;
 }
 
 /* "-o name=value" and "-o { name = value }" of one logical line. */
@@ -240,7 +256,7 @@ static void take_overrides(struct policy *policy, struct str line)
 			value = str_take_word(&rest);
 		name = str_take_until(&value, '=');
 		if (value.len > 0)
-			add_override(policy, name, value);
+			add_override(policy, name, expand(policy, value));
 	}
 }
 
@@ -294,6 +310,28 @@ static void read_interfaces(struct policy *policy)
 	freeifaddrs(list);
 }
 
+/* Tables whose results are endpoints: the sources count as its value. */
+static void read_milter_maps(struct policy *policy, struct str tables)
+{
+	struct str word, text;
+
+	while (str_take_item(&tables, " \t\r\n,", &word)) {
+		text = read_table(policy->arena, word);
+		if (!str_is_none(text))
+			add_override(policy, STR("smtpd_milter_maps"), text);
+	}
+}
+
+static void read_all_milter_maps(struct policy *policy)
+{
+	const struct override *first = policy->overrides;
+
+	read_milter_maps(policy, policy->conf->smtpd_milter_maps);
+	for (const struct override *at = first; at; at = at->next)
+		if (str_is(at->name, "smtpd_milter_maps"))
+			read_milter_maps(policy, at->value);
+}
+
 static void add_table(void *context, struct str table)
 {
 	struct policy *policy = context;
@@ -317,6 +355,7 @@ struct policy *policy_read(struct arena *arena, const struct conf *conf)
 	maps_survey(conf, add_table, policy);
 	read_interfaces(policy);
 	scan_master(policy, read_file(scratch, path.p));
+	read_all_milter_maps(policy);
 	while (str_take_item(&list, ", \t\r\n", &item)) {
 		if (str_is(item, "any"))
 			policy->any = true;
@@ -386,7 +425,7 @@ bool policy_names_table(const struct policy *policy, struct str endpoint)
 	return false;
 }
 
-/* The endpoint is a word of the text, or what follows a ':' in one. */
+/* The endpoint is a word of the text, or what follows a ':' or '=' in one. */
 static bool has_endpoint(struct str text, struct str endpoint)
 {
 	struct str word;
@@ -394,7 +433,8 @@ static bool has_endpoint(struct str text, struct str endpoint)
 	while (str_take_item(&text, " \t\r\n,{}()\"", &word)) {
 		size_t at = str_find(word, endpoint);
 
-		if (at != SIZE_MAX && (at == 0 || word.p[at - 1] == ':') &&
+		if (at != SIZE_MAX && (at == 0 || word.p[at - 1] == ':' ||
+					      word.p[at - 1] == '=') &&
 			(at + endpoint.len == word.len ||
 				word.p[at + endpoint.len] == ':'))
 			return true;

@@ -6,7 +6,8 @@
  * path, that the configuration names literally: in a value of main.cf, in
  * master.cf after the first column, or in a table file that these name
  * (dialer_local_destinations). Everybody else: exactly an endpoint that stands
- * in the parameter given as purpose.
+ * in the parameter given as purpose (of smtpd_milter_maps: also in the source
+ * of one of its tables).
  *
  * Memory   in the arena given to policy_read
  * Waits    no; files are read before the sandbox closes

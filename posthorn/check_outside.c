@@ -299,7 +299,11 @@ static void check_words(struct outside *o, struct str name)
 		return;
 	}
 	while (str_take_item(&text, " \t\r\n,{}()\"=", &word))
-		check_word(o, word, str_starts(name, STR("alias_")));
+		if (str_ends(name, STR("_milters")) &&
+			str_take_prefix(&word, STR("local:")))
+			check_socket(o, word); /* unix: by another name */
+		else
+			check_word(o, word, str_starts(name, STR("alias_")));
 }
 
 /* ---- ports ---- */

@@ -142,9 +142,12 @@ static struct status finish(struct session *s)
 	s->where = "END-OF-MESSAGE";
 	status = judge(s);
 	if (status_is_ok(status)) {
+		status = milter_pass(s);
 		apply_actions(s, &s->actions);
 		apply_actions(s, &m->actions);
-		status = submission_commit(m->submission);
+		if (status_is_ok(status))
+			status = submission_commit(m->submission);
+		milter_passed(s);
 	}
 	if (status_is_ok(status) && server.is_local)
 		m->queue_id = arena_copy(m->arena, status.text);
@@ -178,6 +181,8 @@ struct status data(struct session *s, struct str arguments)
 	if (arguments.len > 0)
 		return REPLY_DATA_SYNTAX;
 	status = check_data(s);
+	if (status_is_ok(status))
+		status = milter_data(s);
 	if (!status_is_ok(status))
 		return status;
 	reply(s, REPLY_GO_AHEAD);
@@ -257,6 +262,8 @@ struct status bdat(struct session *s, struct str arguments)
 		return skip_chunk(s, chunk.octets, REPLY_AFTER_BAD_CHUNK);
 	if (s->stage != AT_BDAT) {
 		status = check_data(s);
+		if (status_is_ok(status))
+			status = milter_data(s);
 		if (!status_is_ok(status))
 			return skip_chunk(s, chunk.octets, status);
 		start_content(s, true);

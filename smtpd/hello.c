@@ -120,6 +120,8 @@ static struct status greet(struct session *s, struct str name, bool esmtp)
 	s->helo = arena_copy(s->home, name);
 	s->is_esmtp = esmtp;
 	status = check_helo(s);
+	if (status_is_ok(status))
+		status = milter_helo(s);
 	if (!status_is_ok(status)) {
 		s->helo = before;
 		s->is_esmtp = before_esmtp;

@@ -20,6 +20,7 @@ void mail_reset(struct session *s)
 	for (size_t i = 0; i < CHECK_STAGES; i++)
 		if (i >= CHECK_SENDER || s->conf->smtpd_delay_reject)
 			s->deferrals[i].active = false;
+	milter_reset(s);
 	s->mail = NULL;
 	xforward_forget(s);
 	s->recipient = STR_NONE;
@@ -265,6 +266,8 @@ struct status mail(struct session *s, struct str arguments)
 	if (status_is_ok(status) && !s->explains &&
 		!s->conf->smtpd_delay_open_until_valid_rcpt)
 		status = mail_open(s);
+	if (status_is_ok(status))
+		status = milter_mail(s, arguments);
 	if (!status_is_ok(status)) {
 		/* The text of the status outlives the transaction. */
 		status.text = arena_copy(s->arena, status.text);

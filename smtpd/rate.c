@@ -113,6 +113,7 @@ bool rate_count(struct session *s, enum rate_event event,
 
 	if (!is_counted(s, event) || !ask(s, event, &counts))
 		return true;
+	s->connections = counts.connections;
 	if (event == RATE_CONNECT && most > 0 &&
 		counts.connections > (uint64_t)most)
 		return refuse(s, event, "Connection concurrency",

@@ -128,6 +128,10 @@ struct status rcpt(struct session *s, struct str arguments)
 		return too_many(s);
 	s->recipient = recipient.address;
 	status = check_rcpt(s);
+	if (status_is_ok(status))
+		status = milter_rcpt(s, arguments);
+	else
+		milter_refused_rcpt(s, arguments, &status);
 	s->recipient = STR_NONE;
 	if (s->explains && status_is_ok(status))
 		return REPLY_RECIPIENT_OK; /* and that is all */

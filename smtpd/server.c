@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/list.h"
 #include "mail/date.h"
 #include "service/service.h"
 #include "smtpd/check.h"
@@ -87,8 +88,6 @@ static void consider_guards(void)
 		const char *name;
 		struct str value;
 	} guards[] = {
-		{ "smtpd_milters", conf->smtpd_milters },
-		{ "smtpd_milter_maps", conf->smtpd_milter_maps },
 		{ "smtpd_proxy_filter", conf->smtpd_proxy_filter },
 		{ "smtpd_dns_reply_filter", conf->smtpd_dns_reply_filter },
 		{ "smtpd_upstream_proxy_protocol",
@@ -98,6 +97,26 @@ static void consider_guards(void)
 	for (size_t i = 0; i < COUNT(guards); i++)
 		if (guards[i].value.len > 0)
 			server.guard = str_from(guards[i].name);
+}
+
+/* receive_override_options = no_milters: there are none. */
+static void open_milters(void)
+{
+	const struct conf *conf = server.conf;
+	struct str problem;
+
+	if (server.is_local ||
+		list_has_word(conf->receive_override_options, "no_milters"))
+		return;
+	if (!milter_places_parse(server.arena, conf, STR("smtpd_milters"),
+		    conf->smtpd_milters, &server.milters, &problem)) {
+		log_warning("smtpd_milters: %.*s", STR_ARG(problem));
+		server.guard = STR("smtpd_milters");
+	}
+	server.milter_maps = maps_open(server.arena, conf,
+		"smtpd_milter_maps", conf->smtpd_milter_maps, 0);
+	server.has_milters = server.milters.count > 0 ||
+		!maps_is_empty(server.milter_maps);
 }
 
 static void consider_newlines(void)
@@ -229,5 +248,6 @@ void server_open(const struct conf *conf)
 		tls_server_open(server.arena, conf, &server.tls);
 		consider_guards();
 	}
+	open_milters();
 	consider_newlines();
 }

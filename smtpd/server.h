@@ -12,6 +12,7 @@
 #include "maps/maps.h"
 #include "maps/match.h"
 #include "maps/tls_server.h"
+#include "milter/place.h"
 #include "rewrite/resolve.h"
 #include "rewrite/rewrite.h"
 #include "smtp/data.h"
@@ -57,6 +58,9 @@ struct server {
 	struct str guard;
 	struct match *verp;    /* who may say XVERP */
 	struct match *xclient, *xforward;
+	struct milter_places milters; /* smtpd_milters */
+	struct maps *milter_maps;
+	bool has_milters; /* one of both */
 	struct match *logged_permits;
 	struct match *debugged; /* whose dialogue is logged; NULL: nobody's */
 	/* sendmail -bs: no restrictions, TLS or counting; pickup and cleanup

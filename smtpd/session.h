@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "dns/address.h"
 #include "io/stream.h"
+#include "milter/milter.h"
 #include "queue/submit.h"
 #include "service/service.h"
 #include "smtp/reply.h"
@@ -118,6 +119,11 @@ struct session {
 	} counts[VERBS_MOST + 1]; /* the last: unknown ones */
 	struct transcript transcript;
 	struct call *rate_call; /* to anvil; NULL: not counted */
+	uint64_t connections;   /* of its network, as anvil counts; 0: unknown */
+
+	struct milters *milters;    /* NULL: there are none */
+	struct status unfiltered;   /* code 0; else why no filter is asked */
+	const struct status *refused; /* recipient at hand, for macros; NULL */
 
 	/* XCLIENT, XFORWARD: by its address. */
 	bool may_xclient, may_xforward;
@@ -278,6 +284,30 @@ bool auth_is_offered(struct session *s);
 void mail_reset(struct session *s);
 /* Now there is something to queue: an ID, and the log line of it. */
 must_check struct status mail_open(struct session *s);
+
+/* ---- milter.c ---- */
+
+/*
+ * The filters of this client, if it has any, hear of what it does. Not 2xx: the
+ * reply that it gets; that has been logged.
+ */
+must_check struct status milter_connect(struct session *s);
+must_check struct status milter_helo(struct session *s);
+/* With the arguments of the command, which has been found well-formed. */
+must_check struct status milter_mail(struct session *s, struct str arguments);
+must_check struct status milter_rcpt(struct session *s, struct str arguments);
+/* One that has been refused by ourselves. */
+void milter_refused_rcpt(struct session *s, struct str arguments,
+	const struct status *status);
+must_check struct status milter_data(struct session *s);
+must_check struct status milter_unknown(struct session *s, struct str verb);
+/* The content is cleanup's to show them: with the submission that is about to
+ * be committed; and after that. */
+must_check struct status milter_pass(struct session *s);
+void milter_passed(struct session *s);
+/* The transaction is over; the client is. */
+void milter_reset(struct session *s);
+void milter_close(struct session *s);
 
 /* ---- received.c ---- */
 

@@ -4,7 +4,8 @@
  * Room       a fiber per client; user posthorn-in, empty root; opens nothing
  * Gets       clients, by accept() on inherited sockets; from cleanup, for
  *            content over 64 KiB only, a write-only descriptor
- * Calls      cleanup, auth, resolver, proxymap, anvil; qmgr, for ETRN
+ * Calls      cleanup, auth, resolver, dialer (mail filters, policy servers),
+ *            proxymap, anvil; qmgr, for ETRN
  * RFC        5321, 1870, 1985, 2920, 3030, 3207, 3461, 4954, 6531
  */
 #include "smtpd/session.h"
@@ -110,10 +111,13 @@ static bool is_forbidden(struct session *s, struct str verb)
 static struct status run_unknown(struct session *s,
 	const struct smtp_command *command, struct str line)
 {
+	struct status status;
+
 	s->where = "UNKNOWN";
 	if (is_forbidden(s, command->verb))
 		return forbid(s, line);
-	return REPLY_UNKNOWN_COMMAND;
+	status = milter_unknown(s, command->verb);
+	return status_is_ok(status) ? REPLY_UNKNOWN_COMMAND : status;
 }
 
 static void count_junk(struct session *s, const struct verb *verb)
@@ -288,6 +292,8 @@ static bool welcome(struct session *s)
 	if (s->is_gone)
 		return false;
 	status = check_connect(s);
+	if (status_is_ok(status))
+		status = milter_connect(s);
 	reply(s, status_is_ok(status) ? (struct status){ 220, 0,
 		SMTP_NO_ENHANCED, s->conf->smtpd_banner } : status);
 	return true;
@@ -315,6 +321,7 @@ static void session(const struct conf *conf, struct client *client)
 	(void)(s.has_tls ? io_shutdown(s.io, span_s(10))
 			 : io_flush(s.io, span_s(10)));
 	mail_reset(&s);
+	milter_close(&s);
 	transcript_close(&s);
 	rate_disconnect(&s);
 	client_log_end(&s);
@@ -403,6 +410,13 @@ static const enum param params[] = {
 	notify_classes, error_notice_recipient, double_bounce_sender,
 	internal_mail_filter_classes, mail_name, myorigin,
 	smtpd_history_flush_threshold, smtpd_tls_loglevel_maps, smtpd_delay_open_until_valid_rcpt,
+	smtpd_milters, smtpd_milter_maps, milter_protocol,
+	milter_default_action, milter_connect_timeout, milter_command_timeout,
+	milter_content_timeout, milter_macro_daemon_name, milter_macro_v,
+	milter_macro_defaults, milter_connect_macros, milter_helo_macros,
+	milter_mail_macros, milter_rcpt_macros, milter_data_macros,
+	milter_end_of_header_macros, milter_end_of_data_macros,
+	milter_unknown_command_macros,
 	PARAMS_END
 };
 

@@ -107,7 +107,10 @@ struct status xclient(struct session *s, struct str arguments)
 	for (size_t i = 0; i < CHECK_STAGES; i++)
 		s->deferrals[i].active = false;
 	s->actions = (struct actions){ 0 };
+	milter_close(s);
 	status = check_connect(s);
+	if (status_is_ok(status))
+		status = milter_connect(s);
 	return status_is_ok(status) ? (struct status){ 220, 0,
 		SMTP_NO_ENHANCED, s->conf->smtpd_banner } : status;
 }

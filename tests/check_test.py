@@ -4,7 +4,7 @@ import os
 import socket
 
 from instance import Instance, check, equal, main, make_certificate, matches, \
-    run
+    free_port, run
 
 
 def findings(mta, status):
@@ -140,6 +140,15 @@ def test_servers():
                 mta.smtp_port)
         one(mta, 0, "nobody answers at unix:%s/none " % mta.folder)
         equal([line for line in findings(mta, 0) if "of 127" in line], [])
+
+
+def test_milters():
+    with Instance() as mta:
+        port = free_port()
+        mta.set(smtpd_milters="{ inet:127.0.0.1:%d, default_action=accept }" %
+                port, non_smtpd_milters="local:%s/none" % mta.folder)
+        one(mta, 0, "nobody answers at port %d of 127.0.0.1" % port)
+        one(mta, 0, "nobody answers at unix:%s/none " % mta.folder)
 
 
 def test_ports_and_sockets():

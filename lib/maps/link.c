@@ -139,12 +139,17 @@ static int dial(struct arena *arena, const struct links_plan *plan)
 	return dialed.status == 0 ? dialed.socket : -1;
 }
 
+int link_connect(struct arena *scratch, const struct links_plan *plan)
+{
+	bool is_daemon = !str_is_none(service_row()) && !service_is_alone();
+
+	return is_daemon ? dial(scratch, plan) : open_here(scratch, plan);
+}
+
 static bool open_link(const struct links *links, struct link *link)
 {
 	auto_arena struct arena *scratch = arena_new(0);
-	bool is_daemon = !str_is_none(service_row()) && !service_is_alone();
-	int fd = is_daemon ? dial(scratch, &links->plan) :
-			     open_here(scratch, &links->plan);
+	int fd = link_connect(scratch, &links->plan);
 
 	if (fd < 0)
 		return false;

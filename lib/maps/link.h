@@ -6,7 +6,7 @@
  * them; a command opens them itself.
  *
  * Memory   in the arena given; connections have their own
- * Waits    link_talk
+ * Waits    link_connect, link_talk
  */
 #ifndef MAPS_LINK_H
 #define MAPS_LINK_H
@@ -28,6 +28,10 @@ struct links_plan {
 	struct span retry_pause; /* between them */
 	size_t line_limit;      /* of io_line */
 };
+
+/* One connection to the endpoint, for whoever keeps it: non-blocking; -1 with
+ * errno. Of the plan, purpose, endpoint and timeout. Waits. */
+int link_connect(struct arena *scratch, const struct links_plan *plan);
 
 struct links *links_new(struct arena *arena, const struct links_plan *plan);
 

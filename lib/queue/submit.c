@@ -13,6 +13,7 @@
 enum {
 	IDS_AT_ONCE = 32,
 	ANSWER_S = 300,  /* cleanup has rules to run and disks to wait for */
+	FILTERS_S = 7200, /* and filters, which have limits of their own */
 	CONNECT_S = 60,
 	SPACE_KNOWN_S = 10, /* "enough" is believed for */
 	NO_SPACE_KNOWN_S = 1,
@@ -101,6 +102,9 @@ struct submission {
 	struct msg_submission facts;
 	struct msg_recipient *recipients;
 	size_t recipient_count, recipient_capacity;
+	struct msg_milter *milters;
+	size_t milter_count, milter_capacity;
+	uint64_t milters_left;
 	struct buf content;
 	struct call *call;
 	int large; /* write-only, -1: none */
@@ -166,6 +170,24 @@ void submission_recipient(struct submission *s,
 size_t submission_recipients(const struct submission *s)
 {
 	return s->recipient_count;
+}
+
+void submission_milter(struct submission *s, const struct msg_milter *milter)
+{
+	struct msg_milter *kept;
+
+	arena_grow(s->arena, &s->milters, &s->milter_capacity,
+		s->milter_count + 1, sizeof(*s->milters));
+	kept = &s->milters[s->milter_count++];
+	*kept = *milter;
+	kept->endpoint = arena_copy(s->arena, milter->endpoint);
+	kept->eoh_macros = arena_copy(s->arena, milter->eoh_macros);
+	kept->end_macros = arena_copy(s->arena, milter->end_macros);
+}
+
+uint64_t submission_milters(const struct submission *s)
+{
+	return s->milters_left;
 }
 
 uint64_t submission_octets(const struct submission *s)
@@ -254,6 +276,9 @@ static bool send_all(struct submission *s)
 	for (size_t i = 0; i < s->recipient_count; i++)
 		if (!msg_recipient_send(s->call, &s->recipients[i]))
 			return false;
+	for (size_t i = 0; i < s->milter_count; i++)
+		if (!msg_milter_send(s->call, &s->milters[i]))
+			return false;
 	return send_content(s) && msg_submit_send(s->call, &submit);
 }
 
@@ -269,11 +294,13 @@ static struct status commit(struct submission *s)
 		return s->failure;
 	/* After a failed send cleanup may still have said why. */
 	(void)!send_all(s);
-	if (!msg_submitted_recv(s->call, &answer, span_s(ANSWER_S)) ||
+	if (!msg_submitted_recv(s->call, &answer,
+		    span_s(s->milter_count ? FILTERS_S : ANSWER_S)) ||
 		answer.code < 200 || answer.code > 599) {
 		log_warning("%.*s: cleanup: %m", STR_ARG(s->facts.queue_id));
 		return no_queue();
 	}
+	s->milters_left = answer.milters;
 	return (struct status){ (uint16_t)answer.code,
 		(uint16_t)answer.subject, (uint16_t)answer.detail,
 		answer.text };

@@ -51,6 +51,12 @@ struct msg_submission *submission_facts(struct submission *s);
 void submission_recipient(struct submission *s,
 	const struct msg_recipient *recipient);
 size_t submission_recipients(const struct submission *s);
+/* A mail filter that cleanup shall ask about the content. Texts are copied; the
+ * socket stays the caller's, open until the commit is over. */
+void submission_milter(struct submission *s, const struct msg_milter *milter);
+/* After the commit: which of them can be used again, bits by their order; none
+ * if there was no answer. */
+uint64_t submission_milters(const struct submission *s);
 /* Append content. False: remember to read the rest of the input anyway;
  * submission_commit says what went wrong. */
 bool submission_write(struct submission *s, struct str octets);

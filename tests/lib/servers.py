@@ -32,7 +32,8 @@ class Server:
         self.process = None
         libraries = [root + sub for root in self.roots for sub in (
             "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu",
-            "/usr/lib/aarch64-linux-gnu", "/lib/aarch64-linux-gnu")]
+            "/usr/lib/aarch64-linux-gnu", "/lib/aarch64-linux-gnu",
+            "/usr/lib")]
         self.env = dict(os.environ, HOME=self.folder, LC_ALL="C",
                         LD_LIBRARY_PATH=":".join(libraries))
 
@@ -138,6 +139,49 @@ class Memcached(Server):
                                    "ERROR"):
                         break
                 return out
+
+
+class Opendkim(Server):
+    """A filter that signs mail of example.org, or (mode "v") verifies."""
+    packages = ("opendkim", "libopendkim11", "libmilter1.0.1", "librbl1",
+                "libvbr2", "liblua5.3-0", "libmemcached11", "libhashkit2",
+                "libopendbx1", "libunbound8", "libbsd0", "libmd0")
+
+    def __init__(self, mode, key=None):
+        super().__init__()
+        self.mode = mode
+        self.key = key or self.folder + "/key.pem"
+
+    def make(self):
+        if not os.path.exists(self.key):
+            self.run("openssl", "genrsa", "-out", self.key, "2048")
+        public = self.run("openssl", "rsa", "-in", self.key, "-pubout",
+                          "-outform", "PEM").stdout
+        text = "".join(line for line in public.splitlines()
+                       if "-----" not in line)
+        self.write("dns", "sel._domainkey.example.org v=DKIM1; k=rsa; p=" +
+                   text + "\n")
+        self.write("hosts", "127.0.0.1\n" if self.mode == "s" else
+                   "192.0.2.1\n")
+        self.port = free_port()
+        self.write("conf", """
+Syslog no
+Mode %s
+Socket inet:%d@127.0.0.1
+Domain example.org
+Selector sel
+KeyFile %s
+Canonicalization relaxed/simple
+InternalHosts %s
+RequireSafeKeys no
+TestDNSData %s
+""" % (self.mode, self.port, self.key, self.path("hosts"), self.path("dns")))
+        self.endpoint = "inet:127.0.0.1:%d" % self.port
+
+    def start(self):
+        self.spawn(self.roots[0] + "/usr/sbin/opendkim", "-f", "-x",
+                   self.path("conf"))
+        self.wait_socket(("127.0.0.1", self.port))
 
 
 class Postgres(Server):
