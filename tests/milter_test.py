@@ -248,7 +248,7 @@ SAYINGS = ((milter.REJECT, 550, "5.7.1 Command rejected"),
 
 def test_refusals():
     with Filter() as filter, new(filter.endpoint) as mta:
-        mta.start()
+        start(mta, filter)
         for kind, where, stage in STEPS:
             for said, code, text in SAYINGS:
                 filter.answers.clear()
@@ -278,7 +278,7 @@ def test_one_recipient_of_two():
     no_bob = lambda session, data: milter.REJECT if b"bob@" in data else \
         milter.CONTINUE
     with Filter({"R": no_bob}) as filter, new(filter.endpoint) as mta:
-        mta.start()
+        start(mta, filter)
         equal([r[1] for r in talk(mta.smtp_port, ["bob@example.org",
                                                   "alice@example.org"])],
               [220, 250, 250, 550, 250, 354, 250])
@@ -288,7 +288,7 @@ def test_one_recipient_of_two():
 
 def test_accept_discard_quarantine():
     with Filter() as filter, new(filter.endpoint) as mta:
-        mta.start()
+        start(mta, filter)
         for kind, rest in (("C", ""), ("H", ""), ("M", "A"), ("R", "A"),
                            ("T", "A"), ("L", "A"), ("N", "A"), ("B", "A")):
             filter.answers.clear()
