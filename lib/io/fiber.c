@@ -7,6 +7,7 @@
 #include "io/switch.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,11 +16,15 @@ enum {
 	HOOKS_MOST = 16,
 	PAUSE_ROUNDS = 4,    /* polls that a pause may last */
 	TURNS_PER_POLL = 64, /* switches before epoll is asked anyway */
+	TIDY_S = 5,
+	RESTED = 2, /* looks that found that it had not run */
+	CALM_TURNS = 64, /* of a process between two looks */
 };
 
 struct fiber {
 	struct list turn;    /* in the runnable list */
 	struct list waiting; /* in an io_event's list */
+	struct list member;  /* of all */
 	struct heap_link timer;
 	void *sp;
 	struct stack stack;
@@ -28,6 +33,7 @@ struct fiber {
 	void *context;
 	void *fake_stack; /* AddressSanitizer's */
 	int reason;
+	unsigned char rested;
 	bool parked, deaf, cancelled, ended;
 };
 
@@ -37,8 +43,12 @@ static struct {
 	struct list paused; /* by io_pause */
 	int pause_rounds;
 	struct heap timers;
+	struct list members;
 	struct fiber *running;
 	size_t fibers;
+	struct moment tidy; /* when to look again; zero: nothing has run */
+	unsigned turns;     /* since the last look */
+	bool is_trimmed;    /* since it was busy */
 	void *sp; /* of the scheduler itself, while a fiber runs */
 	void *fake_stack;
 	const void *stack_base; /* learnt from AddressSanitizer */
@@ -57,6 +67,7 @@ static void prepare(void)
 		return;
 	list_init(&all.runnable);
 	list_init(&all.paused);
+	list_init(&all.members);
 	all.ready = true;
 }
 
@@ -82,6 +93,10 @@ static void begin(void *argument)
 
 static void enter(struct fiber *fiber)
 {
+	if (all.tidy.us == 0)
+		all.tidy = moment_after(span_s(TIDY_S));
+	fiber->rested = 0;
+	all.turns++;
 	all.running = fiber;
 	sanitizer_leave(&all.fake_stack, fiber->stack.base, STACK_OCTETS);
 	io_switch(&all.sp, fiber->sp);
@@ -90,6 +105,7 @@ static void enter(struct fiber *fiber)
 	if (!fiber->ended)
 		return;
 	heap_remove(&all.timers, &fiber->timer);
+	list_remove(&fiber->member);
 	stack_free(&fiber->stack);
 	free(fiber);
 	all.fibers--;
@@ -109,6 +125,7 @@ struct fiber *io_spawn(const char *name, void (*run)(void *context),
 	fiber->sp = io_switch_prepare(fiber->stack.base + STACK_OCTETS, begin,
 		fiber);
 	list_append(&all.runnable, &fiber->turn);
+	list_append(&all.members, &fiber->member);
 	all.fibers++;
 	return fiber;
 }
@@ -312,15 +329,52 @@ static void wake_sleepers(void)
 		io_wake(CONTAINER(first, struct fiber, timer), ETIMEDOUT);
 }
 
+/*
+ * A fiber that waits for long needs none of the pages that its last work has
+ * touched below its frames, and a process that has become quiet none of what
+ * its busiest moment took. Called every TIDY_S seconds until all have rested.
+ */
+void io_tidy(void)
+{
+	bool is_tidy = true, is_calm = all.turns < CALM_TURNS;
+
+	list_each(at, &all.members) {
+		struct fiber *fiber = CONTAINER(at, struct fiber, member);
+
+		if (fiber->rested == RESTED)
+			continue;
+		if (++fiber->rested == RESTED)
+			stack_trim(&fiber->stack, fiber->sp);
+		else
+			is_tidy = false;
+	}
+	if (is_calm && !all.is_trimmed) {
+		stack_cool();
+		malloc_trim(0);
+	}
+	all.is_trimmed = is_calm;
+	all.turns = 0;
+	all.tidy = is_tidy && is_calm ? (struct moment){ 0 } :
+		moment_after(span_s(TIDY_S));
+}
+
+static void tidy_in_time(void)
+{
+	if (all.tidy.us != 0 && moment_left(all.tidy).us <= 0)
+		io_tidy();
+}
+
 /* For epoll: rounded up, so that it does not return just before the time. */
 static int until_first_timer(void)
 {
 	struct heap_link *first = heap_first(&all.timers);
-	int64_t left;
+	int64_t next = first ? first->key : INT64_MAX, left;
 
-	if (!first)
+	if (all.tidy.us != 0 && all.tidy.us < next)
+		next = all.tidy.us;
+	if (next == INT64_MAX)
 		return -1;
-	left = first->key - moment_now().us;
+	left = next - moment_now().us;
 	if (left <= 0)
 		return 0;
 	left = (left + 999) / 1000;
@@ -371,6 +425,7 @@ void io_run(void (*first)(void *context), void *context)
 				list_is_empty(&all.paused)
 			? until_first_timer() : 0);
 		wake_sleepers();
+		tidy_in_time();
 		if (!list_is_empty(&all.paused))
 			end_pauses();
 	}
@@ -388,6 +443,8 @@ void io_forked(void)
 	heap_free(&all.timers);
 	list_init(&all.runnable);
 	list_init(&all.paused);
+	list_init(&all.members);
+	all.tidy = (struct moment){ 0 };
 	all.running = NULL;
 	all.fibers = all.hook_count = 0;
 	all.ready = true;

@@ -1,12 +1,14 @@
 #include "base/test.h"
 
 #include "io/fiber.h"
+#include "io/scheduler.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,6 +76,65 @@ static void stacks_are_separate_and_reused(void **state)
 	io_run(many, NULL);
 	io_run(many, NULL);
 	assert_true(summed > 600 * 100.5 - 0.01 && summed < 600 * 100.5 + 0.01);
+}
+
+/* ---- memory of who waits ---- */
+
+static char *deepest;
+static struct io_event enough;
+
+static int plunge(int depth)
+{
+	volatile char room[4096];
+
+	room[0] = room[4095] = (char)depth;
+	deepest = __builtin_frame_address(0);
+	return depth == 0 ? 0 : plunge(depth - 1) + room[0] - room[4095] + 1;
+}
+
+static void plunge_and_wait(void *context)
+{
+	char mine[512] = "still here";
+
+	(void)context;
+	assert_int_equal(plunge(20), 20);
+	assert_true(io_event_wait(&enough, span_s(60)));
+	assert_int_equal(plunge(20), 20);
+	assert_string_equal(mine, "still here");
+	note("w");
+}
+
+/* The page that holds the frame, or held it. */
+static bool is_resident(const char *frame)
+{
+	uintptr_t page = (uintptr_t)frame & ~(uintptr_t)4095;
+	unsigned char there = 0;
+
+	assert_int_equal(mincore((void *)page, 4096, &there), 0);
+	return there & 1;
+}
+
+static void tidying(void *context)
+{
+	(void)context;
+	trace[0] = '\0';
+	io_event_init(&enough);
+	io_spawn("deep", plunge_and_wait, NULL);
+	io_yield();
+	assert_true(is_resident(deepest));
+	io_tidy(); /* it may have run just now */
+	assert_true(is_resident(deepest));
+	io_tidy();
+	assert_false(is_resident(deepest));
+	io_event_wake_all(&enough);
+	io_yield();
+	assert_string_equal(trace, "w");
+}
+
+static void who_waits_long_keeps_only_what_it_uses(void **state)
+{
+	(void)state;
+	io_run(tidying, NULL);
 }
 
 static void sleeper_long(void *context)
@@ -398,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fibers_take_turns),
 		cmocka_unit_test(stacks_are_separate_and_reused),
+		cmocka_unit_test(who_waits_long_keeps_only_what_it_uses),
 		cmocka_unit_test(timers_end_in_order),
 		cmocka_unit_test(readiness_wakes),
 		cmocka_unit_test(waits_for_descriptors),

@@ -16,6 +16,9 @@ void io_park_deaf(void);
 /* Make a parked fiber runnable; the first reason counts. */
 void io_wake(struct fiber *fiber, int reason);
 
+/* What io_run does now and then: memory that nobody needs goes back. */
+void io_tidy(void);
+
 /* As io_wait_again, but wakes one of several processes that share `fd`. */
 must_check bool ready_wait_exclusive(int fd, struct span timeout);
 /* Call `when` from the scheduler each time fd becomes readable. */

@@ -8,6 +8,8 @@ enum {
 	KEPT_WARM = 128, /* reused first, with the pages they have */
 	KEPT_COLD = 128, /* these keep only their topmost pages */
 	KEPT_TOP = 8 * 1024,
+	PAGE = 4096,
+	RED_ZONE = 128, /* below the stack pointer; System V ABI, AMD64 */
 };
 
 static struct {
@@ -40,6 +42,23 @@ bool stack_new(struct stack *stack)
 		stack->base + STACK_OCTETS - 1);
 	sanitizer_clear(stack->base, STACK_OCTETS);
 	return true;
+}
+
+/* What lies below is nobody's, but for a red zone. */
+void stack_trim(const struct stack *stack, const void *sp)
+{
+	uintptr_t used = ((uintptr_t)sp - RED_ZONE) & ~(uintptr_t)(PAGE - 1);
+	uintptr_t base = (uintptr_t)stack->base;
+
+	if (used > base)
+		madvise(stack->base, used - base, MADV_DONTNEED);
+}
+
+void stack_cool(void)
+{
+	for (size_t i = 0; i < kept.warm_count; i++)
+		madvise(kept.warm[i].base, STACK_OCTETS - KEPT_TOP,
+			MADV_DONTNEED);
 }
 
 void stack_free(struct stack *stack)

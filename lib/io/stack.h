@@ -22,5 +22,9 @@ struct stack {
 /* False with errno when the kernel gives no memory. */
 must_check bool stack_new(struct stack *stack);
 void stack_free(struct stack *stack);
+/* Memory that is not in use goes back to the kernel: below `sp`, of one that
+ * waits; of those that are kept. */
+void stack_trim(const struct stack *stack, const void *sp);
+void stack_cool(void);
 
 #endif
