@@ -22,6 +22,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ enum mode {
 	MODE_FLUSH,
 	MODE_FLUSH_ID,
 	MODE_FLUSH_SITE,
+	MODE_NOTHING,
 };
 
 struct request {
@@ -87,20 +89,17 @@ static void add_recipient(void *context, struct str address)
 	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST)
 		fatal("too many recipients");
 	maildrop_text_format(&request->recipients, MAILDROP_RECIPIENT,
-		mail_address_internal(request->arena, address));
+		address);
 }
 
 static void add_found(void *context, struct str address)
 {
 	struct request *request = context;
 
-	if (++request->recipient_count > MAILDROP_RECIPIENTS_MOST ||
-		++request->found_count >
-			request->conf->extract_recipient_limit)
+	if (++request->found_count > request->conf->extract_recipient_limit)
 		fatal("too many recipients in the header "
 		      "(extract_recipient_limit)");
-	maildrop_text_format(&request->recipients, MAILDROP_RECIPIENT,
-		address);
+	add_recipient(request, address);
 }
 
 /* An address of the command line may stand in <>. */
@@ -112,6 +111,15 @@ static struct str command_line_address(const char *text)
 		address.p[address.len - 1] == '>')
 		address = str_first(str_skip(address, 1), address.len - 2);
 	return address;
+}
+
+/* A word of the command line: an address, or several as in a header. */
+static void add_word(struct request *request, const char *text)
+{
+	if (!strpbrk(text, ",<(") || !headers_addresses(request->arena,
+			str_from(text), add_recipient, request))
+		add_recipient(request, mail_address_internal(request->arena,
+			command_line_address(text)));
 }
 
 static void set_mode(struct request *request, const char *text)
@@ -128,8 +136,8 @@ static void set_mode(struct request *request, const char *text)
 		{ 'd', MODE_DAEMON },
 		{ 'l', MODE_DAEMON },
 		{ 'v', MODE_VERIFY, MAILDROP_FLAG_VERIFY },
-		{ 'h', MODE_DELIVER }, /* persistent status: ignored */
-		{ 'H', MODE_DELIVER },
+		{ 'h', MODE_NOTHING }, /* persistent status: ignored */
+		{ 'H', MODE_NOTHING },
 	};
 
 	for (size_t i = 0; i < COUNT(modes); i++) {
@@ -263,6 +271,18 @@ static void set_verp(struct request *request, const char *text)
 	request->verp = str_from(text + 1);
 }
 
+/* -V was VERP once; two delimiters still mean that. */
+static void set_envid(struct request *request, const char *text)
+{
+	if (strlen(text) != 2 || strspn(text, "-=+") != 2) {
+		request->envid = str_from(text);
+		return;
+	}
+	log_warning("option -V%s is deprecated with Postfix 2.3; specify "
+		"-XV%s instead", text, text);
+	request->verp = str_from(text);
+}
+
 static void set_option(struct request *request, int letter, const char *text)
 {
 	switch (letter) {
@@ -310,7 +330,7 @@ static void set_option(struct request *request, int letter, const char *text)
 		request->flags |= MAILDROP_FLAG_TRACE;
 		break;
 	case 'V':
-		request->envid = str_from(text);
+		set_envid(request, text);
 		break;
 	case 'X':
 		set_verp(request, text);
@@ -326,6 +346,18 @@ static void set_option(struct request *request, int letter, const char *text)
 static bool is_bare_flush(const char *word)
 {
 	return word[0] == '-' && word[1] == 'q' && !word[2];
+}
+
+/* -C may also name the file main.cf. */
+static const char *directory_of(struct arena *arena, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	if (!slash || slash == path || stat(path, &st) < 0 ||
+		!S_ISREG(st.st_mode))
+		return path;
+	return arena_cstr(arena, str_of(path, (size_t)(slash - path)));
 }
 
 static const char *read_options(struct request *request, int argc, char **argv)
@@ -346,7 +378,7 @@ static const char *read_options(struct request *request, int argc, char **argv)
 		if (letter < 0)
 			break;
 		if (letter == 'C')
-			directory = optarg;
+			directory = directory_of(request->arena, optarg);
 		else
 			set_option(request, letter, optarg);
 	}
@@ -374,14 +406,27 @@ static struct str own_address(struct request *request)
 	if (!user) {
 		fatal("no user name for uid %u; say -f ADDRESS", getuid());
 	}
-	if (str_is_none(request->name) && user->pw_gecos &&
-		user->pw_gecos[0]) {
-		struct str gecos = str_from(user->pw_gecos);
-
-		request->name = arena_copy(request->arena,
-			str_take_until(&gecos, ','));
-	}
 	return arena_copy(request->arena, str_from(user->pw_name));
+}
+
+/* For a From field that is missing: the user's, whoever is the sender. */
+static struct str full_name(const struct request *request)
+{
+	const char *name = getenv("NAME");
+	const struct passwd *user;
+	struct str gecos;
+
+	if (!str_is_none(request->name))
+		return request->name;
+	if (name)
+		return str_from(name);
+	if (!str_is_none(request->sender) && request->sender.len == 0)
+		return STR_NONE; /* a report of some program */
+	user = getpwuid(getuid());
+	if (!user || !user->pw_gecos || !user->pw_gecos[0])
+		return STR_NONE;
+	gecos = str_from(user->pw_gecos);
+	return arena_copy(request->arena, str_take_until(&gecos, ','));
 }
 
 static void add_envelope(struct request *request, struct drop *drop)
@@ -390,14 +435,12 @@ static void add_envelope(struct request *request, struct drop *drop)
 	struct str sender = str_is_none(request->sender) ?
 		own_address(request) :
 		request->sender;
-	const char *name = getenv("NAME");
+	struct str name = full_name(request);
 
 	maildrop_text_format(&lines, MAILDROP_SENDER,
 		mail_address_internal(request->arena, sender));
-	if (str_is_none(request->name) && name)
-		request->name = str_from(name);
-	if (!str_is_none(request->name))
-		maildrop_text_format(&lines, MAILDROP_NAME, request->name);
+	if (!str_is_none(name))
+		maildrop_text_format(&lines, MAILDROP_NAME, name);
 	if (!str_is_none(request->envid))
 		maildrop_text_format(&lines, MAILDROP_ENVID, request->envid);
 	if (!str_is_none(request->encoding))
@@ -529,8 +572,8 @@ static int deliver(struct request *request)
 		fatal("%s(%u): Recipient addresses must be specified on the "
 		      "command line or via the -t option", whose(request),
 			getuid());
-	/* -bv is about addresses: no message is read, unless they are in it. */
-	if (request->mode != MODE_VERIFY || request->extract)
+	/* -bv is about addresses: no message is read. */
+	if (request->mode != MODE_VERIFY)
 		header = read_header(request, input, &piece);
 	else
 		input_end(input);
@@ -604,6 +647,8 @@ static int run(struct request *request)
 			(const char *[]){ "-c", directory.p, "start", NULL });
 	case MODE_SMTP:
 		return smtp_session(request->conf, directory);
+	case MODE_NOTHING:
+		return EX_OK;
 	case MODE_DELIVER:
 	case MODE_VERIFY:
 		break;
@@ -633,6 +678,10 @@ static void check_mode(const struct request *request, int arguments)
 
 	if (request->extract && !is_delivery)
 		fatal("-t can be used only in delivery mode");
+	if (request->mode == MODE_VERIFY && (request->extract ||
+		request->notify))
+		fatal("-%c option cannot be used with -bv",
+			request->extract ? 't' : 'N');
 	if (request->mode == MODE_LIST && arguments > 0)
 		fatal("display queue mode requires no recipient");
 }
@@ -656,6 +705,6 @@ int main(int argc, char **argv)
 		request.mode == MODE_DELIVER)
 		return EX_OK;
 	for (int i = optind; i < argc; i++)
-		add_recipient(&request, command_line_address(argv[i]));
+		add_word(&request, argv[i]);
 	return run(&request);
 }

@@ -40,6 +40,24 @@ static void each_address(struct arena *arena, struct str body,
 				mail_mailbox_address(arena, &mailbox));
 }
 
+bool headers_addresses(struct arena *arena, struct str text,
+	void (*found)(void *context, struct str address), void *context)
+{
+	struct mail_list list = mail_list_of(text);
+	struct mail_mailbox mailbox;
+	enum mail_list_item item;
+	size_t count = 0;
+
+	while ((item = mail_list_next(arena, &list, &mailbox)) !=
+		MAIL_LIST_END) {
+		if (item == MAIL_LIST_JUNK)
+			return false;
+		count += item == MAIL_LIST_ADDRESS && mailbox.local.len > 0;
+	}
+	each_address(arena, text, found, context);
+	return count > 0;
+}
+
 void headers_recipients(struct arena *arena, struct str header,
 	void (*found)(void *context, struct str address), void *context)
 {

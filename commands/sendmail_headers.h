@@ -13,4 +13,9 @@
 void headers_recipients(struct arena *arena, struct str header,
 	void (*found)(void *context, struct str address), void *context);
 
+/* The same for each address of a text like a field's body. False: something
+ * in it is no address, or there is none; then nothing was found. */
+bool headers_addresses(struct arena *arena, struct str text,
+	void (*found)(void *context, struct str address), void *context);
+
 #endif

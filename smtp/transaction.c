@@ -251,6 +251,21 @@ static struct str address_of(const struct transaction *t,
 	return t->attempt->out.recipients[i];
 }
 
+/* RFC 3461 5.2.1: without an ORCPT, the address as it came. */
+static struct str original_of(const struct transaction *t,
+	const struct deliver_recipient *recipient)
+{
+	struct buf out = BUF_IN(t->arena);
+
+	if (recipient->orcpt.len > 0 || str_find(
+			recipient->orig, STR("@")) == SIZE_MAX ||
+		!str_is_ascii(recipient->orig))
+		return recipient->orcpt;
+	buf_text(&out, "rfc822;");
+	xtext_format(&out, recipient->orig);
+	return buf_str(&out);
+}
+
 static void format_rcpt(const struct transaction *t,
 	const struct deliver_recipient *recipient, struct buf *line)
 {
@@ -258,7 +273,7 @@ static void format_rcpt(const struct transaction *t,
 		.address = address_of(t, recipient),
 		.as_it_is = !t->session->set->quote_rfc821_envelope,
 		.notify = recipient->notify,
-		.orcpt = recipient->orcpt,
+		.orcpt = original_of(t, recipient),
 	};
 
 	talk_rcpt_format(line, &rcpt, &t->session->talk.features);

@@ -1,10 +1,13 @@
-"""Rewriting beside Debian's Postfix: the same tables and the same mail, by
-sendmail and by SMTP; envelopes and header addresses as they leave."""
+"""Rewriting and routing beside Debian's Postfix: the same tables and the same
+mail, by sendmail and by SMTP; envelopes and header addresses as they leave,
+and where they go."""
+import difflib
 import re
 import smtplib
 
 from capture import Capture
-from instance import SBIN, Instance, equal, free_port, main, run, wait_for
+from instance import (SBIN, Failed, Instance, equal, free_port, main, run,
+                      wait_for)
 from postfix_peer import Postfix
 
 CANONICAL = """\
@@ -182,6 +185,195 @@ def test_from_the_network():
               "swap_bangpath": "no", "allow_percent_hack": "no",
               "append_dot_mydomain": "yes"},
              lambda mta: by_smtp(mta.smtp_port))
+
+
+# A, B and C are servers of ours. All that no table knows goes to A.
+ROUTES = """\
+full+ext@t.example smtp:C
+full@t.example smtp:B
+t.example smtp:C
+.sub.example smtp:C
+in.sub.example :B
+up.example :C
+error.example error:5.7.1 not with us
+plain-error.example error:not here
+only-transport.example error:
+discard.example discard:quietly
+local.example :
+u@local.example :B
+v@local.example smtp:B
+known@virtual.example :C
+relay.example :B
+u@relay.example smtp:C
+quote\\ d@t.example smtp:B
+[192.0.2.9] smtp:B
+localpart smtp:C
+"""
+MOVED = """\
+gone@example.org here@example.com
+ext+x@example.org ext.x@example.com
+ext@example.org ext@example.com
+short short@example.com
+tiny+x tiny.x@example.com
+@left.example the whole domain
+@local.example all of it
+far@far.example far away
+"""
+RELAYS = """\
+boss@s.example B
+ext+x@s.example B
+ext@s.example C
+@s.example C
+dunno@s.example DUNNO
+@dunno.example DUNNO
+<> C
+domain.example B
+Upper@up.example B
+"""
+TRANSPORTS = """\
+boss@d.example smtp:C
+ext+x@d.example smtp:B
+ext@d.example smtp:C
+@d.example smtp:B
+nexthop@n.example smtp:B
+@n.example smtp:
+@error.example error:5.7.1 not for you
+dunno@d.example DUNNO
+<> smtp:B
+domain.example smtp:B
+"""
+ROUTED = {
+    "myorigin": "example.org", "mydomain": "example.org",
+    "mydestination": "example.org, local.example, left.example",
+    "local_recipient_maps": "", "smtp_host_lookup": "native",
+    "recipient_delimiter": "+", "relay_domains": "relay.example",
+    "relay_recipient_maps": "", "smtp_tls_security_level": "none",
+    "virtual_mailbox_domains": "virtual.example",
+    "virtual_mailbox_maps": "static:x", "soft_bounce": "no",
+    "relayhost": "A", "local_transport": "smtp:A",
+    "virtual_transport": "smtp:A", "notify_classes": "",
+    "virtual_alias_maps": "inline:{{alias@example.org=full@t.example}}",
+}
+
+BY_RECIPIENT = [("s@example.net", [
+    "full+ext@t.example", "full+other@t.example", "full@t.example",
+    "FULL@T.example", "any@t.example", "any@x.t.example",
+    "u@a.sub.example", "u@in.sub.example", "u@sub.example", "u@b.a.sub.example",
+    "u@up.example", "u@x.up.example", "u@error.example",
+    "u@plain-error.example", "u@only-transport.example",
+    "u@discard.example", "any@local.example", "u@local.example",
+    "v+x@local.example", "known@virtual.example", "other@virtual.example",
+    "any@relay.example", "u+x@relay.example", "\"quote d\"@t.example",
+    "u@[192.0.2.9]", "localpart", "alias", "nowhere@example.com"])]
+BY_MOVED = [("s@example.net", [
+    "gone", "gone+ext@example.org", "GONE@example.org", "ext+x", "ext+y",
+    "ext", "short", "short+x", "short@local.example", "short@example.com",
+    "tiny+x", "tiny", "any@left.example", "any@local.example",
+    "far@far.example", "stays"])]
+BY_SENDER = [(sender, ["%s@example.com" % name, "%s@relay.example" % name,
+                       "%s@example.org" % name, name + "@t.example"])
+             for name, sender in (
+    ("r1", "boss@s.example"), ("r2", "ext+x@s.example"),
+    ("r3", "ext+y@s.example"), ("r4", "other@s.example"),
+    ("r5", "dunno@s.example"), ("r6", "u@dunno.example"), ("r7", ""),
+    ("r8", "u@domain.example"), ("r9", "UPPER@UP.example"),
+    ("r10", "boss@d.example"), ("r11", "ext+x@d.example"),
+    ("r12", "ext+y@d.example"), ("r13", "other+z@d.example"),
+    ("r14", "nexthop@n.example"), ("r15", "other@n.example"),
+    ("r16", "u@error.example"), ("r17", "dunno@d.example"),
+    ("r18", "boss@x.s.example"), ("r19", "local"))]
+
+
+def sent_on(log, letters, senders):
+    """What the log says of each recipient; ports as letters."""
+    found = []
+    for line in log.splitlines():
+        row = re.search(r" to=<(.*?)>, (?:orig_to=<(.*?)>, )?relay=(.*?), .*"
+                        r"dsn=(.*?), status=(.*)", line)
+        if not row or row.group(1) in senders:
+            continue
+        text = "|".join(word or "" for word in row.groups())
+        for port, letter in letters.items():
+            text = text.replace("127.0.0.1[127.0.0.1]:%d" % port, letter)
+        found.append(text)
+    return sorted(found)
+
+
+def replies(port, sender, recipients):
+    """What smtpd says to each recipient; the mail is not sent."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+        client.ehlo("client.example.net")
+        client.mail(sender)
+        return [(name, client.docmd("RCPT TO:<%s>" % name))
+                for name in recipients]
+
+
+def routed(sent, settings, smtp=()):
+    """Send, and compare where both bring it; the settings' files are made.
+    A letter of a server stands for its address."""
+    ports = {letter: free_port() for letter in "ABC"}
+
+    def filled(text):
+        return re.sub(r"(?m)(?<![\w<])([ABC])$", lambda found:
+                      "[127.0.0.1]:%d" % ports[found.group(1)], text)
+    got = []
+    for kind in (Postfix, Instance):
+        with Capture(ports["A"]), Capture(ports["B"]), Capture(ports["C"]), \
+                kind() as mta:
+            mta.write_configuration()
+            for name, text in {**ROUTED, **settings}.items():
+                if "\n" in text:
+                    with open(mta.conf + "/" + name, "w") as handle:
+                        handle.write(filled(text))
+                    text = "texthash:%s/%s" % (mta.conf, name)
+                mta.parameters[name] = filled(text)
+            mta.start()
+            theirs = isinstance(mta, Postfix)
+            send = by_sendmail(
+                ("/usr/sbin/sendmail" if theirs else SBIN + "/sendmail", "-C",
+                 mta.conf), None if theirs else mta.env)
+            for sender, recipients in sent:
+                send(sender, recipients, "Subject: x\n\nbody\n")
+            wait_for(lambda: mta.log().count("queue active)") >= len(sent) and
+                     mta.log().count("queue active)") ==
+                     mta.log().count(": removed"), "an empty queue")
+            got.append(sent_on(mta.log(), {
+                port: letter for letter, port in ports.items()},
+                [sender for sender, _ in sent]) +
+                [replies(mta.smtp_port, *row) for row in smtp])
+    theirs, ours = got
+    if theirs != ours:
+        raise Failed("\n".join(difflib.ndiff(
+            [str(row) for row in theirs], [str(row) for row in ours])))
+
+
+def test_transport_maps():
+    routed(BY_RECIPIENT, {"transport_maps": ROUTES}, BY_RECIPIENT)
+
+
+def test_transport_maps_with_a_wildcard():
+    """And the names of domains also stand for what is below them."""
+    routed(BY_RECIPIENT, {"transport_maps": ROUTES + "* smtp:B\n",
+                          "parent_domain_matches_subdomains":
+                          "transport_maps"})
+
+
+def test_relocated_maps():
+    # Their replies name the address as it was given, ours the completed one.
+    routed(BY_MOVED, {"relocated_maps": MOVED}, [
+        (sender, [name for name in recipients if "@" in name])
+        for sender, recipients in BY_MOVED])
+
+
+def test_sender_dependent_relayhost_maps():
+    routed(BY_SENDER, {"sender_dependent_relayhost_maps": RELAYS,
+                       "transport_maps": "t.example smtp:A\n"})
+
+
+def test_sender_dependent_default_transport_maps():
+    routed(BY_SENDER, {"sender_dependent_default_transport_maps": TRANSPORTS,
+                       "sender_dependent_relayhost_maps": RELAYS,
+                       "transport_maps": "t.example smtp:A\n"})
 
 
 main(globals())

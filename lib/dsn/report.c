@@ -281,6 +281,7 @@ static const char *action_word(const struct dsn_report *report,
 		return kinds[report->kind].action;
 	switch (recipient->action) {
 	case DSN_ACTION_RELAYED:
+	case DSN_ACTION_PASSED:
 		return "relayed";
 	case DSN_ACTION_EXPANDED:
 		return "expanded";

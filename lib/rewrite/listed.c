@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "mail/address.h"
 #include "rewrite/inside.h"
+#include "smtp/reply.h"
 
 struct listing {
 	unsigned class;
@@ -123,6 +124,23 @@ static struct status reject(struct check *c, const struct listing *listing,
 		conf->show_user_unknown_table_name ? " table" : "");
 }
 
+/* What the error service would say: an SMTP client can be told at once. */
+static struct status refuse(struct check *c, struct str reason, bool is_sender)
+{
+	struct str external = mail_address_external(c->arena, c->address);
+	struct status status = { 0 };
+	unsigned class = smtp_enhanced_take(&reason, &status);
+
+	if (class == 0) {
+		status.subject = 1;
+		status.detail = is_sender ? 0 : 1;
+	}
+	return status_f(c->arena, class == 4 ? 450 : 550, status.subject,
+		status.detail, "<%.*s>: %s address rejected: %.*s",
+		STR_ARG(external), is_sender ? "Sender" : "Recipient",
+		STR_ARG(reason));
+}
+
 static struct status fail(struct check *c)
 {
 	struct str external = mail_address_external(c->arena, c->address);
@@ -138,6 +156,7 @@ struct status resolve_listed(struct router *router, struct arena *arena,
 	const struct listing *listing;
 	struct resolved resolved;
 	enum maps_result result;
+	bool is_refused;
 
 	if (address.len == 0)
 		return STATUS_OK;
@@ -148,9 +167,13 @@ struct status resolve_listed(struct router *router, struct arena *arena,
 	if (resolved.flags & RESOLVE_FAIL)
 		return fail(&c);
 	listing = find_listing(resolved.flags);
-	if (!listing)
+	is_refused = !(resolved.flags & RESOLVE_ALIAS) && str_eq(
+		resolved.transport, router->conf->error_service_name);
+	if (!listing && !is_refused)
 		return STATUS_OK;
 	result = find_rewritten(&c, is_sender);
+	if (result == MAPS_ABSENT && is_refused)
+		return refuse(&c, resolved.nexthop, is_sender);
 	if (result == MAPS_ABSENT)
 		result = find_in_class(&c, listing);
 	if (result == MAPS_ERROR)

@@ -356,6 +356,13 @@ static const struct route *class_route(struct job *j)
 
 /* A new route upon the present one. A transport without nexthop: to the
  * recipient's domain again. */
+/* Where mail goes when a table names only the transport. */
+static struct str nexthop_without(const struct job *j)
+{
+	return str_eq(j->out->transport, j->router->conf->error_service_name) ?
+		STR("Address is undeliverable") : j->domain;
+}
+
 static void apply(struct job *j, struct route route, bool resets)
 {
 	struct resolved *out = j->out;
@@ -363,7 +370,7 @@ static void apply(struct job *j, struct route route, bool resets)
 	if (route.transport.len > 0) {
 		out->transport = route.transport;
 		if (resets && route.nexthop.len == 0)
-			out->nexthop = j->domain;
+			out->nexthop = nexthop_without(j);
 	}
 	if (route.nexthop.len > 0)
 		out->nexthop = route.nexthop;

@@ -198,6 +198,11 @@ static const struct {
 		"address rejected: User unknown in relay recipient table" },
 	{ plain, "x@example.com", false, 250, NULL },
 	{ plain, "", true, 250, NULL },
+	{ plain, "gone@example.org", false, 550, "<gone@example.org>: "
+		"Recipient address rejected: User has moved to "
+		"there@example.net" },
+	{ routed, "x@box.example", false, 550, "<x@box.example>: Recipient "
+		"address rejected: closed" },
 	{ routed, "x@relay.example", false, 250, NULL }, /* no table */
 	{ broken, "x@example.org", false, 451, NULL },
 	{ broken, "x@example.com", false, 451, NULL },

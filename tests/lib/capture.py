@@ -14,6 +14,8 @@ class Capture(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", port), Session)
         self.messages = []
         self.commands = []  # as they came
+        self.envelopes = [] # of each message: its MAIL and RCPT
+        self.lock = threading.Lock()  # of the two lists
         self.times = []     # when each message was there
         self.greeting = "220 sink.example.com ESMTP"
         self.dot_after = 0  # longest time before a message's last line
@@ -34,7 +36,7 @@ class Session(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode() + b"\r\n")
 
     def handle(self):
-        sender, recipients = None, []
+        sender, recipients, envelope = None, [], []
         self.say(self.server.greeting)
         for line in self.rfile:
             line = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -49,13 +51,18 @@ class Session(socketserver.StreamRequestHandler):
                 self.say("250 sink.example.com")
                 continue
             if verb == "MAIL":
-                sender, recipients = path_of(line), []
+                sender, recipients, envelope = path_of(line), [], []
+            if verb in ("MAIL", "RCPT"):
+                envelope.append(line)
             reply = self.server.replies.get(line.upper()) or \
                 self.server.replies.get(verb, "250 2.0.0 Ok")
             if verb == "DATA" and verb not in self.server.replies:
                 self.say("354 go on")
-                self.server.messages.append(
-                    (sender, recipients, self.content()))
+                content = self.content()
+                with self.server.lock:
+                    self.server.envelopes.append(envelope)
+                    self.server.messages.append(
+                        (sender, recipients, content))
                 self.server.times.append(time.monotonic())
                 reply = "250 2.0.0 Ok"
             if verb == "RCPT" and reply.startswith("2"):
