@@ -36,11 +36,10 @@ static bool try_again(const struct file_lock *lock, int attempt)
 
 /* "1234 mail.example.org\n": who made the lock, so that its death is known
  * before stale_lock_time. */
-static void sign_lock(const struct file_lock *lock, int fd)
+static bool sign_lock(const struct file_lock *lock, int fd)
 {
-	if (dprintf(fd, "%d %.*s\n", getpid(),
-		    STR_ARG(lock->conf->myhostname)) < 0)
-		log_debug("%s: %m", lock->lock_path);
+	return dprintf(fd, "%d %.*s\n", getpid(),
+		       STR_ARG(lock->conf->myhostname)) > 0;
 }
 
 static bool is_owner_dead(const struct file_lock *lock)
@@ -71,6 +70,14 @@ static bool is_stale(const struct file_lock *lock)
 		is_owner_dead(lock);
 }
 
+/* On a full disk, or over the quota or limit of a file: an unsigned lock that
+ * its owner does not live to remove would keep everybody out for long. */
+static bool is_full(void)
+{
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ||
+		errno == EIO;
+}
+
 /* Signed before it has a name: who is killed in between leaves nothing. -1 with
  * errno; EOPNOTSUPP and others: not on this file system, not with this /proc. */
 static int link_lock(const struct file_lock *lock)
@@ -79,9 +86,8 @@ static int link_lock(const struct file_lock *lock)
 		O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
 	char path[64];
 
-	if (fd < 0)
+	if (fd < 0 || !sign_lock(lock, fd))
 		return -1;
-	sign_lock(lock, fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return linkat(AT_FDCWD, path, lock->base, lock->lock_path,
 		AT_SYMLINK_FOLLOW);
@@ -90,17 +96,22 @@ static int link_lock(const struct file_lock *lock)
 static int make_lock(const struct file_lock *lock)
 {
 	auto_close int fd = -1;
+	int saved;
 
 	if (link_lock(lock) == 0)
 		return 0;
-	if (errno == EEXIST)
+	if (errno == EEXIST || is_full())
 		return -1;
 	fd = openat(lock->base, lock->lock_path,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	sign_lock(lock, fd);
-	return 0;
+	if (sign_lock(lock, fd))
+		return 0;
+	saved = errno;
+	unlinkat(lock->base, lock->lock_path, 0);
+	errno = saved;
+	return -1;
 }
 
 bool lock_dot(struct file_lock *lock)

@@ -1,11 +1,14 @@
 #include "agent/mbox.h"
 
+#include "agent/lock.h"
 #include "base/test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -212,6 +215,39 @@ static void a_killed_writer_leaves_no_unsigned_lock(void **state)
 	unlink(path);
 }
 
+/* Its owner might be killed, and nobody would know who that was. */
+static void where_nothing_can_be_written_there_is_no_lock(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	char lock_path[sizeof(path) + 5];
+	struct file_lock lock = {
+		.conf = make_delivery(arena, STR("")).conf,
+		.styles = STR("dotlock"),
+		.base = AT_FDCWD,
+		.lock_path = lock_path,
+		.folder = "/tmp",
+	};
+	struct rlimit usual, none;
+
+	(void)state;
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+	none = (struct rlimit){ 0, usual.rlim_max };
+	unlink(lock.lock_path);
+	setrlimit(RLIMIT_FSIZE, &none);
+	assert_false(lock_dot(&lock));
+	assert_int_equal(errno, EFBIG);
+	lock.folder = "/nonexistent"; /* the other way of making one */
+	assert_false(lock_dot(&lock));
+	assert_int_equal(errno, EFBIG);
+	setrlimit(RLIMIT_FSIZE, &usual);
+	assert_int_not_equal(access(lock.lock_path, F_OK), 0);
+	assert_true(lock_dot(&lock));
+	lock_release(&lock);
+	assert_int_not_equal(access(lock.lock_path, F_OK), 0);
+}
+
 static void a_redelivery_finds_what_is_there(void **state)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -286,6 +322,7 @@ int main(void)
 		cmocka_unit_test(a_lock_of_the_dead_is_taken_over),
 		cmocka_unit_test(a_lock_of_the_same_process_holds),
 		cmocka_unit_test(a_killed_writer_leaves_no_unsigned_lock),
+		cmocka_unit_test(where_nothing_can_be_written_there_is_no_lock),
 		cmocka_unit_test(a_redelivery_finds_what_is_there),
 		cmocka_unit_test(a_part_of_an_attempt_goes),
 	};
