@@ -16,9 +16,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Fibers of one process wait for each other here; the locks below, which are
+/*
+ * Fibers of one process wait for each other here; the locks below, which are
  * tried again only after a pause, are for everybody else, and for those who
- * come to the same file by another path. */
+ * come to the same file by another path. Who has waited while one tried them
+ * in vain has waited for that lock, too.
+ */
+struct place {
+	unsigned users;    /* at work, or waiting */
+	unsigned failures; /* to get the locks */
+	bool is_taken;
+};
+
 static struct {
 	struct table *paths;
 	struct io_event event;
@@ -34,22 +43,47 @@ struct writer {
 	off_t size; /* before this message */
 };
 
-static void enter(struct str path)
+static struct place *place_of(struct str path)
 {
+	struct place *place;
+
 	if (!busy.paths) {
 		busy.paths = table_new();
 		io_event_init(&busy.event);
 	}
-	while (table_find(busy.paths, path))
-		if (!io_event_wait(&busy.event, SPAN_FOREVER))
-			io_uncancel();
-	table_put(busy.paths, path, &busy);
+	place = table_find(busy.paths, path);
+	if (place)
+		return place;
+	place = mem_new(1, sizeof(*place));
+	table_put(busy.paths, path, place);
+	return place;
 }
 
-static void leave(struct str path)
+static void leave(struct str path, struct place *place)
 {
-	table_remove(busy.paths, path);
 	io_event_wake_all(&busy.event);
+	if (--place->users > 0)
+		return;
+	table_remove(busy.paths, path);
+	base_free(&place);
+}
+
+/* NULL: another one could not get the locks in that time. */
+static struct place *enter(struct str path)
+{
+	struct place *place = place_of(path);
+	unsigned failures = place->failures;
+
+	place->users++;
+	while (place->is_taken && place->failures == failures)
+		if (!io_event_wait(&busy.event, SPAN_FOREVER))
+			io_uncancel();
+	if (place->failures != failures) {
+		leave(path, place);
+		return NULL;
+	}
+	place->is_taken = true;
+	return place;
 }
 
 static struct status cannot(const struct writer *w, const char *doing)
@@ -225,16 +259,25 @@ static struct status append(struct writer *w)
 	return status;
 }
 
-static struct status lock_and_append(struct writer *w)
+/* Others hold a lock, through all attempts. */
+static struct status locked_out(struct writer *w, struct place *place,
+	const char *doing)
+{
+	if (errno == EEXIST || errno == EAGAIN || errno == EACCES)
+		place->failures++;
+	return cannot(w, doing);
+}
+
+static struct status lock_and_append(struct writer *w, struct place *place)
 {
 	if (!lock_dot(&w->lock))
-		return cannot(w, "dotlock");
+		return locked_out(w, place, "dotlock");
 	w->fd = openat(w->mbox->base, w->path,
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		return cannot(w, "open");
 	if (!lock_open_file(&w->lock, w->fd))
-		return cannot(w, "lock");
+		return locked_out(w, place, "lock");
 	return append(w);
 }
 
@@ -253,16 +296,22 @@ struct status mbox_append(const struct delivery *delivery,
 				STR_ARG(mbox->path)).p },
 		.fd = -1,
 	};
+	struct place *place;
 	struct status status;
 
 	w.lock.folder = folder_of(&w);
-	enter(mbox->path);
-	status = lock_and_append(&w);
+	place = enter(mbox->path);
+	if (!place)
+		return status_f(delivery->arena, 451, 2, 0,
+			"cannot update %s %s. it has been locked for long",
+			mbox->what, w.path);
+	status = lock_and_append(&w, place);
 	if (mbox->at)
 		*mbox->at = (uint64_t)w.size;
 	if (w.fd >= 0)
 		close(w.fd);
 	lock_release(&w.lock);
-	leave(mbox->path);
+	place->is_taken = false;
+	leave(mbox->path, place);
 	return status;
 }

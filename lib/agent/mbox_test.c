@@ -2,6 +2,7 @@
 
 #include "agent/lock.h"
 #include "base/test.h"
+#include "io/fiber.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,6 +187,46 @@ static void a_lock_of_the_same_process_holds(void **state)
 	assert_int_equal(append(&delivery, path, 0).code, 250);
 }
 
+static unsigned deferred;
+
+static void append_one(void *context)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct delivery delivery = make_delivery(arena, STR("S: x\n\ny\n"));
+	struct status status;
+
+	(void)context;
+	delivery.conf = conf_for_test(arena, (const char *const[]){
+		"deliver_lock_attempts=2", "deliver_lock_delay=1s", NULL });
+	status = append(&delivery, path, 0);
+	deferred += status.code == 451;
+}
+
+static void append_many(void *context)
+{
+	(void)context;
+	for (int i = 0; i < 50; i++)
+		io_spawn("append", append_one, NULL);
+}
+
+/* 50 in a row would take 50 seconds. */
+static void who_waits_behind_a_lock_waits_once(void **state)
+{
+	struct moment begin = moment_now();
+	char lock[sizeof(path) + 5];
+
+	(void)state;
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	close(open(lock, O_WRONLY | O_CREAT | O_EXCL, 0600));
+	io_run(append_many, NULL);
+	assert_int_equal(deferred, 50);
+	assert_true(span_to_s(moment_between(begin, moment_now())) < 40);
+	unlink(lock);
+	deferred = 0;
+	io_run(append_many, NULL);
+	assert_int_equal(deferred, 0);
+}
+
 static void append_for_ever(void)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -321,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_lock_that_is_held_defers),
 		cmocka_unit_test(a_lock_of_the_dead_is_taken_over),
 		cmocka_unit_test(a_lock_of_the_same_process_holds),
+		cmocka_unit_test(who_waits_behind_a_lock_waits_once),
 		cmocka_unit_test(a_killed_writer_leaves_no_unsigned_lock),
 		cmocka_unit_test(where_nothing_can_be_written_there_is_no_lock),
 		cmocka_unit_test(a_redelivery_finds_what_is_there),
