@@ -19,6 +19,7 @@ class Bounce(Instance):
         self.virtual_mailboxes(users=("alice", "postmaster"))
         self.set(transport_maps="inline:{ {gone.example.org = "
                  "error:5.1.2 gone for good} }",
+                 smtpd_reject_unlisted_recipient="no",  # told at once
                  relay_domains="gone.example.org")
 
     def send_with(self, sender, recipient, message, mail=(), rcpt=()):

@@ -47,7 +47,9 @@ def test_addresses_are_rewritten_and_routed():
                         "number-42@example.com", "z@sub.example.com",
                         "bare@example.org"):
             mta.wait_log(r"to=<%s>.*status=sent" % address)
-        mta.send("a@example.net", ["moved@example.org"], TEXT % "x")
+        equal(rcpt(mta, "moved@example.org")[0], 550)
+        mta.command("sendmail", "-f", "a@example.net", "moved@example.org",
+                    input="Subject: x\n\nx\n")
         mta.wait_log(r"to=<moved@example.org>.*dsn=5.1.6, status=bounced "
                      r"\(User has moved to b@example.com\)")
         mta.wait_empty()
