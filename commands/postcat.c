@@ -394,11 +394,30 @@ static void nobody(void *context, const struct place *place)
 	(void)place;
 }
 
-static void show_id(const struct options *options, const char *directory,
-	struct arena *arena, const char *text)
+/* False: there is none. */
+static bool show_spooled(const struct search *search, struct disk *disk,
+	struct arena *arena)
 {
 	static const enum queue_name queues[] = { QUEUE_DEFERRED, QUEUE_HOLD,
 		QUEUE_CORRUPT };
+
+	for (size_t i = 0; i < COUNT(queues); i++) {
+		char path[SPOOL_PATH_MOST];
+
+		if (!spool_has(disk, queues[i], search->id))
+			continue;
+		spool_path(path, queues[i], search->id);
+		show_file(search->options, search->directory, arena,
+			arena_cstr(arena, arena_fmt(arena, "%s/%s",
+				search->directory, path)));
+		return true;
+	}
+	return false;
+}
+
+static void show_id(const struct options *options, const char *directory,
+	struct arena *arena, const char *text)
+{
 	struct search search = { .options = options, .directory = directory,
 		.id = str_from(text) };
 	struct disk *disk;
@@ -408,20 +427,12 @@ static void show_id(const struct options *options, const char *directory,
 	if (!disk_open(&disk, directory) ||
 		!store_open(&search.store, disk, true, nobody, NULL))
 		log_fatal("queue_directory %s: %m", directory);
-	for (size_t i = 0; i < COUNT(queues); i++) {
-		char path[SPOOL_PATH_MOST];
-
-		if (!spool_has(disk, queues[i], search.id))
-			continue;
-		spool_path(path, queues[i], search.id);
-		show_file(options, directory, arena,
-			arena_cstr(arena, arena_fmt(arena, "%s/%s", directory,
-				path)));
+	if (show_spooled(&search, disk, arena))
 		return;
-	}
 	if (!store_scan(&search.store, true, show_place, &search))
 		log_fatal("journal: %m");
-	if (!search.found)
+	/* It may have gone from its slot into a file just then. */
+	if (!search.found && !show_spooled(&search, disk, arena))
 		log_fatal("open queue file %s: No such file or directory",
 			text);
 }

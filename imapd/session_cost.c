@@ -62,7 +62,9 @@ static void run(void *context)
 
 	for (int i = 0; i < load->count; i++)
 		put(store, i);
+	mailbox_store_busy(store); /* nothing is done in the background */
 	stand_session(run_client, store, str_from(load->commands));
+	mailbox_store_idle(store);
 	stand_store_close(store);
 	io_stop();
 }
