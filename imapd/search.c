@@ -23,10 +23,21 @@ struct candidate {
 	uint32_t seq, uid;
 	struct index_message is;
 	int64_t now_s;
-	bool needs_body, has_text, is_gone;
+	bool needs_body, has_text, is_gone, is_unread;
 	struct str text, header;
 	const struct mime_part *root;
 };
+
+/* Who has gone meanwhile is found no more; but of one that cannot be read
+ * just now nobody knows, so that there is no result. */
+static bool is_lost(struct candidate *c, enum mailbox_result result)
+{
+	if (result == MAILBOX_OK)
+		return false;
+	c->is_gone = true;
+	c->is_unread = result != MAILBOX_EXPUNGED;
+	return true;
+}
 
 /* The first octets are enough where only headers are asked for, unless the
  * header is longer. */
@@ -38,11 +49,9 @@ static bool read_text(struct candidate *c)
 	while (!c->has_text && !c->is_gone) {
 		size_t len;
 
-		if (mailbox_read(c->s->view->mailbox, c->uid, c->arena, most,
-			&c->text) != MAILBOX_OK) {
-			c->is_gone = true;
+		if (is_lost(c, mailbox_read(c->s->view->mailbox, c->uid,
+			c->arena, most, &c->text)))
 			break;
-		}
 		len = mail_header_length(c->text, &is_complete);
 		c->header = str_first(c->text, len);
 		c->has_text = is_complete || most == 0;
@@ -121,7 +130,7 @@ static bool match_size(struct candidate *c, const struct imap_search *node)
 {
 	uint64_t size;
 
-	if (mailbox_size(c->s->view->mailbox, c->uid, &size) != MAILBOX_OK)
+	if (is_lost(c, mailbox_size(c->s->view->mailbox, c->uid, &size)))
 		return false;
 	return node->key == IMAP_SEARCH_LARGER ?
 		size > (uint64_t)node->number :
@@ -133,9 +142,9 @@ static bool match_id(struct candidate *c, struct str id, bool of_thread)
 	struct arena *arena auto_arena = arena_new(0);
 	struct mailbox_facts facts;
 
-	return mailbox_facts(c->s->view->mailbox, c->uid, arena, &facts) ==
-		MAILBOX_OK && str_eq(of_thread ? facts.thread_id :
-			facts.email_id, id);
+	return !is_lost(c, mailbox_facts(c->s->view->mailbox, c->uid, arena,
+			&facts)) &&
+		str_eq(of_thread ? facts.thread_id : facts.email_id, id);
 }
 
 static bool match_keyword(struct candidate *c, struct str name)
@@ -344,7 +353,8 @@ static uint32_t first_of_limit(struct session *s,
 	return 1;
 }
 
-static void search_all(struct session *s, const struct imap_search *program,
+/* False: a message could not be read. */
+static bool search_all(struct session *s, const struct imap_search *program,
 	struct found *found)
 {
 	struct arena *arena = arena_child(s->command);
@@ -370,12 +380,15 @@ static void search_all(struct session *s, const struct imap_search *program,
 					program, match_scored, &c);
 			found->uids[found->count++] = uid;
 		}
+		if (c.is_unread)
+			return false;
 		if (c.has_text)
 			arena_reset(arena);
 		if (c.has_text || seq % 1024 == 0)
 			io_yield();
 	}
 	mailbox_keep_learned(s->view->mailbox);
+	return true;
 }
 
 static bool take_charset(struct session *s, struct str *args,
@@ -433,7 +446,10 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 			&progress);
 		add_hints(s, program, scores);
 	}
-	search_all(s, program, found);
+	if (!search_all(s, program, found)) {
+		*answer = answer_of(MAILBOX_TRY_LATER, NULL);
+		return false;
+	}
 	found->has_modseq = imap_search_uses(program, IMAP_SEARCH_MODSEQ);
 	if (found->has_modseq)
 		use_condstore(s);

@@ -315,6 +315,22 @@ def test_search_index_and_a_kill():
         mail.end(c)
 
 
+def test_no_search_where_a_message_cannot_be_read():
+    with Mail() as mail:
+        c = mail.connect()
+        mail.drop("cur/1.a:2,", b"Subject: one\n\nneedle\n")
+        mail.drop("cur/2.b:2,", b"Subject: two\n\nneedle\n")
+        equal(c.select()[1], [b"2"])
+        os.symlink("2.b:2,", mail.path + "/tmp/loop")
+        os.rename(mail.path + "/tmp/loop", mail.path + "/cur/2.b:2,")
+        answer = c.search(None, "TEXT", "needle")
+        # unless it was read in the background before
+        check(answer[0] == "NO" or answer[1] == [b"1 2"], answer)
+        mail.drop("cur/2.b:2,", b"Subject: two\n\nneedle\n")
+        equal(c.search(None, "TEXT", "needle")[1][0], b"1 2")
+        mail.end(c)
+
+
 def test_search():
     with Mail() as mail:
         c = mail.connect()

@@ -232,7 +232,9 @@ class MailSuite:
             smtpd_client_connection_rate_limit="0",
             smtpd_hard_error_limit="1000", maximal_queue_lifetime="100d",
             bounce_queue_lifetime="100d",
-            authorized_submit_users="static:all")
+            authorized_submit_users="static:all",
+            # what error: refuses is accepted, and bounces
+            smtpd_reject_unlisted_recipient="no")
         user = pwd.getpwuid(sys_uid).pw_name if is_root() else None
         mta.master += (
             "pickup unix n - n 1 1 pickup\n"

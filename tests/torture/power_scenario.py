@@ -168,6 +168,8 @@ TRANSPORTS = "inline:{{later.example.com=retry:4.4.1 later}, " \
 
 def configure(mta):
     mta.virtual_mailboxes(users=("alice",))
+    # what error: refuses is accepted, and bounces
+    mta.set(smtpd_reject_unlisted_recipient="no")
     mta.set(virtual_mailbox_maps="inline:{"
             "{alice@example.org=example.org/alice/}, "
             "{sender@example.org=example.org/sender/}, "
