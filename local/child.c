@@ -345,7 +345,6 @@ static struct status write_maildir(struct delivery *delivery,
 	bool is_made;
 
 	*store = find_store(arena, m->base);
-
 	if (!*store)
 		return status_f(arena, 451, 2, 0,
 			"maildir delivery failed: open %.*s: %m",

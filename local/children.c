@@ -138,23 +138,6 @@ static bool take_items(struct arena *arena, struct msg_list *wire,
 
 /* ---- to do something ---- */
 
-static bool send_delivery(struct call *call, const struct task *task)
-{
-	const struct deliver_recipient *recipient = task->recipient;
-	const struct msg_deliver_recipient r = {
-		.number = recipient->number,
-		.address = recipient->address,
-		.orig = recipient->orig,
-		.orcpt = recipient->orcpt,
-		.notify = recipient->notify,
-	};
-	const struct msg_deliver_go go = { 0 };
-
-	return msg_deliver_send(call, &task->delivery->m) &&
-		msg_deliver_recipient_send(call, &r) &&
-		msg_deliver_go_send(call, &go);
-}
-
 /* What is being done by a child, and how its file becomes durable. */
 struct doing {
 	struct task *task;
@@ -196,7 +179,8 @@ static bool send_deed(struct doing *doing)
 
 	act.shares = doing->volume != NULL;
 	return msg_local_act_send(doing->call, &act) &&
-		send_delivery(doing->call, doing->task);
+		deliver_send(doing->call, &doing->task->delivery->m,
+			&doing->task->recipient, 1);
 }
 
 /* The flusher that was there before the file was written. */

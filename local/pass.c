@@ -16,21 +16,10 @@ enum {
 static bool hand_over(struct call *call, const struct task *task,
 	struct str nexthop)
 {
-	const struct deliver_recipient *recipient = task->recipient;
 	struct msg_deliver m = task->delivery->m;
-	const struct msg_deliver_recipient r = {
-		.number = recipient->number,
-		.address = recipient->address,
-		.orig = recipient->orig,
-		.orcpt = recipient->orcpt,
-		.notify = recipient->notify,
-	};
-	const struct msg_deliver_go go = { 0 };
 
 	m.nexthop = nexthop;
-	return msg_deliver_send(call, &m) &&
-		msg_deliver_recipient_send(call, &r) &&
-		msg_deliver_go_send(call, &go);
+	return deliver_send(call, &m, &task->recipient, 1);
 }
 
 /* It has logged the line; qmgr is told what it said. */

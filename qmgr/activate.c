@@ -40,8 +40,6 @@ static void enter(struct entry *entry, struct arena *arena,
 		stored->content = STR_NONE;
 	entry->active = message;
 	qmgr.active++;
-	if (qmgr.active > qmgr.active_most)
-		qmgr.active_most = qmgr.active;
 	if (stored->envelope.flags & SUBMIT_HOLD &&
 		stored->queue == QUEUE_JOURNAL) {
 		message->stop = STOP_HOLD;

@@ -12,11 +12,6 @@
 #include "dsn/action.h"
 
 enum {
-	BURST = 1000, /* messages at once */
-	BURST_IS_OVER = 20, /* when a twentieth is left */
-};
-
-enum {
 	REPORT_FAILURE,
 	REPORT_DELAY,
 	REPORT_SUCCESS,
@@ -256,20 +251,6 @@ static void report_all(struct message *message)
 
 /* ---- and then ---- */
 
-/* After a burst: what its messages needed lies free between what stays, and
- * goes back to the system. Only glibc can say so. */
-static void give_memory_back(void)
-{
-	extern int malloc_trim(size_t left) __attribute__((weak));
-
-	if (qmgr.active_most < BURST ||
-		qmgr.active > qmgr.active_most / BURST_IS_OVER)
-		return;
-	qmgr.active_most = qmgr.active;
-	if (malloc_trim)
-		malloc_trim(0);
-}
-
 /* Not active any more. */
 static void release(struct message *message)
 {
@@ -281,7 +262,6 @@ static void release(struct message *message)
 	io_event_wake_all(&qmgr.news);
 	arena_free(message->arena);
 	free(message);
-	give_memory_back();
 }
 
 static void remove_message(struct message *message)

@@ -117,7 +117,7 @@ struct qmgr {
 	struct heap deferred;
 	struct list incoming;  /* entries in slots that wait to be active */
 	size_t incoming_count;
-	size_t active, active_most; /* now; since memory was given back */
+	size_t active;
 	bool is_ready;         /* the queue is ours, the journal was read */
 	bool is_indexed;       /* so were the names of all files */
 	bool flush_wanted;     /* by somebody who came before that */

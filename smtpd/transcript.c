@@ -69,13 +69,11 @@ void transcript_open(struct session *s)
 	};
 }
 
-static void add_line(struct transcript *t, const char *who, struct str line)
+/* As it came: most sessions end without anybody ever reading this. */
+static void add_line(struct transcript *t, struct str who, struct str line)
 {
-	buf_fmt(&t->text, "%s", who);
-	line = str_first(str_trim(line), LINE_MOST);
-	for (size_t i = 0; i < line.len; i++)
-		buf_char(&t->text, ascii_is_print((unsigned char)line.p[i]) ||
-			line.p[i] == ' ' ? line.p[i] : '?');
+	buf_add(&t->text, who);
+	buf_add(&t->text, str_first(str_trim(line), LINE_MOST));
 	buf_char(&t->text, '\n');
 	t->lines++;
 }
@@ -87,13 +85,13 @@ void transcript_said(struct session *s, struct str reply)
 	if (!s->transcript.wanted)
 		return;
 	while (str_take_line(&reply, &line))
-		add_line(&s->transcript, " Out: ", line);
+		add_line(&s->transcript, STR(" Out: "), line);
 }
 
 void transcript_heard(struct session *s, struct str line)
 {
 	if (s->transcript.wanted)
-		add_line(&s->transcript, " In:  ", line);
+		add_line(&s->transcript, STR(" In:  "), line);
 }
 
 void transcript_error(struct session *s, struct status status)
@@ -113,6 +111,14 @@ void transcript_may_flush(struct session *s)
 
 /* ---- the letter ---- */
 
+static void write_transcript(struct buf *out, struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		buf_char(out, ascii_is_print((unsigned char)text.p[i]) ||
+			text.p[i] == ' ' || text.p[i] == '\n' ?
+			text.p[i] : '?');
+}
+
 static void write_letter(struct session *s, struct submission *submission,
 	struct str id)
 {
@@ -128,7 +134,7 @@ static void write_letter(struct session *s, struct submission *submission,
 	mail_date_format(&out, wall_us() / 1000000);
 	buf_text(&out, "\nAuto-Submitted: auto-generated\n\n"
 		"Transcript of session follows.\n\n");
-	buf_add(&out, buf_str(&s->transcript.text));
+	write_transcript(&out, buf_str(&s->transcript.text));
 	buf_text(&out, "\n\nThe mail log has the details.\n");
 	submission_write(submission, buf_str(&out));
 }

@@ -78,30 +78,6 @@ static struct peer *find_child(const struct room *room,
 		&plan);
 }
 
-static bool send_share(struct call *call, const struct spread *spread,
-	const struct share *share)
-{
-	const struct msg_deliver_go go = { 0 };
-
-	if (!msg_deliver_send(call, &spread->delivery->m))
-		return false;
-	for (size_t i = 0; i < share->count; i++) {
-		const struct deliver_recipient *recipient =
-			share->recipients[i];
-		const struct msg_deliver_recipient m = {
-			.number = recipient->number,
-			.address = recipient->address,
-			.orig = recipient->orig,
-			.orcpt = recipient->orcpt,
-			.notify = recipient->notify,
-		};
-
-		if (!msg_deliver_recipient_send(call, &m))
-			return false;
-	}
-	return msg_deliver_go_send(call, &go);
-}
-
 /* What the child logged is told to qmgr as it is. */
 static bool pass_reports(struct call *call, struct spread *spread,
 	const struct share *share, bool *settled)
@@ -145,7 +121,8 @@ static void run_share(void *context)
 	struct call *call = child ? peer_call(child, arena) : NULL;
 	struct msg_settled m;
 	bool settled = true;
-	bool good = call && send_share(call, spread, job->share) &&
+	bool good = call && deliver_send(call, &spread->delivery->m,
+		job->share->recipients, job->share->count) &&
 		pass_reports(call, spread, job->share, &settled);
 
 	if (!good)

@@ -38,6 +38,28 @@ static bool take_content(struct delivery *delivery)
 	return true;
 }
 
+bool deliver_send(struct call *call, const struct msg_deliver *m,
+	struct deliver_recipient *const *recipients, size_t count)
+{
+	const struct msg_deliver_go go = { 0 };
+
+	if (!msg_deliver_send(call, m))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct msg_deliver_recipient r = {
+			.number = recipients[i]->number,
+			.address = recipients[i]->address,
+			.orig = recipients[i]->orig,
+			.orcpt = recipients[i]->orcpt,
+			.notify = recipients[i]->notify,
+		};
+
+		if (!msg_deliver_recipient_send(call, &r))
+			return false;
+	}
+	return msg_deliver_go_send(call, &go);
+}
+
 static bool take_recipient(struct delivery *delivery, size_t *capacity)
 {
 	struct msg_deliver_recipient m;

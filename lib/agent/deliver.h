@@ -90,6 +90,11 @@ struct deliver_report {
 void deliver_serve(const struct conf *conf, struct call *call,
 	void (*deliver)(struct delivery *delivery));
 
+/* What qmgr sends, to a child or to another agent: the delivery, and of its
+ * recipients those that are given. False: not sent. */
+must_check bool deliver_send(struct call *call, const struct msg_deliver *m,
+	struct deliver_recipient *const *recipients, size_t count);
+
 /*
  * The receiving half of it, for children that a parent hands deliveries to:
  * deliver, its recipients, deliver_go. False: not received. delivery->m.large

@@ -18,7 +18,7 @@ enum {
 	TURNS_PER_POLL = 64, /* switches before epoll is asked anyway */
 	TIDY_S = 5,
 	RESTED = 2, /* looks that found that it had not run */
-	CALM_TURNS = 64, /* of a process between two looks */
+	CALMER = 8, /* times less to do than in the busiest moment */
 };
 
 struct fiber {
@@ -47,8 +47,8 @@ static struct {
 	struct fiber *running;
 	size_t fibers;
 	struct moment tidy; /* when to look again; zero: nothing has run */
-	unsigned turns;     /* since the last look */
-	bool is_trimmed;    /* since it was busy */
+	unsigned turns;     /* since the last look ... */
+	unsigned busiest;   /* ... and most of all, since memory went back */
 	void *sp; /* of the scheduler itself, while a fiber runs */
 	void *fake_stack;
 	const void *stack_base; /* learnt from AddressSanitizer */
@@ -336,8 +336,11 @@ static void wake_sleepers(void)
  */
 void io_tidy(void)
 {
-	bool is_tidy = true, is_calm = all.turns < CALM_TURNS;
+	bool is_tidy = true, is_calm;
 
+	if (all.turns > all.busiest)
+		all.busiest = all.turns;
+	is_calm = all.turns <= all.busiest / CALMER;
 	list_each(at, &all.members) {
 		struct fiber *fiber = CONTAINER(at, struct fiber, member);
 
@@ -348,11 +351,11 @@ void io_tidy(void)
 		else
 			is_tidy = false;
 	}
-	if (is_calm && !all.is_trimmed) {
+	if (is_calm) {
 		stack_cool();
 		malloc_trim(0);
+		all.busiest = all.turns;
 	}
-	all.is_trimmed = is_calm;
 	all.turns = 0;
 	all.tidy = is_tidy && is_calm ? (struct moment){ 0 } :
 		moment_after(span_s(TIDY_S));

@@ -3,12 +3,12 @@
 #include "io/sanitizer.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum {
 	KEPT_WARM = 128, /* reused first, with the pages they have */
 	KEPT_COLD = 128, /* these keep only their topmost pages */
 	KEPT_TOP = 8 * 1024,
-	PAGE = 4096,
 	RED_ZONE = 128, /* below the stack pointer; System V ABI, AMD64 */
 };
 
@@ -44,10 +44,12 @@ bool stack_new(struct stack *stack)
 	return true;
 }
 
-/* What lies below is nobody's, but for a red zone. */
+/* What lies below is nobody's, but for a red zone. Whole pages, of whatever
+ * size: the kernel rounds a length up. */
 void stack_trim(const struct stack *stack, const void *sp)
 {
-	uintptr_t used = ((uintptr_t)sp - RED_ZONE) & ~(uintptr_t)(PAGE - 1);
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t used = ((uintptr_t)sp - RED_ZONE) & ~(page - 1);
 	uintptr_t base = (uintptr_t)stack->base;
 
 	if (used > base)

@@ -184,22 +184,28 @@ uint32_t mailbox_first_unseen(struct mailbox *mailbox)
 	return mailbox->first_unseen;
 }
 
-struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
-	uint32_t uid)
+size_t mailbox_behind(const struct mailbox *mailbox, uint32_t uid)
 {
 	size_t low = 0, high = mailbox->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (mailbox->messages[middle].is.uid < uid)
+		if (mailbox->messages[middle].is.uid <= uid)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low < mailbox->count && mailbox->messages[low].is.uid == uid)
-		return &mailbox->messages[low];
-	return NULL;
+	return low;
+}
+
+struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
+	uint32_t uid)
+{
+	size_t behind = mailbox_behind(mailbox, uid);
+
+	return behind > 0 && mailbox->messages[behind - 1].is.uid == uid ?
+		&mailbox->messages[behind - 1] : NULL;
 }
 
 /* ---- opening ---- */

@@ -103,6 +103,8 @@ void mailbox_unwatch(struct mailbox_watcher *watcher);
 const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena);
 /* Its uid; 0: all are seen. */
 uint32_t mailbox_first_unseen(struct mailbox *mailbox);
+/* The number, from 0, of the first message with a greater uid; count: none. */
+size_t mailbox_behind(const struct mailbox *mailbox, uint32_t uid);
 /* NULL: there is none with that uid. */
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid);

@@ -194,21 +194,13 @@ static bool write_segment(struct making *k)
 	return segments_write(k->txn, id, &now);
 }
 
-/* The first message behind a uid; NULL: none. */
+/* NULL: none. */
 static struct mailbox_message *message_after(const struct mailbox *mailbox,
 	uint32_t uid)
 {
-	size_t low = 0, high = mailbox->count;
+	size_t at = mailbox_behind(mailbox, uid);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (mailbox->messages[middle].is.uid <= uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < mailbox->count ? &mailbox->messages[low] : NULL;
+	return at < mailbox->count ? &mailbox->messages[at] : NULL;
 }
 
 /* False: an error, and nothing was changed. */
@@ -253,9 +245,7 @@ static bool take_messages(struct making *k,
 
 static size_t coming(const struct mailbox *mailbox, uint32_t up_to)
 {
-	struct mailbox_message *m = message_after(mailbox, up_to);
-
-	return m ? mailbox->count - (size_t)(m - mailbox->messages) : 0;
+	return mailbox->count - mailbox_behind(mailbox, up_to);
 }
 
 /* One segment more. False: there is nothing to do, or it does not work. */

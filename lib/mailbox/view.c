@@ -9,35 +9,20 @@ static void add(struct mailbox_view *view, uint32_t uid, bool recent)
 	view->recent_count += recent;
 }
 
-static size_t first_behind(const struct mailbox *m, uint32_t uid)
-{
-	size_t low = 0, high = m->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->messages[middle].is.uid <= uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* Messages behind the last that it knows: how many. */
 static size_t add_new(struct mailbox_view *view)
 {
 	struct mailbox *m = view->mailbox;
 	uint32_t last = view->count ? view->uids[view->count - 1] : 0;
 	uint32_t recent_from;
-	size_t at = first_behind(m, last), before = view->count;
+	size_t at = mailbox_behind(m, last), before = view->count;
 
 	if (at == m->count)
 		return 0;
 	if (mailbox_recent(m, !view->read_only, &recent_from) != MAILBOX_OK)
 		recent_from = UINT32_MAX;
 	/* mailbox_recent may have loaded the mailbox anew. */
-	at = first_behind(m, last);
+	at = mailbox_behind(m, last);
 	array_grow(&view->uids, &view->capacity, before + m->count - at,
 		sizeof(*view->uids));
 	array_grow(&view->recent, &view->recent_capacity,
