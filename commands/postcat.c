@@ -429,8 +429,7 @@ static void show_id(const struct options *options, const char *directory,
 		log_fatal("queue_directory %s: %m", directory);
 	if (show_spooled(&search, disk, arena))
 		return;
-	if (!store_scan(&search.store, true, show_place, &search))
-		log_fatal("journal: %m");
+	(void)!store_scan(&search.store, true, show_place, &search);
 	/* It may have gone from its slot into a file just then. */
 	if (!search.found && !show_spooled(&search, disk, arena))
 		log_fatal("open queue file %s: No such file or directory",

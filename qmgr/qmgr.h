@@ -121,6 +121,8 @@ struct qmgr {
 	bool is_ready;         /* the queue is ours, the journal was read */
 	bool is_indexed;       /* so were the names of all files */
 	bool flush_wanted;     /* by somebody who came before that */
+	bool is_unread;        /* something of it could not be read: again */
+	bool is_rereading;
 	size_t deliveries;     /* under way */
 	struct io_event news;  /* something may become active */
 };
@@ -153,6 +155,7 @@ void entry_free(struct entry *entry);
 void entry_defer(struct entry *entry, int64_t next_us);
 
 /* recover.c */
+/* What cannot be read is logged, and looked for again until it can. */
 void recover_journal(void); /* slots whose writer is gone */
 void recover_files(void);   /* deferred/, hold/: the index */
 /* A slot was announced. */

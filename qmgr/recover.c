@@ -8,6 +8,38 @@
 
 #include "base/log.h"
 
+enum {
+	REREAD_FIRST_S = 1, /* doubled each time */
+	REREAD_MOST_S = 300,
+};
+
+static void reread(void *context)
+{
+	int64_t pause_s = REREAD_FIRST_S;
+
+	(void)context;
+	while (qmgr.is_unread && io_sleep(span_s(pause_s)) &&
+		!service_is_retiring()) {
+		qmgr.is_unread = false;
+		recover_journal();
+		recover_files();
+		if (pause_s < REREAD_MOST_S)
+			pause_s *= 2;
+	}
+	qmgr.is_rereading = false;
+}
+
+/* No message waits in the queue unknown for want of a descriptor, memory or
+ * a disk that was away for a moment. */
+static void reread_later(void)
+{
+	qmgr.is_unread = true;
+	if (qmgr.is_rereading)
+		return;
+	qmgr.is_rereading = true;
+	io_spawn("reread", reread, NULL);
+}
+
 /* A slot with a message that has a file as well, or is done with. */
 static void settle_slot(const struct place *place)
 {
@@ -49,7 +81,7 @@ static void found_place(void *context, const struct place *place)
 void recover_journal(void)
 {
 	if (!store_scan(&qmgr.store, false, found_place, NULL))
-		log_warning("journal: %m");
+		reread_later();
 }
 
 /* ---- files ---- */
@@ -58,6 +90,7 @@ static void found_file(enum queue_name queue, struct str id)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct stored *stored = NULL;
+	enum store_result result;
 	struct entry *entry;
 	uint64_t serial;
 
@@ -66,10 +99,17 @@ static void found_file(enum queue_name queue, struct str id)
 	entry = entry_find(serial);
 	if (entry && entry->queue != QUEUE_JOURNAL)
 		return;
-	if (queue != QUEUE_CORRUPT &&
-		store_load_file(&qmgr.store, arena, queue, id, &stored) !=
-			STORE_FOUND)
-		return;
+	if (queue != QUEUE_CORRUPT) {
+		result = store_load_file(&qmgr.store, arena, queue, id,
+			&stored);
+		if (result == STORE_ERROR) {
+			log_warning("%.*s: %m: not read from %s", STR_ARG(id),
+				queue_name_text(queue));
+			reread_later();
+		}
+		if (result != STORE_FOUND)
+			return;
+	}
 	entry = entry_find(serial); /* we may have waited */
 	if (entry && (entry->active || entry->queue != QUEUE_JOURNAL))
 		return;
@@ -93,8 +133,10 @@ static void find_files(enum queue_name queue)
 	auto_arena struct arena *arena = arena_new(0);
 	struct spool_ids ids;
 
-	if (!spool_list(qmgr.disk, arena, queue, true, &ids))
+	if (!spool_list(qmgr.disk, arena, queue, true, &ids)) {
 		log_warning("%s: %m", queue_name_text(queue));
+		reread_later();
+	}
 	for (size_t i = 0; i < ids.count; i++) {
 		found_file(queue, ids.ids[i]);
 		if (i % 50 == 49)

@@ -27,6 +27,11 @@ def wait_queue(mta, name, count):
              "%d messages in %s" % (count, name))
 
 
+def ids_on_disk(mta, name="deferred"):
+    return [where + "/" + file for where, _, files in
+            os.walk(mta.queue + "/" + name) for file in files]
+
+
 def send(mta, subject, body="body", to="r@example.com"):
     mta.send("s@example.net", to if isinstance(to, list) else [to],
              TEXT % (subject, body))
@@ -326,6 +331,37 @@ def test_a_slot_and_a_file():
         mta.reload()
         mta.command("postqueue", "-f")
         mta.wait_empty()
+
+
+def test_what_cannot_be_read_at_the_start():
+    """A message whose file, directory or segment is out of reach when qmgr
+    starts is found when it is there again, without a restart."""
+    with new(minimal_backoff_time="1000s", maximal_backoff_time="1000s") as mta:
+        mta.start()
+        for number in range(3):
+            send(mta, "waits", to="r%d@example.com" % number)
+        wait_queue(mta, "deferred", 3)
+        (qmgr,) = mta.pids("qmgr")
+        os.kill(qmgr, signal.SIGSTOP)  # the next stays in its slot
+        send(mta, "in a slot", to="r3@example.com")
+        mta.kill()
+        held = sorted(ids_on_disk(mta))
+        journal = mta.queue + "/journal/"
+        hidden = [journal + name for name in os.listdir(journal)
+                  if re.fullmatch(r"\d+-\d+", name)]
+        check(len(held) == 3 and hidden, (held, os.listdir(journal)))
+        for where in (held[:1] + hidden, [os.path.dirname(held[1])]):
+            modes = {path: os.stat(path).st_mode for path in where}
+            for path in where:
+                os.chmod(path, 0)
+            mta.start()
+            mta.wait_log("not read" if where[1:] else
+                         "warning: deferred: Permission denied")
+            check(len(mta.queue_list()) < 4, mta.queue_list())
+            for path, mode in modes.items():
+                os.chmod(path, mode)
+            wait_for(lambda: len(mta.queue_list()) == 4, "all four")
+            mta.kill()
 
 
 def test_who_may_submit():

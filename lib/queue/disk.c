@@ -174,17 +174,20 @@ static int real_list(struct disk *disk, const char *path,
 		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
+	int error;
 
 	if (!dir) {
 		base_close(&fd);
 		return -1;
 	}
-	while ((entry = readdir(dir)))
+	while (errno = 0, (entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 &&
 			strcmp(entry->d_name, "..") != 0)
 			each(context, entry->d_name);
+	error = errno; /* of readdir: a list cut short is none */
 	closedir(dir);
-	return 0;
+	errno = error;
+	return error ? -1 : 0;
 }
 
 static int real_lock(struct disk *disk, int fd)

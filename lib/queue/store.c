@@ -102,29 +102,36 @@ static struct seen *find_segment(struct store *store, const char *name)
 	return NULL;
 }
 
-/* True if nobody writes it. */
-static bool is_unowned(struct store *store, const char *name)
+/* False: somebody writes it, or (`whole` becomes false) it is not known. */
+static bool is_unowned(struct store *store, const char *name, bool *whole)
 {
 	struct segment_shape shape;
 	int fd = segment_open(store->disk, name, O_RDONLY, &shape);
 	bool unowned;
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != ENOENT) {
+			log_warning("journal/%s: %m: not read", name);
+			*whole = false;
+		}
 		return false;
+	}
 	unowned = store->disk->lock(store->disk, fd) == 0;
 	disk_close(store->disk, &fd);
 	return unowned;
 }
 
-static void scan_segment(struct store *store, const char *name,
+/* False: not all of it could be read. */
+static bool scan_segment(struct store *store, const char *name,
 	void (*each)(void *context, const struct place *place), void *context)
 {
 	struct seen *seen = find_segment(store, name);
 	struct place place;
+	bool whole = true;
 
 	if (!seen) {
 		log_warning("journal/%s: %m: not read", name);
-		return;
+		return false;
 	}
 	memcpy(place.segment, seen->name, sizeof(seen->name));
 	for (uint32_t slot = 0; slot < seen->shape.slots; slot++) {
@@ -136,6 +143,7 @@ static void scan_segment(struct store *store, const char *name,
 			    segment_slot_at(seen->shape.octets, slot))) {
 			log_warning("journal/%s: slot %u: %m", name,
 				(unsigned)slot);
+			whole = false;
 			continue;
 		}
 		if (!message_head_parse(str_of(octets, sizeof(octets)), &head))
@@ -144,6 +152,7 @@ static void scan_segment(struct store *store, const char *name,
 		place.serial = head.serial;
 		each(context, &place);
 	}
+	return whole;
 }
 
 bool store_scan(struct store *store, bool all,
@@ -151,19 +160,25 @@ bool store_scan(struct store *store, bool all,
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct disk_names names;
+	bool whole = true;
 
-	if (!disk_list(store->disk, arena, "journal", &names))
-		return store->read_only && errno == ENOENT;
+	if (!disk_list(store->disk, arena, "journal", &names)) {
+		if (store->read_only && errno == ENOENT)
+			return true;
+		log_warning("journal: %m");
+		return false;
+	}
 	for (size_t i = 0; i < names.count; i++) {
 		unsigned class;
 		uint64_t number;
 
 		if (segment_parse_name(
 			    str_from(names.names[i]), &class, &number) &&
-			(all || is_unowned(store, names.names[i])))
-			scan_segment(store, names.names[i], each, context);
+			(all || is_unowned(store, names.names[i], &whole)) &&
+			!scan_segment(store, names.names[i], each, context))
+			whole = false;
 	}
-	return true;
+	return whole;
 }
 
 /* ---- loading ---- */

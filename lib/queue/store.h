@@ -78,7 +78,8 @@ void store_close(struct store *store);
 
 /*
  * Every used slot of segments whose writer is gone (`all`: of all segments).
- * each may wait.
+ * each may wait. False: something could not be read (logged); what could was
+ * told of.
  */
 must_check bool store_scan(struct store *store, bool all,
 	void (*each)(void *context, const struct place *place), void *context);
