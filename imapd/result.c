@@ -6,9 +6,39 @@
 
 #include <stdlib.h>
 
-static uint32_t number_of(struct session *s, uint32_t uid)
+enum {
+	NUMBERS_MANY = 1000,
+	NUMBERS_SPARSE = 8, /* uids for each message */
+};
+
+/* Of many, each is looked up at once unless uids are too far apart. */
+struct numbers numbers_of(struct session *s, size_t count)
 {
-	return s->is_uid ? uid : mailbox_view_seq(s->view, uid);
+	const struct mailbox_view *view = s->view;
+	struct numbers n = { .s = s };
+	uint32_t last;
+
+	if (s->is_uid || count < NUMBERS_MANY || view->count == 0)
+		return n;
+	last = view->uids[view->count - 1];
+	n.first = view->uids[0];
+	if ((last - n.first) / NUMBERS_SPARSE >= view->count)
+		return n;
+	n.count = last - n.first + (size_t)1;
+	n.seqs = arena_array(s->command, n.count, sizeof(*n.seqs));
+	for (uint32_t i = 0; i < view->count; i++)
+		n.seqs[view->uids[i] - n.first] = i + 1;
+	return n;
+}
+
+uint32_t number_of(const struct numbers *n, uint32_t uid)
+{
+	if (n->s->is_uid)
+		return uid;
+	if (!n->seqs)
+		return mailbox_view_seq(n->s->view, uid);
+	return uid >= n->first && uid - n->first < n->count ?
+		n->seqs[uid - n->first] : 0;
 }
 
 static uint64_t modseq_of(struct session *s, uint32_t uid)
@@ -35,10 +65,11 @@ static uint64_t highest_modseq(struct session *s, const uint32_t *uids,
 static void add_set(struct session *s, struct buf *out, const uint32_t *uids,
 	size_t count)
 {
+	struct numbers numbers = numbers_of(s, count);
 	struct imap_set set = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
-		uint32_t number = number_of(s, uids[i]);
+		uint32_t number = number_of(&numbers, uids[i]);
 
 		if (number)
 			imap_set_add(s->command, &set, number);
@@ -101,6 +132,7 @@ static uint64_t told_modseq(struct session *s,
 static void tell_extended(struct session *s,
 	const struct imap_returns *returns, const struct found *found)
 {
+	struct numbers numbers = numbers_of(s, 1);
 	struct buf out = BUF_IN(s->command);
 	unsigned bits = returns->bits;
 
@@ -109,9 +141,9 @@ static void tell_extended(struct session *s,
 	buf_fmt(&out, "* ESEARCH (TAG \"%.*s\")%s", STR_ARG(s->tag),
 		s->is_uid ? " UID" : "");
 	if (found->count && (bits & IMAP_RETURN_MIN))
-		buf_fmt(&out, " MIN %u", number_of(s, found->uids[0]));
+		buf_fmt(&out, " MIN %u", number_of(&numbers, found->uids[0]));
 	if (found->count && (bits & IMAP_RETURN_MAX))
-		buf_fmt(&out, " MAX %u", number_of(s,
+		buf_fmt(&out, " MAX %u", number_of(&numbers,
 			found->uids[found->count - 1]));
 	if (found->count && (bits & IMAP_RETURN_ALL)) {
 		buf_text(&out, " ALL ");
@@ -133,11 +165,12 @@ static void tell_extended(struct session *s,
 static void tell_plain(struct session *s, const char *word,
 	const struct found *found)
 {
+	struct numbers numbers = numbers_of(s, found->count);
 	struct buf out = BUF_IN(s->command);
 
 	buf_fmt(&out, "* %s", word);
 	for (size_t i = 0; i < found->count; i++) {
-		uint32_t number = number_of(s, found->uids[i]);
+		uint32_t number = number_of(&numbers, found->uids[i]);
 
 		if (!number)
 			continue;

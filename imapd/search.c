@@ -361,12 +361,13 @@ static bool search_all(struct session *s, const struct imap_search *program,
 	int64_t now_s = wall_us() / 1000000;
 	bool needs_body =
 		imap_search_needs(program) & IMAP_SEARCH_NEEDS_BODY;
+	size_t near = 0;
 
 	for (uint32_t seq = first_of_limit(s, program);
 		seq <= s->view->count; seq++) {
 		uint32_t uid = mailbox_view_uid(s->view, seq);
-		struct mailbox_message *m =
-			mailbox_find(s->view->mailbox, uid);
+		struct mailbox_message *m = mailbox_find_near(
+			s->view->mailbox, uid, &near);
 		struct candidate c = { .s = s, .arena = arena, .seq = seq,
 			.uid = uid, .now_s = now_s,
 			.needs_body = needs_body };

@@ -224,6 +224,18 @@ size_t metadata_tell(struct session *s, struct str mailbox,
 
 /* ---- search.c, result.c ---- */
 
+/* Numbers of messages as the client is told them: sequence numbers, or uids
+ * after UID. Until the view changes; `count`: so many will be asked for. */
+struct numbers {
+	struct session *s;
+	uint32_t first, *seqs; /* of uids from the first on; NULL: looked for */
+	size_t count;
+};
+
+struct numbers numbers_of(struct session *s, size_t count);
+/* 0: there is none. */
+uint32_t number_of(const struct numbers *numbers, uint32_t uid);
+
 /* What a search found: uids in the order of the answer. */
 struct found {
 	uint32_t *uids;

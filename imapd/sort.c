@@ -3,19 +3,7 @@
  */
 #include "session.h"
 
-#include "imap/sort.h"
-#include "imap/thread.h"
-
-static struct imap_digest *digests_of(struct session *s,
-	const struct found *found, enum mailbox_result *result)
-{
-	struct imap_digest *digests = arena_array(s->command,
-		found->count + 1, sizeof(*digests));
-
-	*result = mailbox_digests(s->view->mailbox, s->command, found->uids,
-		found->count, digests);
-	return digests;
-}
+#include "mailbox/order.h"
 
 /* How many of the result must be in order: only those that are told. */
 static size_t needed(const struct imap_returns *returns,
@@ -36,41 +24,11 @@ static enum mailbox_result put_in_order(struct session *s,
 	const struct imap_sort *sort, const struct imap_returns *returns,
 	struct found *found)
 {
-	struct imap_sort_item *items = arena_array(s->command,
-		found->count + 1, sizeof(*items));
-	struct imap_sort_rank *ranks = arena_array(s->command,
-		found->count + 1, sizeof(*ranks));
-	struct imap_digest *digests = NULL;
-	enum mailbox_result result = MAILBOX_OK;
+	struct mailbox_found same = { .uids = found->uids,
+		.scores = found->scores, .count = found->count };
 
-	if (imap_sort_needs_digest(sort))
-		digests = digests_of(s, found, &result);
-	if (result != MAILBOX_OK)
-		return result;
-	for (size_t i = 0; i < found->count; i++) {
-		struct imap_sort_item *item = &items[i];
-		struct mailbox_message *m;
-
-		item->uid = found->uids[i];
-		item->score = found->scores ? found->scores[i] : 0;
-		if (digests)
-			item->digest = digests[i];
-		if (imap_sort_needs_size(sort) &&
-			mailbox_size(s->view->mailbox, item->uid,
-				&item->size) == MAILBOX_TRY_LATER)
-			return MAILBOX_TRY_LATER;
-		m = mailbox_find(s->view->mailbox, item->uid);
-		if (m)
-			item->arrived_s = m->is.internal_s;
-	}
-	imap_sort_run(sort, items, found->count, needed(returns, found),
-		ranks);
-	for (size_t i = 0; i < found->count; i++) {
-		found->uids[i] = ranks[i].item->uid;
-		if (found->scores)
-			found->scores[i] = ranks[i].item->score;
-	}
-	return MAILBOX_OK;
+	return mailbox_sort(s->view->mailbox, s->command, sort, &same,
+		needed(returns, found));
 }
 
 /* RFC 9738 3.1: the order of a part says nothing. */
@@ -133,25 +91,18 @@ static enum mailbox_result tell_threads(struct session *s,
 {
 	struct imap_thread_item *items = arena_array(s->command,
 		found->count + 1, sizeof(*items));
+	const struct imap_thread_names *names;
 	struct buf out = BUF_IN(s->command);
-	enum mailbox_result result;
-	struct imap_digest *digests = digests_of(s, found, &result);
+	enum mailbox_result result = mailbox_threads(s->view->mailbox,
+		s->command, found->uids, found->count, items, &names);
+	struct numbers numbers = numbers_of(s, found->count);
 
 	if (result != MAILBOX_OK)
 		return result;
-	for (size_t i = 0; i < found->count; i++) {
-		uint32_t uid = found->uids[i];
-		struct mailbox_message *m =
-			mailbox_find(s->view->mailbox, uid);
-
-		items[i] = (struct imap_thread_item){
-			.number = s->is_uid ? uid :
-				mailbox_view_seq(s->view, uid),
-			.arrived_s = m ? m->is.internal_s : 0,
-			.digest = digests[i],
-		};
-	}
-	imap_thread_format(s->command, &out, kind, items, found->count);
+	for (size_t i = 0; i < found->count; i++)
+		items[i].number = number_of(&numbers, found->uids[i]);
+	imap_thread_format(s->command, &out, kind, items, found->count,
+		names);
 	io_fmt(s->io, "* THREAD%s", found->count ? " " : "");
 	io_write(s->io, buf_str(&out));
 	io_text(s->io, "\r\n");

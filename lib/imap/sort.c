@@ -134,7 +134,7 @@ static uint64_t front_of_text(struct str text)
 	return front;
 }
 
-static uint64_t front_of(const struct imap_sort_key *key,
+uint64_t imap_sort_front(const struct imap_sort_key *key,
 	const struct imap_sort_item *item)
 {
 	switch (key->kind) {
@@ -196,7 +196,7 @@ void imap_sort_run(const struct imap_sort *sort,
 
 	for (size_t i = 0; i < count; i++) {
 		uint64_t front = sort->count ?
-			front_of(&sort->keys[0], &items[i]) : 0;
+			imap_sort_front(&sort->keys[0], &items[i]) : 0;
 
 		ranks[i] = (struct imap_sort_rank){
 			sort->count && sort->keys[0].reverse ? ~front : front,

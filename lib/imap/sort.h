@@ -48,6 +48,11 @@ bool imap_sort_needs_digest(const struct imap_sort *sort);
 bool imap_sort_needs_score(const struct imap_sort *sort);
 bool imap_sort_needs_size(const struct imap_sort *sort);
 
+/* The front of one key as a number in the same order; of all kinds but texts
+ * it is the whole key. `reverse` does not count. */
+uint64_t imap_sort_front(const struct imap_sort_key *key,
+	const struct imap_sort_item *item);
+
 /* An item, and the front of its first key as a number in the same order. */
 struct imap_sort_rank {
 	uint64_t front;

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/table.h"
 
 enum {
 	NONE = UINT32_MAX,
@@ -24,13 +23,77 @@ struct forest {
 	size_t item_count;
 	struct node *nodes;
 	size_t count, capacity;
-	struct table *ids; /* message-id -> number of its node, plus 1 */
+	uint32_t *ids; /* of an id: its node, plus 1 */
+	size_t subject_count;
 };
+
+struct imap_thread_names imap_thread_names_new(void)
+{
+	return (struct imap_thread_names){ intern_new(), intern_new() };
+}
+
+void imap_thread_names_free(struct imap_thread_names *names)
+{
+	intern_free(names->ids);
+	intern_free(names->subjects);
+	*names = (struct imap_thread_names){ 0 };
+}
+
+static size_t count_lines(struct str text)
+{
+	size_t count = 0;
+
+	while (text.len > 0) {
+		str_take_until(&text, '\n');
+		count++;
+	}
+	return count;
+}
+
+void imap_thread_facts_of(struct arena *arena,
+	struct imap_thread_names *names, const struct imap_digest *digest,
+	struct imap_thread_facts *facts)
+{
+	struct str rest = digest->texts[IMAP_DIGEST_REFERENCES];
+	size_t most = count_lines(rest);
+	uint32_t *refs = most ? arena_array(arena, most, sizeof(*refs)) : NULL;
+
+	*facts = (struct imap_thread_facts){
+		.sent_s = digest->sent_s,
+		.is_reply = digest->is_reply,
+		.id = intern_number(names->ids,
+			digest->texts[IMAP_DIGEST_ID]),
+		.subject = intern_number(names->subjects,
+			digest->texts[IMAP_DIGEST_SUBJECT]),
+		.refs = refs,
+	};
+	while (rest.len > 0) {
+		uint32_t id = intern_number(names->ids,
+			str_take_until(&rest, '\n'));
+
+		if (id)
+			refs[facts->ref_count++] = id;
+	}
+}
 
 static int64_t sent(const struct imap_thread_item *item)
 {
-	return item->digest.sent_s == IMAP_NOT_SENT ? item->arrived_s :
-						      item->digest.sent_s;
+	return item->of->sent_s == IMAP_NOT_SENT ? item->arrived_s :
+						   item->of->sent_s;
+}
+
+/* For a node of each id, and of each message that has none; at once, since
+ * memory that was never touched is what takes the time. */
+static void make_room(struct forest *f, size_t ids)
+{
+	size_t most = ids + 1;
+
+	for (size_t i = 0; i < f->item_count; i++)
+		most += f->items[i].of->id == 0;
+	if (most > 2 * f->item_count)
+		return; /* few of many are asked for */
+	f->nodes = arena_array(f->arena, most, sizeof(*f->nodes));
+	f->capacity = most;
 }
 
 static uint32_t new_node(struct forest *f, uint32_t item)
@@ -87,25 +150,20 @@ static bool is_loop(const struct forest *f, uint32_t parent, uint32_t n)
 
 /* ---- step 1: who refers to whom ---- */
 
-/* The table's values are pointers that are never followed. */
-static uint32_t node_of_id(struct forest *f, struct str id)
+static uint32_t node_of_id(struct forest *f, uint32_t id)
 {
-	uintptr_t at = (uintptr_t)table_find(f->ids, id);
-
-	if (at == 0) {
-		at = (uintptr_t)new_node(f, NONE) + 1;
-		table_put(f->ids, id, (void *)at);
-	}
-	return (uint32_t)at - 1;
+	if (f->ids[id] == 0)
+		f->ids[id] = new_node(f, NONE) + 1;
+	return f->ids[id] - 1;
 }
 
 /* A second message of the same id gets a node of its own. */
 static uint32_t node_of_item(struct forest *f, uint32_t item)
 {
-	struct str id = f->items[item].digest.texts[IMAP_DIGEST_ID];
+	uint32_t id = f->items[item].of->id;
 	uint32_t n;
 
-	if (id.len == 0)
+	if (id == 0)
 		return new_node(f, item);
 	n = node_of_id(f, id);
 	if (f->nodes[n].item != NONE)
@@ -116,16 +174,12 @@ static uint32_t node_of_item(struct forest *f, uint32_t item)
 
 static void link_references(struct forest *f, uint32_t item)
 {
-	struct str rest = f->items[item].digest.texts[IMAP_DIGEST_REFERENCES];
+	const struct imap_thread_facts *of = f->items[item].of;
 	uint32_t n = node_of_item(f, item), last = NONE;
 
-	while (rest.len > 0) {
-		struct str id = str_take_until(&rest, '\n');
-		uint32_t ref;
+	for (uint32_t i = 0; i < of->ref_count; i++) {
+		uint32_t ref = node_of_id(f, of->refs[i]);
 
-		if (id.len == 0)
-			continue;
-		ref = node_of_id(f, id);
 		if (last != NONE && f->nodes[ref].parent == NONE &&
 			!is_loop(f, last, ref))
 			link_node(f, last, ref);
@@ -191,14 +245,24 @@ static int by_date(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+static bool is_later(const struct node *a, const struct node *b)
+{
+	return a->date != b->date ? a->date > b->date : a->order > b->order;
+}
+
 static void sort_children(struct forest *f, uint32_t n)
 {
+	uint32_t before = f->nodes[n].first;
 	struct sibling *all;
 	size_t count = 0, i = 0;
+	bool sorted = true;
 
-	for (uint32_t c = f->nodes[n].first; c != NONE; c = f->nodes[c].next)
+	for (uint32_t c = before; c != NONE; c = f->nodes[c].next) {
+		sorted = sorted && !is_later(&f->nodes[before], &f->nodes[c]);
+		before = c;
 		count++;
-	if (count < 2)
+	}
+	if (sorted)
 		return;
 	all = arena_array(f->arena, count, sizeof(*all));
 	for (uint32_t c = f->nodes[n].first; c != NONE; c = f->nodes[c].next)
@@ -236,12 +300,12 @@ static void sort_all(struct forest *f)
 /* ---- step 5: threads of the same subject ---- */
 
 /* The message that says a root's subject. */
-static const struct imap_digest *subject_of(const struct forest *f,
+static const struct imap_thread_facts *subject_of(const struct forest *f,
 	uint32_t n)
 {
 	if (f->nodes[n].item == NONE)
 		n = f->nodes[n].first;
-	return &f->items[f->nodes[n].item].digest;
+	return f->items[f->nodes[n].item].of;
 }
 
 /* The roots as they are now: linking changes the list. */
@@ -255,29 +319,27 @@ static uint32_t *roots_of(struct forest *f, size_t *count)
 	return roots;
 }
 
-static void note_subject(struct forest *f, struct table *subjects, uint32_t n)
+/* subjects: of each its root, plus 1. */
+static void note_subject(struct forest *f, uint32_t *subjects, uint32_t n)
 {
-	const struct imap_digest *digest = subject_of(f, n);
-	struct str subject = digest->texts[IMAP_DIGEST_SUBJECT];
-	uintptr_t at = (uintptr_t)table_find(subjects, subject);
-	uint32_t there = (uint32_t)at - 1;
+	const struct imap_thread_facts *of = subject_of(f, n);
+	uint32_t at = subjects[of->subject], there = at - 1;
 
-	if (subject.len == 0)
+	if (of->subject == 0)
 		return;
 	if (at && !(f->nodes[n].item == NONE && f->nodes[there].item != NONE)) {
 		if (f->nodes[there].item == NONE ||
-			!subject_of(f, there)->is_reply || digest->is_reply)
+			!subject_of(f, there)->is_reply || of->is_reply)
 			return;
 	}
-	table_put(subjects, subject, (void *)((uintptr_t)n + 1));
+	subjects[of->subject] = n + 1;
 }
 
-static void join(struct forest *f, struct table *subjects, uint32_t there,
-	uint32_t n, struct str subject)
+static void join(struct forest *f, uint32_t *at, uint32_t n)
 {
+	uint32_t there = *at - 1, both;
 	bool dummy = f->nodes[n].item == NONE;
 	bool there_dummy = f->nodes[there].item == NONE;
-	uint32_t both;
 
 	if (dummy && there_dummy) {
 		while (f->nodes[n].first != NONE)
@@ -293,28 +355,30 @@ static void join(struct forest *f, struct table *subjects, uint32_t there,
 		link_node(f, 0, both);
 		link_node(f, both, there);
 		link_node(f, both, n);
-		table_put(subjects, subject, (void *)((uintptr_t)both + 1));
+		*at = both + 1;
 	}
+}
+
+static uint32_t *no_subjects(struct forest *f)
+{
+	return arena_array(f->arena, f->subject_count + 1, sizeof(uint32_t));
 }
 
 static void join_subjects(struct forest *f)
 {
-	struct table *subjects = table_new();
+	uint32_t *subjects = no_subjects(f);
 	size_t count;
 	uint32_t *roots = roots_of(f, &count);
 
 	for (size_t i = 0; i < count; i++)
 		note_subject(f, subjects, roots[i]);
 	for (size_t i = 0; i < count; i++) {
-		struct str subject = subject_of(f, roots[i])->texts[
-			IMAP_DIGEST_SUBJECT];
-		uintptr_t at = (uintptr_t)table_find(subjects, subject);
+		uint32_t subject = subject_of(f, roots[i])->subject;
+		uint32_t at = subjects[subject];
 
-		if (subject.len > 0 && at && at - 1 != roots[i])
-			join(f, subjects, (uint32_t)at - 1, roots[i],
-				subject);
+		if (subject && at && at - 1 != roots[i])
+			join(f, &subjects[subject], roots[i]);
 	}
-	table_free(subjects);
 }
 
 /* ---- REFS: newest arrival last ---- */
@@ -351,25 +415,21 @@ static void date_roots_by_arrival(struct forest *f)
 
 static void order_subjects(struct forest *f)
 {
-	struct table *subjects = table_new();
+	uint32_t *subjects = no_subjects(f);
 
 	/* In order of dates first, so that the first of each is its root. */
 	for (uint32_t i = 0; i < f->item_count; i++)
 		link_node(f, 0, new_node(f, i));
 	sort_all(f);
 	for (uint32_t n = f->nodes[0].first, next; n != NONE; n = next) {
-		struct str subject = subject_of(f, n)->texts[
-			IMAP_DIGEST_SUBJECT];
-		uintptr_t at = (uintptr_t)table_find(subjects, subject);
+		uint32_t *at = &subjects[subject_of(f, n)->subject];
 
 		next = f->nodes[n].next;
-		if (at)
-			link_node(f, (uint32_t)at - 1, n);
+		if (*at)
+			link_node(f, *at - 1, n);
 		else
-			table_put(subjects, subject,
-				(void *)((uintptr_t)n + 1));
+			*at = n + 1;
 	}
-	table_free(subjects);
 }
 
 /* ---- writing ---- */
@@ -414,13 +474,16 @@ static void write_thread(struct forest *f, struct buf *out, uint32_t root)
 
 void imap_thread_format(struct arena *arena, struct buf *out,
 	enum imap_thread_kind kind, const struct imap_thread_item *items,
-	size_t count)
+	size_t count, const struct imap_thread_names *names)
 {
 	struct forest f = { .arena = arena_child(arena), .items = items,
-		.item_count = count };
+		.item_count = count,
+		.subject_count = intern_count(names->subjects) };
 
+	make_room(&f, intern_count(names->ids));
 	new_node(&f, NONE); /* the root */
-	f.ids = table_new();
+	f.ids = arena_array(f.arena, intern_count(names->ids) + (size_t)1,
+		sizeof(*f.ids));
 	if (kind == IMAP_THREAD_ORDEREDSUBJECT) {
 		order_subjects(&f);
 	} else {
@@ -438,6 +501,5 @@ void imap_thread_format(struct arena *arena, struct buf *out,
 	}
 	for (uint32_t n = f.nodes[0].first; n != NONE; n = f.nodes[n].next)
 		write_thread(&f, out, n);
-	table_free(f.ids);
 	arena_free(f.arena);
 }

@@ -115,6 +115,18 @@ static const struct {
 	{ IMAP_THREAD_REFERENCES, { NULL }, "" },
 };
 
+static const struct imap_thread_facts *facts_of(struct arena *arena,
+	struct imap_thread_names *names, struct str header)
+{
+	struct imap_thread_facts *facts =
+		arena_new_of(arena, struct imap_thread_facts);
+	struct imap_digest digest;
+
+	imap_digest_make(arena, header, &digest);
+	imap_thread_facts_of(arena, names, &digest, facts);
+	return facts;
+}
+
 static void threads(void **state)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -122,18 +134,19 @@ static void threads(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(forests); i++) {
 		struct imap_thread_item items[8] = { 0 };
+		struct imap_thread_names names = imap_thread_names_new();
 		struct buf out = BUF_IN(arena);
 		size_t count = 0;
 
 		for (; count < 8 && forests[i].headers[count]; count++) {
-			imap_digest_make(arena,
-				str_from(forests[i].headers[count]),
-				&items[count].digest);
+			items[count].of = facts_of(arena, &names,
+				str_from(forests[i].headers[count]));
 			items[count].number = (uint32_t)count + 1;
 			items[count].arrived_s = (int64_t)count;
 		}
 		imap_thread_format(arena, &out, forests[i].kind, items,
-			count);
+			count, &names);
+		imap_thread_names_free(&names);
 		assert_str(buf_str(&out), forests[i].threads);
 	}
 }
@@ -144,17 +157,18 @@ static void a_very_long_thread(void **state)
 	struct arena *arena auto_arena = arena_new(0);
 	struct imap_thread_item *items = arena_array(arena, LENGTH,
 		sizeof(*items));
+	struct imap_thread_names names = imap_thread_names_new();
 	struct buf out = BUF_IN(arena);
 
 	(void)state;
 	for (uint32_t i = 0; i < LENGTH; i++) {
-		struct str header = arena_fmt(arena,
-			"Message-ID: <%u>\nReferences: <%u>", i, i - 1);
-
-		imap_digest_make(arena, header, &items[i].digest);
+		items[i].of = facts_of(arena, &names, arena_fmt(arena,
+			"Message-ID: <%u>\nReferences: <%u>", i, i - 1));
 		items[i].number = i + 1;
 	}
-	imap_thread_format(arena, &out, IMAP_THREAD_REFERENCES, items, LENGTH);
+	imap_thread_format(arena, &out, IMAP_THREAD_REFERENCES, items, LENGTH,
+		&names);
+	imap_thread_names_free(&names);
 	assert_true(str_starts(buf_str(&out), STR("(1 2 3 ")));
 }
 

@@ -458,9 +458,109 @@ enum mailbox_result mailbox_digests(struct mailbox *mailbox,
 		result = read_digest(mailbox, uids[i], arena, &digests[i]);
 		if (result != MAILBOX_OK && result != MAILBOX_EXPUNGED)
 			return result;
-		if (++read % 16 == 0)
+		if (++read % 16 == 0 && io_self())
 			io_yield();
 	}
 	mailbox_keep_learned(mailbox);
 	return MAILBOX_OK;
+}
+
+struct each_digest {
+	struct mailbox *mailbox;
+	const uint32_t *uids;
+	size_t count, at, near;
+	void (*each)(void *context, size_t n,
+		const struct imap_digest *digest);
+	void *context;
+	bool ok;
+};
+
+/* Those before this one have none: which is wrong unless they are gone. */
+static void pass_over(struct each_digest *e, uint32_t uid)
+{
+	for (; e->at < e->count && e->uids[e->at] < uid; e->at++)
+		if (mailbox_find_near(e->mailbox, e->uids[e->at], &e->near))
+			e->ok = false;
+}
+
+static void each_row(void *context, uint32_t uid, struct str row)
+{
+	struct each_digest *e = context;
+	struct imap_digest digest;
+
+	pass_over(e, uid);
+	if (e->at == e->count || e->uids[e->at] != uid)
+		return;
+	if (!imap_digest_parse(row, &digest))
+		e->ok = false;
+	else if (e->each)
+		e->each(e->context, e->at, &digest);
+	e->at++;
+}
+
+bool mailbox_digests_each(struct mailbox *mailbox, struct index_txn *txn,
+	const uint32_t *uids, size_t count, void (*each)(void *context,
+		size_t n, const struct imap_digest *digest), void *context)
+{
+	struct each_digest e = { .mailbox = mailbox, .uids = uids,
+		.count = count, .each = each, .context = context, .ok = true };
+
+	if (count == 0)
+		return true;
+	index_digests_each(txn, mailbox->row.id, uids[0], uids[count - 1],
+		each_row, &e);
+	pass_over(&e, UINT32_MAX);
+	return e.ok;
+}
+
+/* Which of the uids have one in the index. */
+struct known {
+	const uint32_t *uids;
+	bool *has;
+	size_t count, at;
+};
+
+static void note_known(void *context, uint32_t uid, struct str row)
+{
+	struct known *k = context;
+	struct imap_digest digest;
+
+	while (k->at < k->count && k->uids[k->at] < uid)
+		k->at++;
+	if (k->at < k->count && k->uids[k->at] == uid)
+		k->has[k->at] = imap_digest_parse(row, &digest);
+}
+
+bool mailbox_digests_read(struct mailbox *mailbox, const uint32_t *uids,
+	size_t count)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct arena *scratch = arena_child(arena);
+	struct known known = { .uids = uids, .count = count,
+		.has = arena_array(arena, count + 1, sizeof(bool)) };
+	struct index_txn *txn;
+	size_t read = 0;
+
+	mailbox_keep_learned(mailbox);
+	txn = index_begin(mailbox->store->index, false);
+	if (!txn)
+		return false;
+	if (count)
+		index_digests_each(txn, mailbox->row.id, uids[0],
+			uids[count - 1], note_known, &known);
+	index_abort(txn);
+	for (size_t i = 0; i < count; i++) {
+		struct imap_digest digest;
+
+		if (known.has[i])
+			continue;
+		if (read_digest(mailbox, uids[i], scratch, &digest) ==
+			MAILBOX_TRY_LATER)
+			return false;
+		arena_reset(scratch);
+		if (++read % 16 == 0 && io_self())
+			io_yield();
+	}
+	mailbox_keep_learned(mailbox);
+	return true;
 }

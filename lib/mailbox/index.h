@@ -105,6 +105,8 @@ void index_walk_end(struct index_walk *walk);
 
 must_check bool index_digest_put(struct index_txn *txn, uint32_t id,
 	uint32_t uid, struct str digest);
+bool index_digest_find(struct index_txn *txn, uint32_t id, uint32_t uid,
+	struct str *digest);
 /* Call each() for those from one uid to another, in order. */
 void index_digests_each(struct index_txn *txn, uint32_t id, uint32_t from,
 	uint32_t to, void (*each)(void *context, uint32_t uid,

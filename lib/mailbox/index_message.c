@@ -138,6 +138,18 @@ bool index_digest_put(struct index_txn *txn, uint32_t id, uint32_t uid,
 	return rows_put(txn, DIGESTS, val_of(&key, sizeof(key)), val_str(digest));
 }
 
+bool index_digest_find(struct index_txn *txn, uint32_t id, uint32_t uid,
+	struct str *digest)
+{
+	struct message_key key = key_of(id, uid);
+	MDB_val val;
+
+	if (!rows_find(txn, DIGESTS, val_of(&key, sizeof(key)), &val))
+		return false;
+	*digest = str_of(val.mv_data, val.mv_size);
+	return true;
+}
+
 void index_digests_each(struct index_txn *txn, uint32_t id, uint32_t from,
 	uint32_t to, void (*each)(void *context, uint32_t uid,
 		struct str digest), void *context)

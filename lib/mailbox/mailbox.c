@@ -14,11 +14,13 @@
 #include "base/random.h"
 #include "io/fiber.h"
 #include "mailbox/background.h"
+#include "mailbox/order.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
 enum {
 	UNUSED_MOST = 4,      /* mailboxes in memory that nobody uses */
+	NEAR_MOST = 8,        /* messages to step over before halving */
 };
 
 struct mailbox_entry mailbox_entry_of(const struct mailbox_message *message)
@@ -208,6 +210,24 @@ struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 		&mailbox->messages[behind - 1] : NULL;
 }
 
+struct mailbox_message *mailbox_find_near(const struct mailbox *mailbox,
+	uint32_t uid, size_t *near)
+{
+	size_t at = *near, end = at + NEAR_MOST;
+
+	while (at < end && at < mailbox->count &&
+		mailbox->messages[at].is.uid < uid)
+		at++;
+	if (at >= mailbox->count || mailbox->messages[at].is.uid != uid) {
+		at = mailbox_behind(mailbox, uid);
+		if (at > 0 && mailbox->messages[at - 1].is.uid == uid)
+			at--;
+	}
+	*near = at;
+	return at < mailbox->count && mailbox->messages[at].is.uid == uid ?
+		&mailbox->messages[at] : NULL;
+}
+
 /* ---- opening ---- */
 
 /* The first time that we see it: with the uids that it has. */
@@ -327,6 +347,7 @@ static void free_mailbox(struct mailbox *m)
 	for (size_t i = 0; i < m->keyword_count; i++)
 		free(m->keywords[i]);
 	list_remove(&m->link);
+	mailbox_order_free(m->order);
 	buf_free(&m->learned);
 	free(m->messages);
 	free(m->name);

@@ -72,6 +72,7 @@ struct mailbox {
 	struct list watchers;  /* struct mailbox_watcher */
 	struct buf learned;    /* facts that are not in the index yet */
 	size_t learned_count;
+	struct mailbox_order *order; /* mailbox/order.h; NULL: none */
 };
 
 /* Told of every change of a mailbox. wake() must not wait. */
@@ -108,6 +109,10 @@ size_t mailbox_behind(const struct mailbox *mailbox, uint32_t uid);
 /* NULL: there is none with that uid. */
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid);
+/* The same, cheap where uids come in ascending order: *near is where the last
+ * one was, 0 at first. */
+struct mailbox_message *mailbox_find_near(const struct mailbox *mailbox,
+	uint32_t uid, size_t *near);
 /* Bit number of a keyword, without case; -1: not known. */
 int mailbox_keyword(const struct mailbox *mailbox, struct str name);
 /* The message as it is on disk (line ends too), in the arena; its first
@@ -153,6 +158,16 @@ void mailbox_keep_learned(struct mailbox *mailbox);
 must_check enum mailbox_result mailbox_digests(struct mailbox *mailbox,
 	struct arena *arena, const uint32_t *uids, size_t count,
 	struct imap_digest *digests);
+/* Call each() for those of these uids (ascending) that are in the index,
+ * borrowed until the end of the transaction; n: of the uid. False: one that is
+ * there has none, or it is damaged. */
+bool mailbox_digests_each(struct mailbox *mailbox, struct index_txn *txn,
+	const uint32_t *uids, size_t count, void (*each)(void *context,
+		size_t n, const struct imap_digest *digest), void *context);
+/* So that each of these (ascending) that is there has one in the index.
+ * False: one cannot be read now. Waits. */
+must_check bool mailbox_digests_read(struct mailbox *mailbox,
+	const uint32_t *uids, size_t count);
 
 /*
  * Uids of `wanted` that were expunged after that modseq, in the arena. If the
