@@ -10,22 +10,55 @@
 #include "base/log.h"
 
 enum {
-	KEEP_CONTENT_MOST = 2000, /* active messages that keep it in memory */
+	WHOLE_MOST = 4 * 1024 * 1024, /* octets of messages kept as read */
 	BUSY_US = 10 * 1000,      /* until one is looked at again */
 };
 
+/* Of one that has to wait: itself, and stored_copy of what was read. */
+static size_t octets_of(const struct stored *stored)
+{
+	size_t each = sizeof(struct rcpt) + sizeof(struct recipient) +
+		sizeof(struct reason) + sizeof(bool);
+
+	return sizeof(struct message) + sizeof(*stored) +
+		stored->envelope.recipient_count * each +
+		stored->head.envelope_octets;
+}
+
+/* A few stay as they were read: they are soon gone. When many are active,
+ * most have to wait for their turn, with no more than they need. */
+static struct message *new_message(struct arena *arena, struct stored *stored)
+{
+	size_t whole = arena_octets(arena);
+	size_t rcpts = stored->envelope.recipient_count * sizeof(struct rcpt);
+	struct message *message;
+
+	if (qmgr.whole + whole > WHOLE_MOST) {
+		struct arena *small = arena_new_small(octets_of(stored));
+
+		stored = stored_copy(small, stored);
+		arena_free(arena);
+		arena = small;
+		whole = 0;
+	}
+	message = arena_alloc(arena, sizeof(*message) + rcpts);
+	message->arena = arena;
+	message->stored = stored;
+	message->whole = whole;
+	qmgr.whole += whole;
+	return message;
+}
+
 /* The loaded message becomes active. Takes the arena over. */
 static void enter(struct entry *entry, struct arena *arena,
-	struct stored *stored)
+	struct stored *loaded)
 {
-	struct message *message = mem_new(1, sizeof(*message));
+	struct message *message = new_message(arena, loaded);
+	struct stored *stored = message->stored;
 	size_t count = stored->envelope.recipient_count;
 
 	message->entry = entry;
-	message->arena = arena;
-	message->stored = stored;
 	message->active_us = wall_us();
-	message->rcpts = arena_array(arena, count, sizeof(struct rcpt));
 	list_init(&message->jobs);
 	io_event_init(&message->ended);
 	for (size_t i = 0; i < count; i++) {
@@ -36,8 +69,6 @@ static void enter(struct entry *entry, struct arena *arena,
 		else
 			message->open++;
 	}
-	if (qmgr.active > KEEP_CONTENT_MOST)
-		stored->content = STR_NONE;
 	entry->active = message;
 	qmgr.active++;
 	if (stored->envelope.flags & SUBMIT_HOLD &&

@@ -44,6 +44,13 @@ enum store_result store_load_file(struct store *store, struct arena *arena,
 	return STORE_ERROR;
 }
 
+struct stored *stored_copy(struct arena *arena, const struct stored *stored)
+{
+	(void)arena;
+	(void)stored;
+	return NULL; /* so much is not read here */
+}
+
 bool service_is_retiring(void)
 {
 	return false;

@@ -9,6 +9,7 @@
 
 #include "agent/deliver.h"
 #include "base/log.h"
+#include "dsn/action.h"
 #include "mail/verp.h"
 
 enum {
@@ -175,7 +176,8 @@ static void note_result(struct message *message, uint32_t at,
 		.mta = arena_copy(message->arena, m->mta),
 		.diagnostic = arena_copy(message->arena, m->diagnostic),
 	};
-	message->rcpts[at].action = m->action;
+	message->rcpts[at].action = m->action <= DSN_ACTION_PASSED
+		? (uint8_t)m->action : DSN_ACTION_NONE;
 	if (class == 2) {
 		note_delivered(message, at, m->unsettled, result);
 	} else {

@@ -18,7 +18,10 @@ enum {
 	REPORT_FINDINGS, /* sendmail -bv and -v */
 };
 
-static void finish(void *context);
+enum {
+	BEGIN_MOST = 100,
+	KEEP_MOST = 50,
+};
 
 /* Its sender was told that it is late, and is told when it is not any more. */
 static bool clears_delay(const struct message *message,
@@ -71,22 +74,95 @@ void message_result(struct message *message, uint32_t recipient,
 	message->open--;
 }
 
-/* The first step of an attempt, in a fiber of its own. */
-static void begin(void *context)
-{
-	struct message *message = context;
+/* ---- those who take a step of a message ---- */
 
+/* What waits for another service or for the disk takes a fiber each, but not
+ * more than so many: a burst waits in a list, without stacks and buffers. */
+struct crew {
+	const char *name;
+	size_t most;
+	/* False: it took so long that another stood in. */
+	bool (*step)(struct message *message);
+	size_t working;
+	struct list turns; /* struct message.turn */
+};
+
+static void work(void *context)
+{
+	struct crew *crew = context;
+	struct list *turn;
+
+	while ((turn = list_shift(&crew->turns)))
+		if (!crew->step(CONTAINER(turn, struct message, turn)))
+			return;
+	crew->working--;
+}
+
+static void call_up(struct crew *crew)
+{
+	if (list_is_empty(&crew->turns) || crew->working >= crew->most)
+		return;
+	crew->working++;
+	io_spawn(crew->name, work, crew);
+}
+
+static void crew_take(struct crew *crew, struct message *message)
+{
+	list_append(&crew->turns, &message->turn);
+	call_up(crew);
+}
+
+/* One of them has something else to do from now on. */
+static void crew_leave(struct crew *crew)
+{
+	crew->working--;
+	call_up(crew);
+}
+
+static bool begin(struct message *message);
+static bool finish(struct message *message);
+
+static struct {
+	struct crew beginning, keeping;
+} crews;
+
+static struct crew *crew_of(struct crew *crew, const char *name, size_t most,
+	bool (*step)(struct message *message))
+{
+	if (crew->step)
+		return crew;
+	*crew = (struct crew){ .name = name, .most = most, .step = step };
+	list_init(&crew->turns);
+	return crew;
+}
+
+/* Those who ask rewrite(8). */
+static struct crew *beginning(void)
+{
+	return crew_of(&crews.beginning, "message", BEGIN_MOST, begin);
+}
+
+/* Those who write files. */
+static struct crew *keeping(void)
+{
+	return crew_of(&crews.keeping, "keep", KEEP_MOST, finish);
+}
+
+/* The first step of an attempt. */
+static bool begin(struct message *message)
+{
 	route(message);
 	message->deliveries--;
 	message_check(message);
 	schedule();
+	return true;
 }
 
 void message_begin(struct message *message)
 {
+	auto_arena struct arena *arena = arena_new(0);
 	const struct stored *stored = message->stored;
-	struct str sender = logline_address(message->arena,
-		stored->envelope.sender);
+	struct str sender = logline_address(arena, stored->envelope.sender);
 
 	message->deliveries++; /* it stays until it is routed */
 	log_info("%s: from=<%.*s>, size=%ju, nrcpt=%zu (queue active)",
@@ -95,7 +171,15 @@ void message_begin(struct message *message)
 		(uintmax_t)message_content_octets(
 			&stored->head, &stored->envelope),
 		stored->left);
-	io_spawn("message", begin, message);
+	crew_take(beginning(), message);
+}
+
+static void finish_alone(void *context)
+{
+	struct message *message = context;
+
+	message->is_alone = true;
+	(void)!finish(message);
 }
 
 void message_check(struct message *message)
@@ -104,7 +188,12 @@ void message_check(struct message *message)
 		message->is_finishing)
 		return;
 	message->is_finishing = true;
-	io_spawn("finish", finish, message);
+	/* What is over in its slot waits for nothing. */
+	if (message->stored->left == 0 &&
+		message->stored->queue == QUEUE_JOURNAL)
+		io_spawn("finish", finish_alone, message);
+	else
+		crew_take(keeping(), message);
 }
 
 /* ---- the end of an attempt ---- */
@@ -144,11 +233,22 @@ static void end_all(struct message *message,
 		}
 }
 
+/* bounce(8) may take its time: those who wait to be kept do not wait for it. */
+static bool tell(struct message *message, unsigned kind,
+	bool (*is)(const struct message *message, uint32_t recipient))
+{
+	if (!message->is_alone) {
+		message->is_alone = true;
+		crew_leave(keeping());
+	}
+	return report_send(message, kind, is);
+}
+
 static void report_failures(struct message *message)
 {
 	if (!has_any(message, is_bounced))
 		return;
-	if (report_send(message, REPORT_FAILURE, is_bounced)) {
+	if (tell(message, REPORT_FAILURE, is_bounced)) {
 		end_all(message, is_bounced);
 		return;
 	}
@@ -181,7 +281,7 @@ static void expire(struct message *message)
 		STR_ARG(logline_address(message->arena,
 			message->stored->envelope.sender)),
 		is_forced ? "force-expired" : "expired");
-	if (report_send(message, REPORT_FAILURE, is_deferred))
+	if (tell(message, REPORT_FAILURE, is_deferred))
 		end_all(message, is_deferred);
 }
 
@@ -194,13 +294,13 @@ static void warn_of_delay(struct message *message)
 		age_us(message) < after || !has_any(message, is_deferred))
 		return;
 	message->stored->warned =
-		report_send(message, REPORT_DELAY, is_deferred);
+		tell(message, REPORT_DELAY, is_deferred);
 }
 
 static void report_successes(struct message *message)
 {
 	if (has_any(message, wants_success))
-		(void)!report_send(message, REPORT_SUCCESS, wants_success);
+		(void)!tell(message, REPORT_SUCCESS, wants_success);
 }
 
 static bool is_tried(const struct message *message, uint32_t i)
@@ -223,7 +323,7 @@ static bool has_flag(const struct message *message, uint64_t flag)
 static void report_probe(struct message *message)
 {
 	if (has_any(message, is_tried) &&
-		report_send(message, REPORT_FINDINGS, is_tried))
+		tell(message, REPORT_FINDINGS, is_tried))
 		end_all(message, is_tried_in_vain);
 }
 
@@ -232,7 +332,7 @@ static void report_attempt(struct message *message)
 {
 	if (has_flag(message, SUBMIT_TRACE) &&
 		message->stored->attempts == 0 && has_any(message, is_tried))
-		(void)!report_send(message, REPORT_FINDINGS, is_tried);
+		(void)!tell(message, REPORT_FINDINGS, is_tried);
 }
 
 static void report_all(struct message *message)
@@ -258,10 +358,10 @@ static void release(struct message *message)
 
 	entry->active = NULL;
 	qmgr.active--;
+	qmgr.whole -= message->whole;
 	io_event_wake_all(&message->ended);
 	io_event_wake_all(&qmgr.news);
 	arena_free(message->arena);
-	free(message);
 }
 
 static void remove_message(struct message *message)
@@ -324,16 +424,18 @@ static void keep_message(struct message *message, enum queue_name queue)
 	release(message);
 }
 
-static void finish(void *context)
+static bool finish(struct message *message)
 {
-	struct message *message = context;
+	bool is_alone;
 
 	report_all(message);
+	is_alone = message->is_alone;
 	if (message->stored->left == 0 || message->stop == STOP_DELETE)
 		remove_message(message);
 	else
 		keep_message(message, message->stop == STOP_HOLD
 			? QUEUE_HOLD : QUEUE_DEFERRED);
+	return !is_alone;
 }
 
 bool message_stop(struct message *message, enum stop stop)

@@ -63,17 +63,19 @@ enum attempt {
 	RCPT_BOUNCED, /* the sender has not been told yet */
 };
 
+/* Many may be active: this is kept small. */
 struct rcpt {
-	enum attempt state;
 	struct str address; /* as resolved */
 	struct str transport, nexthop;
-	uint64_t action;    /* of delivered */
-	bool report;        /* success: the sender wants to know */
-	bool is_tried; /* has a result of this attempt */
-	bool is_passed; /* to best_mx_transport */
-	unsigned again; /* how often an agent died on it, at the latest before
+	enum attempt state : 8;
+	uint8_t action; /* of delivered: enum dsn_action */
+	uint8_t again;  /* how often an agent died on it, at the latest before
 			   its delivery was durable */
+	bool report : 1;    /* success: the sender wants to know */
+	bool is_tried : 1;  /* has a result of this attempt */
+	bool is_passed : 1; /* to best_mx_transport */
 };
+_Static_assert(sizeof(struct rcpt) == 56, "there may be many");
 
 enum stop {
 	STOP_NOT,
@@ -83,19 +85,22 @@ enum stop {
 	STOP_EXPIRE,
 };
 
-/* An active message. */
+/* An active message, in its arena. */
 struct message {
 	struct entry *entry;
 	struct arena *arena;
 	struct stored *stored;
-	struct rcpt *rcpts; /* as in the envelope */
 	int64_t active_us;  /* wall clock */
 	size_t open;        /* recipients of this attempt without a result */
 	size_t deliveries;  /* under way */
+	size_t whole;       /* octets, content and all, in memory as read */
+	struct list turn;   /* to be begun or finished */
 	bool is_finishing;
+	bool is_alone;      /* finishing, in a fiber of its own */
 	enum stop stop;
 	struct list jobs;   /* struct job.of_message */
 	struct io_event ended; /* it is not active any more */
+	struct rcpt rcpts[]; /* as in the envelope */
 };
 
 /* Recipients of a message for one destination. */
@@ -103,8 +108,10 @@ struct job {
 	struct list of_message, of_dest;
 	struct message *message;
 	struct dest *dest;
-	uint32_t *recipients;
-	size_t count, capacity, next;
+	uint32_t *recipients; /* few, or on the heap */
+	uint32_t few[2];
+	uint32_t count, next;
+	size_t capacity; /* on the heap */
 };
 
 /* ---- the process ---- */
@@ -118,6 +125,7 @@ struct qmgr {
 	struct list incoming;  /* entries in slots that wait to be active */
 	size_t incoming_count;
 	size_t active;
+	size_t whole;          /* octets of messages that are kept as read */
 	bool is_ready;         /* the queue is ours, the journal was read */
 	bool is_indexed;       /* so were the names of all files */
 	bool flush_wanted;     /* by somebody who came before that */
@@ -203,6 +211,8 @@ struct dispatch {
 /* site: enum deliver_site, or this: nothing was learned about it. */
 enum { SITE_UNKNOWN = 3 };
 void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why);
+/* The same for as long as the process lives: it needs no copy. */
+struct str schedule_transport(struct str name);
 struct str dest_transport(const struct dest *dest);
 struct str dest_nexthop(const struct dest *dest);
 bool dest_has_more(const struct dest *dest);

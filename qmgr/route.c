@@ -22,14 +22,15 @@ enum {
 	RETRY_S = 30,
 };
 
-/* What is remembered about an address; heap. */
+/* What is remembered about an address; heap, with the texts behind it. */
 struct known {
-	struct arena *arena;
 	struct moment until;
 	struct msg_resolved answer;
+	char texts[];
 };
 
 static struct table *cache;
+static bool is_forgetting; /* a fiber does */
 
 /* Does the sender matter? */
 static bool is_sender_dependent(void)
@@ -58,40 +59,73 @@ static const struct msg_resolved *recall(struct str key)
 	return &known->answer;
 }
 
-static void forget_all(void)
+static void forget(bool all)
 {
 	for (struct table_walk w = { 0 }; table_next(cache, &w);) {
 		struct known *known = w.value;
 
-		arena_free(known->arena);
+		if (!all && moment_left(known->until).us > 0)
+			continue;
+		table_remove(cache, w.key);
 		free(known);
 	}
+	if (table_count(cache) > 0)
+		return;
 	table_free(cache);
 	cache = NULL;
 }
 
+/* Fiber, while there is a cache: nothing stays for long. */
+static void forget_in_time(void *context)
+{
+	(void)context;
+	while (io_sleep(span_s(CACHED_S))) {
+		if (cache)
+			forget(false);
+		if (!cache)
+			break;
+	}
+	is_forgetting = false;
+}
+
+static struct str keep_text(char **at, struct str s)
+{
+	char *copy = *at;
+
+	if (s.len)
+		memcpy(copy, s.p, s.len);
+	*at += s.len;
+	return str_of(copy, s.len);
+}
+
+static struct known *new_known(const struct msg_resolved *answer)
+{
+	struct known *known = mem_new(1, sizeof(*known) +
+		answer->transport.len + answer->nexthop.len +
+		answer->recipient.len);
+	char *at = known->texts;
+
+	known->until = moment_after(span_s(CACHED_S));
+	known->answer.transport = keep_text(&at, answer->transport);
+	known->answer.nexthop = keep_text(&at, answer->nexthop);
+	known->answer.recipient = keep_text(&at, answer->recipient);
+	known->answer.flags = answer->flags;
+	return known;
+}
+
 static void remember(struct str key, const struct msg_resolved *answer)
 {
-	struct known *known, *old;
-
 	if (answer->flags & RESOLVE_FAIL)
 		return;
 	if (cache && table_count(cache) >= CACHED_MOST)
-		forget_all();
+		forget(true);
 	if (!cache)
 		cache = table_new();
-	known = mem_new(1, sizeof(*known));
-	known->arena = arena_new(0);
-	known->until = moment_after(span_s(CACHED_S));
-	known->answer.transport = arena_copy(known->arena, answer->transport);
-	known->answer.nexthop = arena_copy(known->arena, answer->nexthop);
-	known->answer.recipient = arena_copy(known->arena, answer->recipient);
-	known->answer.flags = answer->flags;
-	old = table_put(cache, key, known);
-	if (old) {
-		arena_free(old->arena);
-		free(old);
-	}
+	free(table_put(cache, key, new_known(answer)));
+	if (is_forgetting)
+		return;
+	is_forgetting = true;
+	io_spawn("forget", forget_in_time, NULL);
 }
 
 /* ---- what an answer means ---- */
@@ -137,13 +171,29 @@ static void apply_filter(struct message *message, struct rcpt *rcpt)
 
 	if (filter.len == 0)
 		return;
-	rcpt->transport = str_take_until(&filter, ':');
+	rcpt->transport = schedule_transport(str_take_until(&filter, ':'));
 	if (filter.len == 0)
 		filter = qmgr.conf->default_filter_nexthop;
 	if (filter.len == 0)
 		filter = mail_address_domain(rcpt->address);
 	if (filter.len)
 		rcpt->nexthop = filter;
+}
+
+/* Mostly the domain of the address, or what the recipient before has. */
+static struct str keep_nexthop(struct message *message, uint32_t recipient,
+	struct str nexthop)
+{
+	const struct rcpt *rcpt = &message->rcpts[recipient];
+	struct str domain = mail_address_domain(rcpt->address);
+
+	if (nexthop.len == 0)
+		return STR("");
+	if (str_eq(nexthop, domain))
+		return domain;
+	if (recipient > 0 && str_eq(nexthop, rcpt[-1].nexthop))
+		return rcpt[-1].nexthop;
+	return arena_copy(message->arena, nexthop);
 }
 
 static void apply(struct message *message, uint32_t recipient,
@@ -153,10 +203,12 @@ static void apply(struct message *message, uint32_t recipient,
 
 	if (rcpt->state != RCPT_IDLE)
 		return; /* stopped meanwhile */
-	rcpt->transport = arena_copy(message->arena, answer->transport);
-	rcpt->nexthop = arena_copy(message->arena, answer->nexthop);
-	if (answer->recipient.len)
+	if (answer->recipient.len &&
+		!str_eq(answer->recipient, rcpt->address))
 		rcpt->address = arena_copy(message->arena, answer->recipient);
+	rcpt->transport = answer->transport.len
+		? schedule_transport(answer->transport) : STR("");
+	rcpt->nexthop = keep_nexthop(message, recipient, answer->nexthop);
 	if (answer->flags & RESOLVE_FAIL) {
 		decide(message, recipient,
 			STATUS(451, 3, 0, "address resolver failure"),

@@ -60,6 +60,7 @@ static struct {
 	bool is_made;
 	struct list transports;
 	struct table *by_name;
+	struct blocks jobs;
 } scheduler;
 
 /* ---- transports ---- */
@@ -128,7 +129,7 @@ static struct transport *new_transport(struct str name)
 
 	memcpy(t->name, cut.p, cut.len);
 	t->dests = table_new_nocase();
-	t->arena = arena_new(0);
+	t->arena = arena_new_small(0);
 	list_init(&t->ready);
 	t->limit = at_least(conf->default_process_limit, 1);
 	t->recipients_most = conf_transport_int(conf, name,
@@ -164,6 +165,7 @@ static struct transport *find_transport(struct str name)
 	if (!scheduler.is_made) {
 		list_init(&scheduler.transports);
 		scheduler.by_name = table_new();
+		blocks_init(&scheduler.jobs, sizeof(struct job));
 		scheduler.is_made = true;
 	}
 	t = table_find(scheduler.by_name, name);
@@ -182,6 +184,11 @@ static bool is_dead(struct moment *until)
 }
 
 /* ---- destinations ---- */
+
+struct str schedule_transport(struct str name)
+{
+	return str_from(find_transport(name)->name);
+}
 
 struct str dest_transport(const struct dest *dest)
 {
@@ -210,7 +217,7 @@ static struct dest *find_dest(struct transport *t, const struct rcpt *rcpt)
 	if (dest)
 		return dest;
 	dest = mem_new(1, sizeof(*dest));
-	dest->arena = arena_new(0);
+	dest->arena = arena_new_small(0);
 	dest->transport = t;
 	dest->key = arena_copy(dest->arena, key);
 	dest->nexthop = arena_copy(dest->arena, rcpt->nexthop);
@@ -254,8 +261,9 @@ static void free_job(struct job *job)
 	job->dest->waiting--;
 	list_remove(&job->of_message);
 	list_remove(&job->of_dest);
-	free(job->recipients);
-	free(job);
+	if (job->recipients != job->few)
+		free(job->recipients);
+	blocks_free(&scheduler.jobs, job);
 }
 
 static struct job *find_job(struct message *message, struct dest *dest)
@@ -267,13 +275,28 @@ static struct job *find_job(struct message *message, struct dest *dest)
 		if (job->dest == dest)
 			return job;
 	}
-	job = mem_new(1, sizeof(*job));
+	job = blocks_new(&scheduler.jobs);
+	job->recipients = job->few;
 	job->message = message;
 	job->dest = dest;
 	list_append(&message->jobs, &job->of_message);
 	list_append(&dest->jobs, &job->of_dest);
 	dest->waiting++;
 	return job;
+}
+
+static void add_to_job(struct job *job, uint32_t recipient)
+{
+	if (job->count == COUNT(job->few)) {
+		job->recipients = NULL;
+		array_grow(&job->recipients, &job->capacity,
+			2 * COUNT(job->few), sizeof(*job->recipients));
+		memcpy(job->recipients, job->few, sizeof(job->few));
+	} else if (job->count > COUNT(job->few)) {
+		array_grow(&job->recipients, &job->capacity, job->count + 1,
+			sizeof(*job->recipients));
+	}
+	job->recipients[job->count++] = recipient;
 }
 
 /* One destination has so much of the active queue that others will wait. */
@@ -329,9 +352,7 @@ void schedule_add(struct message *message, uint32_t recipient)
 	if (dest->window == 0)
 		dest->window = 1; /* one will find out */
 	job = find_job(message, dest);
-	array_grow(&job->recipients, &job->capacity, job->count + 1,
-		sizeof(*job->recipients));
-	job->recipients[job->count++] = recipient;
+	add_to_job(job, recipient);
 	rcpt->state = RCPT_QUEUED;
 	note_ready(dest);
 	warn_of_clog(dest);
@@ -360,11 +381,11 @@ static void start_one(struct dest *dest)
 	struct job *job = CONTAINER(list_shift(&dest->jobs), struct job,
 		of_dest);
 	struct dispatch *dispatch = mem_new(1, sizeof(*dispatch));
-	size_t most = job->count - job->next;
+	uint32_t most = job->count - job->next;
 	int64_t limit = dest->transport->recipients_most;
 
 	if (limit > 0 && (int64_t)most > limit)
-		most = (size_t)limit;
+		most = (uint32_t)limit;
 	if (!str_is_none(job->message->stored->envelope.verp))
 		most = 1; /* each has a sender of its own */
 	dispatch->message = job->message;

@@ -5,6 +5,7 @@
 
 enum {
 	BLOCK_FIRST = 1024,     /* grows by doubling up to BLOCK_MOST */
+	BLOCK_SMALL = 192,      /* that of a small one */
 	BLOCK_MOST = 64 * 1024,
 	ALIGNMENT = 16,
 };
@@ -129,7 +130,7 @@ static struct block *add_block(struct arena *arena, size_t least)
 
 	if (!block)
 		starved("out of memory: arena of %zu octets", arena->octets);
-	if (arena->next_size < BLOCK_MOST)
+	if (size == arena->next_size && size < BLOCK_MOST)
 		arena->next_size *= 2;
 	block->size = size;
 	block->used = 0;
@@ -137,6 +138,17 @@ static struct block *add_block(struct arena *arena, size_t least)
 	arena->blocks = block;
 	count(arena, (ptrdiff_t)size);
 	return block;
+}
+
+struct arena *arena_new_small(size_t first)
+{
+	struct arena *arena = arena_new(0);
+
+	arena->next_size = first;
+	if (first > 0)
+		add_block(arena, first);
+	arena->next_size = BLOCK_SMALL;
+	return arena;
 }
 
 /* What is in it is left over from anybody. */

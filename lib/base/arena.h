@@ -20,6 +20,9 @@ struct arena;
 
 /* ceiling in octets, 0: none. */
 struct arena *arena_new(size_t ceiling);
+/* Of which there are many, that hold little and live long: the first block has
+ * the octets that are known to be needed, 0: few; what follows is small too. */
+struct arena *arena_new_small(size_t first);
 struct arena *arena_child(struct arena *parent);
 /* Everything that was allocated, and all children. NULL is fine. */
 void arena_free(struct arena *arena);

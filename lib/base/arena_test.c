@@ -88,6 +88,25 @@ static void ceilings_are_exact(void **state)
 	arena_free(beyond);
 }
 
+static void a_small_one_is_small(void **state)
+{
+	struct arena *arena = arena_new_small(100), *few = arena_new_small(0);
+
+	(void)state;
+	arena_alloc(arena, 50);
+	arena_alloc(arena, 30);
+	assert_int_equal(arena_octets(arena), 100);
+	arena_alloc(arena, 1000); /* by itself */
+	assert_in_range(arena_octets(arena), 1100, 1115);
+	arena_alloc(arena, 20);
+	assert_in_range(arena_octets(arena), 1100, 1400);
+	assert_int_equal(arena_octets(few), 0);
+	arena_alloc(few, 10);
+	assert_in_range(arena_octets(few), 16, 300);
+	arena_free(arena);
+	arena_free(few);
+}
+
 static void copies(void **state)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -122,6 +141,7 @@ int main(void)
 		cmocka_unit_test(a_reset_arena_is_usable),
 		cmocka_unit_test(ceilings_count_children),
 		cmocka_unit_test(ceilings_are_exact),
+		cmocka_unit_test(a_small_one_is_small),
 		cmocka_unit_test(copies),
 	};
 

@@ -194,6 +194,73 @@ bool envelope_parse(struct arena *arena, struct str in,
 		!str_is_none(envelope->queue_id);
 }
 
+/* Each text of an envelope once: where one is the same as another by its
+ * place, as an address without aliases is, the copies are the same too. */
+static struct str pack(char **at, struct str s)
+{
+	char *copy = *at;
+
+	if (str_is_none(s))
+		return STR_NONE;
+	if (s.len)
+		memcpy(copy, s.p, s.len);
+	*at += s.len;
+	return str_of(copy, s.len);
+}
+
+static size_t text_octets(const struct envelope *envelope)
+{
+	size_t octets = 1; /* an empty text is not none */
+
+#define MESSAGE_TEXT(field, tag, doc) octets += envelope->field.len;
+#define MESSAGE_NUMBER(field, tag, doc)
+#include "queue/records.def"
+#undef MESSAGE_TEXT
+#undef MESSAGE_NUMBER
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		const struct recipient *recipient = &envelope->recipients[i];
+
+#define RECIPIENT_TEXT(field, tag, doc) octets += recipient->field.len;
+#define RECIPIENT_NUMBER(field, tag, doc)
+#include "queue/records.def"
+#undef RECIPIENT_TEXT
+#undef RECIPIENT_NUMBER
+		if (recipient->orig.p == recipient->address.p)
+			octets -= recipient->orig.len;
+	}
+	return octets;
+}
+
+static void pack_recipient(char **at, const struct recipient *from,
+	struct recipient *to)
+{
+	*to = *from;
+	to->address = pack(at, from->address);
+	to->orcpt = pack(at, from->orcpt);
+	to->orig = from->orig.p == from->address.p
+		? str_first(to->address, from->orig.len)
+		: pack(at, from->orig);
+}
+
+void envelope_copy(struct arena *arena, const struct envelope *envelope,
+	struct envelope *copy)
+{
+	size_t list = envelope->recipient_count * sizeof(struct recipient);
+	char *memory = arena_alloc(arena, list + text_octets(envelope));
+	char *at = memory + list;
+
+	*copy = *envelope;
+	copy->recipients = (void *)memory;
+#define MESSAGE_TEXT(field, tag, doc) copy->field = pack(&at, envelope->field);
+#define MESSAGE_NUMBER(field, tag, doc)
+#include "queue/records.def"
+#undef MESSAGE_TEXT
+#undef MESSAGE_NUMBER
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		pack_recipient(&at, &envelope->recipients[i],
+			&copy->recipients[i]);
+}
+
 /* ---- the header block ---- */
 
 /* Exactly MESSAGE_HEAD_OCTETS at the place `at`. */

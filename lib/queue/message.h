@@ -62,6 +62,10 @@ void envelope_format(struct buf *out, const struct envelope *envelope);
 must_check bool envelope_parse(struct arena *arena, struct str in,
 	struct envelope *envelope);
 
+/* In one piece of the arena, as small as it can be. */
+void envelope_copy(struct arena *arena, const struct envelope *envelope,
+	struct envelope *copy);
+
 /* One record at the front: its tag of queue/records.def and its value. */
 must_check bool envelope_take_record(struct str *in, char *tag,
 	struct str *value);

@@ -2,6 +2,8 @@
 #include "queue/mark.h"
 #include "queue/message.h"
 
+#include <stdlib.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
@@ -15,9 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 
 	/* As if the CRCs were right: they keep nobody out who can write. */
 	if (envelope_parse(arena, in, &envelope)) {
-		auto_buf struct buf out = { 0 };
+		auto_buf struct buf out = { 0 }, of_copy = { 0 };
+		struct envelope copy;
 
 		envelope_format(&out, &envelope);
+		envelope_copy(arena, &envelope, &copy);
+		envelope_format(&of_copy, &copy);
+		if (!str_eq(buf_str(&out), buf_str(&of_copy)))
+			abort();
 	}
 	if (message_head_parse(in, &head))
 		(void)!message_body_is_intact(

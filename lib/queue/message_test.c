@@ -55,6 +55,31 @@ static void comes_back(void **state)
 	assert_str(str_skip(body, got.envelope_octets), "From: a\n\nhi\n");
 }
 
+/* A copy says the same, and needs nothing of what it was made from. */
+static void is_copied(void **state)
+{
+	struct recipient recipients[2];
+	struct envelope envelope = example(recipients), parsed, copy;
+	struct buf octets = BUF_IN(arena), again = BUF_IN(arena);
+	char *from;
+
+	(void)state;
+	envelope_format(&octets, &envelope);
+	from = arena_cstr(arena, buf_str(&octets));
+	assert_true(envelope_parse(arena, str_of(from, octets.len), &parsed));
+	envelope_copy(arena, &parsed, &copy);
+	assert_ptr_equal(copy.recipients[1].orig.p,
+		copy.recipients[1].address.p);
+	assert_false(str_is_none(copy.sender));
+	assert_true(str_is_none(copy.sasl_method));
+	assert_int_equal(copy.recipients[0].notify, 6);
+	memset(parsed.recipients, 0xff, 2 * sizeof(*parsed.recipients));
+	memset(from, 'x', octets.len);
+	copy.recipients[1].orig = STR_NONE; /* as it was given */
+	envelope_format(&again, &copy);
+	assert_true(str_eq(buf_str(&again), buf_str(&octets)));
+}
+
 /* Any octet that is changed is noticed. */
 static void notices_damage(void **state)
 {
@@ -163,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back),
+		cmocka_unit_test(is_copied),
 		cmocka_unit_test(notices_damage),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(marks_come_back),

@@ -488,6 +488,32 @@ enum store_result store_load_file(struct store *store, struct arena *arena,
 	return STORE_FOUND;
 }
 
+static void copy_reason(struct arena *arena, struct reason *reason)
+{
+	reason->status.text = arena_copy(arena, reason->status.text);
+	reason->mta = arena_copy(arena, reason->mta);
+	reason->diagnostic = arena_copy(arena, reason->diagnostic);
+}
+
+struct stored *stored_copy(struct arena *arena, const struct stored *stored)
+{
+	size_t count = stored->envelope.recipient_count;
+	size_t reasons = count * sizeof(*stored->reasons);
+	struct stored *copy =
+		arena_alloc(arena, sizeof(*copy) + reasons + count);
+
+	*copy = *stored;
+	copy->content = STR_NONE;
+	copy->reasons = (void *)(copy + 1);
+	copy->done = (void *)((char *)copy->reasons + reasons);
+	memcpy(copy->reasons, stored->reasons, reasons);
+	memcpy(copy->done, stored->done, count);
+	envelope_copy(arena, &stored->envelope, &copy->envelope);
+	for (size_t i = 0; i < count; i++)
+		copy_reason(arena, &copy->reasons[i]);
+	return copy;
+}
+
 bool store_content(struct store *store, struct arena *arena,
 	struct stored *stored)
 {

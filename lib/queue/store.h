@@ -89,6 +89,9 @@ enum store_result store_load_slot(struct store *store, struct arena *arena,
 	const struct place *place, bool again, struct stored **stored);
 enum store_result store_load_file(struct store *store, struct arena *arena,
 	enum queue_name queue, struct str id, struct stored **stored);
+/* The same without its content, in as little as it can be: the octets that it
+ * was read from are not needed any more. */
+struct stored *stored_copy(struct arena *arena, const struct stored *stored);
 /* The content from disk again, if stored->content was dropped. */
 must_check bool store_content(struct store *store, struct arena *arena,
 	struct stored *stored);

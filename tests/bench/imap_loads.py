@@ -146,7 +146,7 @@ class Bench:
             quiet = quiet + 1 if after - before <= 1 else 0
             before = after
 
-    def restart(self, without_index=False):
+    def restart(self, without_index=False, used=True):
         self.tidy()
         self.suite.stop()
         if without_index:
@@ -158,7 +158,8 @@ class Bench:
                 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
                 os.close(fd)
         self.suite.start()
-        self.connect("user0")  # what starts with the first client, does
+        if used:
+            self.connect("user0")  # what starts with the first client, does
 
     def script(self, text, clients, port="imap", **more):
         """talk's figures for a script."""
@@ -616,6 +617,8 @@ def _all_pids(suite):
 @load("idle-1000", "memory for 1,000 connections of 100 users in IDLE", "MiB",
       "<= 40 MiB")
 def idle_1000(b):
+    # No processes of users that earlier loads have left: all of them count.
+    b.restart(used=False)
     before = _pss(_all_pids(b.suite))
     path = b.folder + "/idle"
     with open(path, "w") as out:
