@@ -9,6 +9,7 @@ enum {
 	KEPT_WARM = 128, /* reused first, with the pages they have */
 	KEPT_COLD = 128, /* these keep only their topmost pages */
 	KEPT_TOP = 8 * 1024,
+	KEPT_CALM = 16, /* of the warm ones, when there is little to do */
 	RED_ZONE = 128, /* below the stack pointer; System V ABI, AMD64 */
 };
 
@@ -56,11 +57,16 @@ void stack_trim(const struct stack *stack, const void *sp)
 		madvise(stack->base, used - base, MADV_DONTNEED);
 }
 
+/* The last one is taken first. */
 void stack_cool(void)
 {
 	for (size_t i = 0; i < kept.warm_count; i++)
-		madvise(kept.warm[i].base, STACK_OCTETS - KEPT_TOP,
+		madvise(kept.warm[i].base,
+			i + KEPT_CALM < kept.warm_count
+				? STACK_OCTETS : STACK_OCTETS - KEPT_TOP,
 			MADV_DONTNEED);
+	for (size_t i = 0; i < kept.cold_count; i++)
+		madvise(kept.cold[i].base, STACK_OCTETS, MADV_DONTNEED);
 }
 
 void stack_free(struct stack *stack)

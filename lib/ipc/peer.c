@@ -74,7 +74,6 @@ struct peer {
 	struct buf out;
 	struct list waiting;
 	struct fiber *reader, *writer;
-	char *packets; /* TAKEN_AT_ONCE times PACKET_MOST, for the reader */
 };
 
 /* All peers of this process. */
@@ -82,6 +81,9 @@ static struct {
 	bool is_ready;
 	struct list peers, dirty;
 	struct io_event news;
+	/* What was read is taken before anybody else runs: one place serves
+	 * all readers. Only pages that packets fill take memory. */
+	char packets[TAKEN_AT_ONCE][PACKET_MOST];
 } all;
 
 static void send_dirty(void *context);
@@ -120,7 +122,6 @@ static void peer_unref(struct peer *peer)
 	if (--peer->refs > 0)
 		return;
 	buf_free(&peer->out);
-	free(peer->packets);
 	free(peer->name);
 	free(peer);
 }
@@ -690,7 +691,7 @@ static void read_packets(void *context)
 	size_t count;
 
 	for (size_t i = 0; i < TAKEN_AT_ONCE; i++) {
-		packets[i].octets = peer->packets + i * PACKET_MOST;
+		packets[i].octets = all.packets[i];
 		packets[i].cap = PACKET_MOST;
 	}
 	while (!peer->is_dead) {
@@ -715,7 +716,6 @@ struct peer *peer_open(int fd, struct str name,
 	peer->fd = fd;
 	peer->serve = serve;
 	peer->context = context;
-	peer->packets = mem_new(TAKEN_AT_ONCE, PACKET_MOST);
 	peer->name = mem_new(1, name.len + 1);
 	if (name.len)
 		memcpy(peer->name, name.p, name.len);
