@@ -492,6 +492,36 @@ static void window_is_enforced(void **state)
 	log_sink(NULL);
 }
 
+/* A parent has one for each user: it must be small. */
+static void small_body(void *context)
+{
+	enum { PEERS = 20, EACH_MOST = 8 * 1024 };
+	struct peer *peers[PEERS];
+	int ends[PEERS][2];
+	size_t before = mallinfo2().uordblks, each;
+
+	(void)context;
+	for (size_t i = 0; i < PEERS; i++) {
+		assert_true(packet_pair(ends[i]));
+		peers[i] = peer_open(ends[i][0], STR("user"), NULL, NULL);
+	}
+	io_yield(); /* they read */
+	each = (mallinfo2().uordblks - before) / PEERS;
+	for (size_t i = 0; i < PEERS; i++) {
+		peer_close(peers[i]);
+		close(ends[i][1]);
+	}
+	close(t.pair[0]);
+	close(t.pair[1]);
+	assert_in_range(each, 0, EACH_MOST);
+}
+
+static void a_peer_is_small(void **state)
+{
+	(void)state;
+	run(small_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -505,6 +535,7 @@ int main(void)
 		cmocka_unit_test(retirement_loses_nothing),
 		cmocka_unit_test(strangers_are_dropped),
 		cmocka_unit_test(window_is_enforced),
+		cmocka_unit_test(a_peer_is_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
