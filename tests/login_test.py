@@ -412,5 +412,44 @@ def test_long_relay():
         wait_for(lambda: "imap-login: Login" in mta.log(), "the log")
 
 
+def uids_of(client):
+    client.noop()
+    status, data = client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    equal(status, "OK")
+    return {re.search(rb"UID (\d+)", line[0]).group(1): line[1].strip()
+            for line in data if isinstance(line, tuple)}
+
+
+def test_a_reload_ends_nothing_and_keeps_nobody_out():
+    """Who is connected stays; who comes gets a new process, and both have the
+    same mail."""
+    with FullInstance() as mta:
+        mta.start()
+        old = mta.login_imap()
+        old.select()
+        pop = poplib.POP3("127.0.0.1", mta.ports["pop3"], timeout=60)
+        pop.stls(untrusting())
+        pop.user(ALICE)
+        pop.pass_(PASSWORD)
+        before = set(mta.pids("imapd"))
+        for number in range(2):
+            mta.reload()
+            new = mta.login_imap()
+            new.select()
+            check(not set(mta.pids("imapd")) <= before, "no new imapd")
+            for turn, client in enumerate((old, new, old)):
+                equal(client.append("INBOX", None, None, (
+                    "Subject: %d.%d\r\n\r\n.\r\n" % (number, turn)
+                ).encode())[0], "OK")
+            wait_for(lambda: len(uids_of(old)) == 3 * (number + 1) and
+                     uids_of(old) == uids_of(new), "the same mail in both")
+            other = mta.login_imap("bob")
+            other.logout()
+            new.logout()
+        equal(pop.stat()[0], 0)
+        pop.quit()
+        old.logout()
+
+
 if __name__ == "__main__":
     main(globals())
