@@ -60,10 +60,15 @@ static void prefix(const struct shown *shown, uint64_t offset, int tag)
 		printf("%3d ", tag);
 }
 
-static void title(const struct shown *shown, const char *what)
+/* The line before a part; -o and -d have something before all but the first. */
+static void title(const struct shown *shown, const char *what, uint64_t offset,
+	int tag)
 {
-	if (shows(shown->options, ENVELOPE))
-		printf("*** %s %s ***\n", what, shown->name);
+	if (!shows(shown->options, ENVELOPE))
+		return;
+	if (tag)
+		prefix(shown, offset, tag);
+	printf("*** %s %s ***\n", what, shown->name);
 }
 
 static const char *time_text(int64_t us)
@@ -113,9 +118,6 @@ static void show_number(const struct record *record, struct str value)
 
 	if (!disk_take_u64(&value, &number))
 		printf("%s: malformed\n", record->field);
-	else if (record->tag == 'T')
-		printf("message_arrival_time: %s\n",
-			time_text((int64_t)number));
 	else
 		printf("named_attribute: %s=%ju\n", record->field,
 			(uintmax_t)number);
@@ -159,6 +161,23 @@ static void show_text(struct pending *p, char tag, const char *field,
 		printf("named_attribute: %s=%.*s\n", field, STR_ARG(value));
 }
 
+/* The size, where what stands and how many recipients; the times. */
+static void show_head(const struct shown *shown,
+	const struct message_head *head, const struct envelope *envelope)
+{
+	uintmax_t octets = message_content_octets(head, envelope);
+
+	title(shown, "ENVELOPE RECORDS", 0, 0);
+	prefix(shown, 0, 'C');
+	printf("message_size: %15ju %15d %15u %15d %15ju %15d\n", octets,
+		MESSAGE_HEAD_OCTETS + (int)head->envelope_octets,
+		(unsigned)head->recipients, 0, octets, 0);
+	prefix(shown, 0, 'T');
+	printf("message_arrival_time: %s\n", time_text((int64_t)envelope->arrival_us));
+	prefix(shown, 0, 'c');
+	printf("create_time: %s\n", time_text(head->commit_us));
+}
+
 static void show_envelope(const struct shown *shown,
 	const struct message_head *head, const struct envelope *envelope,
 	const struct stored *stored)
@@ -169,15 +188,7 @@ static void show_envelope(const struct shown *shown,
 	struct str value;
 	char tag;
 
-	title(shown, "ENVELOPE RECORDS");
-	prefix(shown, 0, 'C');
-	printf("message_size: %15ju %15d %15u %15d %15ju\n",
-		(uintmax_t)message_content_octets(head, envelope),
-		MESSAGE_HEAD_OCTETS + (int)head->envelope_octets,
-		(unsigned)head->recipients, 0,
-		(uintmax_t)message_content_octets(head, envelope));
-	prefix(shown, 0, 'c');
-	printf("create_time: %s\n", time_text(head->commit_us));
+	show_head(shown, head, envelope);
 	while (in.len > 0) {
 		uint64_t offset = (uint64_t)(in.p - shown->octets.p);
 		const struct record *record;
@@ -198,6 +209,8 @@ static void show_envelope(const struct shown *shown,
 			p.orig = value;
 			continue;
 		}
+		if (tag == 'T')
+			continue; /* shown with the head */
 		record = find_record(tag);
 		prefix(shown, offset, tag);
 		if (record && record->is_number)
@@ -227,10 +240,9 @@ static void print_content(struct printer *printer, struct str octets)
 		const char *end = memchr(octets.p, '\n', octets.len);
 		size_t len = end ? (size_t)(end - octets.p) + 1 : octets.len;
 		bool is_empty = printer->at_line_start && octets.p[0] == '\n';
-		bool shown = printer->in_body
-			? shows(options, BODY)
-			: shows(options, HEADER) &&
-				!(is_empty && !shows(options, BODY));
+		/* The empty line between the two belongs to the body. */
+		bool shown = shows(options,
+			printer->in_body || is_empty ? BODY : HEADER);
 
 		if (shown && printer->at_line_start)
 			prefix(printer->shown, printer->offset, 'N');
@@ -270,13 +282,19 @@ static void show_content(const struct shown *shown,
 	struct printer printer = { .shown = shown, .at_line_start = true,
 		.offset = at };
 
-	title(shown, "MESSAGE CONTENTS");
-	print_content(&printer, str_first(str_skip(shown->octets, (size_t)at),
-		(size_t)head->content_octets));
-	if (head->large_octets)
-		print_large(&printer, envelope->skip);
+	title(shown, "MESSAGE CONTENTS", at, 'M');
+	if (shows(shown->options, HEADER) || shows(shown->options, BODY)) {
+		print_content(&printer,
+			str_first(str_skip(shown->octets, (size_t)at),
+				(size_t)head->content_octets));
+		if (head->large_octets)
+			print_large(&printer, envelope->skip);
+	}
 	if (!printer.at_line_start)
 		putchar('\n');
+	at += message_content_octets(head, envelope);
+	title(shown, "HEADER EXTRACTED", at, 'X');
+	title(shown, "MESSAGE FILE END", at, 'E');
 }
 
 static void show(struct shown *shown, const struct stored *stored)
@@ -291,16 +309,13 @@ static void show(struct shown *shown, const struct stored *stored)
 			str_first(str_skip(shown->octets, MESSAGE_HEAD_OCTETS),
 				head.envelope_octets),
 			&envelope)) {
-		log_warning("%s: not a valid queue file", shown->name);
+		log_warning("%s: input is not a valid queue file", shown->name);
 		return;
 	}
 	shown->serial = head.serial;
 	if (shows(shown->options, ENVELOPE))
 		show_envelope(shown, &head, &envelope, stored);
-	if (shows(shown->options, HEADER) || shows(shown->options, BODY))
-		show_content(shown, &head, &envelope);
-	title(shown, "HEADER EXTRACTED");
-	title(shown, "MESSAGE FILE END");
+	show_content(shown, &head, &envelope);
 }
 
 /* ---- where it is ---- */
@@ -327,21 +342,22 @@ static void take_marks(struct arena *arena, struct str octets,
 			stored->done[mark.recipient] = true;
 }
 
+/* `name`: what it is called in the output. */
 static void show_file(const struct options *options, const char *directory,
-	struct arena *arena, const char *path)
+	struct arena *arena, const char *path, const char *name)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stored stored = { 0 };
-	struct shown shown = { .options = options, .name = path,
+	struct shown shown = { .options = options, .name = name,
 		.directory = directory };
 	struct stat st;
 	char *octets;
 	ssize_t got = 0;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		log_fatal("open %s: %m", path);
+		log_fatal("open %s: %m", name);
 	if (!S_ISREG(st.st_mode) || st.st_size > SPOOL_FILE_MOST) {
-		log_warning("%s: not a valid queue file", path);
+		log_warning("%s: input is not a valid queue file", name);
 		return;
 	}
 	octets = arena_alloc(arena, (size_t)st.st_size + 1);
@@ -409,10 +425,21 @@ static bool show_spooled(const struct search *search, struct disk *disk,
 		spool_path(path, queues[i], search->id);
 		show_file(search->options, search->directory, arena,
 			arena_cstr(arena, arena_fmt(arena, "%s/%s",
-				search->directory, path)));
+				search->directory, path)), path);
 		return true;
 	}
 	return false;
+}
+
+/* What could be a queue ID, also one of another form. */
+static bool is_word(struct str text)
+{
+	return str_take_while(&text, ascii_is_alnum).len > 0 && text.len == 0;
+}
+
+static _Noreturn void no_such_message(const char *id)
+{
+	log_fatal("open queue file %s: No such file or directory", id);
 }
 
 static void show_id(const struct options *options, const char *directory,
@@ -422,8 +449,10 @@ static void show_id(const struct options *options, const char *directory,
 		.id = str_from(text) };
 	struct disk *disk;
 
+	if (!is_word(search.id))
+		log_fatal("bad mail queue ID: %s", text);
 	if (!queue_id_parse(search.id, &search.serial))
-		log_fatal("bad mail queue id: %s", text);
+		no_such_message(text);
 	if (!disk_open(&disk, directory) ||
 		!store_open(&search.store, disk, true, nobody, NULL))
 		log_fatal("queue_directory %s: %m", directory);
@@ -432,8 +461,7 @@ static void show_id(const struct options *options, const char *directory,
 	(void)!store_scan(&search.store, true, show_place, &search);
 	/* It may have gone from its slot into a file just then. */
 	if (!search.found && !show_spooled(&search, disk, arena))
-		log_fatal("open queue file %s: No such file or directory",
-			text);
+		no_such_message(text);
 }
 
 static int64_t parse_offset(const char *text)
@@ -500,12 +528,13 @@ int main(int argc, char **argv)
 	conf = command_conf(arena, directory);
 	queue = arena_cstr(arena, conf->queue_directory);
 	if (optind == argc)
-		show_file(&options, queue, arena, "/dev/stdin");
+		show_file(&options, queue, arena, "/dev/stdin", "stdin");
 	for (; optind < argc; optind++) {
 		if (options.by_id)
 			show_id(&options, queue, arena, argv[optind]);
 		else
-			show_file(&options, queue, arena, argv[optind]);
+			show_file(&options, queue, arena, argv[optind],
+				argv[optind]);
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
 		log_fatal("write: %m");

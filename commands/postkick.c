@@ -2,15 +2,19 @@
  * postkick - sends a request to a service of the suite.
  *
  * Room       the caller's own privileges
- * Calls      qmgr on public/qmgr; else any socket that a row of master.cf has
- *            in public/ or private/
+ * Calls      qmgr on public/qmgr; else any socket or FIFO in public/ or
+ *            private/
  */
 #include "base/log.h"
 #include "queue/ask.h"
 #include "service/command.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -57,22 +61,69 @@ static void kick_pickup(const struct conf *conf)
 	fclose(ask);
 }
 
-/* A program of somebody's own, or a daemon that wants to be woken up. */
-static void kick_socket(const struct conf *conf, const char *class,
-	const char *service, const char *request)
+/* The path of a service's socket or FIFO. */
+static const char *find_service(struct arena *arena, const struct conf *conf,
+	const char *class, const char *service, mode_t *kind)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int len = snprintf(address.sun_path, sizeof(address.sun_path),
-		"%.*s/%s/%s", STR_ARG(conf->queue_directory), class, service);
+	const char *path = arena_cstr(arena, arena_fmt(arena, "%.*s/%s/%s",
+		STR_ARG(conf->queue_directory), class, service));
+	struct stat st;
 
-	if (fd < 0 || len < 0 || (size_t)len >= sizeof(address.sun_path))
-		log_fatal("%s/%s: the name is too long", class, service);
-	if (connect(fd, (const struct sockaddr *)&address,
-		    sizeof(address)) < 0) {
-		log_warning("connect to %s/%s: %m", class, service);
+	if (stat(path, &st) < 0) {
+		log_warning("unable to look up %s/%s: %m", class, service);
 		unreachable(class, service);
 	}
+	*kind = st.st_mode & S_IFMT;
+	return path;
+}
+
+/* Nobody who reads it: ENXIO. */
+static int open_fifo(const char *path)
+{
+	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+static int open_socket(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address,
+			       sizeof(address)) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+/* A program of somebody's own, or a daemon that wants to be woken up. */
+static void kick_other(const struct conf *conf, const char *class,
+	const char *service, const char *request)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	auto_close int fd = -1;
+	mode_t kind;
+	const char *path = find_service(arena, conf, class, service, &kind);
+
+	if (kind == S_IFIFO)
+		fd = open_fifo(path);
+	else if (kind == S_IFSOCK)
+		fd = open_socket(path);
+	else
+		log_warning("%s/%s is not a socket or a fifo", class, service);
+	if (fd < 0 && kind == S_IFSOCK)
+		log_warning("connect to %s/%s: %m", class, service);
+	if (fd < 0)
+		unreachable(class, service);
 	if (!fd_write_all(fd, request, strlen(request)))
 		log_fatal("write to %s/%s: %m", class, service);
 }
@@ -81,6 +132,7 @@ int main(int argc, char **argv)
 {
 	const char *directory = NULL;
 	const struct conf *conf;
+	bool is_public;
 	int letter;
 
 	command_begin(&command, argc, argv);
@@ -95,16 +147,13 @@ int main(int argc, char **argv)
 	if (argc - optind != 3)
 		command_usage(&command);
 	argv += optind;
-	if (strcmp(argv[0], "public") != 0 && strcmp(argv[0], "private") != 0)
-		log_fatal("class must be public or private: %s", argv[0]);
-	if (argv[1][0] == '\0' || strchr(argv[1], '/'))
-		log_fatal("bad service name: %s", argv[1]);
 	conf = command_conf(arena_new(0), directory);
-	if (strcmp(argv[1], "qmgr") == 0)
+	is_public = strcmp(argv[0], "public") == 0;
+	if (is_public && strcmp(argv[1], "qmgr") == 0)
 		kick_qmgr(conf, argv[2]);
-	else if (strcmp(argv[1], "pickup") == 0)
+	else if (is_public && strcmp(argv[1], "pickup") == 0)
 		kick_pickup(conf);
 	else
-		kick_socket(conf, argv[0], argv[1], argv[2]);
+		kick_other(conf, argv[0], argv[1], argv[2]);
 	return 0;
 }

@@ -21,7 +21,7 @@ static const struct command command = {
 
 static _Noreturn void unavailable(const char *text)
 {
-	log_error("%s", text);
+	log_at(LOG_LEVEL_FATAL, "%s", text);
 	exit(EX_UNAVAILABLE);
 }
 

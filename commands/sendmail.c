@@ -234,6 +234,8 @@ static void set_old_option(struct request *request, const char *text)
 		request->dot_is_text = true;
 	else if (text[0] == 'A' && text[1])
 		request->alias_file = text + 1;
+	else if (text[0] == 'A')
+		fatal("-oA requires pathname");
 }
 
 /* -qI and -qR; -q with a time means what master does anyway. */
@@ -248,18 +250,21 @@ static void set_queue_run(struct request *request, const char *text)
 		{ 'R', MODE_FLUSH_SITE, "sitename" },
 	};
 
-	if (text[0] == 'S')
-		fatal("-qS is not implemented");
 	for (size_t i = 0; i < COUNT(modes); i++) {
 		if (text[0] != modes[i].letter)
 			continue;
 		if (!text[1])
 			fatal("specify: -q%c%s", modes[i].letter,
 				modes[i].what);
+		if (request->mode != MODE_DELIVER)
+			fatal("-q%c can be used only in delivery mode",
+				modes[i].letter);
 		request->mode = modes[i].mode;
 		request->flush = text + 1;
 		return;
 	}
+	if (!ascii_is_digit((unsigned char)text[0]))
+		fatal("-q%c is not implemented", text[0]);
 	request->has_interval = true;
 }
 
@@ -673,17 +678,30 @@ static void set_name(struct request *request, const char *argv0)
 /* What does not go together. */
 static void check_mode(const struct request *request, int arguments)
 {
+	static const char *const words[] = {
+		[MODE_LIST] = "display queue mode",
+		[MODE_ALIASES] = "alias initialization mode",
+		[MODE_DAEMON] = "daemon mode",
+		[MODE_SMTP] = "stand-alone mode",
+		[MODE_FLUSH] = "flush queue mode",
+		[MODE_FLUSH_ID] = "flush queue_id",
+		[MODE_FLUSH_SITE] = "flush site",
+		[MODE_NOTHING] = NULL,
+	};
+	bool is_flush = request->mode == MODE_FLUSH ||
+		request->mode == MODE_FLUSH_ID ||
+		request->mode == MODE_FLUSH_SITE;
 	bool is_delivery = request->mode == MODE_DELIVER ||
 		request->mode == MODE_VERIFY;
 
-	if (request->extract && !is_delivery)
+	if (request->extract && !is_delivery && !is_flush)
 		fatal("-t can be used only in delivery mode");
 	if (request->mode == MODE_VERIFY && (request->extract ||
 		request->notify))
 		fatal("-%c option cannot be used with -bv",
 			request->extract ? 't' : 'N');
-	if (request->mode == MODE_LIST && arguments > 0)
-		fatal("display queue mode requires no recipient");
+	if (arguments > 0 && words[request->mode])
+		fatal("%s requires no recipient", words[request->mode]);
 }
 
 int main(int argc, char **argv)
@@ -702,7 +720,7 @@ int main(int argc, char **argv)
 	request.conf = command_conf(arena, directory);
 	check_mode(&request, argc - optind);
 	if (request.has_interval && optind == argc && !request.extract &&
-		request.mode == MODE_DELIVER)
+		(request.mode == MODE_DELIVER || request.mode == MODE_LIST))
 		return EX_OK;
 	for (int i = optind; i < argc; i++)
 		add_word(&request, argv[i]);

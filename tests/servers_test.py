@@ -6,6 +6,7 @@ import os
 import socket
 import socketserver
 import sqlite3
+import subprocess
 import threading
 
 from instance import SBIN, Instance, check, equal, matches, main, run, wait_for
@@ -185,6 +186,111 @@ def test_socketmap():
             server = socketmap_server(rows, server.port)
         check_users(mta, place + ":users", lambda: server.close(), start)
         server.close()
+
+
+# ---- a server that never answers, beside cleanup and trivial-rewrite ----
+
+def slow_server(kind):
+    """Knows nothing, and says nothing of a key with "silent"; its table."""
+    def tcp(handler):
+        for line in handler.rfile:
+            if b"silent" in line:
+                return handler.server.silence.wait() and None
+            handler.wfile.write(b"500 no\n")
+
+    def socketmap(handler):
+        while True:
+            text = netstring(handler)
+            if text is None or "silent" in text:
+                return text and handler.server.silence.wait() and None
+            handler.wfile.write(b"9:NOTFOUND ,")
+    server = Answers(tcp if kind == "tcp" else socketmap)
+    return server, "tcp:127.0.0.1:%d" % server.port if kind == "tcp" else \
+        "socketmap:inet:127.0.0.1:%d:m" % server.port
+
+
+def others_pass(mta, count=5):
+    """Mail whose addresses are answered, also that of sendmail."""
+    for number in range(count):
+        mta.send("a@example.net", ["bob@example.org"], "Subject: x\n\n.\n")
+    mta.command("sendmail", "-f", "a@example.net", "bob@example.org",
+                input="Subject: x\n\nbody\n")
+    mta.wait_mail("bob", count + 1)
+
+
+def submitted(mta, sender, recipient):
+    """sendmail with a message, still running."""
+    sendmail = subprocess.Popen(
+        [SBIN + "/sendmail", "-f", sender, recipient], env=mta.env,
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    sendmail.stdin.write(b"Subject: slow\n\nbody\n")
+    sendmail.stdin.close()
+    return sendmail
+
+
+def wait_asked(server, count):
+    wait_for(lambda: len(server.open) >= count, "a question to the server")
+
+
+def beside_cleanup(kind):
+    server, table = slow_server(kind)
+    with Instance(sender_canonical_maps=table) as mta:
+        mta.virtual_mailboxes()
+        mta.start()
+        with mta.raw() as client:
+            client.reply()
+            for line in ("HELO x", "MAIL FROM:<silent@example.net>",
+                         "RCPT TO:<alice@example.org>"):
+                matches("^250", client.ask(line))
+            matches("^354", client.ask("DATA"))
+            client.send("Subject: slow\r\n\r\nbody\r\n.\r\n")
+            sendmail = submitted(mta, "silent@example.net",
+                                 "alice@example.org")
+            wait_asked(server, 1)
+            others_pass(mta)
+            equal(sendmail.poll(), None)
+            server.silence.set()
+            matches("^451 4.3.0", client.reply())
+        equal(sendmail.wait(timeout=60), 75)
+        # Its sender was never taken for one that has no other address.
+        equal(mta.maildir("alice"), [])
+        equal(mta.queue_list(), [])
+    server.close()
+
+
+def beside_rewrite(kind):
+    server, table = slow_server(kind)
+    with Instance(master=SINK, default_transport="gone:",
+                  minimal_backoff_time="1000s") as mta:
+        mta.virtual_mailboxes()
+        mta.set(transport_maps=table)
+        mta.start()
+        with mta.raw() as client:
+            client.reply()
+            for line in ("HELO x", "MAIL FROM:<a@example.net>"):
+                matches("^250", client.ask(line))
+            client.send("RCPT TO:<x@silent.example>\r\n")
+            sendmail = submitted(mta, "a@example.net", "y@silent.example")
+            wait_asked(server, 1)
+            others_pass(mta)
+            server.silence.set()
+            matches("^451 4.3.0", client.reply())
+        equal(sendmail.wait(timeout=60), 0)
+        line = mta.wait_log("to=<y@silent.example>.*").group()
+        matches(r"dsn=4\.3\.0, status=deferred", line)
+        # It was not sent by the transport of those that are not found.
+        check("relay=gone" not in mta.log(), "it was taken for not found")
+    server.close()
+
+
+def test_a_slow_server_beside_cleanup():
+    beside_cleanup("tcp")
+    beside_cleanup("socketmap")
+
+
+def test_a_slow_server_beside_rewrite():
+    beside_rewrite("tcp")
+    beside_rewrite("socketmap")
 
 
 def test_sizes_of_socketmap():

@@ -10,7 +10,7 @@
 #include "mail/address.h"
 
 enum {
-	REASON_COLUMN = 76,
+	REASON_COLUMN = 76, /* where it ends, without its () */
 };
 
 /* The columns for IDs of either form. */
@@ -114,7 +114,7 @@ static void put_reason(struct listing *list, struct str reason)
 		cut = STR("reason unavailable");
 	memcpy(list->reason, cut.p, cut.len);
 	list->reason[cut.len] = '\0';
-	put_blanks(list->out, REASON_COLUMN - 2 - (int)cut.len);
+	put_blanks(list->out, REASON_COLUMN - (int)cut.len);
 	buf_char(list->out, '(');
 	put_clean(list->out, cut);
 	buf_text(list->out, ")\n");

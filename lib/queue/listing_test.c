@@ -47,7 +47,7 @@ static void as_text(void **state)
 		"-Sender/Recipient-------\n"
 		"4A5F21002B     2048 Mon Nov 30 00:53:20  "
 		"\"a b\"@example.org\n"
-		"                                                        "
+		"                                                          "
 		"(connect to x: \"no\")\n"
 		"                                         c@example.org\n"
 		"                                         e@example.org\n"

@@ -35,6 +35,7 @@ void command_begin(const struct command *command, int argc, char **argv)
 	open_standard();
 	signal(SIGPIPE, SIG_IGN);
 	log_name(command->name);
+	log_verbose(getenv("MAIL_VERBOSE") != NULL);
 	if (argc < 2 || strncmp(argv[1], "--", 2) != 0)
 		return;
 	if (strcmp(argv[1], "--help") == 0) {
