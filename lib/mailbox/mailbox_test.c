@@ -631,10 +631,36 @@ static void parses_uidlists(void **state)
 	assert_str(list.items[0].key, "k");
 }
 
+/* DELETE was cut off between the files and the index, and CREATE follows. */
+static void a_name_that_comes_back_is_another_mailbox(void **state)
+{
+	struct mailbox_store *store = mailbox_store_open(dir);
+	struct mailbox *m;
+	uint32_t validity, id;
+
+	(void)state;
+	assert_int_equal(mailbox_store_create(store, STR("Box")), MAILBOX_OK);
+	assert_int_equal(mailbox_open(store, STR("Box"), &m), MAILBOX_OK);
+	validity = m->row.uidvalidity;
+	id = m->row.id;
+	mailbox_close(m);
+	mailbox_store_close(store);
+	assert_int_equal(nftw(path_in(".Box"), remove_one, 16,
+		FTW_DEPTH | FTW_PHYS), 0);
+	store = mailbox_store_open(dir);
+	assert_int_equal(mailbox_store_create(store, STR("Box")), MAILBOX_OK);
+	assert_int_equal(mailbox_open(store, STR("Box"), &m), MAILBOX_OK);
+	assert_true(m->row.uidvalidity > validity);
+	assert_int_not_equal(m->row.id, id);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
+		IN_DIR(a_name_that_comes_back_is_another_mailbox),
 		IN_DIR(saves_and_reads),
 		IN_DIR(uids_outlive_the_index),
 		IN_DIR(sees_other_programs),

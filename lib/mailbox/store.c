@@ -195,6 +195,50 @@ bool mailbox_store_has(struct mailbox_store *store, struct str name)
 		layout_exists(&store->place, text_of(name, text));
 }
 
+static struct mailbox *find_open(struct mailbox_store *store,
+	struct str name)
+{
+	list_each (at, &store->open) {
+		struct mailbox *m = CONTAINER(at, struct mailbox, link);
+
+		if (str_is(name, m->name) && !m->is_removed)
+			return m;
+	}
+	return NULL;
+}
+
+/* What is known of a mailbox whose files are gone. */
+static bool forget(struct mailbox_store *store, struct str name)
+{
+	struct mailbox *open = find_open(store, name);
+	struct index_txn *txn;
+
+	if (open) {
+		open->is_removed = true;
+		mailbox_changed(open);
+		if (open->users == 0)
+			mailbox_drop(open);
+	}
+	txn = index_begin(store->index, true);
+	if (!txn)
+		return false;
+	if (!index_mailbox_remove(txn, name)) {
+		index_abort(txn);
+		return false;
+	}
+	return index_commit(txn);
+}
+
+static bool is_known(struct mailbox_store *store, struct str name)
+{
+	struct index_txn *txn = index_begin(store->index, false);
+	struct index_mailbox row;
+	bool known = txn && index_mailbox_find(txn, name, &row);
+
+	index_abort(txn);
+	return known;
+}
+
 /* A row for it now, with its own uidvalidity, durable. */
 static enum mailbox_result open_once(struct mailbox_store *store,
 	struct str name)
@@ -217,6 +261,10 @@ enum mailbox_result mailbox_store_create(struct mailbox_store *store,
 		return MAILBOX_CANNOT;
 	if (str_is_nocase(name, "INBOX"))
 		return MAILBOX_EXISTS;
+	/* One of that name whose removal was cut off is another mailbox. */
+	if (!mailbox_store_has(store, name) && is_known(store, name) &&
+		!forget(store, name))
+		return MAILBOX_TRY_LATER;
 	result = store->place.layout->create(&store->place,
 		text_of(name, text));
 	if (result == MAILBOX_OK)
@@ -226,24 +274,10 @@ enum mailbox_result mailbox_store_create(struct mailbox_store *store,
 	return result;
 }
 
-static struct mailbox *find_open(struct mailbox_store *store,
-	struct str name)
-{
-	list_each (at, &store->open) {
-		struct mailbox *m = CONTAINER(at, struct mailbox, link);
-
-		if (str_is(name, m->name) && !m->is_removed)
-			return m;
-	}
-	return NULL;
-}
-
 enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	struct str name)
 {
 	char text[MAILBOX_NAME_MOST + 1];
-	struct mailbox *open;
-	struct index_txn *txn;
 	enum mailbox_result result;
 	bool ok;
 
@@ -256,21 +290,7 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 	if (result != MAILBOX_OK)
 		return result;
 	mailbox_watch_lose(store, text);
-	open = find_open(store, name);
-	if (open) {
-		open->is_removed = true;
-		mailbox_changed(open);
-		if (open->users == 0)
-			mailbox_drop(open);
-	}
-	txn = index_begin(store->index, true);
-	if (!txn)
-		return MAILBOX_TRY_LATER;
-	ok = index_mailbox_remove(txn, name);
-	if (!ok)
-		index_abort(txn);
-	else
-		ok = index_commit(txn);
+	ok = forget(store, name);
 	mailbox_tell(store, MAILBOX_EVENT_NAMES, STR_NONE, STR_NONE);
 	return ok ? MAILBOX_OK : MAILBOX_TRY_LATER;
 }
