@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 
+from capture import Capture
 from instance import (SBIN, Instance, check, equal, free_port, main,
                       make_certificate, matches, wait_for)
 
@@ -90,6 +91,25 @@ def test_export():
         check(not re.search("Subject: (null|large)", "".join(
             ours.command("postcat", "-q", m["queue_id"]).stdout
             for m in left)), "what was taken is not here")
+
+
+def test_requiretls_stays_in_the_clear():
+    """RFC 8689 4.2.1: over TLS to a server that is known, or not at all; also
+    where the server says that it can."""
+    with new() as ours, Capture(free_port(), features=(
+            "8BITMIME", "REQUIRETLS")) as sink:
+        ours.start()
+        for word in ("no", "yes"):
+            ours.command("sendmail", "-O", "requiretls=" + word, "-f",
+                         word + "@example.net", "r@example.com",
+                         input="Subject: x\n\nbody\n")
+        wait_for(lambda: len([m for m in ours.queue_list()
+                              if m["queue_name"] == "deferred"]) == 2, "2")
+        ours.command("posthorn", "stop")
+        ours.command("posthorn", "queue", "export", "127.0.0.1:%d" %
+                     sink.server_address[1], check=False)
+        equal([m[0] for m in sink.messages], ["no@example.net"])
+        equal(list(by_sender(ours)), ["yes@example.net"])
 
 
 def test_export_over_tls():
