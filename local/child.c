@@ -299,13 +299,13 @@ static void publish(struct delivery *delivery, struct maildir_store *store,
 	struct maildir_item *item)
 {
 	struct msg_local_acted m = { .folder = STR_NONE, .name = STR_NONE };
+	bool at_once = delivery->m.flags & DELIVER_AT_ONCE;
 
-	maildir_publish(store, delivery->arena, item, 1);
+	maildir_publish(store, delivery->arena, item, 1, at_once);
 	if (!status_is_ok(item->status))
 		answer(delivery->call, item->status);
 	else if (send_acted(delivery->call, &m, item->status) &&
-		maildir_settle(store, delivery->arena, item, 1,
-			delivery->m.flags & DELIVER_AT_ONCE))
+		maildir_settle(store, delivery->arena, item, 1, at_once))
 		deliver_settled(delivery);
 }
 

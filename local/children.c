@@ -203,9 +203,10 @@ static bool publish(struct doing *doing)
 	came(doing);
 	here = written.device != 0 && written.device == volume->device;
 	if (here) {
-		go.durable = group_data(&volume->group, 1, true) &&
+		go.durable = group_data(&volume->group, 1, true,
+				     false) &&
 			is_covered(volume, doing->born);
-		group_data_end(&volume->group, 1);
+		group_data_end(&volume->group, 1, false);
 	}
 	doing->is_flushed = go.durable;
 	return msg_local_publish_send(doing->call, &go);

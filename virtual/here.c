@@ -129,8 +129,7 @@ static void take(struct delivery *delivery,
 	if (!status_is_ok(status))
 		report(delivery, recipient, status);
 	else if (delivery->m.flags & DELIVER_VERIFY)
-		report(delivery, recipient,
-			STATUS(250, 0, 0, "delivers to a mailbox"));
+		report_verified(delivery, recipient);
 	else if (place.is_maildir)
 		add_to_batch(delivery, recipient, &place, batch);
 	else
@@ -138,22 +137,46 @@ static void take(struct delivery *delivery,
 			deliver_mbox(delivery, recipient, &place));
 }
 
-/* Written, flushed, renamed, reported; settled after the next flush. */
+static void report_batch(struct delivery *delivery, const struct batch *batch,
+	bool settled)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		report_as(delivery, batch->recipients[i],
+			batch->items[i].status, !settled);
+	deliver_done(delivery, settled, DELIVER_SITE_REACHED, STR(""));
+}
+
+static void withdraw(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (status_is_ok(batch->items[i].status))
+			batch->items[i].status = STATUS(451, 4, 3,
+				"the name of the file could not be made "
+				"durable");
+}
+
+/* Written, flushed, renamed. For the queue reported now, and settled after the
+ * next flush; a client waits for both, and hears of them at once. */
 static void deliver_batch(struct delivery *delivery, struct batch *batch)
 {
+	bool at_once = delivery->m.flags & DELIVER_AT_ONCE;
 	struct arena *arena = delivery->arena;
 
 	for (size_t i = 0; i < batch->count; i++)
 		maildir_write(&here.store, arena, &batch->items[i]);
-	maildir_publish(&here.store, arena, batch->items, batch->count);
-	for (size_t i = 0; i < batch->count; i++)
-		report_as(delivery, batch->recipients[i],
-			batch->items[i].status, true);
-	deliver_done(delivery, batch->count == 0, DELIVER_SITE_REACHED,
-		STR(""));
-	if (batch->count > 0 &&
-		maildir_settle(&here.store, arena, batch->items, batch->count,
-			delivery->m.flags & DELIVER_AT_ONCE))
+	maildir_publish(&here.store, arena, batch->items, batch->count,
+		at_once);
+	if (batch->count == 0 || at_once) {
+		if (batch->count > 0 &&
+			!maildir_settle(&here.store, arena, batch->items,
+				batch->count, true))
+			withdraw(batch);
+		report_batch(delivery, batch, true);
+		return;
+	}
+	report_batch(delivery, batch, false);
+	if (maildir_settle(&here.store, arena, batch->items, batch->count,
+		    false))
 		deliver_settled(delivery);
 }
 

@@ -34,6 +34,9 @@ void here_open(const struct room *room);
 void here_deliver(struct delivery *delivery);
 
 /* children.c: delivery by a child per uid. */
+/* What a probe is told of a mailbox that there is. */
+void report_verified(struct delivery *delivery,
+	struct deliver_recipient *recipient);
 void children_deliver(const struct room *room, struct delivery *delivery);
 
 #endif

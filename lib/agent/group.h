@@ -33,6 +33,10 @@ struct flush_group {
 	unsigned waiting;         /* who is about to flush */
 	unsigned coming;          /* who will */
 	struct io_event all_came;
+	unsigned naming;          /* clients' files that have just been named */
+	unsigned clients;         /* who wait for data */
+	unsigned clients_before;  /* who shared the flush before; 0: none did */
+	struct io_event all_back;
 	struct moment rest_until; /* the next flush of data */
 	struct moment one_by_one; /* until then none is shared */
 };
@@ -46,11 +50,16 @@ void group_forgive(struct flush_group *group);
 void group_expect(struct flush_group *group);
 void group_came(struct flush_group *group);
 
-/* True: what `count` files hold is durable; false: each is to be flushed by
- * itself. group_data_end follows in either case. shares: they are on this file
- * system (those that are not are flushed by themselves anyway). */
-must_check bool group_data(struct flush_group *group, size_t count, bool shares);
-void group_data_end(struct flush_group *group, size_t count);
+/*
+ * True: what `count` files hold is durable; false: each is to be flushed by
+ * itself. group_data_end follows in either case, with the same count and
+ * at_once. shares: they are on this file system (those that are not are flushed
+ * by themselves anyway). at_once: a client waits, so there is no more rest
+ * between flushes than until those who wait, too, are here.
+ */
+must_check bool group_data(struct flush_group *group, size_t count, bool shares,
+	bool at_once);
+void group_data_end(struct flush_group *group, size_t count, bool at_once);
 
 /* What is on the disk now is covered by the flush of that number. */
 uint64_t group_mark(const struct flush_group *group);

@@ -34,23 +34,28 @@ static int sync_model(struct flush_group *group)
 	return 0;
 }
 
-static void deliver(void *context)
+static void deliver_one(bool at_once)
 {
 	unsigned file = ++run.written, name;
 	uint64_t mark;
 
-	(void)context;
-	if (!group_data(&run.group, 1, true))
+	if (!group_data(&run.group, 1, true, at_once))
 		run.alone++;
 	else if (run.safe_data < file)
 		run.broken++;
-	group_data_end(&run.group, 1);
+	group_data_end(&run.group, 1, at_once);
 	name = ++run.named;
 	mark = group_mark(&run.group);
-	if (!group_names(&run.group, mark, 1, false))
+	if (!group_names(&run.group, mark, 1, at_once))
 		run.alone++;
 	else if (run.safe_names < name)
 		run.broken++;
+}
+
+static void deliver(void *context)
+{
+	(void)context;
+	deliver_one(false);
 }
 
 static void spawn(void *context)
@@ -146,8 +151,8 @@ static void come(void *context)
 		io_yield();
 	run.written++;
 	group_came(&run.group);
-	run.alone += !group_data(&run.group, 1, true);
-	group_data_end(&run.group, 1);
+	run.alone += !group_data(&run.group, 1, true, false);
+	group_data_end(&run.group, 1, false);
 }
 
 static void expect_three(void *context)
@@ -177,8 +182,8 @@ static void wait_in_vain(void *context)
 {
 	(void)context;
 	group_expect(&run.group);
-	assert_true(group_data(&run.group, 3, true));
-	group_data_end(&run.group, 3);
+	assert_true(group_data(&run.group, 3, true, false));
+	group_data_end(&run.group, 3, false);
 }
 
 static void nobody_is_waited_for_long(void **state)
@@ -186,6 +191,88 @@ static void nobody_is_waited_for_long(void **state)
 	(void)state;
 	io_run(wait_in_vain, NULL);
 	assert_int_equal(run.flushes, 1);
+}
+
+/* ---- clients that wait ---- */
+
+/* A rest without an end, as far as a test is concerned. */
+static void rest(void)
+{
+	run.group.rest_until = moment_after(span_s(3600));
+}
+
+static void one_client(void *context)
+{
+	(void)context;
+	for (int i = 0; i < 10; i++) {
+		rest();
+		deliver_one(true);
+	}
+}
+
+static void a_client_alone_waits_for_nobody(void **state)
+{
+	(void)state;
+	io_run(one_client, NULL);
+	assert_int_equal(run.alone, 20);
+	assert_int_equal(run.flushes, 0);
+}
+
+/* Each takes his time to come back, and has to be waited for. */
+static void client(void *context)
+{
+	for (int i = 0; i < 5; i++) {
+		rest();
+		for (uintptr_t n = 0; n < (uintptr_t)context; n++)
+			io_yield();
+		deliver_one(true);
+	}
+}
+
+static void ten_clients(void *context)
+{
+	(void)context;
+	run.group.clients_before = 10;
+	for (uintptr_t i = 0; i < 10; i++)
+		io_spawn("client", client, (void *)(10 * i)); /* number */
+}
+
+/* One flush for the data of all, one for their names. */
+static void clients_wait_for_each_other(void **state)
+{
+	int tries = 0;
+
+	do {
+		begin(state);
+		io_run(ten_clients, NULL);
+		assert_int_equal(run.broken, 0);
+	} while (run.group.one_by_one.us != 0 && ++tries < 50);
+	assert_int_equal(run.alone, 0);
+	assert_int_equal(run.flushes, 10);
+}
+
+static void client_and_others(void *context)
+{
+	(void)context;
+	rest();
+	for (int i = 0; i < 3; i++)
+		io_spawn("delivery", deliver, NULL);
+	io_yield();
+	deliver_one(true);
+	run.group.rest_until = (struct moment){ 0 };
+	io_event_wake_all(&run.group.all_back);
+}
+
+/* What rests is taken along: the others flush their names only. */
+static void a_client_ends_the_rest(void **state)
+{
+	(void)state;
+	do {
+		begin(state);
+		io_run(client_and_others, NULL);
+	} while (run.group.one_by_one.us != 0);
+	assert_int_equal(run.broken, 0);
+	assert_int_equal(run.flushes, 3);
 }
 
 int main(void)
@@ -199,6 +286,9 @@ int main(void)
 		TEST(a_flush_covers_what_was_there),
 		TEST(those_who_come_are_waited_for),
 		TEST(nobody_is_waited_for_long),
+		TEST(a_client_alone_waits_for_nobody),
+		TEST(clients_wait_for_each_other),
+		TEST(a_client_ends_the_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -310,9 +310,9 @@ uint64_t maildir_device(const struct maildir_store *store,
 
 /* Data of the items is durable, or their status says why not. */
 static void flush_data(struct maildir_store *store, struct arena *arena,
-	struct maildir_item *items, size_t count)
+	struct maildir_item *items, size_t count, bool at_once)
 {
-	bool shared = group_data(&store->group, count, store->shares);
+	bool shared = group_data(&store->group, count, store->shares, at_once);
 
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].fd >= 0 && (!shared || items[i].elsewhere) &&
@@ -320,7 +320,7 @@ static void flush_data(struct maildir_store *store, struct arena *arena,
 			items[i].status = failure(arena, "flush");
 		close_file(&items[i]);
 	}
-	group_data_end(&store->group, count);
+	group_data_end(&store->group, count, at_once);
 }
 
 void maildir_rename(struct maildir_store *store, struct arena *arena,
@@ -342,9 +342,10 @@ void maildir_rename(struct maildir_store *store, struct arena *arena,
 }
 
 void maildir_publish(struct maildir_store *store, struct arena *arena,
-	struct maildir_item *items, size_t count)
+	struct maildir_item *items, size_t count, bool at_once)
 {
-	flush_data(store, arena, items, count);
+	if (count > 0)
+		flush_data(store, arena, items, count, at_once);
 	maildir_rename(store, arena, items, count);
 }
 

@@ -75,9 +75,11 @@ struct str maildir_name(struct arena *arena, struct str host,
 /* tmp/ (and the Maildir, 0700, if it is missing). */
 void maildir_write(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *item);
-/* Those whose status is still 250; it becomes their end. */
+/* Those whose status is still 250; it becomes their end. at_once: a client
+ * waits, there is no more pause than it takes to share the flush with others
+ * who wait. */
 void maildir_publish(struct maildir_store *store, struct arena *arena,
-	struct maildir_item *items, size_t count);
+	struct maildir_item *items, size_t count, bool at_once);
 /* False: not durable, and taken back out of new/; say nothing to the queue, it
  * delivers again. at_once: a client waits, so there is no pause for others to
  * share the flush. */

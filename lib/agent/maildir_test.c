@@ -187,7 +187,7 @@ static void deliver(void *context)
 
 	item.name = name_of(number, item.head.len + run.content.size);
 	maildir_write(&run.store, run.arena, &item);
-	maildir_publish(&run.store, run.arena, &item, 1);
+	maildir_publish(&run.store, run.arena, &item, 1, false);
 	if (!status_is_ok(item.status))
 		return;
 	run.reported++;
