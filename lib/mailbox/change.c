@@ -90,7 +90,7 @@ static bool change_one(struct mailbox *mailbox, struct index_txn *txn,
 	now.modseq = change->modseq;
 	m->is = now;
 	mailbox->has_pending = true;
-	mailbox->row.modseq = change->modseq;
+	mailbox->row.modseq = mailbox->changed_modseq = change->modseq;
 	return index_message_put(txn, mailbox->row.id, &now,
 		str_from(m->name));
 }

@@ -128,6 +128,7 @@ bool mailbox_load(struct mailbox *mailbox, struct index_txn *txn)
 		return true;
 	}
 	mailbox->row = row;
+	mailbox->changed_modseq = row.modseq;
 	drop_messages(mailbox);
 	index_messages_each(txn, row.id, append_each, mailbox);
 	mailbox_keywords_load(mailbox, txn);

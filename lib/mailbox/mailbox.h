@@ -54,6 +54,7 @@ struct mailbox {
 	unsigned users;        /* mailbox_open without mailbox_close */
 	uint64_t closed;       /* users is 0: when, by store->closes */
 	uint64_t changes;      /* counts what happened in this process */
+	uint64_t changed_modseq; /* no message that was there changed since */
 	uint64_t unseen_at;    /* of changes: when this was found, plus 1 */
 	uint32_t first_unseen;
 	bool is_removed;       /* deleted, or its UIDVALIDITY changed */

@@ -30,6 +30,7 @@ struct scan {
 	struct index_txn *txn;
 	struct arena *arena;
 	struct table *entries; /* key -> struct mailbox_entry */
+	struct mailbox_entry **found; /* of each message; NULL: not looked up */
 	uint64_t modseq;
 	uint32_t letters;      /* that names have and the index had not */
 	bool claim, ok;
@@ -49,6 +50,7 @@ static enum mailbox_result read_entries(struct scan *scan,
 
 	table_free(scan->entries);
 	scan->entries = table_new();
+	scan->found = NULL;
 	for (size_t i = 0; result == MAILBOX_OK && i < *count; i++) {
 		struct mailbox_entry *e = &(*entries)[i];
 
@@ -83,7 +85,7 @@ static void take_flags(struct scan *scan, struct mailbox_message *m,
 		~(uint64_t)(was_letters & ~now_letters);
 	m->is.flags = (m->is.flags | (now & ~was)) & ~(was & ~now);
 	m->is.keywords = keywords;
-	m->is.modseq = scan->modseq;
+	m->is.modseq = scan->mailbox->changed_modseq = scan->modseq;
 	scan->changed = true;
 }
 
@@ -144,11 +146,15 @@ static void take_entry(struct scan *scan, struct mailbox_message *m,
 static bool is_missing(struct scan *scan)
 {
 	struct mailbox *m = scan->mailbox;
+	bool missing = false;
 
-	for (size_t i = 0; i < m->count; i++)
-		if (!find_entry(scan, m->messages[i].name))
-			return true;
-	return false;
+	scan->found = arena_array(scan->arena, m->count + 1,
+		sizeof(struct mailbox_entry *));
+	for (size_t i = 0; i < m->count; i++) {
+		scan->found[i] = find_entry(scan, m->messages[i].name);
+		missing = missing || !scan->found[i];
+	}
+	return missing;
 }
 
 static void take_known(struct scan *scan)
@@ -156,6 +162,8 @@ static void take_known(struct scan *scan)
 	struct mailbox *m = scan->mailbox;
 	size_t kept = 0;
 
+	if (scan->new_only && !m->has_new)
+		return;
 	for (size_t i = 0; i < m->count; i++) {
 		struct mailbox_message *message = &m->messages[i];
 		struct mailbox_entry *entry;
@@ -164,7 +172,8 @@ static void take_known(struct scan *scan)
 			m->messages[kept++] = *message;
 			continue;
 		}
-		entry = find_entry(scan, message->name);
+		entry = scan->found ? scan->found[i] :
+			find_entry(scan, message->name);
 		if (entry) {
 			take_entry(scan, message, entry);
 			m->messages[kept++] = *message;
@@ -283,6 +292,7 @@ static void add_unknown(struct scan *scan, const struct unknown *u,
 	struct index_message message = { .uid = uid,
 		.modseq = scan->modseq };
 	uint64_t octets, size = driver->size(u->entry->name);
+	bool had_new = m->has_new;
 	uint32_t letters;
 	unsigned flags;
 
@@ -301,6 +311,8 @@ static void add_unknown(struct scan *scan, const struct unknown *u,
 	if (!u->entry->is_new || !scan->claim)
 		return;
 	claim(scan, &m->messages[m->count - 1]);
+	if (!(m->messages[m->count - 1].is.flags & MAILBOX_IN_NEW))
+		m->has_new = had_new;
 	if (!index_message_put(scan->txn, m->row.id,
 		&m->messages[m->count - 1].is,
 		str_from(m->messages[m->count - 1].name)))

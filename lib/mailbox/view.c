@@ -82,8 +82,12 @@ static void look_for_expunged(struct mailbox_view *view, struct arena *arena,
 	struct mailbox_news *news)
 {
 	struct mailbox *m = view->mailbox;
+	uint32_t last = view->count ? view->uids[view->count - 1] : 0;
 	size_t at = 0, kept = 0;
 
+	/* What the mailbox has up to there, the view has, too. */
+	if (mailbox_behind(m, last) == view->count)
+		return;
 	for (size_t i = 0; i < view->count; i++) {
 		while (at < m->count &&
 			m->messages[at].is.uid < view->uids[i])
@@ -153,7 +157,8 @@ void mailbox_view_look(struct mailbox_view *view, struct arena *arena,
 	if (look & MAILBOX_LOOK_EXPUNGED)
 		look_for_expunged(view, arena, news);
 	if (look & MAILBOX_LOOK_CHANGED) {
-		look_for_changed(view, arena, news);
+		if (m->changed_modseq > view->modseq)
+			look_for_changed(view, arena, news);
 		view->modseq = m->row.modseq;
 		view->own_modseq = 0;
 		news->has_keywords = m->keyword_count != view->keywords_told;
