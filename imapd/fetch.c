@@ -4,6 +4,7 @@
  */
 #include "session.h"
 
+#include "imap/crlf.h"
 #include "imap/date.h"
 #include "imap/fetch.h"
 #include "imap/format.h"
@@ -232,7 +233,7 @@ static void write_section(struct one *one, const struct imap_section *section)
 		buf_text(&one->out, " NIL");
 		return;
 	}
-	size = crlf_octets(octets);
+	size = imap_crlf_octets(octets);
 	if (section->is_partial) {
 		from = section->from < size ? section->from : size;
 		most = section->most;

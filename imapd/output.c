@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "imap/crlf.h"
 #include "imap/format.h"
 
 const char capabilities[] = "IMAP4rev1 IMAP4rev2 LITERAL+ UIDPLUS IDLE NAMESPACE "
@@ -212,53 +213,25 @@ void tell_news(struct session *s, unsigned look)
 		tell_new(s, news.new_count);
 }
 
-uint64_t crlf_octets(struct str text)
-{
-	uint64_t octets = text.len;
-
-	for (size_t at = 0, lf; at < text.len; at += lf + 1) {
-		lf = str_find_char(str_skip(text, at), '\n');
-		if (lf == SIZE_MAX)
-			break;
-		octets += at + lf == 0 || text.p[at + lf - 1] != '\r';
-	}
-	return octets;
-}
-
-/* A run of the text, of which `skip` octets were not asked for. */
-static uint64_t write_run(struct session *s, struct str run, uint64_t *skip,
-	uint64_t left)
-{
-	if (*skip >= run.len) {
-		*skip -= run.len;
-		return 0;
-	}
-	run = str_skip(run, (size_t)*skip);
-	*skip = 0;
-	run = str_first(run, left > run.len ? run.len : (size_t)left);
-	io_write(s->io, run);
-	return run.len;
-}
-
-/* Runs end at a bare LF: what stands before it, CR, LF. */
 void write_crlf(struct session *s, struct str text, uint64_t from,
 	uint64_t most)
 {
-	size_t start = 0;
+	char piece[4096];
+	size_t len;
 
-	for (size_t at = 0; at < text.len && most > 0; at++) {
-		const char *lf = memchr(text.p + at, '\n', text.len - at);
+	while (most > 0 && (len = imap_crlf_take(&text, piece,
+		sizeof(piece))) > 0) {
+		struct str part = str_of(piece, len);
 
-		if (!lf)
-			break;
-		at = (size_t)(lf - text.p);
-		if (at > 0 && text.p[at - 1] == '\r')
+		if (from >= len) {
+			from -= len;
 			continue;
-		most -= write_run(s, str_of(text.p + start, at - start), &from,
-			most);
-		most -= write_run(s, STR("\r"), &from, most);
-		start = at;
+		}
+		part = str_skip(part, (size_t)from);
+		from = 0;
+		part = str_first(part, most < part.len ? (size_t)most :
+			part.len);
+		most -= part.len;
+		io_write(s->io, part);
 	}
-	if (most > 0)
-		write_run(s, str_skip(text, start), &from, most);
 }

@@ -163,8 +163,7 @@ void qresync_tell(struct session *s, const struct qresync *qresync);
  * mailbox_vanished. False: an error. */
 must_check bool tell_vanished(struct session *s, const struct imap_set *set,
 	uint64_t after, uint32_t from);
-/* Octets of a message in CRLF form: how many, and writing a part of them. */
-uint64_t crlf_octets(struct str text);
+/* A part of a message's octets in CRLF form. */
 void write_crlf(struct session *s, struct str text, uint64_t from,
 	uint64_t most);
 
