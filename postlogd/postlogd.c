@@ -41,6 +41,7 @@ struct source {
 static struct {
 	struct list sources;
 	struct output output;
+	struct output_line *lines; /* BATCH_MOST; those that are drained now */
 	int wake_fd;
 	struct io_event wake_known;
 } state;
@@ -54,6 +55,7 @@ static void prepare(const struct conf *conf)
 	list_init(&state.sources);
 	io_event_init(&state.wake_known);
 	state.wake_fd = -1;
+	state.lines = mem_new(BATCH_MOST, sizeof(*state.lines));
 	output_open(&state.output, conf);
 }
 
@@ -112,7 +114,7 @@ static void collect(struct source *source, struct arena *arena,
 /* Write what all rings hold; true if there was anything. */
 static bool drain(void)
 {
-	struct output_line *lines = mem_new(BATCH_MOST, sizeof(*lines));
+	struct output_line *lines = state.lines;
 	struct arena *arena = arena_new(0);
 	size_t count = 0;
 
@@ -123,7 +125,6 @@ static bool drain(void)
 	if (count > 0)
 		output_lines(&state.output, lines, count);
 	arena_free(arena);
-	free(lines);
 	return count > 0;
 }
 

@@ -12,6 +12,7 @@
 enum {
 	CONNECT_S = 10,
 	ANSWER_S = 120, /* hashing takes its time, and so do delays */
+	OFFER_S = 1,    /* is what is offered believed */
 };
 
 enum verdict {
@@ -91,43 +92,71 @@ bool auth_is_offered(struct session *s)
 		!client_is_in(s, server.sasl_exempt);
 }
 
-static struct str format_offer(struct session *s, struct msg_list list)
+static void format_offer(struct session *s, struct msg_list list,
+	struct buf *out)
 {
-	struct buf out = BUF_IN(s->arena);
 	struct str mechanism;
 
 	while (msg_list_take(&list, &mechanism)) {
 		if (!smtp_is_mechanism(mechanism) ||
 			!is_allowed(s, mechanism))
 			continue;
-		if (out.len > 0)
-			buf_char(&out, ' ');
-		buf_add(&out, mechanism);
+		if (out->len > 0)
+			buf_char(out, ' ');
+		buf_add(out, mechanism);
 	}
-	return buf_str(&out);
+}
+
+/* What it was a moment ago: most sessions ask for nothing that another one has
+ * not just asked for, and the answer depends on these only. */
+static struct offer {
+	struct moment until;
+	struct buf list;
+} offers[2][2][2]; /* by TLS, secured, bound */
+
+static struct offer *offer_of(const struct session *s,
+	const struct msg_auth_mechanisms *ask)
+{
+	return &offers[s->has_tls][ask->secured][ask->bound];
+}
+
+static void ask_for_offer(struct session *s,
+	const struct msg_auth_mechanisms *ask, struct buf *list)
+{
+	struct offer *offer = offer_of(s, ask);
+	struct msg_auth_offer answer;
+	struct call *call = service_call(s->arena, "auth", span_s(CONNECT_S));
+
+	if (!call || !msg_auth_mechanisms_send(call, ask) ||
+		!msg_auth_offer_recv(call, &answer, span_s(ANSWER_S))) {
+		log_warning("SASL: connect to auth: %m");
+	} else {
+		format_offer(s, answer.mechanisms, list);
+		buf_clear(&offer->list);
+		buf_add(&offer->list, buf_str(list));
+		offer->until = moment_after(span_s(OFFER_S));
+	}
+	if (call)
+		call_close(call);
 }
 
 struct str auth_mechanisms(struct session *s)
 {
 	struct msg_auth_mechanisms ask = { .service = STR("smtp") };
-	struct msg_auth_offer offer;
-	struct call *call;
-	struct str list = STR("");
+	struct buf list = BUF_IN(s->arena);
+	const struct offer *offer;
 
 	if (!auth_is_offered(s))
-		return list;
+		return STR("");
 	ask.secured = is_secured(s);
 	ask.bound = s->has_tls &&
 		(s->tls.exporter.len > 0 || s->tls.end_point.len > 0);
-	call = service_call(s->arena, "auth", span_s(CONNECT_S));
-	if (!call || !msg_auth_mechanisms_send(call, &ask) ||
-		!msg_auth_offer_recv(call, &offer, span_s(ANSWER_S)))
-		log_warning("SASL: connect to auth: %m");
+	offer = offer_of(s, &ask);
+	if (offer->until.us && moment_left(offer->until).us > 0)
+		buf_add(&list, buf_str(&offer->list));
 	else
-		list = format_offer(s, offer.mechanisms);
-	if (call)
-		call_close(call);
-	return list;
+		ask_for_offer(s, &ask, &list);
+	return buf_str(&list);
 }
 
 /* ---- the exchange ---- */

@@ -87,7 +87,7 @@ struct session {
 	struct arena *home;  /* of the connection */
 	struct arena *arena; /* until the next command */
 	unsigned stage;
-	bool is_gone;        /* after QUIT, 421, or a lost connection */
+	bool has_quit, is_gone; /* after QUIT, 421, or a lost connection */
 	const char *where;   /* for the log: CONNECT, EHLO, RCPT, ... */
 
 	struct dns_address address;

@@ -110,6 +110,6 @@ struct status help(struct session *s, struct str arguments)
 struct status quit(struct session *s, struct str arguments)
 {
 	(void)arguments;
-	s->is_gone = true;
+	s->is_gone = s->has_quit = true;
 	return REPLY_BYE;
 }

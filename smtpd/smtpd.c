@@ -319,7 +319,8 @@ static void session(const struct conf *conf, struct client *client)
 	if (io_is_cancelled())
 		io_uncancel();
 	(void)(s.has_tls ? io_shutdown(s.io, span_s(10))
-			 : io_flush(s.io, span_s(10)));
+	       : s.has_quit ? io_flush_last(s.io, span_s(10))
+			    : io_flush(s.io, span_s(10)));
 	mail_reset(&s);
 	milter_close(&s);
 	transcript_close(&s);

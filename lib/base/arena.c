@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
-#include <stdio.h>
+#include "base/print.h"
+
 #include <stdlib.h>
 
 enum {
@@ -8,6 +9,7 @@ enum {
 	BLOCK_SMALL = 192,      /* that of a small one */
 	BLOCK_MOST = 64 * 1024,
 	ALIGNMENT = 16,
+	TEXT_USUAL = 256, /* formatted once only */
 };
 
 struct block {
@@ -172,6 +174,11 @@ void *arena_alloc(struct arena *arena, size_t octets)
 	return memset(take(arena, octets), 0, octets);
 }
 
+char *arena_octets_new(struct arena *arena, size_t octets)
+{
+	return take(arena, octets);
+}
+
 void *arena_array(struct arena *arena, size_t elements, size_t size)
 {
 	size_t octets;
@@ -220,17 +227,21 @@ struct str arena_join(struct arena *arena, struct str a, struct str b)
 
 struct str arena_vfmt(struct arena *arena, const char *format, va_list args)
 {
+	char most[TEXT_USUAL] left_as_is;
 	va_list again;
 	int len;
 	char *text;
 
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, again);
+	len = print_v(most, sizeof(most), format, again);
 	va_end(again);
 	if (len < 0)
 		return STR("");
 	text = take(arena, (size_t)len + 1);
-	vsnprintf(text, (size_t)len + 1, format, args);
+	if ((size_t)len < sizeof(most))
+		memcpy(text, most, (size_t)len + 1);
+	else
+		print_v(text, (size_t)len + 1, format, args);
 	return str_of(text, (size_t)len);
 }
 

@@ -39,6 +39,9 @@ void *arena_alloc(struct arena *arena, size_t octets)
 	__attribute__((malloc, returns_nonnull, alloc_size(2)));
 void *arena_array(struct arena *arena, size_t count, size_t size)
 	__attribute__((malloc, returns_nonnull, alloc_size(2, 3)));
+/* Octets that are left over from anybody: to be written before they are read. */
+char *arena_octets_new(struct arena *arena, size_t octets)
+	__attribute__((malloc, returns_nonnull, alloc_size(2)));
 #define arena_new_of(arena, type) ((type *)arena_alloc(arena, sizeof(type)))
 
 /* A copy of `s` (a NUL stands after it, not counted). NONE stays NONE. */

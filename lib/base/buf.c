@@ -1,7 +1,12 @@
 #include "base/buf.h"
 
-#include <stdio.h>
+#include "base/print.h"
+
 #include <stdlib.h>
+
+enum {
+	CAP_FIRST = 64, /* on the heap */
+};
 
 void buf_free(struct buf *buf)
 {
@@ -10,6 +15,29 @@ void buf_free(struct buf *buf)
 	buf->p = NULL;
 	buf->len = buf->cap = 0;
 	buf->failed = false;
+}
+
+/* The octets that it gains stay as they are: they are written before they
+ * count. */
+static void grow(struct buf *buf, size_t need)
+{
+	size_t cap = buf->cap ? buf->cap : buf->arena ? 8 : CAP_FIRST;
+	char *memory;
+
+	while (cap < need)
+		if (__builtin_mul_overflow(cap, (size_t)2, &cap))
+			panic("a buffer of %zu octets", need);
+	if (buf->arena) {
+		memory = arena_octets_new(buf->arena, cap);
+		if (buf->len > 0)
+			memcpy(memory, buf->p, buf->len);
+	} else {
+		memory = realloc(buf->p, cap);
+		if (!memory)
+			starved("out of memory: a buffer of %zu octets", cap);
+	}
+	buf->p = memory;
+	buf->cap = cap;
 }
 
 bool buf_room(struct buf *buf, size_t more)
@@ -23,16 +51,20 @@ bool buf_room(struct buf *buf, size_t more)
 	}
 	if (need <= buf->cap)
 		return true;
-	if (buf->arena)
-		arena_grow(buf->arena, &buf->p, &buf->cap, need, 1);
-	else
-		array_grow(&buf->p, &buf->cap, need < 64 ? 64 : need, 1);
+	grow(buf, need);
 	return true;
+}
+
+/* What nearly every call finds. */
+static inline bool has_room(const struct buf *buf, size_t more)
+{
+	return more <= buf->cap - buf->len && !buf->failed &&
+		(!buf->limit || more <= buf->limit - buf->len);
 }
 
 void buf_add(struct buf *buf, struct str s)
 {
-	if (s.len == 0 || !buf_room(buf, s.len))
+	if (s.len == 0 || (!has_room(buf, s.len) && !buf_room(buf, s.len)))
 		return;
 	memcpy(buf->p + buf->len, s.p, s.len);
 	buf->len += s.len;
@@ -45,7 +77,8 @@ void buf_text(struct buf *buf, const char *text)
 
 void buf_char(struct buf *buf, char c)
 {
-	buf_add(buf, str_of(&c, 1));
+	if (has_room(buf, 1) || buf_room(buf, 1))
+		buf->p[buf->len++] = c;
 }
 
 void buf_vfmt(struct buf *buf, const char *format, va_list args)
@@ -56,14 +89,14 @@ void buf_vfmt(struct buf *buf, const char *format, va_list args)
 
 	/* Mostly there is room already, and once is enough. */
 	va_copy(again, args);
-	len = vsnprintf(room ? buf->p + buf->len : NULL, room, format, again);
+	len = print_v(room ? buf->p + buf->len : NULL, room, format, again);
 	va_end(again);
 	if (len < 0 || !buf_room(buf, (size_t)len + 1)) {
 		buf->failed = true;
 		return;
 	}
 	if ((size_t)len >= room)
-		vsnprintf(buf->p + buf->len, (size_t)len + 1, format, args);
+		print_v(buf->p + buf->len, (size_t)len + 1, format, args);
 	buf->len += (size_t)len;
 }
 

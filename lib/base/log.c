@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/base.h"
+#include "base/print.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,13 +50,13 @@ static void write_line(enum log_level level, const char *format, va_list args)
 	printf_like(2, 0);
 static void write_line(enum log_level level, const char *format, va_list args)
 {
-	char line[LINE_MOST];
+	char line[LINE_MOST] left_as_is;
 	int saved = errno;
-	size_t len = (size_t)snprintf(line, sizeof(line), "%s", words[level]);
+	size_t len = strlen(words[level]);
 	int more;
 
-	errno = saved;
-	more = vsnprintf(line + len, sizeof(line) - len, format, args);
+	memcpy(line, words[level], len);
+	more = print_v(line + len, sizeof(line) - len, format, args);
 	if (more > 0)
 		len += (size_t)more;
 	if (len >= sizeof(line))

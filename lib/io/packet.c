@@ -110,7 +110,7 @@ static bool wait_for_packet(int fd, struct msghdr *message,
 static bool take_packet(struct msghdr *message, size_t got, int *fds,
 	size_t fds_most, size_t *fd_count)
 {
-	int came[2 * PACKET_FDS_MOST];
+	int came[2 * PACKET_FDS_MOST] left_as_is;
 	size_t count = take_fds(message, came);
 
 	errno = message->msg_flags & (MSG_CTRUNC | MSG_TRUNC) ||
@@ -184,14 +184,14 @@ static bool wait_for_packets(int fd, struct mmsghdr *messages, size_t most,
 bool io_packets_recv(int fd, struct io_packet *packets, size_t most,
 	size_t *count, bool *drained, struct span timeout)
 {
-	union control controls[PACKETS_MOST];
-	struct iovec pieces[PACKETS_MOST];
-	struct mmsghdr messages[PACKETS_MOST];
+	union control controls[PACKETS_MOST] left_as_is;
+	struct iovec pieces[PACKETS_MOST] left_as_is;
+	struct mmsghdr messages[PACKETS_MOST] left_as_is;
 	size_t came = 0;
 
 	if (most > PACKETS_MOST)
 		most = PACKETS_MOST;
-	memset(messages, 0, sizeof(messages));
+	memset(messages, 0, most * sizeof(messages[0]));
 	for (size_t i = 0; i < most; i++) {
 		pieces[i] = (struct iovec){ packets[i].octets, packets[i].cap };
 		messages[i].msg_hdr.msg_iov = &pieces[i];

@@ -252,7 +252,7 @@ static void output_went(int fd, struct descriptor *d, uint32_t events)
 
 void ready_poll(int timeout_ms)
 {
-	struct epoll_event events[EVENTS_MOST];
+	struct epoll_event events[EVENTS_MOST] left_as_is;
 	int count = epoll_wait(epoll_fd(), events, EVENTS_MOST, timeout_ms);
 
 	if (count < 0 && errno != EINTR)

@@ -44,6 +44,7 @@ struct stream {
 	bool bare_lf;  /* how the last line ended */
 	bool skipping; /* inside a line over the limit */
 	bool is_pipe;  /* not a socket: write() instead of send() */
+	bool is_last;  /* its end follows what is sent */
 };
 
 /* Moments of one operation: the clock is read when it first has to wait. */
@@ -216,7 +217,8 @@ static ssize_t write_pieces(struct stream *stream, struct iovec *pieces,
 
 	if (!stream->is_pipe) {
 		sent = sendmsg(stream->out, &message,
-			MSG_NOSIGNAL | MSG_DONTWAIT);
+			MSG_NOSIGNAL | MSG_DONTWAIT |
+				(stream->is_last ? MSG_MORE : 0));
 		if (sent >= 0 || errno != ENOTSOCK)
 			return sent;
 		stream->is_pipe = true;
@@ -339,6 +341,12 @@ bool io_flush(struct stream *stream, struct span timeout)
 	struct wait wait = { .timeout = timeout };
 
 	return is_usable(stream) && flush(stream, STR(""), &wait);
+}
+
+bool io_flush_last(struct stream *stream, struct span timeout)
+{
+	stream->is_last = true;
+	return io_flush(stream, timeout);
 }
 
 /* On behalf of another operation. */

@@ -9,7 +9,7 @@
  *
  * Memory   in the arena given; slices that reads return are borrowed until
  *          the next read of that stream
- * Waits    io_line, io_peek, io_read, io_write, io_fmt, io_flush, io_shutdown
+ * Waits    io_line, io_peek, io_read, io_write, io_fmt, io_flush(_last), io_shutdown
  * Errors   false with errno: ETIMEDOUT, ECANCELED, ECONNRESET and the like, 0
  *          for the orderly end of input, EMSGSIZE for a line over the limit
  *          (what was too long has been skipped up to and with its LF), ENOMEM
@@ -85,6 +85,9 @@ bool io_fmt(struct stream *stream, const char *format, ...) printf_like(2, 3);
 bool io_vfmt(struct stream *stream, const char *format, va_list args)
 	printf_like(2, 0);
 bool io_flush(struct stream *stream, struct span timeout);
+/* Flush what is the last: the stream is closed at once, and the octets leave
+ * with the end of the connection in one packet. */
+bool io_flush_last(struct stream *stream, struct span timeout);
 /* Flush, then end the output direction (TLS: close_notify). */
 bool io_shutdown(struct stream *stream, struct span timeout);
 

@@ -29,37 +29,75 @@ static const struct layout *layout_of(const struct listing *list)
 	return &layouts[list->long_ids];
 }
 
-static struct str shown(struct arena *arena, struct str address)
+/* `memory` is for the few that need quotes. */
+static struct str shown(struct buf *memory, struct str address)
 {
-	return address.len ? mail_address_external(arena, address)
-			   : STR("MAILER-DAEMON");
+	if (address.len == 0)
+		return STR("MAILER-DAEMON");
+	if (mail_is_dot_string(mail_address_local(address)))
+		return address;
+	buf_clear(memory);
+	mail_address_format(memory, address);
+	return buf_str(memory);
 }
 
 /* ---- text ---- */
 
-static bool is_clean(unsigned char c)
+/* Eight octets at a time: how many at the front are printable ASCII without a
+ * quote and a backslash, which is nearly all there is. Not always as many as
+ * there are. */
+static size_t usual_length(struct str in)
 {
-	return c >= 0x20 && c != 0x7f;
+	const uint64_t ones = 0x0101010101010101, high = ones * 0x80;
+	size_t len = 0;
+
+	for (; in.len - len >= sizeof(ones); len += sizeof(ones)) {
+		uint64_t octets, quote, backslash, rubout;
+
+		memcpy(&octets, in.p + len, sizeof(octets));
+		quote = octets ^ ones * '"';
+		backslash = octets ^ ones * '\\';
+		rubout = octets ^ ones * 0x7f;
+		if ((octets | (octets - ones * ' ') |
+			    ((quote - ones) & ~quote) |
+			    ((backslash - ones) & ~backslash) |
+			    ((rubout - ones) & ~rubout)) & high)
+			break;
+	}
+	return len;
 }
 
 /* What people read goes to a terminal: no control octets. */
 static void put_clean(struct buf *out, struct str text)
 {
-	while (text.len > 0) {
-		struct str run = str_take_while(&text, is_clean);
+	size_t from = out->len;
 
-		buf_add(out, run);
-		if (text.len == 0)
-			return;
-		buf_char(out, '?');
-		text = str_skip(text, 1);
-	}
+	buf_add(out, text);
+	from += usual_length(str_skip(buf_str(out), from));
+	for (size_t i = from; i < out->len; i++)
+		if ((unsigned char)out->p[i] < 0x20 || out->p[i] == 0x7f)
+			out->p[i] = '?';
 }
 
 static void put_blanks(struct buf *out, int count)
 {
-	while (count-- > 0)
-		buf_char(out, ' ');
+	static const struct str blanks = { "                                ",
+		32 };
+
+	for (; count > 0; count -= (int)blanks.len)
+		buf_add(out, str_first(blanks, (size_t)count));
+}
+
+static void put_right(struct buf *out, uint64_t number, int width)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	put_blanks(out, width - (int)(sizeof(digits) - at));
+	buf_add(out, str_of(digits + at, sizeof(digits) - at));
 }
 
 /* Many have come in the same second. */
@@ -84,22 +122,39 @@ static char mark_of(struct str queue_name)
 	return str_is(queue_name, "hold") ? '!' : '\0';
 }
 
+static void put_id(struct listing *list, const struct listed *m)
+{
+	struct buf *out = list->out;
+	char mark = mark_of(m->queue_name);
+	size_t from = out->len;
+
+	buf_add(out, str_first(m->queue_id, 48));
+	if (mark)
+		buf_char(out, mark);
+	if (m->forced_expire)
+		buf_char(out, '#');
+	put_blanks(out, layout_of(list)->id - (int)(out->len - from));
+	buf_char(out, ' ');
+}
+
 static void begin_text(struct listing *list, const struct listed *m)
 {
-	auto_arena struct arena *arena = arena_new(0);
 	const struct layout *layout = layout_of(list);
-	char id[64], mark = mark_of(m->queue_name);
+	auto_buf struct buf memory = { 0 };
+	struct str time;
 
 	if (list->count == 0)
 		buf_text(list->out, layout->header);
 	else
 		buf_char(list->out, '\n');
-	snprintf(id, sizeof(id), "%.*s%.1s%s", STR_ARG(str_first(m->queue_id,
-		48)), (char[]){ mark, '\0' }, m->forced_expire ? "#" : "");
-	buf_fmt(list->out, "%-*s %*ju %-*.*s ", layout->id, id, layout->size,
-		(uintmax_t)m->size, layout->time, layout->time,
-		arrival_text(list, m->arrival_us));
-	put_clean(list->out, shown(arena, m->sender));
+	put_id(list, m);
+	put_right(list->out, m->size, layout->size);
+	buf_char(list->out, ' ');
+	time = str_first(str_from(arrival_text(list, m->arrival_us)),
+		(size_t)layout->time);
+	buf_add(list->out, time);
+	put_blanks(list->out, layout->time - (int)time.len + 1);
+	put_clean(list->out, shown(&memory, m->sender));
 	buf_char(list->out, '\n');
 	list->reason[0] = '\0';
 }
@@ -123,12 +178,12 @@ static void put_reason(struct listing *list, struct str reason)
 static void recipient_text(struct listing *list, struct str address,
 	struct str reason)
 {
-	auto_arena struct arena *arena = arena_new(0);
+	auto_buf struct buf memory = { 0 };
 	const struct layout *layout = layout_of(list);
 
 	put_reason(list, reason);
 	put_blanks(list->out, layout->id + layout->size + layout->time + 3);
-	put_clean(list->out, shown(arena, address));
+	put_clean(list->out, shown(&memory, address));
 	buf_char(list->out, '\n');
 }
 
@@ -142,9 +197,15 @@ static size_t utf8_length(struct str in)
 	return 0;
 }
 
-static bool is_plain(unsigned char c)
+static size_t plain_length(struct str in)
 {
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+	size_t len = usual_length(in);
+
+	while (len < in.len && (unsigned char)in.p[len] >= 0x20 &&
+		(unsigned char)in.p[len] < 0x80 && in.p[len] != '"' &&
+		in.p[len] != '\\')
+		len++;
+	return len;
 }
 
 void listing_string(struct buf *out, struct str in)
@@ -154,7 +215,9 @@ void listing_string(struct buf *out, struct str in)
 		unsigned char c;
 		size_t len;
 
-		buf_add(out, str_take_while(&in, is_plain));
+		len = plain_length(in);
+		buf_add(out, str_first(in, len));
+		in = str_skip(in, len);
 		if (in.len == 0)
 			break;
 		c = (unsigned char)in.p[0];
@@ -182,33 +245,35 @@ static void put_member(struct buf *out, const char *name, struct str value)
 
 static void begin_json(struct listing *list, const struct listed *m)
 {
-	auto_arena struct arena *arena = arena_new(0);
+	auto_buf struct buf memory = { 0 };
 	struct buf *out = list->out;
 
 	buf_char(out, '{');
 	put_member(out, "queue_name", m->queue_name);
 	buf_text(out, ", ");
 	put_member(out, "queue_id", m->queue_id);
-	buf_fmt(out, ", \"arrival_time\": %jd, \"message_size\": %ju, "
-		"\"forced_expire\": %s, ",
-		(intmax_t)(m->arrival_us / 1000000), (uintmax_t)m->size,
-		m->forced_expire ? "true" : "false");
-	put_member(out, "sender", shown(arena, m->sender));
+	buf_text(out, ", \"arrival_time\": ");
+	buf_u64(out, (uint64_t)(m->arrival_us / 1000000));
+	buf_text(out, ", \"message_size\": ");
+	buf_u64(out, m->size);
+	buf_text(out, m->forced_expire ? ", \"forced_expire\": true, " :
+					 ", \"forced_expire\": false, ");
+	put_member(out, "sender", shown(&memory, m->sender));
 	buf_text(out, ", \"recipients\": [");
 }
 
 static void recipient_json(struct listing *list, struct str address,
 	struct str orig, struct str reason)
 {
-	auto_arena struct arena *arena = arena_new(0);
+	auto_buf struct buf memory = { 0 };
 	struct buf *out = list->out;
 
 	buf_text(out, list->recipients ? ", {" : "{");
 	if (orig.len && !str_eq(orig, address)) {
-		put_member(out, "orig_address", shown(arena, orig));
+		put_member(out, "orig_address", shown(&memory, orig));
 		buf_text(out, ", ");
 	}
-	put_member(out, "address", shown(arena, address));
+	put_member(out, "address", shown(&memory, address));
 	if (reason.len) {
 		buf_text(out, ", ");
 		put_member(out, "delay_reason", reason);

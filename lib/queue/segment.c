@@ -24,7 +24,9 @@ const size_t slot_class_count = COUNT(slot_classes);
 
 enum {
 	SHAPE_OCTETS = 16, /* magic, octets, slots */
-	FILL_OCTETS = 1024 * 1024,
+	/* At a time: the page cache keeps what is written at once as one piece,
+	 * and each later write and flush of a slot walks over all of its piece. */
+	FILL_OCTETS = 16 * 1024,
 	PATH_MOST = SEGMENT_NAME_MOST + 16,
 };
 

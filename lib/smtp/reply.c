@@ -114,11 +114,20 @@ bool smtp_reply_take_line(struct str *whole, struct str *after_code)
 static void format_codes(struct buf *out, struct status status, bool enhanced,
 	char separator)
 {
-	buf_fmt(out, "%03u%c", status.code, separator);
-	if (enhanced && status.detail != SMTP_NO_ENHANCED &&
-		status_class(status) != 3)
-		buf_fmt(out, "%d.%u.%u ", status_class(status),
-			status.subject, status.detail);
+	char code[] = { (char)('0' + status.code / 100 % 10),
+		(char)('0' + status.code / 10 % 10),
+		(char)('0' + status.code % 10), separator };
+
+	buf_add(out, str_of(code, sizeof(code)));
+	if (!enhanced || status.detail == SMTP_NO_ENHANCED ||
+		status_class(status) == 3)
+		return;
+	buf_u64(out, (uint64_t)status_class(status));
+	buf_char(out, '.');
+	buf_u64(out, status.subject);
+	buf_char(out, '.');
+	buf_u64(out, status.detail);
+	buf_char(out, ' ');
 }
 
 void smtp_reply_format(struct buf *out, struct status status, bool enhanced)

@@ -7,6 +7,8 @@ import threading
 
 from instance import PATIENCE, Skip
 
+PARTS = 50  # of a second, in which each has its moment: they are not in step
+
 
 class Flood(threading.Thread):
     """Keeps its connections busy in one of three ways until stopped; whoever
@@ -50,9 +52,13 @@ class Flood(threading.Thread):
 
     def run(self):
         self.connect()
-        while not self.stopped.wait(1):
-            self.sockets = [(kind, one) for kind, one in self.sockets
-                            if not kind or self.poke(kind, one)]
+        parts = [self.sockets[n::PARTS] for n in range(PARTS)]
+        turn = 0
+        while not self.stopped.wait(1 / PARTS):
+            parts[turn] = [(kind, one) for kind, one in parts[turn]
+                           if not kind or self.poke(kind, one)]
+            turn = (turn + 1) % PARTS
+        self.sockets = [one for part in parts for one in part]
 
     def stop(self):
         self.stopped.set()
