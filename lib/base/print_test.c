@@ -24,8 +24,6 @@
 		}                                                              \
 	} while (0)
 
-#pragma GCC diagnostic ignored "-Wformat-truncation"
-
 static void prints_text(void **state)
 {
 	const char *text = "text";
