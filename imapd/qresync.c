@@ -87,6 +87,29 @@ static uint32_t first_unknown(struct session *s,
 	return from;
 }
 
+/* View and mailbox are both in order of their uids. */
+static void tell_changed(struct session *s, const struct imap_set *known,
+	uint64_t after)
+{
+	struct mailbox *m = s->view->mailbox;
+	uint32_t seq = 1;
+
+	if (m->row.modseq <= after)
+		return;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct index_message *is = &m->messages[i].is;
+
+		if (is->modseq <= after || !imap_set_has(known, is->uid))
+			continue;
+		while (seq <= s->view->count &&
+			mailbox_view_uid(s->view, seq) < is->uid)
+			seq++;
+		if (seq <= s->view->count &&
+			mailbox_view_uid(s->view, seq) == is->uid)
+			tell_message_flags(s, seq, true);
+	}
+}
+
 void qresync_tell(struct session *s, const struct qresync *qresync)
 {
 	struct mailbox *m = s->view->mailbox;
@@ -102,12 +125,5 @@ void qresync_tell(struct session *s, const struct qresync *qresync)
 	if (!tell_vanished(s, &known, qresync->modseq,
 		first_unknown(s, qresync)))
 		io_text(s->io, "* NO What is gone cannot be told now\r\n");
-	for (uint32_t seq = 1; seq <= s->view->count; seq++) {
-		uint32_t uid = mailbox_view_uid(s->view, seq);
-		struct mailbox_message *message = mailbox_find(m, uid);
-
-		if (message && message->is.modseq > qresync->modseq &&
-			imap_set_has(&known, uid))
-			tell_message_flags(s, seq, true);
-	}
+	tell_changed(s, &known, qresync->modseq);
 }

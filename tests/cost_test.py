@@ -157,6 +157,31 @@ def test_status_of_many():
         mail.end(c)
 
 
+FOREIGN_MAIL = 5000
+
+
+def test_select_of_many_files():
+    """One look at each, and uids are made durable once, not a thousand at a
+    time."""
+    if not shutil.which("strace"):
+        raise Skip("there is no strace")
+    with Mail() as mail:
+        c = mail.connect()
+        path = mail.path + "/.many/"
+        for folder in ("tmp", "new", "cur"):
+            os.makedirs(path + folder)
+        for n in range(FOREIGN_MAIL):
+            os.close(os.open("%scur/%d.a:2,S" % (path, n), os.O_CREAT))
+        calls = traced(mail.processes[0].pid, lambda: c.select("many"))
+        flushes = sum(calls[call] for call in (
+            "fsync", "fdatasync", "syncfs"))
+        print("%d system calls, %d flushes" % (
+            sum(calls.values()), flushes))
+        if not 2 < sum(calls.values()) <= FOREIGN_MAIL * 1.2 or flushes > 8:
+            raise Failed("%d flushes: %s" % (flushes, calls))
+        mail.end(c)
+
+
 def instructions(program, *arguments):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)

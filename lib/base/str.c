@@ -335,7 +335,7 @@ static uint64_t rotate(uint64_t x, int bits)
 	return x << bits | x >> (64 - bits);
 }
 
-static void sip_round(struct sip *s)
+static inline void sip_round(struct sip *s)
 {
 	s->v0 += s->v1;
 	s->v1 = rotate(s->v1, 13) ^ s->v0;
@@ -349,11 +349,25 @@ static void sip_round(struct sip *s)
 	s->v2 = rotate(s->v2, 32);
 }
 
-static uint64_t sip(struct str s, unsigned char (*fold)(unsigned char))
+/* At most 8 octets of it. */
+static inline uint64_t sip_word(struct str s,
+	unsigned char (*fold)(unsigned char))
+{
+	unsigned char octets[8] = { 0 };
+	uint64_t word;
+
+	memcpy(octets, s.p, s.len);
+	for (size_t i = 0; fold && i < s.len; i++)
+		octets[i] = fold(octets[i]);
+	memcpy(&word, octets, sizeof(word));
+	return word;
+}
+
+static inline uint64_t sip(struct str s, unsigned char (*fold)(unsigned char))
 {
 	static uint64_t key[2]; /* written once, on the first call */
 	struct sip state;
-	uint64_t word = 0;
+	uint64_t word = (uint64_t)s.len << 56;
 
 	if (!key[0])
 		random_octets(key, sizeof(key));
@@ -361,18 +375,15 @@ static uint64_t sip(struct str s, unsigned char (*fold)(unsigned char))
 	state.v1 = key[1] ^ 0x646f72616e646f6du;
 	state.v2 = key[0] ^ 0x6c7967656e657261u;
 	state.v3 = key[1] ^ 0x7465646279746573u;
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	for (; s.len >= 8; s = str_skip(s, 8)) {
+		uint64_t eight = sip_word(str_first(s, 8), fold);
 
-		word |= (uint64_t)(fold ? fold(c) : c) << (i % 8 * 8);
-		if (i % 8 == 7) {
-			state.v3 ^= word;
-			sip_round(&state);
-			state.v0 ^= word;
-			word = 0;
-		}
+		state.v3 ^= eight;
+		sip_round(&state);
+		state.v0 ^= eight;
 	}
-	word |= (uint64_t)s.len << 56;
+	if (s.len)
+		word ^= sip_word(s, fold);
 	state.v3 ^= word;
 	sip_round(&state);
 	state.v0 ^= word;

@@ -66,6 +66,27 @@ static void utf8(void **state)
 	assert_false(str_is_utf8(STR("\xc3")));
 }
 
+/* Equal is equal, wherever it stands and however long it is. */
+static void hashes(void **state)
+{
+	static const char small[] = "xabcdefghijklmnopqrs";
+	static const char large[] = "ABCDEFGHIJKLMNOPQRS";
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(large); len++) {
+		struct str a = str_of(small + 1, len), b = str_of(large, len);
+
+		assert_int_equal(str_hash_nocase(a), str_hash_nocase(b));
+		assert_int_equal(str_hash(a), str_hash_nocase(a));
+		assert_true((str_hash(a) == str_hash(b)) == (len == 0));
+		if (len > 0)
+			assert_true(str_hash(a) !=
+				str_hash(str_of(small + 1, len - 1)));
+	}
+	assert_int_equal(str_hash(STR_NONE), str_hash(STR("")));
+	assert_true(str_hash(STR("a")) != str_hash(str_of("a\0", 2)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -73,6 +94,7 @@ int main(void)
 		cmocka_unit_test(items_and_words),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(utf8),
+		cmocka_unit_test(hashes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 /* Open addressing with linear probing; a removed element leaves a tomb. */
 struct slot {
-	char *key; /* NULL: never used */
+	const char *key; /* NULL: never used */
 	size_t len;
 	uint64_t hash;
 	void *value; /* NULL with a key: a tomb */
@@ -15,6 +15,7 @@ struct table {
 	size_t size; /* a power of two, or 0 */
 	size_t live, used;
 	bool nocase;
+	bool borrows; /* keys are their owner's */
 };
 
 struct table *table_new(void)
@@ -30,12 +31,43 @@ struct table *table_new_nocase(void)
 	return table;
 }
 
+struct table *table_new_borrowing(void)
+{
+	struct table *table = table_new();
+
+	table->borrows = true;
+	return table;
+}
+
+static const char *take_key(const struct table *table, struct str key)
+{
+	char *copy;
+
+	if (table->borrows)
+		return key.p ? key.p : "";
+	copy = mem_new(key.len + 1, 1);
+	if (key.len)
+		memcpy(copy, key.p, key.len);
+	return copy;
+}
+
+static void drop_key(const struct table *table, const char *key)
+{
+	union {
+		const char *in;
+		void *out;
+	} same = { .in = key }; /* which take_key made */
+
+	if (!table->borrows)
+		free(same.out);
+}
+
 void table_free(struct table *table)
 {
 	if (!table)
 		return;
 	for (size_t i = 0; i < table->size; i++)
-		free(table->slots[i].key);
+		drop_key(table, table->slots[i].key);
 	free(table->slots);
 	free(table);
 }
@@ -55,10 +87,9 @@ static bool is_key(const struct table *table, const struct slot *slot,
 	return table->nocase ? str_eq_nocase(have, key) : str_eq(have, key);
 }
 
-static struct slot *find(const struct table *table, struct str key)
+static struct slot *find(const struct table *table, struct str key,
+	uint64_t hash)
 {
-	uint64_t hash = hash_of(table, key);
-
 	if (table->size == 0)
 		return NULL;
 	for (size_t i = hash & (table->size - 1);;
@@ -95,7 +126,7 @@ static void rehash(struct table *table)
 		if (slot->value)
 			*unused(slots, size, slot->hash) = *slot;
 		else
-			free(slot->key);
+			drop_key(table, slot->key);
 	}
 	free(table->slots);
 	table->slots = slots;
@@ -105,14 +136,16 @@ static void rehash(struct table *table)
 
 void *table_find(const struct table *table, struct str key)
 {
-	struct slot *slot = find(table, key);
+	struct slot *slot = table->live == 0 ? NULL :
+		find(table, key, hash_of(table, key));
 
 	return slot ? slot->value : NULL;
 }
 
 void *table_put(struct table *table, struct str key, void *value)
 {
-	struct slot *slot = find(table, key);
+	uint64_t hash = hash_of(table, key);
+	struct slot *slot = find(table, key, hash);
 	void *before = NULL;
 
 	if (slot) {
@@ -122,12 +155,10 @@ void *table_put(struct table *table, struct str key, void *value)
 	}
 	if ((table->used + 1) * 4 > table->size * 3)
 		rehash(table);
-	slot = unused(table->slots, table->size, hash_of(table, key));
-	slot->key = mem_new(key.len + 1, 1);
-	if (key.len)
-		memcpy(slot->key, key.p, key.len);
+	slot = unused(table->slots, table->size, hash);
+	slot->key = take_key(table, key);
 	slot->len = key.len;
-	slot->hash = hash_of(table, key);
+	slot->hash = hash;
 	slot->value = value;
 	table->live++;
 	table->used++;
@@ -136,7 +167,7 @@ void *table_put(struct table *table, struct str key, void *value)
 
 void *table_remove(struct table *table, struct str key)
 {
-	struct slot *slot = find(table, key);
+	struct slot *slot = find(table, key, hash_of(table, key));
 	void *value;
 
 	if (!slot)

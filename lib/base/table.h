@@ -1,7 +1,7 @@
 /*
  * base/table - hash tables from slices to pointers.
  *
- * Keys are copied; values belong to the caller. Removal while walking is
+ * Keys are copied, or borrowed if so asked for; values belong to the caller. Removal while walking is
  * allowed for the element that the walk is at.
  *
  * Memory   heap
@@ -17,6 +17,8 @@ struct table;
 struct table *table_new(void);
 /* Same, but keys are compared without case (ASCII). */
 struct table *table_new_nocase(void);
+/* Same, but keys are not copied: they outlive the table. */
+struct table *table_new_borrowing(void);
 void table_free(struct table *table);
 
 /* NULL: not there. */

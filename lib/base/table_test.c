@@ -42,6 +42,26 @@ static void holds_many(void **state)
 	table_free(table);
 }
 
+static void may_borrow_keys(void **state)
+{
+	static const char text[] = "one two";
+	struct table *table = table_new_borrowing();
+	struct str one = str_of(text, 3), two = str_of(text + 4, 3);
+	struct table_walk w = { 0 };
+
+	(void)state;
+	assert_null(table_put(table, one, &values[1]));
+	assert_null(table_put(table, two, &values[2]));
+	assert_null(table_put(table, STR_NONE, &values[3]));
+	assert_ptr_equal(table_find(table, STR("two")), &values[2]);
+	assert_ptr_equal(table_find(table, STR("")), &values[3]);
+	assert_ptr_equal(table_remove(table, STR("two")), &values[2]);
+	assert_ptr_equal(table_remove(table, STR("")), &values[3]);
+	assert_true(table_next(table, &w));
+	assert_ptr_equal(w.key.p, text);
+	table_free(table);
+}
+
 static void walk_may_remove(void **state)
 {
 	struct table *table = table_new();
@@ -82,6 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holds_many),
+		cmocka_unit_test(may_borrow_keys),
 		cmocka_unit_test(walk_may_remove),
 		cmocka_unit_test(case_of_keys),
 	};

@@ -355,7 +355,8 @@ enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
 	}
 	from_known = mailbox_stamp_cur_is_known(from);
 	to_known = mailbox_stamp_cur_is_known(to);
-	result = copy_all(&copy, uids, count);
+	result = count == 0 || mailbox_reserve_uids(to, count) ?
+		copy_all(&copy, uids, count) : MAILBOX_TRY_LATER;
 	if (result != MAILBOX_OK) {
 		take_back(&copy);
 		index_abort(copy.txn);

@@ -114,6 +114,34 @@ static void boot_id(char id[64])
 		snprintf(id, 64, "unknown\n");
 }
 
+/*
+ * Closed by its last user, and not written to since: that is what an empty
+ * file beside it says whose date is the index's. Then its pages need not be
+ * looked at, which would read all of a large index.
+ */
+static bool is_as_left(const struct index *index)
+{
+	struct stat boot, st;
+
+	return fstat(index->boot, &boot) == 0 && boot.st_size == 0 &&
+		stat(index->path, &st) == 0 &&
+		st.st_mtim.tv_sec == boot.st_mtim.tv_sec &&
+		st.st_mtim.tv_nsec == boot.st_mtim.tv_nsec;
+}
+
+static bool leave(const struct index *index)
+{
+	struct timespec dates[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	if (mdb_env_sync(index->env, 1) != 0)
+		return true; /* it is built again after a power cut */
+	if (ftruncate(index->boot, 0) < 0 || stat(index->path, &st) < 0)
+		return false;
+	dates[1] = st.st_mtim;
+	return futimens(index->boot, dates) == 0;
+}
+
 /* Nobody has it open: is it as its last user left it? Damage would end this
  * process and each that comes after it. */
 static bool is_usable(const struct index *index, const char *now,
@@ -153,7 +181,7 @@ static bool open_boot(struct index *index, int store)
 	if (flock(index->boot, LOCK_EX | LOCK_NB) == 0) {
 		boot_id(now);
 		read_text(store, INDEX_BOOT, then, sizeof(then));
-		if (!is_usable(index, now, then)) {
+		if (!is_as_left(index) && !is_usable(index, now, then)) {
 			unlinkat(store, INDEX_NAME, 0);
 			unlinkat(store, INDEX_LOCK, 0);
 		}
@@ -251,8 +279,7 @@ void index_close(struct index *index)
 		/* The last one leaves it clean: nothing to fear from a power
 		 * cut any more. */
 		if (flock(index->boot, LOCK_EX | LOCK_NB) == 0 &&
-			mdb_env_sync(index->env, 1) == 0 &&
-			ftruncate(index->boot, 0) < 0)
+			!leave(index))
 			log_warning("%s: %m", index->path);
 		mdb_env_close(index->env);
 	}

@@ -278,6 +278,8 @@ must_check bool mailbox_forget(struct mailbox *mailbox, struct index_txn *txn,
 	uint32_t uid, uint64_t modseq);
 /* The next uid, reserved on disk. 0: there is none, or an error. */
 uint32_t mailbox_next_uid(struct mailbox *mailbox);
+/* So many of them with one write, before they are taken. */
+must_check bool mailbox_reserve_uids(struct mailbox *mailbox, size_t count);
 /* Bits of these keywords, new ones are made; in a write transaction. */
 must_check bool mailbox_keywords_of(struct mailbox *mailbox,
 	struct index_txn *txn, const struct imap_flags *flags, bool make,

@@ -309,6 +309,28 @@ static void change(struct mailbox *m, uint32_t uid,
 	assert_int_equal(mailbox_change(m, &uid, 1, &c), MAILBOX_OK);
 }
 
+/* All their uids are reserved with one write. */
+static void many_at_once_cost_little(void **state)
+{
+	enum { COUNT_OF_MANY = 3000 };
+	struct mailbox_store *store = open_store();
+	struct mailbox *m;
+	char name[40];
+
+	(void)state;
+	for (int i = 0; i < COUNT_OF_MANY; i++) {
+		snprintf(name, sizeof(name), "cur/%d.a:2,S", 10000 + i);
+		put_file(name, "Subject: a\n\na\n");
+	}
+	m = open_inbox(store);
+	assert_int_equal(m->count, COUNT_OF_MANY);
+	assert_int_equal(m->row.uidnext, COUNT_OF_MANY + 1);
+	assert_int_equal(m->row.uid_reserved,
+		COUNT_OF_MANY + MAILBOX_RESERVED);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 static void names_follow_flags(void **state)
 {
 	struct mailbox_store *store = open_store();
@@ -529,6 +551,64 @@ static void power_cut_rebuilds(void **state)
 	mailbox_store_close(store);
 }
 
+static const uint64_t no_page = 1u << 30;
+
+/* Numbers that no page has: a look at the pages finds them, reading does
+ * not. */
+static void damage_pages(const struct timespec dates[2])
+{
+	int fd = open(path_in("posthorn-index"), O_RDWR);
+	struct stat st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	for (off_t at = 2 * 4096; at < st.st_size; at += 4096)
+		assert_int_equal(pwrite(fd, &no_page, sizeof(no_page), at),
+			sizeof(no_page));
+	assert_int_equal(futimens(fd, dates), 0);
+	close(fd);
+}
+
+/* Is it still that index, after it was opened once more? */
+static bool stays_damaged(void)
+{
+	int fd;
+	uint64_t number = 0;
+
+	mailbox_store_close(open_store());
+	fd = open(path_in("posthorn-index"), O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &number, sizeof(number), 2 * 4096),
+		sizeof(number));
+	close(fd);
+	return number == no_page;
+}
+
+static void looks_at_pages_that_somebody_wrote(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	struct timespec dates[2];
+	struct stat st;
+
+	(void)state;
+	save(m, "a\r\n", 0, NULL);
+	mailbox_close(m);
+	mailbox_store_close(store);
+	assert_int_equal(stat(path_in("posthorn-index"), &st), 0);
+	dates[0] = dates[1] = st.st_mtim;
+	/* As it was left, says its date: not looked at. */
+	damage_pages(dates);
+	assert_true(stays_damaged());
+	/* The file beside it says that somebody had it open: built again. */
+	put_file("posthorn-index-boot", "unknown\n");
+	assert_false(stays_damaged());
+	/* So it is when it has another date. */
+	dates[1].tv_sec++;
+	damage_pages(dates);
+	assert_false(stays_damaged());
+}
+
 static void names_of_mailboxes(void **state)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -665,6 +745,7 @@ int main(void)
 		IN_DIR(uids_outlive_the_index),
 		IN_DIR(sees_other_programs),
 		IN_DIR(what_is_delivered_costs_little),
+		IN_DIR(many_at_once_cost_little),
 		IN_DIR(names_follow_flags),
 		IN_DIR(flags_survive),
 		IN_DIR(expunges_and_never_reuses),
@@ -673,6 +754,7 @@ int main(void)
 		IN_DIR(keywords_of_others),
 		IN_DIR(index_may_be_lost),
 		IN_DIR(power_cut_rebuilds),
+		IN_DIR(looks_at_pages_that_somebody_wrote),
 		IN_DIR(names_of_mailboxes),
 		IN_DIR(finishes_what_others_died_over),
 		cmocka_unit_test(parses_uidlists),

@@ -49,13 +49,16 @@ static enum mailbox_result read_entries(struct scan *scan,
 		scan->new_only, scan->arena, entries, count);
 
 	table_free(scan->entries);
-	scan->entries = table_new();
+	scan->entries = table_new_borrowing();
 	scan->found = NULL;
 	for (size_t i = 0; result == MAILBOX_OK && i < *count; i++) {
 		struct mailbox_entry *e = &(*entries)[i];
+		struct mailbox_entry *before = table_put(scan->entries,
+			str_of(e->name, driver->key(e->name)), e);
 
-		table_put(scan->entries, str_of(e->name, driver->key(e->name)),
-			e);
+		/* Moved meanwhile: the later one counts. */
+		if (before)
+			before->is_known = true;
 	}
 	return result;
 }
@@ -319,6 +322,19 @@ static void add_unknown(struct scan *scan, const struct unknown *u,
 		scan->ok = false;
 }
 
+/* For those that are not in the uidlist, which come last. */
+static bool reserve(struct scan *scan, const struct unknown *items,
+	size_t count)
+{
+	size_t unlisted = 0;
+
+	while (unlisted < count && items[count - 1 - unlisted].uid == 0)
+		unlisted++;
+	scan->ok = unlisted == 0 ||
+		mailbox_reserve_uids(scan->mailbox, unlisted);
+	return scan->ok;
+}
+
 static void add_all_unknown(struct scan *scan, struct unknown *items,
 	size_t count)
 {
@@ -327,6 +343,8 @@ static void add_all_unknown(struct scan *scan, struct unknown *items,
 	uint32_t last = before ? m->messages[before - 1].is.uid : 0;
 	bool from_list = false;
 
+	if (!reserve(scan, items, count))
+		return;
 	for (size_t i = 0; scan->ok && i < count; i++) {
 		uint32_t uid = items[i].uid;
 
@@ -367,18 +385,16 @@ static bool is_list_locked(struct scan *scan)
 static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
 	size_t count)
 {
-	struct table *uids = table_new();
+	struct table *uids = table_new_borrowing();
 	struct unknown *items =
 		arena_array(scan->arena, count + 1, sizeof(*items));
 	size_t found = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		struct mailbox_entry *e = find_entry(scan, entries[i].name);
-
-		if (e == &entries[i] && !e->is_known)
-			items[found++] = (struct unknown){ .entry = e,
-				.arrived_s = number_of(e->name) };
-	}
+	for (size_t i = 0; i < count; i++)
+		if (!entries[i].is_known)
+			items[found++] = (struct unknown){
+				.entry = &entries[i],
+				.arrived_s = number_of(entries[i].name) };
 	if (found && is_list_locked(scan)) {
 		scan->postponed = true;
 	} else if (found) {

@@ -125,7 +125,10 @@ void mailbox_uidlist_header_format(struct buf *out, uint32_t uidvalidity,
 void mailbox_uidlist_line_format(struct buf *out, uint32_t uid,
 	struct str key)
 {
-	buf_fmt(out, "%u :%.*s\n", uid, STR_ARG(key));
+	buf_u64(out, uid);
+	buf_text(out, " :");
+	buf_add(out, key);
+	buf_char(out, '\n');
 }
 
 size_t mailbox_keywords_parse(struct str text, struct str *keywords,

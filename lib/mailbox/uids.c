@@ -11,6 +11,10 @@
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
+enum {
+	APPENDED_AT_ONCE = 32 * 1024,
+};
+
 /* Of its date, its number and its size: what others append changes the last,
  * whatever the clock says. */
 static uint64_t stamp_of(const struct stat *st)
@@ -61,10 +65,30 @@ bool mailbox_uids_write(struct mailbox *mailbox)
 	return true;
 }
 
-void mailbox_list_uids(struct mailbox *mailbox, size_t from)
+/* Whole lines at a time, as another program may append, too. */
+static bool append_lines(struct mailbox *mailbox, int fd, size_t from,
+	off_t *octets)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct buf out = BUF_IN(arena);
+
+	for (size_t i = from; i < mailbox->count; i++) {
+		const struct mailbox_message *m = &mailbox->messages[i];
+
+		mailbox_uidlist_line_format(&out, m->is.uid,
+			str_of(m->name, mailbox->store->driver->key(m->name)));
+		if (out.len < APPENDED_AT_ONCE && i + 1 < mailbox->count)
+			continue;
+		if (write(fd, out.p, out.len) != (ssize_t)out.len)
+			return false;
+		*octets += (off_t)out.len;
+		buf_clear(&out);
+	}
+	return true;
+}
+
+void mailbox_list_uids(struct mailbox *mailbox, size_t from)
+{
 	char path[MAILBOX_PATH_MOST];
 	auto_close int fd = openat(mailbox->store->dir,
 		mailbox_file_of(mailbox, "dovecot-uidlist", path),
@@ -74,36 +98,35 @@ void mailbox_list_uids(struct mailbox *mailbox, size_t from)
 		stamp_of(&st) == mailbox->row.uidlist_ns;
 	off_t size = is_ours ? st.st_size : 0;
 
-	for (size_t i = from; i < mailbox->count; i++) {
-		const struct mailbox_message *m = &mailbox->messages[i];
-
-		mailbox_uidlist_line_format(&out, m->is.uid,
-			str_of(m->name, mailbox->store->driver->key(m->name)));
-	}
-	if (fd < 0 || write(fd, out.p, out.len) != (ssize_t)out.len) {
+	if (fd < 0 || !append_lines(mailbox, fd, from, &size)) {
 		mailbox_uids_write(mailbox);
 		return;
 	}
 	mailbox_store_unflushed(mailbox->store, mailbox->name, MAILBOX_UIDS);
 	/* Nobody else was there between the two looks. */
-	if (is_ours && fstat(fd, &st) == 0 &&
-		st.st_size == size + (off_t)out.len)
+	if (is_ours && fstat(fd, &st) == 0 && st.st_size == size)
 		mailbox->row.uidlist_ns = stamp_of(&st);
 }
 
-uint32_t mailbox_next_uid(struct mailbox *mailbox)
+bool mailbox_reserve_uids(struct mailbox *mailbox, size_t count)
 {
 	struct index_mailbox *row = &mailbox->row;
 	uint32_t was = row->uid_reserved;
 
-	if (row->uidnext >= UINT32_MAX - 2 * MAILBOX_RESERVED)
-		return 0;
-	if (row->uidnext >= row->uid_reserved) {
-		row->uid_reserved = row->uidnext + MAILBOX_RESERVED;
-		if (!mailbox_uids_write(mailbox)) {
-			row->uid_reserved = was;
-			return 0;
-		}
-	}
-	return row->uidnext++;
+	if (row->uidnext >= UINT32_MAX - 2 * MAILBOX_RESERVED ||
+		count > UINT32_MAX - 2 * MAILBOX_RESERVED - row->uidnext)
+		return false;
+	if (row->uidnext + (uint32_t)count <= row->uid_reserved)
+		return true;
+	row->uid_reserved = row->uidnext + (uint32_t)count - 1 +
+		MAILBOX_RESERVED;
+	if (mailbox_uids_write(mailbox))
+		return true;
+	row->uid_reserved = was;
+	return false;
+}
+
+uint32_t mailbox_next_uid(struct mailbox *mailbox)
+{
+	return mailbox_reserve_uids(mailbox, 1) ? mailbox->row.uidnext++ : 0;
 }
