@@ -1,0 +1,164 @@
+/*
+ * queue/store_flush - one flush for everything that waits for one.
+ */
+#include "queue/store_inside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+void store_write_late(struct store *store)
+{
+	if (!store->has_late)
+		return;
+	store->has_late = false;
+	for (struct table_walk w = { 0 }; table_next(store->segments, &w);) {
+		struct seen *seen = w.value;
+
+		if (!marklog_write_late(&seen->log))
+			log_warning("journal/%s.marks: %m", seen->name);
+	}
+}
+
+static void drop_large(struct store *store, uint64_t serial)
+{
+	char path[SPOOL_PATH_MOST];
+
+	spool_large_path(path, serial);
+	if (disk_unlink(store->disk, path) < 0 && errno != ENOENT)
+		log_warning("%s: %m", path);
+}
+
+/* What came while the first `count` were seen to stays. */
+static void drop_front(void *array, size_t *all, size_t count, size_t size)
+{
+	*all -= count;
+	if (*all > 0 && count > 0)
+		memmove(array, (char *)array + count * size, *all * size);
+}
+
+/* It waits for the next flush. */
+static void note_failure(struct store *store)
+{
+	store->failures++;
+	store->dirty = true;
+}
+
+static void flush_segment(struct store *store, struct seen *seen)
+{
+	size_t over = seen->over_count, large = seen->large_count;
+
+	if ((seen->log.dirty || over > 0 || large > 0) &&
+		!marklog_flush(&seen->log)) {
+		log_warning("journal/%s.marks: flush failed: %m", seen->name);
+		note_failure(store);
+		return;
+	}
+	seen->flushed = store->round;
+	for (size_t i = 0; i < large; i++)
+		drop_large(store, seen->large[i]);
+	drop_front(seen->large, &seen->large_count, large,
+		sizeof(*seen->large));
+	for (size_t i = 0; i < over; i++) {
+		struct place place = seen->over[i]; /* the array may move */
+
+		store->freed(store->context, &place);
+	}
+	drop_front(seen->over, &seen->over_count, over, sizeof(*seen->over));
+}
+
+static bool is_same_file(const struct pending *a, const struct pending *b)
+{
+	return a->queue == b->queue && strcmp(a->id, b->id) == 0;
+}
+
+static void flush_touched(struct store *store, struct list *touched)
+{
+	struct pending *last = NULL; /* flushed */
+
+	list_each(at, touched) {
+		struct pending *pending = CONTAINER(at, struct pending, link);
+
+		list_remove(at);
+		if ((!last || !is_same_file(last, pending)) &&
+			!spool_flush(store->disk, pending->queue,
+				str_of(pending->id, pending->id_len))) {
+			log_warning("%s: marks: flush failed: %m", pending->id);
+			list_append(&store->touched, &pending->link);
+			note_failure(store);
+			continue;
+		}
+		free(last);
+		last = pending;
+	}
+	free(last);
+}
+
+static void flush_removed(struct store *store, struct list *removed)
+{
+	bool flushed[QUEUE_NAMES_END][256] = { 0 };
+
+	list_each(at, removed) {
+		struct pending *pending = CONTAINER(at, struct pending, link);
+		bool *is_flushed = &flushed[pending->queue]
+			[(unsigned char)pending->id[0]];
+
+		list_remove(at);
+		if (!*is_flushed &&
+			!spool_sync(store->disk, pending->queue,
+				str_of(pending->id, pending->id_len))) {
+			log_warning("%s: flush failed: %m",
+				queue_name_text(pending->queue));
+			list_append(&store->removed, &pending->link);
+			note_failure(store);
+			continue;
+		}
+		*is_flushed = true;
+		if (pending->large)
+			drop_large(store, pending->large);
+		free(pending);
+	}
+}
+
+static void move_all(struct list *from, struct list *to)
+{
+	struct list *link;
+
+	list_init(to);
+	while ((link = list_shift(from)))
+		list_append(to, link);
+}
+
+uint64_t store_flush_round(struct store *store)
+{
+	struct list touched, removed;
+	uint64_t round;
+
+	while (store->flushing)
+		if (!io_sleep(span_ms(1)))
+			io_uncancel();
+	store->flushing = true;
+	store->dirty = false;
+	round = ++store->round;
+	move_all(&store->touched, &touched);
+	move_all(&store->removed, &removed);
+	for (struct table_walk w = { 0 }; table_next(store->segments, &w);)
+		flush_segment(store, w.value);
+	flush_touched(store, &touched);
+	flush_removed(store, &removed);
+	/* What came, or was passed over, meanwhile. */
+	for (struct table_walk w = { 0 }; table_next(store->segments, &w);) {
+		const struct seen *seen = w.value;
+
+		if (seen->log.dirty || seen->over_count > 0)
+			store->dirty = true;
+	}
+	store->flushing = false;
+	return round;
+}
+
+void store_flush(struct store *store)
+{
+	(void)store_flush_round(store);
+}
