@@ -7,6 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Out of sight of the compiler, which would warn of what is cut off. */
+static int library(char *to, size_t room, const char *format, ...)
+	printf_like(3, 4);
+
+static int library(char *to, size_t room, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(to, room, format, args);
+	va_end(args);
+	return len;
+}
+
 /* The same as the C library's, with any room. */
 #define SAME(...)                                                              \
 	do {                                                                   \
@@ -16,7 +31,7 @@
 			memset(ours, '#', sizeof(ours));                       \
 			memset(theirs, '#', sizeof(theirs));                   \
 			assert_int_equal(print_f(ours, room, __VA_ARGS__),     \
-				snprintf(theirs, room, __VA_ARGS__));          \
+				library(theirs, room, __VA_ARGS__));           \
 			if (room > 0)                                          \
 				assert_string_equal(ours, theirs);             \
 			assert_memory_equal(ours + room, theirs + room,        \

@@ -77,18 +77,6 @@ bool str_ends_nocase(struct str s, struct str suffix)
 		str_eq_nocase(str_skip(s, s.len - suffix.len), suffix);
 }
 
-struct str str_skip(struct str s, size_t from)
-{
-	if (from > s.len)
-		from = s.len;
-	return str_of(s.p ? s.p + from : NULL, s.len - from);
-}
-
-struct str str_first(struct str s, size_t len)
-{
-	return str_of(s.p, len < s.len ? len : s.len);
-}
-
 struct str str_trim(struct str s)
 {
 	while (s.len > 0 && ascii_is_blank((unsigned char)s.p[0]))

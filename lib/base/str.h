@@ -53,8 +53,16 @@ bool str_ends(struct str s, struct str suffix);
 bool str_ends_nocase(struct str s, struct str suffix);
 
 /* The part from `from` (clamped) to the end, and the first `len` octets. */
-struct str str_skip(struct str s, size_t from);
-struct str str_first(struct str s, size_t len);
+static inline struct str str_skip(struct str s, size_t from)
+{
+	if (from > s.len)
+		from = s.len;
+	return str_of(s.p ? s.p + from : NULL, s.len - from);
+}
+static inline struct str str_first(struct str s, size_t len)
+{
+	return str_of(s.p, len < s.len ? len : s.len);
+}
 /* Without blanks (space, tab, CR, LF) at both ends. */
 struct str str_trim(struct str s);
 
