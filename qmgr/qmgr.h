@@ -47,7 +47,7 @@ struct entry {
 	};
 	char id[QUEUE_ID_MOST + 1];
 	uint8_t queue; /* enum queue_name; see entry_set_queue */
-	bool again;    /* of its slot: announced before */
+	bool again;    /* known to a qmgr before us */
 	bool is_loading;
 	bool is_over;  /* only its flush is waited for */
 	bool expire;   /* postsuper -e */
@@ -121,6 +121,7 @@ struct qmgr {
 	struct disk *disk;
 	struct store store;
 	struct keyed entries; /* by serial */
+	struct keyed past;    /* see entry_is_past */
 	struct heap deferred;
 	struct list incoming;  /* entries in slots that wait to be active */
 	size_t incoming_count;
@@ -159,6 +160,10 @@ enum store_result entry_load(const struct entry *entry, struct arena *arena,
 /* Nothing more becomes of it: it waits for no turn. */
 void entry_over(struct entry *entry);
 void entry_free(struct entry *entry);
+/* The message is over. That is remembered of those whose file a qmgr before us
+ * wrote: their slot may not be marked yet, and cleanup may tell of it after
+ * the file has gone. */
+bool entry_is_past(uint64_t serial);
 /* It waits in deferred/ until then. */
 void entry_defer(struct entry *entry, int64_t next_us);
 

@@ -40,14 +40,18 @@ static void reread_later(void)
 	io_spawn("reread", reread, NULL);
 }
 
-/* A slot with a message that has a file as well, or is done with. */
+/* A slot with a message that has, or had, a file as well. */
 static void settle_slot(const struct place *place)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct stored *stored;
+	enum store_result result = store_load_slot(&qmgr.store, arena, place,
+		true, &stored);
 
-	if (store_load_slot(&qmgr.store, arena, place, true, &stored) ==
-		STORE_ERROR)
+	if (result == STORE_FOUND && entry_is_past(place->serial) &&
+		!store_end_slot(&qmgr.store, place))
+		result = STORE_ERROR;
+	if (result == STORE_ERROR)
 		log_warning("journal/%s: slot %u: %m", place->segment,
 			(unsigned)place->slot);
 }
@@ -56,11 +60,11 @@ void recover_place(const struct place *place, bool again)
 {
 	struct entry *entry = entry_find(place->serial);
 
-	if (entry) {
-		if (entry->queue != QUEUE_JOURNAL)
-			settle_slot(place);
+	if (entry ? entry->queue != QUEUE_JOURNAL :
+			entry_is_past(place->serial))
+		settle_slot(place);
+	if (entry || entry_is_past(place->serial))
 		return;
-	}
 	entry = entry_new_slotted(place);
 	entry->again = again;
 	if (qmgr.is_ready && qmgr.incoming_count == 0 &&

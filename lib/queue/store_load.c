@@ -86,11 +86,33 @@ static enum store_result condemn(struct store *store, struct seen *seen,
 	return STORE_CORRUPT;
 }
 
-/* Is there a file that was written after this slot? */
-static bool has_file(struct store *store, struct str id)
+/* A file that was written after this slot, and is durable: who wrote it may
+ * have died just before that. STORE_GONE: there is none. */
+static enum store_result find_file(struct store *store, struct str id)
 {
-	return spool_has(store->disk, QUEUE_DEFERRED, id) ||
-		spool_has(store->disk, QUEUE_HOLD, id);
+	static const enum queue_name queues[] = { QUEUE_DEFERRED, QUEUE_HOLD };
+
+	for (size_t i = 0; i < COUNT(queues); i++) {
+		if (spool_has(store->disk, queues[i], id))
+			return store->read_only ||
+				spool_sync(store->disk, queues[i], id)
+				? STORE_FOUND : STORE_ERROR;
+		if (errno != ENOENT && errno != ENOTDIR)
+			return STORE_ERROR;
+	}
+	return STORE_GONE;
+}
+
+/* With a file the slot is over; STORE_FOUND: it is not. */
+static enum store_result leave_to_file(struct store *store, struct seen *seen,
+	const struct place *place, struct str id)
+{
+	enum store_result file = find_file(store, id);
+
+	if (file == STORE_FOUND)
+		return store->read_only || store_put_over(store, seen, place)
+			? STORE_OVER : STORE_ERROR;
+	return file == STORE_GONE ? STORE_FOUND : file;
 }
 
 /* The whole of a slot whose `front` was read already. */
@@ -164,10 +186,12 @@ static enum store_result take_slot(struct store *store, struct arena *arena,
 	if (!message_body_is_intact(head, body) ||
 		!take_body(arena, stored, body))
 		return condemn(store, seen, place, octets);
-	if (again && has_file(store, stored->envelope.queue_id)) {
-		if (store->read_only || store_put_over(store, seen, place))
-			return STORE_OVER;
-		return STORE_ERROR;
+	if (again) {
+		enum store_result result = leave_to_file(store, seen, place,
+			stored->envelope.queue_id);
+
+		if (result != STORE_FOUND)
+			return result;
 	}
 	marks = marklog_find(&seen->log, place->slot, place->serial);
 	for (size_t i = 0; marks && i < marks->done_count; i++)

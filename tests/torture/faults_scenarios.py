@@ -343,6 +343,7 @@ class MailSuite:
         way to a server that hangs."""
         self.close_sink(lab, name)
         self.sink.kicked.clear()
+        deferred = []
         for at in range(5):
             other = lab.new_id(lab.labels[name])
             kind = "wait" if at < 3 else "hang"
@@ -355,7 +356,12 @@ class MailSuite:
             lab.conclude(other, outcome)
             if outcome != "acknowledged":
                 raise Refused(words)
+            if kind == "wait":
+                deferred.append("to=<wait.%s@" % other)
         wait_for(lambda: self.sink.waiting >= 5, "the server to be asked")
+        # else it could be accepted on the old connection once it is open
+        wait_for(lambda: all(map(self.mta.log().__contains__, deferred)),
+                 "the deferrals")
 
     def start(self, lab, name):
         """qmgr begins anew with what is there."""
