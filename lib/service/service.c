@@ -20,9 +20,9 @@
 enum {
 	GOODBYE_S = 10, /* after SIGTERM, for sessions that were cancelled */
 	IDLE_LOOK_S = 1,
-	HEAP_KEPT = 2 * 1024 * 1024, /* at most, that nobody uses */
+	HEAP_KEPT = 8 * 1024 * 1024, /* at most, that nobody uses */
 	HEAP_STEP = 128 * 1024,      /* by which it grows at least */
-	HEAP_LARGE = 512 * 1024,     /* from here on a mapping of its own */
+	HEAP_LARGE = 4 * 1024 * 1024, /* from here on a mapping of its own */
 	CLOSED_FROM = 3, /* standard descriptors are always open */
 };
 
