@@ -60,11 +60,12 @@ void recover_place(const struct place *place, bool again)
 {
 	struct entry *entry = entry_find(place->serial);
 
-	if (entry ? entry->queue != QUEUE_JOURNAL :
-			entry_is_past(place->serial))
-		settle_slot(place);
-	if (entry || entry_is_past(place->serial))
+	if (entry && entry->queue == QUEUE_JOURNAL)
 		return;
+	if (entry || entry_is_past(place->serial)) {
+		settle_slot(place);
+		return;
+	}
 	entry = entry_new_slotted(place);
 	entry->again = again;
 	if (qmgr.is_ready && qmgr.incoming_count == 0 &&
