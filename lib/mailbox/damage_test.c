@@ -5,7 +5,6 @@
 #include "base/test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "mailbox/stand.h"
 #include "mailbox/store.h"
 #include "mailbox/text.h"
 #include "mailbox/verify.h"
@@ -28,27 +28,17 @@ static void be_silent(enum log_level level, struct str line)
 	(void)line;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-	struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static int make_dir(void **state)
 {
 	(void)state;
 	log_sink(be_silent);
-	snprintf(dir, sizeof(dir), "/tmp/damage-test.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return stand_folder_make(dir);
 }
 
 static int remove_dir(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return stand_folder_remove(dir);
 }
 
 /* ---- what a user does ---- */

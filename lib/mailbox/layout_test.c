@@ -4,12 +4,12 @@
 #include "base/test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mailbox/stand.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
@@ -50,19 +50,10 @@ static int make_dir(void **state)
 	return mkdtemp(dir) ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-	struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static int remove_dir(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return stand_folder_remove(dir);
 }
 
 static struct mailbox_store *open_tree(void)

@@ -7,38 +7,28 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "mailbox/stand.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 #include "mailbox/view.h"
 
 static char dir[64];
 
-static int remove_one(const char *path, const struct stat *st, int type,
-	struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static int make_dir(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/mailbox-test.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return stand_folder_make(dir);
 }
 
 static int remove_dir(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return stand_folder_remove(dir);
 }
 
 static const char *path_in(const char *name)
@@ -725,8 +715,7 @@ static void a_name_that_comes_back_is_another_mailbox(void **state)
 	id = m->row.id;
 	mailbox_close(m);
 	mailbox_store_close(store);
-	assert_int_equal(nftw(path_in(".Box"), remove_one, 16,
-		FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(stand_folder_remove(path_in(".Box")), 0);
 	store = mailbox_store_open(dir);
 	assert_int_equal(mailbox_store_create(store, STR("Box")), MAILBOX_OK);
 	assert_int_equal(mailbox_open(store, STR("Box"), &m), MAILBOX_OK);

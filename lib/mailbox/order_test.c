@@ -5,13 +5,13 @@
 #include "base/test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "mailbox/order.h"
+#include "mailbox/stand.h"
 #include "mailbox/store.h"
 
 enum {
@@ -29,26 +29,16 @@ static unsigned chance(unsigned below)
 	return (state_of_chance >> 16) % below;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-	struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static int make_dir(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/order-test.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return stand_folder_make(dir);
 }
 
 static int remove_dir(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return stand_folder_remove(dir);
 }
 
 /* With few different keys, so that many are equal; some have none. */

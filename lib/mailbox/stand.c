@@ -75,8 +75,19 @@ static int remove_one(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
+int stand_folder_make(char *dir)
+{
+	snprintf(dir, 64, "/tmp/posthorn-stand.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+int stand_folder_remove(const char *dir)
+{
+	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void stand_store_close(struct mailbox_store *store)
 {
 	mailbox_store_close(store);
-	must(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
+	must(stand_folder_remove(folder) == 0);
 }
