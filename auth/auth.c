@@ -87,7 +87,7 @@ static size_t offer(const struct conf *conf, struct arena *arena,
 	return count;
 }
 
-static bool serve_mechanisms(const struct conf *conf, struct call *call)
+static void serve_mechanisms(const struct conf *conf, struct call *call)
 {
 	const struct mechanism *offered[COUNT(mechanisms)];
 	struct str names[COUNT(mechanisms)];
@@ -95,12 +95,13 @@ static bool serve_mechanisms(const struct conf *conf, struct call *call)
 	struct msg_auth_offer answer = { .mechanisms = { .items = names } };
 
 	if (!msg_auth_mechanisms_recv(call, &m, span_s(ANSWER_S)))
-		return false;
+		return;
 	answer.mechanisms.count = offer(conf, call_arena(call), m.service,
 		m.secured, m.bound, offered);
 	for (size_t i = 0; i < answer.mechanisms.count; i++)
 		names[i] = str_from(offered[i]->name);
-	return msg_auth_offer_send(call, &answer);
+	if (!msg_auth_offer_send(call, &answer))
+		log_debug("who asked for mechanisms has gone: %m");
 }
 
 /* ---- an exchange ---- */
@@ -169,7 +170,7 @@ static enum verdict conclude(struct exchange *x, enum verdict verdict,
 	return VERDICT_TEMPORARY;
 }
 
-static bool answer(struct exchange *x, enum verdict verdict)
+static void answer(struct exchange *x, enum verdict verdict)
 {
 	struct str address = x->start.client_address;
 	struct msg_auth_verdict m = { .final = STR_NONE };
@@ -184,43 +185,42 @@ static bool answer(struct exchange *x, enum verdict verdict)
 	if (verdict == VERDICT_ACCEPTED)
 		m.final = x->final;
 	m.text = reason(verdict, x->why);
-	return msg_auth_verdict_send(x->call, &m);
+	if (!msg_auth_verdict_send(x->call, &m))
+		log_debug("who asked for a verdict has gone: %m");
 }
 
-static bool serve_exchange(const struct conf *conf, struct call *call)
+static void serve_exchange(const struct conf *conf, struct call *call)
 {
 	struct exchange x = { .conf = conf, .call = call,
 		.arena = call_arena(call), .claimed = STR(""),
 		.final = STR_NONE };
 	enum verdict verdict;
-	bool go_on = true;
 
 	if (!msg_auth_start_recv(call, &x.start, span_s(ANSWER_S)))
-		return false;
+		return;
 	if (!delay_enter(x.start.client_address)) {
 		x.why = "too many failures";
-		return answer(&x, VERDICT_TEMPORARY);
+		answer(&x, VERDICT_TEMPORARY);
+		return;
 	}
 	verdict = run(&x);
 	if (verdict != VERDICT_ABORTED)
-		go_on = answer(&x, verdict);
+		answer(&x, verdict);
 	delay_leave(x.start.client_address);
-	return go_on && verdict != VERDICT_ABORTED;
 }
 
+/* One question a call: its end leaves with the answer, and the asker need not
+ * send one of its own. */
 static void serve(const struct conf *conf, struct call *call)
 {
 	enum msg_kind kind;
-	bool go_on = true;
 
-	while (go_on && call_peek(call, &kind, SPAN_FOREVER)) {
-		if (kind == MSG_auth_start)
-			go_on = serve_exchange(conf, call);
-		else if (kind == MSG_auth_mechanisms)
-			go_on = serve_mechanisms(conf, call);
-		else
-			go_on = false;
-	}
+	if (!call_peek(call, &kind, SPAN_FOREVER))
+		return;
+	if (kind == MSG_auth_start)
+		serve_exchange(conf, call);
+	else if (kind == MSG_auth_mechanisms)
+		serve_mechanisms(conf, call);
 }
 
 static void prepare(const struct conf *conf)

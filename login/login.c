@@ -148,6 +148,7 @@ static void session(const struct conf *conf, struct client *client)
 
 	find_addresses(&s);
 	stream_line_limit(s.io, LINE_MOST);
+	stream_wait_first(s.io);
 	stream_write_timeout(s.io, span_s(WRITE_S));
 	stream_deadline(s.io, moment_after(conf->login_timeout));
 	if (!offering->is_wrapped || server_tls(&s))

@@ -107,6 +107,22 @@ def test_a_token_opens_one_connection():
             equal(os.stat(p.path + "/cur").st_uid, p.uid)
 
 
+def test_a_connection_may_come_before_its_token():
+    with Parent() as p, socket.socket(socket.AF_UNIX) as listener:
+        path = p.folder + "/early"
+        listener.bind(path)
+        listener.listen()
+        # In this order, and before the first is answered.
+        equal(p.ask("handover early a7 %s ;grant early alice maildir:%s %d %d"
+                    % (path, p.path, p.uid, p.gid)), "0")
+        equal(p.caller.stdout.readline(), b"granted\n")
+        ours, _ = listener.accept()
+        ours.settimeout(30)
+        c = Given(ours)
+        matches(r"^a7 OK ", c.greeting.decode())
+        c.logout()
+
+
 def test_connections_of_a_user_share_a_process():
     with Parent() as p:
         p.grant("t1")

@@ -109,6 +109,11 @@ struct stream *stream_open_accepted(struct arena *arena, int fd)
 	return open_stream(arena, fd, fd);
 }
 
+void stream_wait_first(struct stream *stream)
+{
+	stream->drained = true;
+}
+
 /* Others (a shell) may share these: their flags are given back. */
 struct stream *stream_open_pair(struct arena *arena, int in, int out)
 {

@@ -37,6 +37,9 @@ enum {
 struct stream *stream_open(struct arena *arena, int fd);
 /* Of io_accept: it does not block already. */
 struct stream *stream_open_accepted(struct arena *arena, int fd);
+/* Before the first read: the other end waits for what we say first, so the
+ * first read waits for it, too, and saves a call that would find nothing. */
+void stream_wait_first(struct stream *stream);
 /* Reads from one, writes to another descriptor: stdin and stdout. */
 struct stream *stream_open_pair(struct arena *arena, int in, int out);
 /* Closes at once, without flushing; the arena's end does the same. */

@@ -17,6 +17,7 @@
 enum {
 	TOKEN_S = 10,
 	TOKENS_MOST = 10000,
+	GRANT_S = 2, /* for a token that comes after its connection */
 	ANSWER_S = 30,
 	IDLE_S = 60,      /* a user's process after its last connection */
 	LINGER_S = 5,     /* its open store */
@@ -57,6 +58,7 @@ struct passed {
 static struct {
 	const struct mailbox_service *service;
 	struct table *tokens, *users;
+	struct io_event granted; /* a token came */
 	struct list passed; /* struct passed */
 	struct mailbox_store *store;
 	size_t sessions;
@@ -194,6 +196,7 @@ static void serve_in_child(struct call *call, void *context)
 		.tag = arena_copy(arena, m.tag), .is_utf8 = m.utf8,
 		.language = arena_copy(arena, m.language) };
 	stream_give_input(login.io, m.input);
+	stream_wait_first(login.io);
 	list_append(&all.connections, &self.link);
 	run_session(&login, user->mail);
 	list_remove(&self.link);
@@ -314,15 +317,15 @@ static char *location_of(const struct conf *conf,
 	return complete(path, conf);
 }
 
-static bool take_grant(const struct conf *conf, struct call *call)
+/* Not answered: who waits for the token looks for it. */
+static void take_grant(const struct conf *conf, struct call *call)
 {
-	const struct msg_auth_granted done = { 0 };
 	struct msg_auth_grant m;
 	struct token *token, *old;
 	char *mail;
 
 	if (!msg_auth_grant_recv(call, &m, span_s(ANSWER_S)))
-		return false;
+		return;
 	drop_old_tokens();
 	mail = location_of(conf, &m);
 	if (!mail)
@@ -341,10 +344,24 @@ static bool take_grant(const struct conf *conf, struct call *call)
 		old = table_put(all.tokens, m.token, token);
 		if (old)
 			free_token(old);
+		io_event_wake_all(&all.granted);
 	} else {
 		free(mail);
 	}
-	return msg_auth_granted_send(call, &done);
+}
+
+/* auth sends a token here before it tells login, but each of them has a socket
+ * of its own, and login's may be read first. NULL: nobody knows it. */
+static struct token *take_token(struct str name)
+{
+	struct moment end = moment_after(span_s(GRANT_S));
+	struct token *token;
+
+	drop_old_tokens();
+	while (!(token = table_remove(all.tokens, name)))
+		if (!io_event_wait(&all.granted, moment_left(end)))
+			return NULL;
+	return token;
 }
 
 /* ---- users ---- */
@@ -467,8 +484,7 @@ static int take_over(const struct msg_handover *m)
 	struct token *token;
 	struct user *user;
 
-	drop_old_tokens();
-	token = table_remove(all.tokens, m->token);
+	token = take_token(m->token);
 	if (!token)
 		return EACCES;
 	user = user_of(token);
@@ -476,37 +492,36 @@ static int take_over(const struct msg_handover *m)
 	return pass_on(user, m);
 }
 
-static bool take_handover(struct call *call)
+static void take_handover(struct call *call)
 {
 	struct msg_handed_over done = { 0 };
 	struct msg_handover m;
 	int status;
 
 	if (!msg_handover_recv(call, &m, span_s(ANSWER_S)))
-		return false;
+		return;
 	status = m.socket < 0 ? EBADF : take_over(&m);
 	base_close(&m.socket);
 	done.status = (uint64_t)status;
-	return msg_handed_over_send(call, &done);
+	if (!msg_handed_over_send(call, &done))
+		log_debug("login has gone: %m");
 }
 
+/* One message a call: its end leaves with the answer. */
 void mailbox_parent_serve(const struct conf *conf, struct call *call)
 {
 	enum msg_kind kind;
-	bool ok = true;
 
-	while (ok && call_peek(call, &kind, SPAN_FOREVER)) {
-		if (kind == MSG_auth_grant &&
-			str_is(call_peer_name(call), "auth"))
-			ok = take_grant(conf, call);
-		else if (kind == MSG_handover)
-			ok = take_handover(call);
-		else {
-			log_warning("unexpected message from %.*s",
-				STR_ARG(call_peer_name(call)));
-			call_fail(call, EPROTO);
-			ok = false;
-		}
+	if (!call_peek(call, &kind, SPAN_FOREVER))
+		return;
+	if (kind == MSG_auth_grant && str_is(call_peer_name(call), "auth")) {
+		take_grant(conf, call);
+	} else if (kind == MSG_handover) {
+		take_handover(call);
+	} else {
+		log_warning("unexpected message from %.*s",
+			STR_ARG(call_peer_name(call)));
+		call_fail(call, EPROTO);
 	}
 }
 
@@ -577,6 +592,7 @@ void mailbox_parent_start(const struct mailbox_service *service)
 {
 	all.service = service;
 	io_event_init(&all.closed); /* children inherit both */
+	io_event_init(&all.granted);
 	list_init(&all.connections);
 	if (service_is_alone())
 		return;
