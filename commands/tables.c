@@ -1,4 +1,5 @@
 #include "commands/tables.h"
+#include "commands/tables_proxied.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ struct run {
 		no_nul, replace, quiet_duplicates, values_are_files, header,
 		body, mime;
 	const char *source; /* in warnings */
+	struct buf request; /* of a table that proxywrite changes */
 };
 
 /* ---- small things ---- */
@@ -282,6 +284,12 @@ static void become_root(void)
 		log_fatal("take root's rights again: %m");
 }
 
+static unsigned change_flags(const struct run *r)
+{
+	return (r->no_nul ? BUILD_NO_NUL : 0) |
+		(r->replace ? BUILD_REPLACE : 0);
+}
+
 static void open_build(struct run *r, struct str element, unsigned flags,
 	const char *what, struct build *build)
 {
@@ -291,8 +299,7 @@ static void open_build(struct run *r, struct str element, unsigned flags,
 		log_fatal("%.*s: expecting type:file", STR_ARG(element));
 	if (!map_driver_find(type))
 		log_fatal("unsupported dictionary type: %.*s", STR_ARG(type));
-	flags |= (r->no_nul ? BUILD_NO_NUL : 0) |
-		(r->replace ? BUILD_REPLACE : 0);
+	flags |= change_flags(r);
 	if (build_open(r->arena, r->conf, type, name, flags, build))
 		return;
 	if (!str_is_none(build->error))
@@ -390,18 +397,28 @@ static bool check(struct run *r, const struct text_entry *entry)
 	}
 }
 
+static void say_duplicate(struct run *r, struct str label, struct str key)
+{
+	if (!r->quiet_duplicates && !r->replace)
+		log_warning("%.*s: duplicate entry: \"%.*s\"", STR_ARG(label),
+			STR_ARG(key));
+}
+
+/* build NULL: the table is proxywrite's. */
 static void put(struct run *r, struct build *build, struct str key,
 	struct str value)
 {
 	if (!r->keep_case)
 		key = arena_lower(r->arena, key);
+	if (!build) {
+		change_put(&r->request, key, value);
+		return;
+	}
 	switch (build_put(build, key, value)) {
 	case BUILD_PUT:
 		return;
 	case BUILD_DUPLICATE:
-		if (!r->quiet_duplicates && !r->replace)
-			log_warning("%.*s: duplicate entry: \"%.*s\"",
-				STR_ARG(build->label), STR_ARG(key));
+		say_duplicate(r, build->label, key);
 		return;
 	case BUILD_FAILED:
 		break;
@@ -481,12 +498,40 @@ static mode_t present_mode(const struct build *build)
 					     : MODE_DEFAULT;
 }
 
+/* Have proxywrite make what is in the request; false: no change was one. */
+static bool change_proxied(struct run *r, struct str element)
+{
+	struct str sent, results;
+	struct change_request request;
+	struct change change;
+	bool any = false;
+
+	change_end(&r->request);
+	sent = arena_copy(r->arena, buf_str(&r->request));
+	results = proxied_send(r->arena, r->conf, &r->request);
+	if (!change_parse(sent, &request))
+		return false;
+	while (results.len > 0 && change_take(&request.changes, &change)) {
+		any |= results.p[0] != CHANGE_ABSENT;
+		if (results.p[0] == CHANGE_DUPLICATE)
+			say_duplicate(r, element, change.key);
+		results = str_skip(results, 1);
+	}
+	return any;
+}
+
 static void change_one(struct run *r, const char *argument)
 {
-	struct str element = element_of(r, argument);
+	struct str element = element_of(r, argument), table;
 	struct build build;
 
 	r->source = "stdin";
+	if (proxied_is(element, &table)) {
+		change_begin(&r->request, table, change_flags(r));
+		put_all(r, NULL, read_input(r));
+		(void)change_proxied(r, element);
+		return;
+	}
 	become_owner(r, strchr(element.p, ':') + 1);
 	open_build(r, element, BUILD_CHANGE, "update operation", &build);
 	put_all(r, &build, read_input(r));
@@ -522,12 +567,27 @@ static bool delete_key(struct run *r, struct build *build, struct str key)
 	return done;
 }
 
+static bool delete_proxied(struct run *r, struct str element,
+	struct str table, struct str keys)
+{
+	struct str key;
+
+	change_begin(&r->request, table, change_flags(r));
+	while (str_take_line(&keys, &key))
+		if (key.len > 0)
+			change_delete(&r->request, r->keep_case ? key :
+				arena_lower(r->arena, key));
+	return change_proxied(r, element);
+}
+
 static bool delete_from(struct run *r, const char *argument, struct str keys)
 {
-	struct str element = element_of(r, argument), key;
+	struct str element = element_of(r, argument), key, table;
 	struct build build;
 	bool any = false;
 
+	if (proxied_is(element, &table))
+		return delete_proxied(r, element, table, keys);
 	become_owner(r, strchr(element.p, ':') + 1);
 	open_build(r, element, BUILD_CHANGE, "delete operation", &build);
 	while (str_take_line(&keys, &key))

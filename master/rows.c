@@ -109,7 +109,8 @@ static void set_args(struct arena *arena, struct row *row,
 static void fill_row(struct arena *arena, struct row *row,
 	const struct master_cf_row *cf, const struct conf *conf)
 {
-	struct str command = cf->column[MASTER_CF_COMMAND];
+	struct str command = program_of_row(conf,
+		cf->column[MASTER_CF_SERVICE], cf->column[MASTER_CF_COMMAND]);
 	struct str ours = program_ours(command);
 
 	row->name = arena_cstr(arena, cf->column[MASTER_CF_SERVICE]);

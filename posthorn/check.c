@@ -104,7 +104,8 @@ static bool has_program(struct command_line *line, struct str name)
 static void check_program(struct findings_so_far *f, const char *path,
 	const struct master_cf_row *row)
 {
-	struct str command = row->column[MASTER_CF_COMMAND];
+	struct str command = program_of_row(f->line->conf,
+		row->column[MASTER_CF_SERVICE], row->column[MASTER_CF_COMMAND]);
 
 	if (has_program(f->line, command) ||
 		has_program(f->line, program_ours(command)))

@@ -49,22 +49,17 @@ static void open_found(void *context, struct str name)
 		MAPS_NO_SUBSTITUTION | MAPS_KEEP_CASE);
 }
 
-/* What may be asked: elements of the lists in proxy_read_maps that begin with
- * "proxy:", also inside of other elements ("check_client_access proxy:..."). */
+/* What may be asked. */
 static void prepare(const struct conf *conf)
 {
-	struct str list = conf->proxy_read_maps, element;
+	struct str list = conf->proxy_read_maps, table;
 
 	tables.arena = arena_new(0);
 	tables.plain = table_new();
 	tables.strict = table_new();
-	while (list_take(&list, &element)) {
-		while (str_take_char(&element, '!'))
-			;
-		if (!str_take_prefix(&element, STR("proxy:")))
-			continue;
-		open_one(conf, tables.plain, element, 0);
-		open_one(conf, tables.strict, element, MAPS_NO_SUBSTITUTION);
+	while (maps_take_proxied(&list, &table)) {
+		open_one(conf, tables.plain, table, 0);
+		open_one(conf, tables.strict, table, MAPS_NO_SUBSTITUTION);
 	}
 	maps_survey(conf, open_found, &conf);
 }

@@ -2,6 +2,7 @@
 tries in the live daemons, and what the kernel says of every thread."""
 import os
 import re
+import shutil
 
 from instance import Instance, check, equal, is_root, main, wait_for
 
@@ -11,6 +12,7 @@ USERS = {
     "pickup": "posthorn-intake", "qmgr": "posthorn",
     "rewrite": "posthorn-map", "resolver": "posthorn-net",
     "postlogd": "posthorn-log", "anvil": "posthorn", "virtual": "vmail",
+    "proxywrite": "posthorn",
 }
 
 
@@ -30,9 +32,15 @@ def name_of(pid):
 
 
 def busy_instance():
-    mta = Instance()
+    mta = Instance(master="proxywrite unix - - n - 1 proxymap\n")
     mta.virtual_mailboxes()
+    os.makedirs(mta.path("written"))
+    if is_root():
+        shutil.chown(mta.path("written"), "posthorn", "posthorn")
+    table = "proxy:lmdb:" + mta.path("written/table")
+    mta.set(proxy_write_maps=table)
     mta.start()
+    mta.command("postmap", "-i", table, input="a b\n")
     mta.send("a@example.net", ["alice@example.org"], "Subject: x\r\n\r\ny\r\n")
     mta.wait_mail("alice")
     wait_for(lambda: mta.pids("virtual"), "virtual to stay")
@@ -62,7 +70,8 @@ def test_every_thread_is_confined():
                     for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                         equal((what, kind, int(status[kind], 16)),
                               (what, kind, 0))
-        for name in ("smtpd", "cleanup", "qmgr", "virtual", "postlogd"):
+        for name in ("smtpd", "cleanup", "qmgr", "virtual", "postlogd",
+                     "proxywrite"):
             check(name in seen, name + " does not run")
 
 

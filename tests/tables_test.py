@@ -1,10 +1,11 @@
 """Lookup tables in the running system: rewriting, routes, recipients, tables
 that are replaced, proxymap; and the commands that make and show them."""
 import os
+import shutil
 import smtplib
 
-from instance import (Instance, check, equal, main, make_certificate, matches,
-                      untrusting, wait_for)
+from instance import (SBIN, Instance, check, equal, is_root, main,
+                      make_certificate, matches, run, untrusting, wait_for)
 
 TEXT = ("From: joe\r\nTo: %s\r\nSubject: x\r\n"
         "Message-ID: <x@example.net>\r\n\r\nHello.\r\n")
@@ -204,6 +205,72 @@ def test_proxymap_answers():
         mta.reload()
         wait_for(lambda: rcpt(mta, "bob@example.org")[0] == 451, "refusal")
         mta.wait_log(r"request for unapproved table")
+
+
+def test_proxywrite_changes_tables():
+    """postmap -i and -d of proxy: tables; proxymap answers from the result."""
+    with Instance(master=SINK + "proxywrite unix - - n - 1 proxymap\n") as mta:
+        os.makedirs(mta.path("written"))
+        table = "lmdb:" + mta.path("written/users")
+        mta.write_configuration()
+        if is_root():
+            shutil.chown(mta.path("written"), "posthorn", "posthorn")
+        mta.command("postmap", "-i", table, input="alice\tx\n")
+        if is_root():
+            shutil.chown(mta.path("written/users.lmdb"), "posthorn")
+        mta.set(local_recipient_maps="proxy:" + table,
+                local_transport="gone:",
+                proxy_write_maps="static:a !proxy:%s" % table)
+        mta.start()
+        equal(rcpt(mta, "bob@example.org")[0], 550)
+        proxied = "proxy:" + table
+        done = mta.command("postmap", "-i", proxied,
+                           input="Bob\ty\nalice\tz\n")
+        matches(r'warning: proxy:lmdb:\S+users: duplicate entry: "alice"\n\Z',
+                done.stderr)
+        equal(mta.command("postmap", "-s", table).stdout,
+              "alice\tx\nbob\ty\n")
+        wait_for(lambda: rcpt(mta, "bob@example.org")[0] == 250, "bob")
+        equal(mta.command("postmap", "-ir", proxied,
+                          input="alice\tz\n").stderr, "")
+        equal(mta.command("postmap", "-q", "alice", table).stdout, "z\n")
+        equal(mta.command("postmap", "-d", "BOB", proxied).returncode, 0)
+        equal(mta.command("postmap", "-d", "bob", proxied,
+                          check=False).returncode, 1)
+        wait_for(lambda: rcpt(mta, "bob@example.org")[0] == 550, "no bob")
+        equal(mta.command("postalias", "-i", proxied,
+                          input="carol: a,  b\n").stderr, "")
+        equal(mta.command("postmap", "-q", "carol", table).stdout, "a, b\n")
+
+        other = "proxy:lmdb:" + mta.path("written/other")
+        done = mta.command("postmap", "-i", other, input="a b\n", check=False)
+        equal(done.returncode, 1)
+        matches("fatal: proxywrite: proxy_write_maps does not allow this",
+                done.stderr)
+        mta.wait_log(r"proxywrite\S*: warning: request for unapproved table: "
+                     r'"lmdb:\S+/other"')
+        check(not os.path.exists(mta.path("written/other.lmdb")))
+        if is_root():  # proxymap's account has no rights there; nor has Joe
+            done = run(*mta.inside, "setpriv", "--reuid=61900",
+                       "--regid=61900", "--clear-groups", SBIN + "/postmap",
+                       "-i", proxied, input="x y\n", check=False,
+                       env=mta.env)
+            equal(done.returncode, 1)
+            matches(r"fatal: connect to \S+/private/proxywrite: "
+                    "Permission denied", done.stderr)
+
+
+def test_proxywrite_may_have_another_name():
+    with Instance(master="writer unix - - n - 1 proxymap\n") as mta:
+        os.makedirs(mta.path("written"))
+        if is_root():
+            shutil.chown(mta.path("written"), "posthorn", "posthorn")
+        table = "proxy:hash:" + mta.path("written/cache")
+        mta.set(proxywrite_service_name="writer", proxy_write_maps=table)
+        mta.start()
+        mta.command("postmap", "-i", table, input="a b\n")
+        equal(mta.command("postmap", "-q", "a", table).stdout, "b\n")
+        check(mta.pids("proxywrite"))
 
 
 def test_postconf_edits_in_place():

@@ -162,3 +162,14 @@ struct str maps_endpoint(struct arena *arena, const struct conf *conf,
 		return place.endpoint;
 	return STR_NONE;
 }
+
+bool maps_take_proxied(struct str *list, struct str *table)
+{
+	while (list_take(list, table)) {
+		while (str_take_char(table, '!'))
+			;
+		if (str_take_prefix(table, STR("proxy:")))
+			return true;
+	}
+	return false;
+}

@@ -23,4 +23,9 @@ void maps_survey_types(const struct conf *conf, const char *types,
 struct str maps_endpoint(struct arena *arena, const struct conf *conf,
 	struct str table);
 
+/* The next "type:name" of a list that is written "proxy:type:name", maybe with
+ * '!' in front, also inside of other elements ("check_client_access
+ * proxy:..."). False at the end. */
+must_check bool maps_take_proxied(struct str *list, struct str *table);
+
 #endif

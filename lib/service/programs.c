@@ -37,7 +37,6 @@ static const struct {
 	{ "lmtp", "smtp" },
 	{ "oqmgr", "qmgr" },
 	{ "nqmgr", "qmgr" },
-	{ "proxywrite", "proxymap" },
 };
 
 /* Services that have a parameter for the name of their row. */
@@ -49,6 +48,7 @@ static const struct {
 	{ "cleanup", offsetof(struct conf, cleanup_service_name) },
 	{ "pickup", offsetof(struct conf, pickup_service_name) },
 	{ "proxymap", offsetof(struct conf, proxymap_service_name) },
+	{ "proxywrite", offsetof(struct conf, proxywrite_service_name) },
 	{ "qmgr", offsetof(struct conf, queue_service_name) },
 	{ "rewrite", offsetof(struct conf, rewrite_service_name) },
 	{ "showq", offsetof(struct conf, showq_service_name) },
@@ -72,6 +72,16 @@ struct str program_ours(struct str postfix_name)
 		if (str_is(postfix_name, names[i].postfix))
 			return str_from(names[i].ours);
 	return postfix_name;
+}
+
+struct str program_of_row(const struct conf *conf, struct str row,
+	struct str command)
+{
+	struct str writer = STR("proxywrite");
+
+	return str_is(command, "proxymap") &&
+			str_eq(row, service_named(conf, writer)) ?
+		writer : command;
 }
 
 struct str service_named(const struct conf *conf, struct str service)

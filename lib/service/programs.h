@@ -31,6 +31,10 @@ struct program {
 const struct program *program_find(struct str name);
 /* What we call a Postfix program: trivial-rewrite is rewrite, lmtp is smtp. */
 struct str program_ours(struct str postfix_name);
+/* The program that a row with this command runs: proxymap in the row that
+ * proxywrite_service_name names is proxywrite, all else is as written. */
+struct str program_of_row(const struct conf *conf, struct str row,
+	struct str command);
 /* A Postfix program that is not needed here: its row is accepted. */
 bool program_is_not_needed(struct str name);
 /* True if calls.def has this pair of programs. */
