@@ -18,6 +18,7 @@
 static const struct command command = {
 	"postcat",
 	"[-bdefhnoqrv] [-c dir] [-s offset] [file ...]",
+	.says_path = true,
 };
 
 enum {

@@ -25,7 +25,7 @@ static const struct command command = { "postconf",
 	"[-dfhHjnopqvx] [-C class,...] [-c config_dir] [-o name=value]... "
 	"[name...] | -e name=value... | -X name... | -# name... | "
 	"-M|-F|-P [-efjx] [pattern...] | -b|-t [file] | -a | -A | -l | -m | "
-	"-T mode" };
+	"-T mode", .says_path = true };
 
 /* ---- modes that only list ---- */
 
@@ -83,9 +83,8 @@ static int list_tls(const char *mode)
 	}
 	if (strcmp(mode, "public-key-algorithms") == 0)
 		return list_keys();
-	log_fatal("bad mode \"%s\" for -T: compile-version, run-version or "
-		  "public-key-algorithms",
-		mode);
+	log_warning("unknown 'postconf -T' mode: %s", mode);
+	return 1;
 }
 
 /* ---- options ---- */

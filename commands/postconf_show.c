@@ -134,9 +134,12 @@ static bool is_agent(struct str command)
 	return false;
 }
 
-static bool has_time_limit(struct str command)
+/* spawn's is the only one that spawn has: qmgr gives it nothing. */
+static bool has_parameter(struct str command, enum param id)
 {
-	return str_is(command, "pipe") || str_is(command, "spawn");
+	if (str_is(command, "spawn"))
+		return id == transport_time_limit;
+	return id != transport_time_limit || str_is(command, "pipe");
 }
 
 static void add_of_service(struct postconf *p, struct names *names,
@@ -147,15 +150,17 @@ static void add_of_service(struct postconf *p, struct names *names,
 
 	for (size_t i = 0; i < PARAMS_END; i++) {
 		const struct param_row *param = param_row((enum param)i);
-		bool is_limit = param->id == transport_time_limit;
+		const struct param_row *known;
 		struct str name;
 
 		if (!param_is_pattern(param) ||
-			(is_limit && !has_time_limit(command)))
+			!has_parameter(command, param->id))
 			continue;
 		name = arena_fmt(p->arena, "%.*s_%s", STR_ARG(service),
 			param_name(param) + strlen("transport_"));
-		if (!config_row(p->conf->source, name))
+		/* of a row "transport" the pattern itself is one */
+		known = config_row(p->conf->source, name);
+		if (!known || param_is_pattern(known))
 			add(p, names, name);
 	}
 }
@@ -249,6 +254,30 @@ static void show_all(struct postconf *p)
 	}
 }
 
+/* "x_recipient_limit", and no row of master.cf has this name. */
+static bool is_of_no_service(struct postconf *p, struct str name)
+{
+	const struct param_row *row = config_row(p->conf->source, name);
+	size_t count;
+	struct str *services;
+
+	if ((row && !param_is_pattern(row)) ||
+		(!row && !param_of_transport(name)) ||
+		conf_is_set(p->conf, name))
+		return false;
+	postconf_service_names(p, &services, &count);
+	for (size_t i = 0; i < count; i++)
+		if (str_eq(services[i], name))
+			return false;
+	return true;
+}
+
+/* NONE: unknown, or not shown. */
+static struct str value_of_named(struct postconf *p, struct str name)
+{
+	return is_of_no_service(p, name) ? STR_NONE : value_of(p, name);
+}
+
 void show_parameters(struct postconf *p, char **names)
 {
 	if (!*names) {
@@ -256,13 +285,14 @@ void show_parameters(struct postconf *p, char **names)
 		return;
 	}
 	for (char **at = names; *at; at++) {
-		struct str name = str_from(*at), value = value_of(p, name);
+		struct str name = str_from(*at);
+		struct str value = value_of_named(p, name);
 
 		if (!str_is_none(value))
 			show_one(p, name, value);
 	}
 	fflush(stdout);
 	for (char **at = names; *at && !p->only_set; at++)
-		if (str_is_none(value_of(p, str_from(*at))))
+		if (str_is_none(value_of_named(p, str_from(*at))))
 			log_warning("%s: unknown parameter", *at);
 }

@@ -19,6 +19,7 @@
 static const struct command command = {
 	"postlock",
 	"[-c config_dir] [-l lock_style] [-v] file command...",
+	.says_path = true,
 };
 
 static void check_styles(struct str styles)
@@ -112,10 +113,10 @@ int main(int argc, char **argv)
 		else if (letter == 'v')
 			log_verbose(true);
 		else
-			log_fatal("usage: postlock %s", command.usage);
+			log_fatal("usage: %s %s", argv[0], command.usage);
 	}
 	if (argc - optind < 2)
-		log_fatal("usage: postlock %s", command.usage);
+		log_fatal("usage: %s %s", argv[0], command.usage);
 	lock.conf = command_conf(arena, directory);
 	lock.styles = styles ? str_from(styles) :
 			       lock.conf->mailbox_delivery_lock;

@@ -114,6 +114,14 @@ static void say(const char *format, ...)
 	putchar('\n');
 }
 
+/* Warnings and errors stand among the rest, as Postfix's do. */
+static void say_line(enum log_level level, struct str line)
+{
+	(void)level;
+	say("%.*s", STR_ARG(line));
+	fflush(stdout);
+}
+
 /* ---- the dialogue ---- */
 
 struct probe {
@@ -421,8 +429,7 @@ static void set_level(struct finger *f, const char *text)
 			f->level = levels[i].level;
 			return;
 		}
-	log_fatal("-l %s: none, may, encrypt, fingerprint, verify or secure",
-		text);
+	log_fatal("Invalid TLS level \"%s\"", text);
 }
 
 static void set_shows(struct finger *f, const char *text)
@@ -485,6 +492,13 @@ static struct str *text_of(struct finger *f, int option)
 	}
 }
 
+/* To standard error: nothing was seen yet. */
+static _Noreturn void usage(void)
+{
+	log_sink(NULL);
+	command_usage(&command);
+}
+
 static void take_option(struct finger *f, int option)
 {
 	switch (option) {
@@ -540,7 +554,7 @@ static void take_option(struct finger *f, int option)
 		log_fatal("-%c: DANE, SRV records and raw public keys are not "
 			"supported", option);
 	default:
-		command_usage(&command);
+		usage();
 	}
 }
 
@@ -558,7 +572,7 @@ static void take_arguments(struct finger *f, int argc, char **argv)
 			take_option(f, option);
 	}
 	if (optind >= argc)
-		command_usage(&command);
+		usage();
 	for (int i = optind + 1; i < argc; i++) {
 		if (f->match_count == MATCHES_MOST)
 			log_fatal("too many names");
@@ -612,6 +626,7 @@ int main(int argc, char **argv)
 	};
 
 	command_begin(&command, argc, argv);
+	log_sink(say_line);
 	take_arguments(&f, argc, argv);
 	f.conf = command_conf_with(f.arena, getenv("MAIL_CONFIG"), f.overrides,
 		f.override_count);

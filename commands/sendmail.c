@@ -718,6 +718,7 @@ int main(int argc, char **argv)
 	set_name(&request, argv[0]);
 	directory = read_options(&request, argc, argv);
 	request.conf = command_conf(arena, directory);
+	command_debug(request.conf);
 	check_mode(&request, argc - optind);
 	if (request.has_interval && optind == argc && !request.extract &&
 		(request.mode == MODE_DELIVER || request.mode == MODE_LIST))

@@ -37,6 +37,7 @@ static const struct command command = {
 	"[-S start-string] [-t timeout] [-T windowsize] [-u user] "
 	"[-w delay] [-W command:delay[:odds]] "
 	"[inet:][host]:port|unix:path backlog",
+	.says_path = true,
 };
 
 enum {
@@ -522,13 +523,28 @@ static void leave_privileges(const struct sink *sink)
 
 /* ---- the command line ---- */
 
-static uint64_t number(struct str text, uint64_t least, uint64_t most)
+static uint64_t number(struct str text, const char *what, uint64_t least,
+	uint64_t most)
 {
 	uint64_t value;
 
+	if (!what && (!str_parse_u64(text, most, &value) || value < least))
+		command_usage(&command);
 	if (!str_parse_u64(text, most, &value) || value < least)
-		log_fatal("bad number: %.*s", STR_ARG(text));
+		log_fatal("bad %s: %.*s", what, STR_ARG(text));
 	return value;
+}
+
+/* "450 text" for -b, "5.." for -B. */
+static void check_reply(char first, struct str reply, const char *what)
+{
+	struct str rest = reply;
+	struct str digits = str_take_while(&rest, ascii_is_digit);
+
+	if (digits.len == 3 && digits.p[0] == first)
+		return;
+	log_error("bad %s error reply: %.*s", what, STR_ARG(reply));
+	command_usage(&command);
 }
 
 static struct verb_rule *find_rule(struct sink *sink, struct str name)
@@ -552,11 +568,19 @@ static void mark_verbs(struct sink *sink, size_t offset)
 /* "command:delay[:odds]". */
 static void set_delay(struct sink *sink, struct str text)
 {
-	struct verb_rule *rule = find_rule(sink, str_take_until(&text, ':'));
+	struct str all = text, name = str_take_until(&text, ':');
+	struct str delay = str_take_until(&text, ':');
+	struct verb_rule *rule;
 
-	rule->delay = number(str_take_until(&text, ':'), 0, COUNT_MOST);
-	if (text.len)
-		rule->odds = number(text, 1, ODDS_MOST);
+	if (name.len == 0 || name.len == all.len)
+		log_fatal("invalid command delay argument: %.*s",
+			STR_ARG(all));
+	rule = find_rule(sink, name);
+	if (!str_parse_u64(delay, COUNT_MOST, &rule->delay) ||
+		rule->delay == 0)
+		log_fatal("non-positive '%.*s' delay", STR_ARG(name));
+	if (text.len && !str_parse_u64(text, ODDS_MOST, &rule->odds))
+		log_fatal("delay odds for '%.*s' out of range", STR_ARG(name));
 }
 
 /* clang-format off */
@@ -564,13 +588,14 @@ static const struct option_row {
 	char letter;
 	enum { FLAG, TEXT, NUMBER, VERBS } kind;
 	size_t offset; /* in struct sink; VERBS: in struct verb_rule */
+	const char *what; /* a number is; NULL: a wrong one gets the usage */
 	uint64_t least, most;
 } rows[] = {
 #define AT(field) offsetof(struct sink, field)
 #define RULE(field) offsetof(struct verb_rule, field)
 	{ '8', FLAG,   AT(no_8bitmime) },
 	{ 'a', FLAG,   AT(no_auth) },
-	{ 'A', NUMBER, AT(abort_delay), 0, COUNT_MOST },
+	{ 'A', NUMBER, AT(abort_delay), NULL, 0, COUNT_MOST },
 	{ 'b', TEXT,   AT(soft_reply) },
 	{ 'B', TEXT,   AT(hard_reply) },
 	{ 'c', FLAG,   AT(show_count) },
@@ -582,11 +607,11 @@ static const struct option_row {
 	{ 'f', VERBS,  RULE(hard) },
 	{ 'F', FLAG,   AT(no_xforward) },
 	{ 'h', TEXT,   AT(host) },
-	{ 'H', NUMBER, AT(read_delay), 1, COUNT_MOST },
+	{ 'H', NUMBER, AT(read_delay), "data read delay", 1, COUNT_MOST },
 	{ 'L', FLAG,   AT(lmtp) },
-	{ 'm', NUMBER, AT(clients_most), 1, COUNT_MOST },
-	{ 'M', NUMBER, AT(messages_most), 1, COUNT_MOST },
-	{ 'n', NUMBER, AT(sessions_most), 1, COUNT_MOST },
+	{ 'm', NUMBER, AT(clients_most), "concurrency limit", 1, COUNT_MOST },
+	{ 'M', NUMBER, AT(messages_most), "message quit count", 1, COUNT_MOST },
+	{ 'n', NUMBER, AT(sessions_most), "quit count", 1, COUNT_MOST },
 	{ 'N', FLAG,   AT(no_dsn) },
 	{ 'p', FLAG,   AT(no_pipelining) },
 	{ 'P', FLAG,   AT(is_pix) },
@@ -596,11 +621,11 @@ static const struct option_row {
 	{ 'R', TEXT,   AT(root) },
 	{ 's', VERBS,  RULE(show) },
 	{ 'S', TEXT,   AT(start) },
-	{ 't', NUMBER, AT(timeout), 1, COUNT_MOST },
-	{ 'T', NUMBER, AT(window), 1, 65535 },
+	{ 't', NUMBER, AT(timeout), "timeout", 1, COUNT_MOST },
+	{ 'T', NUMBER, AT(window), "TCP window size", 1, 65535 },
 	{ 'u', TEXT,   AT(user) },
 	{ 'v', FLAG,   AT(verbose) },
-	{ 'w', NUMBER, AT(rules[VERB_DATA].delay), 0, COUNT_MOST },
+	{ 'w', NUMBER, AT(rules[VERB_DATA].delay), NULL, 0, COUNT_MOST },
 #undef AT
 #undef RULE
 };
@@ -618,8 +643,8 @@ static void set_field(struct sink *sink, const struct option_row *row)
 		*(struct str *)field = str_from(optarg);
 		return;
 	case NUMBER:
-		*(uint64_t *)field = number(str_from(optarg), row->least,
-			row->most);
+		*(uint64_t *)field = number(str_from(optarg), row->what,
+			row->least, row->most);
 		return;
 	case VERBS:
 		mark_verbs(sink, row->offset);
@@ -637,6 +662,10 @@ static void set_option(struct sink *sink, int letter)
 		command_usage(&command);
 	if (letter == 'A')
 		sink->aborts = true;
+	if (letter == 'b')
+		check_reply('4', str_from(optarg), "soft");
+	if (letter == 'B')
+		check_reply('5', str_from(optarg), "hard");
 	for (size_t i = 0; i < COUNT(rows); i++)
 		if (rows[i].letter == letter)
 			set_field(sink, &rows[i]);
@@ -674,7 +703,7 @@ int main(int argc, char **argv)
 	sink.start = dump_unescape(sink.arena, sink.start);
 	log_to_mail_log(&sink);
 	open_listeners(&sink, argv[optind],
-		(int)number(str_from(argv[optind + 1]), 1, COUNT_MOST));
+		(int)number(str_from(argv[optind + 1]), NULL, 1, COUNT_MOST));
 	mail_date_ready();
 	leave_privileges(&sink);
 	io_run(run, &sink);

@@ -29,6 +29,7 @@ static const struct command command = {
 	"[-m messages] [-M myhostname] [-r recipients] [-R delay] "
 	"[-s sessions] [-S subject] [-t to] [-T windowsize] [-w delay] "
 	"host[:port]",
+	.says_path = true,
 };
 
 enum {
@@ -366,12 +367,13 @@ static void run(void *context)
 
 /* ---- the command line ---- */
 
-static uint64_t number(const char *text, uint64_t least, uint64_t most)
+static uint64_t number(const char *text, const char *what, uint64_t least,
+	uint64_t most)
 {
 	uint64_t value;
 
 	if (!str_parse_u64(str_from(text), most, &value) || value < least)
-		command_usage(&command);
+		log_fatal("bad %s: %s", what, text);
 	return value;
 }
 
@@ -380,6 +382,7 @@ static const struct option_row {
 	char letter;
 	enum { FLAG, TEXT, NUMBER } kind;
 	size_t offset;
+	const char *what; /* a number is */
 	uint64_t least, most;
 } rows[] = {
 #define AT(field) offsetof(struct source, field)
@@ -389,14 +392,14 @@ static const struct option_row {
 	{ 'v', FLAG, AT(verbose) },     { 'f', TEXT, AT(from) },
 	{ 'F', TEXT, AT(file) },        { 'M', TEXT, AT(host) },
 	{ 'S', TEXT, AT(subject) },     { 't', TEXT, AT(to) },
-	{ 'C', NUMBER, AT(tries), 1, COUNT_MOST },
-	{ 'l', NUMBER, AT(length), 1, COUNT_MOST },
-	{ 'm', NUMBER, AT(messages), 1, COUNT_MOST },
-	{ 'r', NUMBER, AT(recipients), 1, COUNT_MOST },
-	{ 'R', NUMBER, AT(random_delay), 1, COUNT_MOST },
-	{ 's', NUMBER, AT(sessions), 1, COUNT_MOST },
-	{ 'T', NUMBER, AT(window), 1, 65535 },
-	{ 'w', NUMBER, AT(delay), 1, COUNT_MOST },
+	{ 'C', NUMBER, AT(tries), "connection count", 1, COUNT_MOST },
+	{ 'l', NUMBER, AT(length), "message length", 1, COUNT_MOST },
+	{ 'm', NUMBER, AT(messages), "message count", 1, COUNT_MOST },
+	{ 'r', NUMBER, AT(recipients), "recipient count", 1, COUNT_MOST },
+	{ 'R', NUMBER, AT(random_delay), "random delay", 1, COUNT_MOST },
+	{ 's', NUMBER, AT(sessions), "session count", 1, COUNT_MOST },
+	{ 'T', NUMBER, AT(window), "TCP window size", 1, 65535 },
+	{ 'w', NUMBER, AT(delay), "fixed delay", 1, COUNT_MOST },
 #undef AT
 };
 
@@ -414,7 +417,8 @@ static void set_option(struct source *source, int letter)
 			*(struct str *)field = str_from(optarg);
 		else
 			*(uint64_t *)field =
-				number(optarg, row->least, row->most);
+				number(optarg, row->what, row->least,
+					row->most);
 		return;
 	}
 	command_usage(&command);
@@ -451,11 +455,15 @@ int main(int argc, char **argv)
 		else
 			set_option(&source, letter);
 	}
-	if (argc - optind != 1 || (source.delay && source.random_delay))
+	if (source.delay && source.random_delay)
+		log_fatal("do not use -w and -R options at the same time");
+	if (source.length && source.file.len > 0)
+		log_fatal("-l option cannot be used with -F");
+	if (argc - optind != 1)
 		command_usage(&command);
+	complete(&source);
 	source.endpoint_count = endpoint_find(argv[optind], "smtp", family,
 		false, source.endpoints);
-	complete(&source);
 	io_run(run, &source);
 	if (source.show_count)
 		putchar('\n');

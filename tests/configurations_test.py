@@ -192,6 +192,32 @@ def test_edited():
            for d in differences(name, share(EDITS, name), True)])
 
 
+def test_rows_that_are_named_like_parameters():
+    """transport_maps is a parameter of its own; a row "transport" has
+    generated ones beside it."""
+    lay_over_usr("postfix")
+    with tempfile.TemporaryDirectory(prefix="posthorn-conf-") as folder:
+        with open(folder + "/main.cf", "w") as handle:
+            handle.write("compatibility_level = 3.6\n"
+                         "transport_maps = static:x\n"
+                         "transport_destination_rate_delay = 7s\n"
+                         "smtpd_policy_time_limit = 8s\n")
+        with open(folder + "/master.cf", "w") as handle:
+            handle.write("transport unix - - n - - smtp\n"
+                         "maps unix - n n - - pipe argv=x\n"
+                         "smtpd_policy unix - n n - 0 spawn argv=x\n")
+        for line in ("-C service", "-C service -d", "-C service -x", "-n",
+                     "-C builtin transport_maps transport_retry_time",
+                     "-h transport_destination_rate_delay",
+                     "transport_recipient_limit transport_time_limit",
+                     "-d maps_time_limit smtpd_policy_time_limit",
+                     "smtpd_policy_recipient_limit smtp_recipient_limit"):
+            theirs = outcome("/usr/sbin/postconf", folder, line)
+            check(theirs[1] + theirs[2], line)
+            equal((line, outcome(SBIN + "/postconf", folder, line)),
+                  (line, theirs))
+
+
 def objects(text):
     """-j: an object with one name on each line."""
     found = {}

@@ -27,8 +27,9 @@ NOT_SHOWN = (r"(?m)^[\d ]*(named_attribute: (?!encoding)|sender_fullname: )"
              r".*\n")
 
 
-def said(mta, line, data=b"", **more):
-    """Exit status, output and errors; usages are in other words."""
+def said(mta, line, data=b"", raw=False, **more):
+    """Exit status, output and errors (raw: as they are, of a program called
+    by its path); usages are in other words."""
     folder, env = (SBIN, mta.env) if isinstance(mta, Instance) else \
         ("/usr/sbin", dict(os.environ, MAIL_CONFIG=mta.conf))
     words = line.replace("FOLDER", mta.folder).split()
@@ -38,6 +39,8 @@ def said(mta, line, data=b"", **more):
         [folder + "/" + words[0], *words[1:]], input=data,
         env=dict(env, **more), executable=folder + "/" + program,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    if raw:
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
     text = done.stderr.decode().replace(folder + "/", "")
     return (done.returncode, done.stdout.decode(),
             "(usage)" if "usage: " in text else text)
@@ -260,6 +263,74 @@ def test_postlog():
                 r"(.*(?:one|two words|three|five|six|seven|eight|nine|ten"
                 r"|last))$", mta.log()[before:])))
         equal(got[1], got[0])
+
+
+# Words that are wrong at once, or ask for what is not there.
+WRONG = ["postcat -Z", "postcat /nonexistent", "postconf -Z",
+         "postconf nosuch", "postconf -T x", "postlock -Z",
+         "postlock /nonexistent/x true", "postlock x", "postlock -l x y true",
+         "postmap -Z",
+         "postmap -q x hash:/nonexistent", "postalias -Z",
+         "postalias hash:/nonexistent", "postkick -Z", "postkick x",
+         "postlog -p foo x", "postqueue -Z", "postsuper -Z", "postdrop -Z",
+         "sendmail -Z", "posttls-finger -Z", "posttls-finger -l foo x"] + [
+    "smtp-source %s y" % words for words in (
+        "-Z", "-s x", "-l 0", "-m x", "-r x", "-R x", "-w x", "-T x", "-C 0",
+        "-w 1 -R 1", "-l 5 -F /etc/hosts", "-F /nonexistent", "-f")] + [
+    "smtp-sink %s y 10" % words for words in (
+        "-Z", "-m x", "-M 0", "-n x", "-A x", "-w x", "-T x", "-t x", "-b x",
+        "-b 500", "-B 450", "-b 4500", "-f foo", "-q foo", "-r foo", "-Q foo",
+        "-s foo", "-W x", "-W foo:1:1", "-W data:x", "-W data:1:1000",
+        "-W :1", "-u nobody")] + ["smtp-sink :25", "smtp-sink -H x y 10"]
+
+
+# Whose errors differ, with the reason.
+OTHERWISE = {
+    "postlog -p foo x": "theirs writes to the log alone",
+    "sendmail -Z": "theirs looks at the words, and says so, twice",
+    "posttls-finger -Z": "all usages of ours have the same form, on standard "
+                         "error and after fatal:",
+}
+
+
+def test_names_in_messages():
+    """Whether a message begins with the program's name or its path, also of
+    getopt(3); usages are in other words."""
+    with Both(**RULES) as both:
+        for mta in both.suites:
+            mta.message = "none so far"
+
+        def of(mta, line):
+            status, out, errors = said(mta, line, raw=True)
+            errors = re.sub(r"(?s)(usage: \S+ ).*", r"\1", errors)
+            errors = re.sub(r"^\S+/sbin/|(?<=usage: )\S+/sbin/", "SBIN/",
+                            errors, flags=re.M)
+            if line in OTHERWISE:
+                equal(status, 75 if "sendmail" in line else 1)
+                errors = ""
+            return status, out, errors
+        wrong = [(line, *answers) for line, answers in (
+            (line, [of(mta, line) for mta in both.suites]) for line in WRONG)
+            if answers[0] != answers[1]]
+        if wrong:
+            raise Failed("\n".join("%s:\n  theirs %r\n  ours   %r" % w
+                                   for w in wrong))
+
+
+def test_debugger():
+    """MAIL_DEBUG has sendmail, and nobody else, run debugger_command."""
+    with Both(**dict(RULES, debugger_command="echo $process_name "
+                     "${process_id?{some}} >>$queue_directory/seen")) as both:
+        seen = []
+        for mta in both.suites:
+            for line in ("postmap -q x static:y", "postcat /dev/null",
+                         "sendmail -bp", "postsuper -Z"):
+                said(mta, line, MAIL_DEBUG="1")
+            said(mta, "postmap -q x static:y")
+            with open(mta.folder + "/queue/seen") as handle:
+                seen.append(handle.read())
+        equal(seen[0], "sendmail some\n")
+        equal(seen[1], seen[0])
 
 
 def test_environment():

@@ -26,15 +26,26 @@ static void open_standard(void)
 
 void command_usage(const struct command *command)
 {
-	fprintf(stderr, "usage: %s %s\n", command->name, command->usage);
+	log_at(LOG_LEVEL_FATAL, "usage: %s %s", command->says_path ?
+		program_invocation_name : command->name, command->usage);
 	exit(1);
+}
+
+static void name_program(const struct command *command, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/');
+
+	if (!command->says_path && slash)
+		argv[0] += slash + 1 - argv[0];
+	log_name(command->says_path ? argv[0] : command->name);
 }
 
 void command_begin(const struct command *command, int argc, char **argv)
 {
 	open_standard();
 	signal(SIGPIPE, SIG_IGN);
-	log_name(command->name);
+	if (argc > 0)
+		name_program(command, argv);
 	log_verbose(getenv("MAIL_VERBOSE") != NULL);
 	if (argc < 2 || strncmp(argv[1], "--", 2) != 0)
 		return;
@@ -67,6 +78,20 @@ const struct conf *command_conf_with(struct arena *arena, const char *directory,
 const struct conf *command_conf(struct arena *arena, const char *directory)
 {
 	return command_conf_with(arena, directory, NULL, 0);
+}
+
+/* It ends by itself, or puts what it starts into the background; parameters
+ * like $process_id are in the text already. */
+void command_debug(const struct conf *conf)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	const char *text = arena_cstr(arena, conf->debugger_command);
+
+	if (!getenv("MAIL_DEBUG") || !*text)
+		return;
+	log_info("running: %s", text);
+	if (system(text) != 0)
+		log_warning("debugger_command failed");
 }
 
 void command_log(const struct conf *conf, const char *name)

@@ -17,11 +17,15 @@
 struct command {
 	const char *name;  /* of the program */
 	const char *usage; /* what stands behind the name in "usage: ..." */
+	/* Messages begin with the name as it was called, with its path: so
+	 * Postfix's postcat, postconf, postlock, smtp-source, smtp-sink. */
+	bool says_path;
 };
 
 /*
- * Names the program in messages, ignores SIGPIPE, opens missing standard
- * descriptors, and answers --help and --version (exit status 0).
+ * Names the program in messages (also getopt's: argv[0] is set), ignores
+ * SIGPIPE, opens missing standard descriptors, and answers --help and
+ * --version (exit status 0).
  */
 void command_begin(const struct command *command, int argc, char **argv);
 /* One line on standard error, and exit status 1. */
@@ -33,6 +37,9 @@ const struct conf *command_conf(struct arena *arena, const char *directory);
 /* The same with -o overrides. */
 const struct conf *command_conf_with(struct arena *arena, const char *directory,
 	const char *const *overrides, size_t override_count);
+
+/* If MAIL_DEBUG is in the environment: run debugger_command. */
+void command_debug(const struct conf *conf);
 
 /* From now on lines go to the mail log too, with the tag
  * "$syslog_name/name". */
