@@ -229,9 +229,14 @@ int main(int argc, char **argv)
 {
 	static struct postconf p;
 	int option;
+	bool is_readers = argc > 1 && strcmp(argv[1], "--readers") == 0;
 
-	command_begin(&command, argc, argv);
+	command_begin(&command, is_readers ? 1 : argc, argv);
 	p.arena = arena_new(0);
+	if (is_readers) {
+		show_readers(&p, argv + 2);
+		return fflush(stdout) == 0 ? 0 : 1;
+	}
 	while ((option = getopt(argc, argv,
 			"aAbC:c:deEfFhHjlmMno:pPqtT:vxX#")) != -1)
 		set_option(&p, option);

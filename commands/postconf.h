@@ -45,6 +45,9 @@ struct str *postconf_row_values(struct postconf *p, size_t *count);
 void postconf_service_names(struct postconf *p, struct str **names,
 	size_t *count);
 
+/* postconf_readers.c: the programs that read these, or all. */
+void show_readers(struct postconf *p, char **names);
+
 /* postconf_names.c: names that are set and nobody reads, or read and nobody
  * sets, as warnings. */
 void warn_of_names(struct postconf *p);

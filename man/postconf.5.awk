@@ -73,6 +73,20 @@ function finish(row,   name, type, value, mark, doc) {
 	docs[name] = doc
 }
 
+# "smtpd lmtpd" -> "Read by smtpd and lmtpd."
+function print_readers(name,   i, n, words, text) {
+	n = split(readers[name], words, " ")
+	for (i = 1; i <= n; i++) {
+		if (words[i] == "all")
+			words[i] = "all programs"
+		if (words[i] == "daemons")
+			words[i] = "all daemons"
+		text = text (i == 1 ? "" : i == n ? " and " : ", ") words[i]
+	}
+	if (n > 0)
+		print "Read by " text "."
+}
+
 function print_default(value) {
 	print "(default: " (value == "" ? "empty" : text_of(value)) ")"
 	print ".Pp"
@@ -92,6 +106,17 @@ BEGIN {
 	says["GUARD"] = "Not supported yet: mail that it would concern is refused for now."
 	says["LATER"] = "Not supported yet; without effect."
 	says["NOTHING"] = "Accepted; it has no meaning here."
+}
+
+/^READERS\(/ {
+	name = $0
+	sub(/^READERS\(/, "", name)
+	sub(/,.*/, "", name)
+	if (name ~ /^p[0-9]/)
+		name = substr(name, 2)
+	sub(/^[^"]*"/, "")
+	sub(/".*/, "")
+	readers[name] = $0
 }
 
 /^PARAM\(/ { row = "" ; inside = 1 }
@@ -122,6 +147,7 @@ END {
 			print kinds[types[name]]
 		if (marks[name] in says)
 			print says[marks[name]]
+		print_readers(name)
 	}
 	print ".El"
 	print ".Ss Parameters of one transport"
@@ -137,6 +163,7 @@ END {
 		print text_of(docs[name]) "."
 		if (marks[name] in says)
 			print says[marks[name]]
+		print_readers(name)
 	}
 	print ".El"
 	while ((getline line < foot) > 0)

@@ -262,5 +262,21 @@ def test_templates():
               "an empty name: the built-in ones")
 
 
+def test_readers_of_parameters():
+    """postconf --readers, beside what the daemons do with the parameter."""
+    with Instance() as mta:
+        def readers(*names):
+            return mta.command("postconf", "--readers", *names).stdout
+        equal(readers("smtpd_banner", "anvil_rate_time_unit",
+                      "mailbox_command"),
+              "smtpd_banner = smtpd\nanvil_rate_time_unit = anvil\n"
+              "mailbox_command = local\n")
+        equal(readers("x_destination_rate_delay"),
+              "x_destination_rate_delay = qmgr\n")
+        check(readers().count("\n") > 900)
+        done = mta.command("postconf", "--readers", "nosuch")
+        matches("nosuch: unknown parameter", done.stderr)
+
+
 if __name__ == "__main__":
     main(globals())
