@@ -383,14 +383,23 @@ static size_t fetch_some(struct one *one, const uint32_t *uids, size_t count,
 	return i;
 }
 
+static enum mailbox_result read_dates(struct session *s,
+	const struct imap_fetch *fetch, const uint32_t *uids, size_t count)
+{
+	return fetch->items & (IMAP_FETCH_INTERNALDATE | IMAP_FETCH_SAVEDATE) ?
+		mailbox_dates(s->view->mailbox, uids, count) : MAILBOX_OK;
+}
+
 /* No text is asked for: many responses go out at a time. */
 static struct answer fetch_facts(struct session *s,
 	const struct imap_fetch *fetch, const uint32_t *uids, size_t count)
 {
 	struct one one = { .s = s, .fetch = fetch, .out = BUF_IN(s->command),
 		.arena = arena_child(s->command) };
-	enum mailbox_result worst = MAILBOX_OK;
+	enum mailbox_result worst = read_dates(s, fetch, uids, count);
 
+	if (worst != MAILBOX_OK)
+		return answer_of(worst, NULL);
 	while (count > 0 && !io_failure(s->io)) {
 		size_t done = fetch_some(&one, uids, count, &worst);
 
@@ -410,10 +419,13 @@ static struct answer fetch_all(struct session *s,
 {
 	struct imap_set seen = { 0 };
 	struct arena *arena = arena_child(s->command);
-	enum mailbox_result result = mark_seen(s, fetch, uids, count, &seen);
-	enum mailbox_result worst = result;
+	enum mailbox_result result = read_dates(s, fetch, uids, count);
+	enum mailbox_result worst;
 	bool unknown_cte = false;
 
+	if (result != MAILBOX_OK)
+		return answer_of(result, NULL);
+	worst = mark_seen(s, fetch, uids, count, &seen);
 	for (size_t i = 0; i < count && !io_failure(s->io); i++) {
 		struct one one = { .s = s, .fetch = fetch, .arena = arena,
 			.uid = uids[i], .gap = "", .out = BUF_IN(arena),

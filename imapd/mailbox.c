@@ -156,6 +156,8 @@ static void index_mailbox(struct mailbox_store *store, struct str name,
 		arena_reset(arena);
 		show(progress, m->name, i + 1, m->count);
 	}
+	while (mailbox_date_some(m))
+		;
 	mailbox_text_follow(m, NULL, NULL);
 	*messages += m->count;
 	mailbox_close(m);

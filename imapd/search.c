@@ -275,6 +275,21 @@ static bool looks_for_text(const struct imap_search *program)
 	return false;
 }
 
+static bool uses_dates(const struct imap_search *program)
+{
+	static const enum imap_search_key keys[] = {
+		IMAP_SEARCH_BEFORE, IMAP_SEARCH_ON, IMAP_SEARCH_SINCE,
+		IMAP_SEARCH_OLDER, IMAP_SEARCH_YOUNGER,
+		IMAP_SEARCH_SAVEDBEFORE, IMAP_SEARCH_SAVEDON,
+		IMAP_SEARCH_SAVEDSINCE,
+	};
+
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (imap_search_uses(program, keys[i]))
+			return true;
+	return false;
+}
+
 /* Which messages the search index finds, for each text of the program. */
 static void add_hints(struct session *s, struct imap_search *program,
 	bool scores)
@@ -439,6 +454,11 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 	if (scores)
 		found->scores = arena_array(s->command, s->view->count + 1,
 			sizeof(*found->scores));
+	if (uses_dates(program) && mailbox_dates(s->view->mailbox,
+		s->view->uids, s->view->count) != MAILBOX_OK) {
+		*answer = answer_of(MAILBOX_TRY_LATER, NULL);
+		return false;
+	}
 	if (looks_for_text(program)) {
 		struct progress progress = { .s = s,
 			.next = moment_after(s->progress) };

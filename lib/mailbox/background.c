@@ -53,7 +53,8 @@ static struct mailbox *next_to_do(struct mailbox_store *store)
 
 		if (!m->is_removed && (m->is_followed ||
 				str_is(STR("INBOX"), m->name)) &&
-			(has_files(m) || has_text(m)))
+			(has_files(m) || mailbox_date_is_wanted(m) ||
+				has_text(m)))
 			return m;
 	}
 	return NULL;
@@ -90,6 +91,15 @@ static void take_text(struct mailbox *m)
 	m->is_reading = false;
 }
 
+/* False: it is gone, or others want to work. */
+static bool take_dates(struct mailbox *m)
+{
+	while (!m->is_removed && mailbox_date_some(m))
+		if (!mailbox_background_rest(m->store, m))
+			return false;
+	return !m->is_removed;
+}
+
 static bool do_mailbox(struct mailbox *m)
 {
 	bool ok = true;
@@ -98,6 +108,8 @@ static bool do_mailbox(struct mailbox *m)
 		m->store->unused--;
 	if (has_files(m))
 		ok = read_files(m);
+	if (ok && !m->is_removed && mailbox_date_is_wanted(m))
+		ok = take_dates(m);
 	if (ok && !m->is_removed && has_text(m))
 		take_text(m);
 	mailbox_close(m);

@@ -234,6 +234,9 @@ static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
 
 	if (!m)
 		return MAILBOX_OK; /* expunged meanwhile: not there to copy */
+	/* A second name of the file changes its date of saving. */
+	if (!mailbox_date(from, copy->txn, m))
+		return MAILBOX_TRY_LATER;
 	is = m->is;
 	is.keywords = same_keywords(copy, m->is.keywords, &ok);
 	is.flags &= SYSTEM;

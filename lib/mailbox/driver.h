@@ -40,7 +40,7 @@ struct mailbox_driver {
 	/* The two directories to watch for changes. */
 	void (*watched)(const struct mailbox_place *place, const char *mailbox,
 		struct arena *arena, const char *paths[2]);
-	/* new_only: those that no reader has seen. */
+	/* new_only: those that no reader has seen. Files only. */
 	enum mailbox_result (*scan)(const struct mailbox_place *place,
 		const char *mailbox, bool new_only, struct arena *arena,
 		struct mailbox_entry **entries, size_t *count);

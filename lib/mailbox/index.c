@@ -17,11 +17,16 @@
 #define INDEX_NAME "posthorn-index"
 #define INDEX_LOCK INDEX_NAME "-lock"
 #define INDEX_BOOT INDEX_NAME "-boot"
-#define INDEX_FORMAT "posthorn 5"
+#define INDEX_FORMAT "posthorn 6"
 
 enum {
 	ROOM = 1 << 30, /* of addresses, free before a transaction begins */
 	READERS = 500,
+};
+
+/* Whose rows are good rows of ours, too. */
+static const char *const formats_before[] = {
+	"posthorn 5", /* all dates are known */
 };
 
 static const char *const table_names[TABLES] = {
@@ -196,10 +201,31 @@ static bool open_boot(struct index *index, int store)
 	return flock(index->boot, LOCK_SH) == 0;
 }
 
+static bool is_of_before(struct str format)
+{
+	for (size_t i = 0; i < COUNT(formats_before); i++)
+		if (str_is(format, formats_before[i]))
+			return true;
+	return false;
+}
+
+/* False: another program's, or one of ours from long ago. */
+static bool take_format(struct index_txn *txn)
+{
+	MDB_val key = val_str(STR("format")), val;
+	struct str format = STR_NONE;
+
+	if (rows_find(txn, META, key, &val))
+		format = str_of(val.mv_data, val.mv_size);
+	if (str_is(format, INDEX_FORMAT))
+		return true;
+	return (str_is_none(format) || is_of_before(format)) &&
+		rows_put(txn, META, key, val_str(STR(INDEX_FORMAT)));
+}
+
 static int open_tables(struct index *index)
 {
 	struct index_txn txn = { .index = index };
-	MDB_val val = val_of("", 0);
 	int error = mdb_txn_begin(index->env, NULL, 0, &txn.txn);
 
 	for (int i = 0; error == 0 && i < TABLES; i++)
@@ -209,12 +235,7 @@ static int open_tables(struct index *index)
 		mdb_txn_abort(txn.txn);
 		return error;
 	}
-	if (!rows_find(&txn, META, val_str(STR("format")), &val))
-		txn.failed = !rows_put(&txn, META, val_str(STR("format")),
-			val_str(STR(INDEX_FORMAT)));
-	else if (!str_is(str_of(val.mv_data, val.mv_size), INDEX_FORMAT))
-		txn.failed = true;
-	if (txn.failed) {
+	if (!take_format(&txn)) {
 		mdb_txn_abort(txn.txn);
 		return MDB_INVALID;
 	}

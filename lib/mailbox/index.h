@@ -51,7 +51,7 @@ struct index_message {
 	uint64_t keywords;     /* bit n: keyword n of the mailbox */
 	uint64_t modseq;
 	uint64_t size;         /* CRLF octets; UINT64_MAX: not known yet */
-	int64_t internal_s, saved_s;
+	int64_t internal_s, saved_s; /* INT64_MIN: not known yet */
 };
 
 /* In the directory `store` (a descriptor); `path` is the same, as a name.

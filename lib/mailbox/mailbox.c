@@ -87,6 +87,7 @@ static void drop_messages(struct mailbox *mailbox)
 		free(mailbox->messages[i].name);
 	mailbox->count = 0;
 	mailbox->has_pending = false;
+	mailbox->has_undated = false;
 }
 
 static void append(struct mailbox *mailbox,
@@ -105,6 +106,9 @@ static void append(struct mailbox *mailbox,
 		mailbox->has_pending = true;
 	if (message->flags & MAILBOX_IN_NEW)
 		mailbox->has_new = true;
+	if (message->internal_s == MAILBOX_DATE_UNKNOWN ||
+		message->saved_s == MAILBOX_DATE_UNKNOWN)
+		mailbox->has_undated = true;
 }
 
 static void append_each(void *context, const struct index_message *message,

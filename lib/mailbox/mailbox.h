@@ -35,6 +35,7 @@ enum {
 };
 
 #define MAILBOX_SIZE_UNKNOWN UINT64_MAX
+#define MAILBOX_DATE_UNKNOWN INT64_MIN /* ask mailbox_dates */
 
 struct mailbox_message {
 	struct index_message is;
@@ -57,6 +58,7 @@ struct mailbox {
 	uint64_t changed_modseq; /* no message that was there changed since */
 	uint64_t unseen_at;    /* of changes: when this was found, plus 1 */
 	uint32_t first_unseen;
+	uint64_t dates_tried;  /* of changes: when not all were read, plus 1 */
 	bool is_removed;       /* deleted, or its UIDVALIDITY changed */
 	bool is_suspect;       /* somebody changed the files */
 	bool is_doubtful;      /* read them all, whatever their stamps say */
@@ -65,6 +67,7 @@ struct mailbox {
 	bool is_followed;      /* somebody selected it */
 	bool has_pending;      /* some message is MAILBOX_PENDING */
 	bool has_new;          /* some message may be MAILBOX_IN_NEW */
+	bool has_undated;      /* the dates of some are not known yet */
 	bool is_reading;       /* somebody takes up its text ... */
 	unsigned awaited;      /* ... and so many wait for that */
 	uint32_t text_tried;   /* up to this uid it was done in the background */
@@ -152,6 +155,11 @@ bool mailbox_kept_find(struct mailbox_kept *kept, uint32_t uid,
 void mailbox_kept_end(struct mailbox_kept *kept);
 must_check enum mailbox_result mailbox_size(struct mailbox *mailbox,
 	uint32_t uid, uint64_t *size);
+/* So that the dates of these messages are known, for good: of a mailbox that is
+ * met for the first time they are read when somebody asks for them. Of a
+ * message that is gone they are those that its name says. */
+must_check enum mailbox_result mailbox_dates(struct mailbox *mailbox,
+	const uint32_t *uids, size_t count);
 /* Write what was learned into the index; done now and then anyway. */
 void mailbox_keep_learned(struct mailbox *mailbox);
 /* What SORT and THREAD need of these uids (ascending), in the arena; of a
@@ -298,6 +306,16 @@ void mailbox_stamp_own(struct mailbox *mailbox, bool was_known);
 int64_t mailbox_stamp_trusted(int64_t stamp_ns);
 /* The next refresh reads all files. */
 void mailbox_stamp_forget(struct mailbox *mailbox);
+/* The dates of a message before its file is renamed, which changes them.
+ * False: the index refuses. */
+must_check bool mailbox_date(struct mailbox *mailbox, struct index_txn *txn,
+	struct mailbox_message *message);
+/* There are some to be read in the background. */
+bool mailbox_date_is_wanted(const struct mailbox *mailbox);
+/* Those of some more; false: none are left, or not now. */
+bool mailbox_date_some(struct mailbox *mailbox);
+/* The uids of its messages now, in the arena. */
+uint32_t *mailbox_uids_all(const struct mailbox *mailbox, struct arena *arena);
 /* Give files the names that their flags ask for. False: more is left. */
 bool mailbox_rename_pending(struct mailbox *mailbox);
 struct mailbox_entry mailbox_entry_of(const struct mailbox_message *message);

@@ -321,6 +321,91 @@ static void many_at_once_cost_little(void **state)
 	mailbox_store_close(store);
 }
 
+static void set_dates(const char *name, time_t date)
+{
+	const struct timespec dates[2] = { { .tv_sec = date },
+		{ .tv_sec = date } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path_in(name), dates, 0), 0);
+}
+
+static int64_t saved_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path_in(name), &st), 0);
+	return st.st_ctim.tv_sec;
+}
+
+static size_t times_read;
+
+static bool count_times(const struct mailbox_place *place, const char *mailbox,
+	const struct mailbox_entry *entry, int64_t *internal_s,
+	int64_t *saved_s, uint64_t *octets)
+{
+	bool read = mailbox_maildir.times(place, mailbox, entry, internal_s,
+		saved_s, octets);
+
+	times_read++;
+	*saved_s = 1234567890; /* a rename must not be seen in it */
+	return read;
+}
+
+/* What nobody asked for is read before it changes, and only once. */
+static void dates_are_read_when_they_are_wanted(void **state)
+{
+	const uint32_t uids[] = { 1, 2, 3, 4, 7 };
+	struct mailbox_store *store = open_store();
+	struct mailbox_driver driver = mailbox_maildir;
+	struct mailbox *m;
+
+	(void)state;
+	driver.times = count_times;
+	store->driver = &driver;
+	put_file("cur/1.a:2,", "x: y\n\n");
+	put_file("cur/2.b:2,S", "x: y\n\n");
+	put_file("cur/3.c:2,S", "x: y\n\n");
+	put_file("cur/4.d:2,S", "x: y\n\n");
+	set_dates("cur/1.a:2,", 1000000001);
+	set_dates("cur/2.b:2,S", 1000000002);
+	m = open_inbox(store);
+	assert_int_equal(times_read, 0);
+	assert_int_equal(m->messages[0].is.internal_s, MAILBOX_DATE_UNKNOWN);
+	change(m, 1, MAILBOX_FLAGS_ADD, IMAP_SEEN, NULL);
+	mailbox_store_settle(store);
+	assert_true(is_file("cur/1.a:2,S"));
+	assert_int_equal(times_read, 1);
+	assert_int_equal(m->messages[0].is.internal_s, 1000000001);
+	/* One is renamed, one goes, behind our back. */
+	move_file("cur/3.c:2,S", "cur/3.c:2,FS");
+	set_dates("cur/3.c:2,FS", 1000000003);
+	assert_int_equal(unlink(path_in("cur/4.d:2,S")), 0);
+	assert_int_equal(mailbox_dates(m, uids, COUNT(uids)), MAILBOX_OK);
+	assert_int_equal(m->count, 3);
+	for (size_t i = 0; i < m->count; i++) {
+		assert_int_equal(m->messages[i].is.internal_s,
+			1000000001 + (int64_t)i);
+		assert_int_equal(m->messages[i].is.saved_s, 1234567890);
+	}
+	times_read = 0;
+	assert_int_equal(mailbox_dates(m, uids, COUNT(uids)), MAILBOX_OK);
+	assert_false(mailbox_date_some(m));
+	assert_int_equal(times_read, 0);
+	mailbox_close(m);
+	store->driver = &mailbox_maildir;
+	mailbox_store_close(store);
+	/* They stay as they were told. */
+	set_dates("cur/2.b:2,S", 1100000000);
+	assert_int_not_equal(saved_of("cur/2.b:2,S"), 1234567890);
+	store = open_store();
+	m = open_inbox(store);
+	assert_int_equal(mailbox_dates(m, uids, COUNT(uids)), MAILBOX_OK);
+	assert_int_equal(m->messages[1].is.internal_s, 1000000002);
+	assert_int_equal(m->messages[1].is.saved_s, 1234567890);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 static void names_follow_flags(void **state)
 {
 	struct mailbox_store *store = open_store();
@@ -735,6 +820,7 @@ int main(void)
 		IN_DIR(sees_other_programs),
 		IN_DIR(what_is_delivered_costs_little),
 		IN_DIR(many_at_once_cost_little),
+		IN_DIR(dates_are_read_when_they_are_wanted),
 		IN_DIR(names_follow_flags),
 		IN_DIR(flags_survive),
 		IN_DIR(expunges_and_never_reuses),

@@ -105,6 +105,20 @@ struct entries {
 	size_t count, capacity;
 };
 
+/* File systems need not say what an entry is. */
+static bool is_file(int dir, const struct dirent *e)
+{
+	struct stat st;
+	bool is;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_REG;
+	is = fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISREG(st.st_mode);
+	errno = 0; /* of readdir */
+	return is;
+}
+
 static bool scan_folder(const struct mailbox_place *place,
 	const char *mailbox, bool is_new, struct arena *arena,
 	struct entries *entries)
@@ -118,7 +132,7 @@ static bool scan_folder(const struct mailbox_place *place,
 		return false;
 	errno = 0;
 	while ((e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.' || e->d_type == DT_DIR)
+		if (e->d_name[0] == '.' || !is_file(dirfd(dir), e))
 			continue;
 		arena_grow(arena, &entries->items, &entries->capacity,
 			entries->count + 1, sizeof(*entries->items));
@@ -157,9 +171,10 @@ static size_t key(const char *name)
 
 static const char *letters_in(const char *name)
 {
-	const char *info = strstr(name, ":2,");
-
-	return info ? info + 3 : "";
+	while ((name = strchr(name, ':')) != NULL)
+		if (*++name == '2' && name[1] == ',')
+			return name + 2;
+	return "";
 }
 
 static void flags_of(const char *name, unsigned *flags, uint32_t *letters)
@@ -178,14 +193,17 @@ static void flags_of(const char *name, unsigned *flags, uint32_t *letters)
 /* ",W=" is the size in CRLF form. */
 static uint64_t size_of(const char *name)
 {
-	const char *w = strstr(name, ",W=");
+	struct str left = str_of(name, key(name));
 	uint64_t octets = 0;
-	struct str digits;
+	size_t comma;
 
-	if (!w || (size_t)(w - name) > key(name))
-		return 0;
-	digits = str_from(w + 3);
-	return str_take_u64(&digits, INT64_MAX, &octets) ? octets : 0;
+	while ((comma = str_find_char(left, ',')) != SIZE_MAX) {
+		left = str_skip(left, comma + 1);
+		if (str_take_prefix(&left, STR("W=")))
+			return str_take_u64(&left, INT64_MAX, &octets) ?
+				octets : 0;
+	}
+	return 0;
 }
 
 /* Letters that we do not know (P, of other programs) are kept. */

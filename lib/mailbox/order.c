@@ -504,11 +504,9 @@ static bool read_all(struct mailbox *mailbox, struct arena *arena,
 	const struct imap_sort *sort)
 {
 	size_t count = mailbox->count;
-	uint32_t *uids = arena_array(arena, count + 1, sizeof(*uids));
+	uint32_t *uids = mailbox_uids_all(mailbox, arena);
 	uint64_t size;
 
-	for (size_t i = 0; i < count; i++)
-		uids[i] = mailbox->messages[i].is.uid;
 	for (size_t i = 0; imap_sort_needs_size(sort) && i < count; i++)
 		if (mailbox_size(mailbox, uids[i], &size) ==
 			MAILBOX_TRY_LATER)
@@ -517,12 +515,37 @@ static bool read_all(struct mailbox *mailbox, struct arena *arena,
 		mailbox_digests_read(mailbox, uids, count);
 }
 
+/* That of its arrival is in the place of a date that it has not. */
+static bool needs_dates(const struct imap_sort *sort)
+{
+	for (size_t i = 0; i < sort->count; i++)
+		if (sort->keys[i].kind == IMAP_SORT_ARRIVAL ||
+			sort->keys[i].kind == IMAP_SORT_DATE)
+			return true;
+	return false;
+}
+
+/* An order has all messages as members, so all of them need their dates. */
+static enum mailbox_result date_all(struct mailbox *mailbox,
+	struct arena *arena, const struct mailbox_found *found)
+{
+	return mailbox->has_undated && (mailbox->order ||
+			mailbox_order_pays(mailbox, found->count)) ?
+		mailbox_dates(mailbox, mailbox_uids_all(mailbox, arena),
+			mailbox->count) :
+		mailbox_dates(mailbox, found->uids, found->count);
+}
+
 enum mailbox_result mailbox_sort(struct mailbox *mailbox,
 	struct arena *arena, const struct imap_sort *sort,
 	struct mailbox_found *found, size_t most)
 {
 	bool is_kept = mailbox->order && is_ranked(mailbox->order, sort);
+	enum mailbox_result result = needs_dates(sort) ?
+		date_all(mailbox, arena, found) : MAILBOX_OK;
 
+	if (result != MAILBOX_OK)
+		return result;
 	if ((is_kept || mailbox_order_pays(mailbox, found->count)) &&
 		(sort_kept(mailbox, arena, sort, found) ||
 			(read_all(mailbox, arena, sort) &&

@@ -24,6 +24,8 @@ static bool rename_message(struct mailbox *mailbox, struct index_txn *txn,
 		(uint32_t)(message->is.keywords &
 			((1u << MAILBOX_LETTERS) - 1)));
 
+	if (!mailbox_date(mailbox, txn, message))
+		return false;
 	message->is.flags &= ~(unsigned)MAILBOX_PENDING;
 	if (strcmp(name, message->name) == 0 && !entry.is_new)
 		return index_message_put(txn, mailbox->row.id, &message->is,

@@ -38,6 +38,7 @@ struct scan {
 	bool new_only;         /* cur/ is as we know it */
 	bool postponed;        /* somebody gives uids to files just now */
 	bool moved;            /* files to cur/ */
+	bool undated;          /* dates of new ones are read later */
 };
 
 static enum mailbox_result read_entries(struct scan *scan,
@@ -102,6 +103,8 @@ static void claim(struct scan *scan, struct mailbox_message *m)
 
 	if (!scan->claim || !entry.is_new)
 		return;
+	if (!mailbox_date(mailbox, scan->txn, m))
+		scan->ok = false;
 	name = driver->with_flags(scan->arena, m->name, m->is.flags,
 		(uint32_t)(m->is.keywords & ((1u << MAILBOX_LETTERS) - 1)));
 	if (!driver->move(&mailbox->store->place, mailbox->name, &entry,
@@ -299,7 +302,9 @@ static void add_unknown(struct scan *scan, const struct unknown *u,
 	uint32_t letters;
 	unsigned flags;
 
-	if (!driver->times(&m->store->place, m->name, u->entry,
+	if (scan->undated)
+		message.internal_s = message.saved_s = MAILBOX_DATE_UNKNOWN;
+	else if (!driver->times(&m->store->place, m->name, u->entry,
 		&message.internal_s, &message.saved_s, &octets))
 		return; /* gone again */
 	driver->flags(u->entry->name, &flags, &letters);
@@ -343,6 +348,7 @@ static void add_all_unknown(struct scan *scan, struct unknown *items,
 	uint32_t last = before ? m->messages[before - 1].is.uid : 0;
 	bool from_list = false;
 
+	scan->undated = before == 0;
 	if (!reserve(scan, items, count))
 		return;
 	for (size_t i = 0; scan->ok && i < count; i++) {

@@ -79,12 +79,8 @@ static bool thread_kept(struct mailbox *mailbox, struct arena *arena,
 /* So that a digest of each message is kept. Waits. */
 static bool read_all(struct mailbox *mailbox, struct arena *arena)
 {
-	size_t count = mailbox->count;
-	uint32_t *uids = arena_array(arena, count + 1, sizeof(*uids));
-
-	for (size_t i = 0; i < count; i++)
-		uids[i] = mailbox->messages[i].is.uid;
-	return mailbox_digests_read(mailbox, uids, count);
+	return mailbox_digests_read(mailbox, mailbox_uids_all(mailbox, arena),
+		mailbox->count);
 }
 
 enum mailbox_result mailbox_threads(struct mailbox *mailbox,
@@ -92,6 +88,10 @@ enum mailbox_result mailbox_threads(struct mailbox *mailbox,
 	struct imap_thread_item *items,
 	const struct imap_thread_names **names)
 {
+	enum mailbox_result result = mailbox_dates(mailbox, uids, count);
+
+	if (result != MAILBOX_OK)
+		return result;
 	if ((mailbox_order_pays(mailbox, count) ||
 			(mailbox->order && mailbox->order->threads.count)) &&
 		(thread_kept(mailbox, arena, uids, count, items, names) ||

@@ -65,6 +65,16 @@ bool mailbox_uids_write(struct mailbox *mailbox)
 	return true;
 }
 
+uint32_t *mailbox_uids_all(const struct mailbox *mailbox, struct arena *arena)
+{
+	uint32_t *uids = arena_array(arena, mailbox->count + 1,
+		sizeof(*uids));
+
+	for (size_t i = 0; i < mailbox->count; i++)
+		uids[i] = mailbox->messages[i].is.uid;
+	return uids;
+}
+
 /* Whole lines at a time, as another program may append, too. */
 static bool append_lines(struct mailbox *mailbox, int fd, size_t from,
 	off_t *octets)
