@@ -180,37 +180,73 @@ static uint64_t size_of_all(struct mailbox *m)
 	return sum;
 }
 
-static uint64_t value_of(struct mailbox *m, unsigned item)
+/* m: NULL where the row is enough. */
+static uint64_t value_of(struct mailbox *m, const struct index_mailbox *row,
+	unsigned item)
 {
 	uint64_t count = 0;
 
 	switch (item) {
 	case STATUS_MESSAGES:
-		return m->count;
+		return row->messages;
+	case STATUS_UNSEEN:
+		return row->unseen;
+	case STATUS_DELETED:
+		return row->deleted;
 	case STATUS_UIDNEXT:
-		return m->row.uidnext;
+		return row->uidnext;
 	case STATUS_UIDVALIDITY:
-		return m->row.uidvalidity;
+		return row->uidvalidity;
 	case STATUS_HIGHESTMODSEQ:
-		return m->row.modseq;
-	case STATUS_SIZE:
-		return size_of_all(m);
-	case STATUS_RECENT:
-		for (size_t i = 0; i < m->count; i++)
-			count += m->messages[i].is.uid >= m->row.recent_from;
-		return count;
+		return row->modseq;
 	case STATUS_APPENDLIMIT:
 		return APPEND_MOST;
-	case STATUS_DELETED:
-		for (size_t i = 0; i < m->count; i++)
-			count += (m->messages[i].is.flags & IMAP_DELETED) != 0;
-		return count;
-	case STATUS_UNSEEN:
-		for (size_t i = 0; i < m->count; i++)
-			count += !(m->messages[i].is.flags & IMAP_SEEN);
+	case STATUS_SIZE:
+		return m ? size_of_all(m) : 0;
+	case STATUS_RECENT:
+		for (size_t i = 0; m && i < m->count; i++)
+			count += m->messages[i].is.uid >= row->recent_from;
 		return count;
 	}
 	return 0;
+}
+
+static void format_status(struct session *s, struct buf *out, struct str name,
+	unsigned items, struct mailbox *m, const struct index_mailbox *row)
+{
+	const char *gap = "";
+
+	buf_text(out, "* STATUS ");
+	name_format(s, out, mailbox_name_of(name));
+	buf_text(out, " (");
+	for (size_t i = 0; i < COUNT(items_of_status); i++) {
+		unsigned item = items_of_status[i].bit;
+
+		if (!(items & item))
+			continue;
+		buf_fmt(out, "%s%s ", gap, items_of_status[i].name);
+		if (item == STATUS_MAILBOXID)
+			buf_fmt(out, "(%s)", mailbox_id_of(row, s->command));
+		else
+			buf_u64(out, value_of(m, row, item));
+		gap = " ";
+	}
+	buf_text(out, ")\r\n");
+}
+
+/* False: the index alone does not tell. */
+static bool tell_known(struct session *s, struct str name, unsigned items)
+{
+	struct buf out = BUF_IN(s->command);
+	struct index_mailbox row;
+
+	if ((items & STATUS_SIZE) || !mailbox_store_status(s->store, name,
+		&row) || ((items & STATUS_RECENT) &&
+			row.recent_from < row.uidnext))
+		return false;
+	format_status(s, &out, name, items, NULL, &row);
+	io_write(s->io, buf_str(&out));
+	return true;
 }
 
 enum mailbox_result status_tell(struct session *s, struct str name,
@@ -218,29 +254,15 @@ enum mailbox_result status_tell(struct session *s, struct str name,
 {
 	struct buf out = BUF_IN(s->command);
 	struct mailbox *m;
-	enum mailbox_result result = mailbox_open(s->store, name, &m);
-	const char *gap = "";
+	enum mailbox_result result;
 
+	if (tell_known(s, name, items))
+		return MAILBOX_OK;
+	result = mailbox_open(s->store, name, &m);
 	if (result != MAILBOX_OK)
 		return result;
-	buf_text(&out, "* STATUS ");
-	name_format(s, &out, mailbox_name_of(name));
-	buf_text(&out, " (");
-	for (size_t i = 0; i < COUNT(items_of_status); i++) {
-		if (!(items & items_of_status[i].bit))
-			continue;
-		if (items_of_status[i].bit == STATUS_MAILBOXID) {
-			buf_fmt(&out, "%sMAILBOXID (%s)", gap,
-				mailbox_id(m, s->command));
-			gap = " ";
-			continue;
-		}
-		buf_fmt(&out, "%s%s %llu", gap, items_of_status[i].name,
-			(unsigned long long)value_of(m,
-				items_of_status[i].bit));
-		gap = " ";
-	}
-	buf_text(&out, ")\r\n");
+	mailbox_count(m);
+	format_status(s, &out, name, items, m, &m->row);
 	mailbox_close(m);
 	io_write(s->io, buf_str(&out));
 	return MAILBOX_OK;

@@ -54,7 +54,7 @@ static struct mailbox *next_to_do(struct mailbox_store *store)
 		if (!m->is_removed && (m->is_followed ||
 				str_is(STR("INBOX"), m->name)) &&
 			(has_files(m) || mailbox_date_is_wanted(m) ||
-				has_text(m)))
+				has_text(m) || !m->is_tidied))
 			return m;
 	}
 	return NULL;
@@ -106,6 +106,9 @@ static bool do_mailbox(struct mailbox *m)
 
 	if (m->users++ == 0)
 		m->store->unused--;
+	if (!m->is_tidied)
+		m->store->driver->tidy(&m->store->place, m->name);
+	m->is_tidied = true;
 	if (has_files(m))
 		ok = read_files(m);
 	if (ok && !m->is_removed && mailbox_date_is_wanted(m))

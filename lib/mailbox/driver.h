@@ -22,6 +22,7 @@ enum {
 struct mailbox_entry {
 	const char *name;
 	bool is_new;    /* no reader has seen it yet */
+	bool is_file;   /* result of scan: not a link or the like */
 	bool is_known;  /* for the caller */
 };
 
@@ -40,7 +41,7 @@ struct mailbox_driver {
 	/* The two directories to watch for changes. */
 	void (*watched)(const struct mailbox_place *place, const char *mailbox,
 		struct arena *arena, const char *paths[2]);
-	/* new_only: those that no reader has seen. Files only. */
+	/* new_only: those that no reader has seen. */
 	enum mailbox_result (*scan)(const struct mailbox_place *place,
 		const char *mailbox, bool new_only, struct arena *arena,
 		struct mailbox_entry **entries, size_t *count);

@@ -12,7 +12,7 @@
 
 enum {
 	ALONE_MOST = 4,  /* mailboxes that are flushed one by one */
-	YIELD_EACH = 16,
+	MEET_EACH = 64,  /* in one transaction */
 };
 
 struct mailbox_unflushed {
@@ -187,6 +187,11 @@ enum mailbox_result mailbox_store_settle_name(struct mailbox_store *store,
 				    MAILBOX_OK;
 }
 
+static unsigned what_of(const struct mailbox_unflushed *u)
+{
+	return u->what;
+}
+
 static bool is_waiting(const struct mailbox_unflushed *u)
 {
 	return u->what != 0 && !u->is_running;
@@ -204,14 +209,17 @@ static size_t count_waiting(struct mailbox_store *store)
 /* On the file system of the store with all that it has: no part of it is a
  * mount, or a link to elsewhere. */
 static bool is_here(struct mailbox_store *store, const char *mailbox,
-	struct arena *arena, dev_t device)
+	unsigned what, struct arena *arena, dev_t device)
 {
 	char path[LAYOUT_PATH];
 	const char *paths[3] = { layout_path(&store->place, mailbox, path) };
+	size_t count = what & (MAILBOX_CUR | MAILBOX_NEW) ? COUNT(paths) : 1;
 	struct stat st;
 
-	store->driver->watched(&store->place, mailbox, arena, paths + 1);
-	for (size_t i = 0; i < COUNT(paths); i++)
+	if (count > 1)
+		store->driver->watched(&store->place, mailbox, arena,
+			paths + 1);
+	for (size_t i = 0; i < count; i++)
 		if (fstatat(store->dir, paths[i], &st, 0) < 0 ||
 			st.st_dev != device)
 			return false;
@@ -228,7 +236,8 @@ static size_t begin_all(struct mailbox_store *store, struct arena *arena,
 		return 0;
 	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
 		if (is_waiting(w.value) && is_here(store,
-			arena_cstr(arena, w.key), arena, st.st_dev))
+			arena_cstr(arena, w.key), what_of(w.value), arena,
+			st.st_dev))
 			begin(w.value, &running[count++]);
 	return count;
 }
@@ -291,15 +300,23 @@ static size_t find_unknown(struct mailbox_store *store,
 	return found;
 }
 
-static void meet(struct mailbox_store *store, struct str name)
+/* What cannot be taken in is told when it is asked for. */
+static void meet_some(struct mailbox_store *store, const struct str **names,
+	size_t count)
 {
-	struct mailbox *mailbox;
+	struct index_txn *txn = index_begin(store->index, true);
+	struct index_mailbox row;
+	bool ok = txn;
 
 	store->is_meeting = true;
-	/* What cannot be opened is told when it is asked for. */
-	if (mailbox_open(store, name, &mailbox) == MAILBOX_OK)
-		mailbox_close(mailbox);
+	for (size_t i = 0; ok && i < count; i++)
+		ok = index_mailbox_find(txn, *names[i], &row) ||
+			mailbox_meet(store, *names[i], txn);
 	store->is_meeting = false;
+	if (ok)
+		(void)!index_commit(txn);
+	else
+		index_abort(txn);
 }
 
 enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
@@ -312,9 +329,10 @@ enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
 
 	if (found <= ALONE_MOST || !io_syncfs_is_known(store->dir))
 		return MAILBOX_OK;
-	for (size_t i = 0; i < found; i++) {
-		meet(store, *unknown[i]);
-		if (i % YIELD_EACH == YIELD_EACH - 1)
+	for (size_t i = 0; i < found; i += MEET_EACH) {
+		meet_some(store, unknown + i,
+			found - i < MEET_EACH ? found - i : MEET_EACH);
+		if (io_self())
 			io_yield();
 	}
 	return flush_together(store);

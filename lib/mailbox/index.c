@@ -26,7 +26,7 @@ enum {
 
 /* Whose rows are good rows of ours, too. */
 static const char *const formats_before[] = {
-	"posthorn 5", /* all dates are known */
+	"posthorn 5", /* all dates are known, and nothing is counted */
 };
 
 static const char *const table_names[TABLES] = {

@@ -43,6 +43,9 @@ struct index_mailbox {
 	uint64_t expunged_from; /* all expunges after this modseq are kept */
 	uint64_t expunged_count;
 	unsigned char guid[16]; /* for good, whatever its name is */
+	uint64_t counted;      /* the modseq at which these were counted */
+	uint32_t messages, unseen, deleted;
+	uint32_t unused;
 };
 
 struct index_message {

@@ -4,11 +4,13 @@
  */
 #include "mailbox/rows.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
 enum {
 	KEY_MOST = 500, /* LMDB's limit is 511 */
+	UNCOUNTED = offsetof(struct index_mailbox, counted), /* format 5 */
 };
 
 /* Numbers under a name in "meta". */
@@ -41,9 +43,10 @@ bool index_mailbox_find(struct index_txn *txn, struct str name,
 
 	if (name.len == 0 || name.len > KEY_MOST ||
 		!rows_find(txn, MAILBOXES, val_str(name), &val) ||
-		val.mv_size != sizeof(*row))
+		(val.mv_size != sizeof(*row) && val.mv_size != UNCOUNTED))
 		return false;
-	memcpy(row, val.mv_data, sizeof(*row));
+	memset(row, 0, sizeof(*row));
+	memcpy(row, val.mv_data, val.mv_size);
 	return true;
 }
 

@@ -132,6 +132,8 @@ bool mailbox_load(struct mailbox *mailbox, struct index_txn *txn)
 		return true;
 	}
 	mailbox->row = row;
+	if (row.counted == row.modseq)
+		mailbox->count_kept = row.modseq;
 	mailbox->changed_modseq = row.modseq;
 	drop_messages(mailbox);
 	index_messages_each(txn, row.id, append_each, mailbox);
@@ -166,14 +168,20 @@ bool mailbox_forget(struct mailbox *mailbox, struct index_txn *txn,
 		index_expunged_put(txn, &mailbox->row, modseq, uid);
 }
 
-const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena)
+const char *mailbox_id_of(const struct index_mailbox *row,
+	struct arena *arena)
 {
 	struct buf out = BUF_IN(arena);
 
 	buf_char(&out, 'F');
-	for (size_t i = 0; i < sizeof(mailbox->row.guid); i++)
-		buf_fmt(&out, "%02x", mailbox->row.guid[i]);
+	for (size_t i = 0; i < sizeof(row->guid); i++)
+		buf_fmt(&out, "%02x", row->guid[i]);
 	return arena_cstr(arena, buf_str(&out));
+}
+
+const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena)
+{
+	return mailbox_id_of(&mailbox->row, arena);
 }
 
 uint32_t mailbox_first_unseen(struct mailbox *mailbox)
@@ -264,7 +272,9 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 	if (!mailbox_keywords_take_over(mailbox, txn))
 		log_warning("%s: keywords are lost", mailbox->store->path);
 	/* Its UIDVALIDITY is on disk before it is told. */
-	if (!is_listed) {
+	if (!is_listed && mailbox->is_met) {
+		mailbox->row.uid_reserved = row.uidnext + MAILBOX_RESERVED;
+	} else if (!is_listed) {
 		mailbox->row.uid_reserved = row.uidnext + MAILBOX_RESERVED;
 		if (!mailbox_uids_write(mailbox))
 			return false;
@@ -328,6 +338,7 @@ static enum mailbox_result read_mailbox(struct mailbox *mailbox)
 	if (!index_commit(txn))
 		return MAILBOX_TRY_LATER;
 	mailbox->store->driver->tidy(&mailbox->store->place, mailbox->name);
+	mailbox->is_tidied = true;
 	return mailbox_refresh(mailbox, false);
 }
 
@@ -357,6 +368,30 @@ static void free_mailbox(struct mailbox *m)
 	free(m->messages);
 	free(m->name);
 	free(m);
+}
+
+bool mailbox_meet(struct mailbox_store *store, struct str name,
+	struct index_txn *txn)
+{
+	struct mailbox *m = new_mailbox(store, name);
+	enum mailbox_result result = MAILBOX_TRY_LATER;
+
+	m->is_met = true;
+	if (take_over(m, txn))
+		result = mailbox_scan_in(m, txn);
+	/* The list was written with the messages, if there are any. */
+	if (result == MAILBOX_OK && m->row.uidlist_ns == 0 &&
+		mailbox_uids_stamp(m) == 0 &&
+		(!mailbox_uids_write(m) || !index_mailbox_put(txn, name,
+			&m->row)))
+		result = MAILBOX_TRY_LATER;
+	if (result == MAILBOX_OK)
+		mailbox_changed(m);
+	else if (result == MAILBOX_NONEXISTENT &&
+		index_mailbox_remove(txn, name))
+		result = MAILBOX_OK;
+	free_mailbox(m);
+	return result == MAILBOX_OK;
 }
 
 static enum mailbox_result opened(struct mailbox *m,
@@ -413,6 +448,7 @@ static void drop_oldest(struct mailbox_store *store)
 		if (m->users == 0 && (!oldest || m->closed < oldest->closed))
 			oldest = m;
 	}
+	mailbox_keep_count(oldest);
 	mailbox_drop(oldest);
 }
 

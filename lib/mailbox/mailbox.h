@@ -58,6 +58,7 @@ struct mailbox {
 	uint64_t changed_modseq; /* no message that was there changed since */
 	uint64_t unseen_at;    /* of changes: when this was found, plus 1 */
 	uint32_t first_unseen;
+	uint64_t count_kept;   /* the modseq at which the row had them counted */
 	uint64_t dates_tried;  /* of changes: when not all were read, plus 1 */
 	bool is_removed;       /* deleted, or its UIDVALIDITY changed */
 	bool is_suspect;       /* somebody changed the files */
@@ -72,6 +73,8 @@ struct mailbox {
 	unsigned awaited;      /* ... and so many wait for that */
 	uint32_t text_tried;   /* up to this uid it was done in the background */
 	size_t garbage;        /* lines of the uidlist of expunged messages */
+	bool is_met;           /* its uidlist is written behind the scan */
+	bool is_tidied;        /* of what was left in its folders */
 	struct mailbox_watch *watch; /* of its files; NULL: none */
 	struct list watchers;  /* struct mailbox_watcher */
 	struct buf learned;    /* facts that are not in the index yet */
@@ -106,6 +109,8 @@ void mailbox_unwatch(struct mailbox_watcher *watcher);
 
 /* Its MAILBOXID, RFC 8474: stays when it is renamed. */
 const char *mailbox_id(const struct mailbox *mailbox, struct arena *arena);
+const char *mailbox_id_of(const struct index_mailbox *row,
+	struct arena *arena);
 /* Its uid; 0: all are seen. */
 uint32_t mailbox_first_unseen(struct mailbox *mailbox);
 /* The number, from 0, of the first message with a greater uid; count: none. */
@@ -265,6 +270,7 @@ bool mailbox_keywords_are_named(const struct mailbox *mailbox,
 /* All of the uidlist, durable; changes when anybody changed it. */
 bool mailbox_uids_write(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp(struct mailbox *mailbox);
+uint64_t mailbox_uids_stamp_of(struct mailbox_store *store, const char *name);
 /* Nobody uses it: out of memory with it. */
 void mailbox_drop(struct mailbox *mailbox);
 /* Everybody who watches hears it. */
@@ -276,6 +282,18 @@ must_check bool mailbox_load(struct mailbox *mailbox, struct index_txn *txn);
  * follows the index in every case. */
 must_check bool mailbox_commit(struct mailbox *mailbox,
 	struct index_txn *txn, bool ok);
+/* Read all files and take in what they say, in a transaction of many. */
+must_check enum mailbox_result mailbox_scan_in(struct mailbox *mailbox,
+	struct index_txn *txn);
+/* What STATUS tells of the messages, into the row, if it is not as it was when
+ * that was done last. */
+void mailbox_count(struct mailbox *mailbox);
+/* The same, and into the index: before it is forgotten. */
+void mailbox_keep_count(struct mailbox *mailbox);
+/* A mailbox that the index does not know, into it, in a transaction of many.
+ * False: the transaction is good for nothing any more. */
+must_check bool mailbox_meet(struct mailbox_store *store, struct str name,
+	struct index_txn *txn);
 /* After a failed transaction memory is behind or ahead of the index. */
 void mailbox_reload(struct mailbox *mailbox);
 /* Add at the end of memory and to the transaction. */

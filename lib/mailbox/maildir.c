@@ -106,43 +106,55 @@ struct entries {
 };
 
 /* File systems need not say what an entry is. */
-static bool is_file(int dir, const struct dirent *e)
+static bool is_file(int dir, const struct dirent64 *e)
 {
 	struct stat st;
-	bool is;
 
 	if (e->d_type != DT_UNKNOWN)
 		return e->d_type == DT_REG;
-	is = fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		S_ISREG(st.st_mode);
-	errno = 0; /* of readdir */
-	return is;
 }
 
-static bool scan_folder(const struct mailbox_place *place,
-	const char *mailbox, bool is_new, struct arena *arena,
-	struct entries *entries)
+static void add_entries(int dir, bool is_new, struct str piece,
+	struct arena *arena, struct entries *entries)
 {
-	char path[PATH_MOST];
-	struct dirent *e;
-	DIR *dir = layout_open(place->dir, path_to(path, place, mailbox,
-		is_new ? "new" : "cur", NULL));
+	while (piece.len > 0) {
+		const struct dirent64 *e = (const void *)piece.p;
 
-	if (!dir)
-		return false;
-	errno = 0;
-	while ((e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.' || !is_file(dirfd(dir), e))
+		piece = str_skip(piece, e->d_reclen);
+		if (e->d_name[0] == '.' || e->d_type == DT_DIR)
 			continue;
 		arena_grow(arena, &entries->items, &entries->capacity,
 			entries->count + 1, sizeof(*entries->items));
 		entries->items[entries->count++] = (struct mailbox_entry){
 			.name = arena_cstr(arena, str_from(e->d_name)),
 			.is_new = is_new,
+			.is_file = is_file(dir, e),
 		};
 	}
-	closedir(dir);
-	return errno == 0;
+}
+
+/* Without a DIR, whose making takes longer than to read the few messages that
+ * most mailboxes have. */
+static bool scan_folder(const struct mailbox_place *place,
+	const char *mailbox, bool is_new, struct arena *arena,
+	struct entries *entries)
+{
+	_Alignas(struct dirent64) char piece[PIECE];
+	char path[PATH_MOST];
+	auto_close int dir = openat(place->dir, path_to(path, place, mailbox,
+		is_new ? "new" : "cur", NULL),
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ssize_t got = dir < 0 ? -1 : 1;
+
+	while (got > 0) {
+		got = getdents64(dir, piece, sizeof(piece));
+		if (got > 0)
+			add_entries(dir, is_new, str_of(piece, (size_t)got),
+				arena, entries);
+	}
+	return got == 0;
 }
 
 /* new/ first: what is moved meanwhile is then seen twice, not never. */

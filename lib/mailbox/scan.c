@@ -302,6 +302,8 @@ static void add_unknown(struct scan *scan, const struct unknown *u,
 	uint32_t letters;
 	unsigned flags;
 
+	if (!u->entry->is_file)
+		return;
 	if (scan->undated)
 		message.internal_s = message.saved_s = MAILBOX_DATE_UNKNOWN;
 	else if (!driver->times(&m->store->place, m->name, u->entry,
@@ -460,6 +462,7 @@ static enum mailbox_result scan_files(struct scan *scan)
 		m->row.cur_ns = mailbox_stamp_trusted(before.cur_ns);
 		m->own_cur_ns = 0;
 		m->is_doubtful = false;
+		mailbox_count(m);
 	}
 	/* That new/ changed, too, is found out by the next look. */
 	mailbox_stamp_own(m, scan->moved);
@@ -469,6 +472,18 @@ static enum mailbox_result scan_files(struct scan *scan)
 		&m->row))
 		return MAILBOX_TRY_LATER;
 	return MAILBOX_OK;
+}
+
+enum mailbox_result mailbox_scan_in(struct mailbox *mailbox,
+	struct index_txn *txn)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct scan scan = { .mailbox = mailbox, .arena = arena, .txn = txn,
+		.ok = true };
+	enum mailbox_result result = scan_files(&scan);
+
+	table_free(scan.entries);
+	return result;
 }
 
 static enum mailbox_result scan_locked(struct mailbox *mailbox, bool do_claim)

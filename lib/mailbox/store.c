@@ -73,8 +73,10 @@ bool mailbox_store_write(struct mailbox_store *store, const char *path,
 	char temporary[1200];
 	bool ok;
 
+	if (store->temporaries == 0)
+		store->temporaries = random_below(UINT32_MAX);
 	snprintf(temporary, sizeof(temporary), "%s.%08x.tmp", path,
-		(unsigned)random_below(UINT32_MAX));
+		(unsigned)++store->temporaries);
 	auto_close int fd = openat(store->dir, temporary,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -556,8 +558,10 @@ void mailbox_store_close(struct mailbox_store *store)
 	while (store->is_flushing || store->is_watching || store->is_taking)
 		io_yield();
 	mailbox_store_settle(store);
-	list_each (at, &store->open)
+	list_each (at, &store->open) {
+		mailbox_keep_count(CONTAINER(at, struct mailbox, link));
 		mailbox_drop(CONTAINER(at, struct mailbox, link));
+	}
 	index_close(store->index);
 	mailbox_observe_end(store);
 	close(store->dir);

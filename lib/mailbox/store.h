@@ -38,6 +38,7 @@ struct mailbox_store {
 	struct moment last_command;
 	struct table *unflushed; /* mailbox -> struct mailbox_unflushed */
 	bool is_meeting; /* a flush of all follows: mailbox_store_meet */
+	uint32_t temporaries; /* counts them; the first is a random number */
 };
 
 /* What of a mailbox a power cut could still undo. */
@@ -93,6 +94,10 @@ void mailbox_store_soon(struct mailbox_store *store);
  * all of them: before much is asked of many. Waits. */
 must_check enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
 	const struct str *names, size_t count);
+/* What the index says of a mailbox whose files are as it knows them, all of it
+ * counted. False: open it to know. Waits as mailbox_store_settle_name. */
+must_check bool mailbox_store_status(struct mailbox_store *store,
+	struct str name, struct index_mailbox *row);
 /* The uidlist of the mailbox is on disk: before its UIDVALIDITY is told.
  * Waits if somebody is about to meet it. */
 must_check enum mailbox_result mailbox_store_settle_name(

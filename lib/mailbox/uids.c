@@ -24,15 +24,21 @@ static uint64_t stamp_of(const struct stat *st)
 		(uint64_t)st->st_size * 0x9e3779b97f4a7c15;
 }
 
-uint64_t mailbox_uids_stamp(struct mailbox *mailbox)
+uint64_t mailbox_uids_stamp_of(struct mailbox_store *store, const char *name)
 {
-	char path[MAILBOX_PATH_MOST];
+	struct arena *arena auto_arena = arena_new(0);
 	struct stat st;
 
-	if (fstatat(mailbox->store->dir,
-		mailbox_file_of(mailbox, "dovecot-uidlist", path), &st, 0) < 0)
+	if (fstatat(store->dir, arena_fmt(arena, "%sdovecot-uidlist",
+			layout_prefix(&store->place, arena, name)).p, &st,
+		0) < 0)
 		return 0;
 	return stamp_of(&st);
+}
+
+uint64_t mailbox_uids_stamp(struct mailbox *mailbox)
+{
+	return mailbox_uids_stamp_of(mailbox->store, mailbox->name);
 }
 
 /* All of it; its header reserves uids, so it has to be on disk before any of
