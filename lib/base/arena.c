@@ -102,6 +102,12 @@ void arena_reset(struct arena *arena)
 {
 	struct block *keep = arena->blocks;
 
+	/* Mostly there is one block, and nothing else to end. */
+	if (keep && !keep->next && keep->size <= BLOCK_MOST &&
+		!arena->children && !arena->endings) {
+		keep->used = 0;
+		return;
+	}
 	while (keep && keep->size > BLOCK_MOST)
 		keep = keep->next;
 	empty(arena, keep);
@@ -203,12 +209,35 @@ struct str arena_copy(struct arena *arena, struct str s)
 	return s.p ? str_of(arena_cstr(arena, s), s.len) : STR_NONE;
 }
 
+/*
+ * Eight octets at once: the sums set the high bit of each octet that is at
+ * least 'A', and of each that is above 'Z'; where only the first did, 0x20 is
+ * added. Octets of 128 and more are left.
+ */
+static inline void lower_eight(char *to, const char *from)
+{
+	const uint64_t each = 0x0101010101010101;
+	uint64_t word, low, is_upper;
+
+	memcpy(&word, from, sizeof(word));
+	low = word & each * 0x7f;
+	is_upper = (low + each * (0x80 - 'A')) ^ (low + each * (0x7f - 'Z'));
+	is_upper &= ~word & each * 0x80;
+	word |= is_upper >> 2;
+	memcpy(to, &word, sizeof(word));
+}
+
 struct str arena_lower(struct arena *arena, struct str s)
 {
 	char *copy = take(arena, s.len + 1);
 
-	for (size_t i = 0; i < s.len; i++)
-		copy[i] = (char)ascii_lower((unsigned char)s.p[i]);
+	for (size_t i = 0; i + 8 <= s.len; i += 8)
+		lower_eight(copy + i, s.p + i);
+	if (s.len >= 8) /* the last ones, some of them once more */
+		lower_eight(copy + s.len - 8, s.p + s.len - 8);
+	else
+		for (size_t i = 0; i < s.len; i++)
+			copy[i] = (char)ascii_lower((unsigned char)s.p[i]);
 	copy[s.len] = '\0';
 	return str_of(copy, s.len);
 }

@@ -133,6 +133,29 @@ static void copies(void **state)
 		assert_int_equal(numbers[i], i);
 }
 
+/* Eight at a time and one by one are the same, for each octet. */
+static void letters_become_small(void **state)
+{
+	struct arena *arena = arena_new(0);
+	char all[256];
+
+	(void)state;
+	for (int i = 0; i < 256; i++)
+		all[i] = (char)i;
+	for (size_t from = 0; from < 256; from++)
+		for (size_t len = 0; len <= 256 - from && len < 30; len++) {
+			struct str got = arena_lower(arena,
+				str_of(all + from, len));
+
+			assert_int_equal(got.len, len);
+			assert_int_equal(got.p[len], 0);
+			for (size_t i = 0; i < len; i++)
+				assert_int_equal((unsigned char)got.p[i],
+					ascii_lower((unsigned char)(from + i)));
+		}
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +166,7 @@ int main(void)
 		cmocka_unit_test(ceilings_are_exact),
 		cmocka_unit_test(a_small_one_is_small),
 		cmocka_unit_test(copies),
+		cmocka_unit_test(letters_become_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
