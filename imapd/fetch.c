@@ -9,6 +9,7 @@
 #include "imap/fetch.h"
 #include "imap/format.h"
 #include "mail/header.h"
+#include "mailbox/ahead.h"
 
 enum {
 	HEADER_MOST = 64 * 1024, /* read at once where a header is enough */
@@ -24,11 +25,13 @@ struct one {
 	const struct imap_fetch *fetch;
 	struct arena *arena; /* until the end of this message */
 	struct mailbox_kept *kept; /* NULL: text follows, which waits */
+	struct mailbox_ahead *ahead; /* NULL: each is read when its turn comes */
 	uint32_t uid, seq;
 	struct buf out;
 	const char *gap;
 	struct index_message is;
 	struct str text;
+	uint64_t crlf_octets; /* of it; 0: not counted yet */
 	const struct mime_part *root;
 	struct str *binaries; /* of each section of that kind */
 	bool unknown_cte;
@@ -163,7 +166,9 @@ static enum mailbox_result read_text(struct one *one)
 		if (is_complete)
 			return MAILBOX_OK;
 	}
-	result = mailbox_read(m, one->uid, one->arena, 0, &one->text);
+	result = mailbox_ahead_find(one->ahead, one->uid, &one->text,
+			&one->crlf_octets) ? MAILBOX_OK :
+		mailbox_read(m, one->uid, one->arena, 0, &one->text);
 	if (result == MAILBOX_OK)
 		one->root = is_whole_only(one->fetch) ? header :
 			mime_parse(one->arena, one->text);
@@ -233,7 +238,8 @@ static void write_section(struct one *one, const struct imap_section *section)
 		buf_text(&one->out, " NIL");
 		return;
 	}
-	size = imap_crlf_octets(octets);
+	size = one->crlf_octets && octets.len == one->text.len ?
+		one->crlf_octets : imap_crlf_octets(octets);
 	if (section->is_partial) {
 		from = section->from < size ? section->from : size;
 		most = section->most;
@@ -414,6 +420,14 @@ static struct answer fetch_facts(struct session *s,
 	return answer_of(worst, "Fetch completed");
 }
 
+/* Where all of them are read, and each as a whole. */
+static struct mailbox_ahead *read_ahead(struct session *s,
+	const struct imap_fetch *fetch, const uint32_t *uids, size_t count)
+{
+	return is_header_only(fetch) || fetch->has_changed_since ? NULL :
+		mailbox_ahead_begin(s->view->mailbox, uids, count);
+}
+
 static struct answer fetch_all(struct session *s,
 	const struct imap_fetch *fetch, const uint32_t *uids, size_t count)
 {
@@ -421,14 +435,17 @@ static struct answer fetch_all(struct session *s,
 	struct arena *arena = arena_child(s->command);
 	enum mailbox_result result = read_dates(s, fetch, uids, count);
 	enum mailbox_result worst;
+	struct mailbox_ahead *ahead;
 	bool unknown_cte = false;
 
 	if (result != MAILBOX_OK)
 		return answer_of(result, NULL);
 	worst = mark_seen(s, fetch, uids, count, &seen);
+	ahead = read_ahead(s, fetch, uids, count);
 	for (size_t i = 0; i < count && !io_failure(s->io); i++) {
 		struct one one = { .s = s, .fetch = fetch, .arena = arena,
 			.uid = uids[i], .gap = "", .out = BUF_IN(arena),
+			.ahead = ahead,
 			.seq = mailbox_view_seq(s->view, uids[i]) };
 
 		result = fetch_one(&one, imap_set_has(&seen, uids[i]));
@@ -440,6 +457,7 @@ static struct answer fetch_all(struct session *s,
 		if (i % 64 == 63)
 			io_yield();
 	}
+	mailbox_ahead_end(ahead);
 	mailbox_keep_learned(s->view->mailbox);
 	if (unknown_cte)
 		return NO_("[UNKNOWN-CTE] A part has an encoding that is not "

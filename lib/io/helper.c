@@ -16,18 +16,8 @@ enum {
 	HELPER_STACK = 64 * 1024,
 };
 
-/* On the stack of the fiber that waits for it. */
-struct job {
-	struct job *next;
-	struct fiber *fiber;
-	int (*call)(void *context);
-	void *context;
-	int result, error;
-	bool done;
-};
-
 struct jobs {
-	struct job *first, **end;
+	struct io_job *first, **end;
 };
 
 /* Semaphores, no condition variables: those of glibc before 2.41 lose
@@ -45,16 +35,16 @@ static void jobs_init(struct jobs *jobs)
 	jobs->end = &jobs->first;
 }
 
-static void jobs_add(struct jobs *jobs, struct job *job)
+static void jobs_add(struct jobs *jobs, struct io_job *job)
 {
 	job->next = NULL;
 	*jobs->end = job;
 	jobs->end = &job->next;
 }
 
-static struct job *take_wanted(void)
+static struct io_job *take_wanted(void)
 {
-	struct job *job;
+	struct io_job *job;
 
 	while (sem_wait(&helpers.wanted_count) < 0)
 		;
@@ -67,7 +57,7 @@ static struct job *take_wanted(void)
 	return job;
 }
 
-static void give_done(struct job *job)
+static void give_done(struct io_job *job)
 {
 	uint64_t one = 1;
 	bool is_first;
@@ -84,7 +74,7 @@ static void *helper(void *nothing)
 {
 	(void)nothing;
 	for (;;) {
-		struct job *job = take_wanted();
+		struct io_job *job = take_wanted();
 
 		errno = 0;
 		job->result = job->call(job->context);
@@ -97,7 +87,7 @@ static void *helper(void *nothing)
 /* In the scheduler: jobs are done. */
 static void wake_owners(int fd)
 {
-	struct job *job;
+	struct io_job *job;
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
@@ -107,10 +97,11 @@ static void wake_owners(int fd)
 	jobs_init(&helpers.done);
 	pthread_mutex_unlock(&helpers.lock);
 	while (job) {
-		struct job *next = job->next;
+		struct io_job *next = job->next;
 
 		job->done = true;
-		io_wake(job->fiber, 0);
+		if (job->fiber)
+			io_wake(job->fiber, 0);
 		job = next;
 	}
 }
@@ -151,21 +142,36 @@ void io_helpers_start(int threads)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-int io_help(int (*call)(void *context), void *context)
+void io_job_begin(struct io_job *job, int (*call)(void *context),
+	void *context)
 {
-	struct job job = { .call = call, .context = context };
-
+	*job = (struct io_job){ .call = call, .context = context };
 	if (helpers.threads == 0 || !io_self())
-		return call(context);
-	job.fiber = io_self();
+		return;
+	job->begun = true;
 	pthread_mutex_lock(&helpers.lock);
-	jobs_add(&helpers.wanted, &job);
+	jobs_add(&helpers.wanted, job);
 	pthread_mutex_unlock(&helpers.lock);
 	sem_post(&helpers.wanted_count);
-	while (!job.done)
+}
+
+int io_job_end(struct io_job *job)
+{
+	if (!job->begun)
+		return job->call(job->context);
+	job->fiber = io_self();
+	while (!job->done)
 		io_park_deaf();
-	errno = job.error;
-	return job.result;
+	errno = job->error;
+	return job->result;
+}
+
+int io_help(int (*call)(void *context), void *context)
+{
+	struct io_job job;
+
+	io_job_begin(&job, call, context);
+	return io_job_end(&job);
 }
 
 /* Threads do not survive a fork; a child that wants some starts its own. */

@@ -88,6 +88,32 @@ static void helpers_block_for_us(void **state)
 	assert_int_equal(finished, 10);
 }
 
+/* One job under way while the fiber waits for something else, which the end
+ * of the job must not cut short. */
+static void in_two_steps(void *context)
+{
+	struct io_job job, other;
+	bool here = true;
+
+	(void)context;
+	io_job_begin(&job, in_place, &here);
+	assert_true(io_sleep(span_ms(20)));
+	io_job_begin(&other, blocked_call, NULL);
+	assert_int_equal(io_job_end(&job), -3);
+	assert_int_equal(errno, EXDEV);
+	assert_false(here);
+	sem_post(&release);
+	io_cancel(io_self());
+	assert_int_equal(io_job_end(&other), 1);
+	io_uncancel();
+}
+
+static void jobs_go_on_beside_us(void **state)
+{
+	(void)state;
+	io_run(in_two_steps, NULL);
+}
+
 static int flushed;
 
 static void flush(void *context)
@@ -140,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_helpers_in_place),
 		cmocka_unit_test(helpers_block_for_us),
+		cmocka_unit_test(jobs_go_on_beside_us),
 		cmocka_unit_test(flushes),
 		cmocka_unit_test(child_has_none),
 	};

@@ -15,7 +15,7 @@
 enum {
 	INPUT_FIRST = 16 * 1024, /* size of a read; doubles while reads fill it */
 	INPUT_MOST = 64 * 1024,
-	OUTPUT_MOST = 32 * 1024, /* sent when there is more */
+	OUTPUT_MOST = 64 * 1024, /* sent when there is more */
 	DIRECT_LEAST = 8 * 1024, /* a piece that is sent without a copy */
 	WIRE_PIECE = 64 * 1024,  /* plain octets given to a layer at once */
 };

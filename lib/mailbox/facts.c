@@ -84,7 +84,7 @@ enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 	size = (size_t)st.st_size;
 	if (most && size > most)
 		size = most;
-	octets = arena_alloc(arena, size + 1);
+	octets = arena_octets_new(arena, size + 1);
 	while (at < size && got > 0) {
 		got = read(fd, octets + at, size - at);
 		if (got < 0)

@@ -278,8 +278,9 @@ static int open_entry(const struct mailbox_place *place, const char *mailbox,
 {
 	char path[PATH_MOST];
 
+	/* A FIFO of that name must not stop us. */
 	return openat(place->dir, path_of(path, place, mailbox, entry),
-		O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
 static bool times(const struct mailbox_place *place, const char *mailbox,

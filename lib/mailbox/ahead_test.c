@@ -1,0 +1,171 @@
+/*
+ * Messages that a helper reads ahead, some of which other programs change
+ * meanwhile: what is given has the size that the client is told.
+ */
+#include "base/test.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/fiber.h"
+#include "io/helper.h"
+#include "mailbox/ahead.h"
+#include "mailbox/stand.h"
+#include "mailbox/store.h"
+
+enum {
+	MESSAGES = 100,  /* more than two batches */
+	LARGE = 50,      /* its number; larger than a batch */
+	LARGE_LINES = 10000,
+	OTHER_SIZE = 2, RENAMED = 3, FIFO = 4, REMOVED = 70,
+};
+
+static char dir[64];
+static struct mailbox *inbox;
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return stand_folder_make(dir);
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return stand_folder_remove(dir);
+}
+
+/* With lines, whose ends are longer for a client. */
+static struct str text_of(struct arena *arena, uint32_t uid, const char *end)
+{
+	struct buf out = BUF_IN(arena);
+	unsigned lines = uid == LARGE ? LARGE_LINES : uid;
+
+	buf_fmt(&out, "Subject: %u%s%s", uid, end, end);
+	for (unsigned i = 0; i < lines; i++)
+		buf_fmt(&out, "This is line %u of the message.%s", i, end);
+	return buf_str(&out);
+}
+
+static void save_all(struct arena *arena)
+{
+	const struct imap_flags flags = { .system = IMAP_SEEN };
+
+	for (uint32_t i = 1; i <= MESSAGES; i++) {
+		enum mailbox_result result;
+		struct mailbox_save *save =
+			mailbox_save_begin(arena, inbox, &result);
+		uint32_t uid;
+
+		assert_non_null(save);
+		assert_int_equal(mailbox_save_write(save,
+			text_of(arena, i, "\r\n")), MAILBOX_OK);
+		assert_int_equal(mailbox_save_end(save, &flags, 1000000000,
+			&uid), MAILBOX_OK);
+		assert_int_equal(uid, i);
+	}
+}
+
+static const char *path_of(struct arena *arena, uint32_t uid)
+{
+	const struct mailbox_message *m = mailbox_find(inbox, uid);
+	struct mailbox_entry entry = mailbox_entry_of(m);
+
+	return arena_fmt(arena, "%s/%s/%s", dir, entry.is_new ? "new" : "cur",
+		entry.name).p;
+}
+
+static void disturb(struct arena *arena)
+{
+	const char *path = path_of(arena, OTHER_SIZE);
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs("Subject: something else\n\n", f);
+	fclose(f);
+	path = path_of(arena, RENAMED);
+	assert_int_equal(rename(path, arena_fmt(arena, "%sT", path).p), 0);
+	path = path_of(arena, FIFO);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(unlink(path_of(arena, REMOVED)), 0);
+}
+
+static bool is_as_saved(uint32_t uid)
+{
+	return uid != OTHER_SIZE && uid != RENAMED && uid != FIFO &&
+		uid != REMOVED && uid != LARGE;
+}
+
+/* Each `step`th of them; how many came from there. */
+static size_t ask_all(struct arena *arena, struct mailbox_ahead *ahead,
+	uint32_t step)
+{
+	size_t found = 0;
+
+	for (uint32_t uid = 1; uid <= MESSAGES; uid += step) {
+		struct str text;
+		uint64_t octets;
+
+		if (!mailbox_ahead_find(ahead, uid, &text, &octets))
+			continue;
+		assert_true(is_as_saved(uid));
+		assert_true(str_eq(text, text_of(arena, uid, "\n")));
+		assert_int_equal(octets, text_of(arena, uid, "\r\n").len);
+		found++;
+	}
+	return found;
+}
+
+static void read_all(void *context)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_store *store = mailbox_store_open(dir);
+	struct mailbox_ahead *ahead;
+	uint32_t uids[MESSAGES];
+	struct str text;
+	uint64_t octets;
+
+	(void)context;
+	assert_non_null(store);
+	assert_int_equal(mailbox_open(store, STR("INBOX"), &inbox),
+		MAILBOX_OK);
+	save_all(arena);
+	for (uint32_t i = 0; i < MESSAGES; i++)
+		uids[i] = i + 1;
+	assert_null(mailbox_ahead_begin(inbox, uids, MESSAGES));
+	io_helpers_start(2);
+	disturb(arena);
+	assert_null(mailbox_ahead_begin(inbox, uids, 1));
+	assert_false(mailbox_ahead_find(NULL, 1, &text, &octets));
+	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES);
+	assert_int_equal(ask_all(arena, ahead, 1), MESSAGES - 5);
+	assert_false(mailbox_ahead_find(ahead, 1, &text, &octets));
+	mailbox_ahead_end(ahead);
+	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES);
+	assert_int_equal(ask_all(arena, ahead, 5), 20);
+	mailbox_ahead_end(ahead);
+	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES);
+	mailbox_ahead_end(ahead); /* while they are read */
+	mailbox_close(inbox);
+	mailbox_store_close(store);
+	io_stop();
+}
+
+static void what_is_read_ahead_is_what_was_saved(void **state)
+{
+	(void)state;
+	io_run(read_all, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_is_read_ahead_is_what_was_saved, make_dir,
+			remove_dir),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
