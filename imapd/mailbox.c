@@ -156,6 +156,8 @@ static void index_mailbox(struct mailbox_store *store, struct str name,
 		arena_reset(arena);
 		show(progress, m->name, i + 1, m->count);
 	}
+	if (!mailbox_complete(m))
+		log_fatal("%s: cannot be read", m->name);
 	while (mailbox_date_some(m))
 		;
 	mailbox_text_follow(m, NULL, NULL);

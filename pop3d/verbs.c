@@ -61,7 +61,8 @@ static void list_line(struct session *s, const char *before,
 static void uidl_line(struct session *s, const char *before,
 	const struct message *m)
 {
-	const struct mailbox_message *now = mailbox_find(s->inbox, m->uid);
+	const struct mailbox_message *now = mailbox_find_whole(s->inbox,
+		m->uid);
 	const struct uidl uidl = { m->uid, s->inbox->row.uidvalidity,
 		now ? str_from(now->name) : STR("") };
 	struct buf out = BUF_IN(s->command);

@@ -13,6 +13,7 @@
 enum {
 	SYSTEM = IMAP_ANSWERED | IMAP_FLAGGED | IMAP_DELETED | IMAP_SEEN |
 		IMAP_DRAFT,
+	SINGLE_MOST = 200, /* whose rows are read one by one */
 };
 
 bool mailbox_commit(struct mailbox *mailbox, struct index_txn *txn, bool ok)
@@ -38,14 +39,14 @@ static enum mailbox_result finish(struct mailbox *mailbox,
 	return MAILBOX_OK;
 }
 
-static struct index_txn *begin(struct mailbox *mailbox)
+static struct index_txn *begin(struct mailbox *mailbox, bool whole)
 {
 	struct index_txn *txn;
 
 	if (mailbox->is_removed)
 		return NULL;
 	txn = index_begin(mailbox->store->index, true);
-	if (txn && !mailbox_load(mailbox, txn)) {
+	if (txn && !(whole ? mailbox_load : mailbox_look)(mailbox, txn)) {
 		index_abort(txn);
 		mailbox->is_removed = true;
 		return NULL;
@@ -98,7 +99,7 @@ static bool change_one(struct mailbox *mailbox, struct index_txn *txn,
 enum mailbox_result mailbox_change(struct mailbox *mailbox,
 	const uint32_t *uids, size_t count, struct mailbox_change *change)
 {
-	struct index_txn *txn = begin(mailbox);
+	struct index_txn *txn = begin(mailbox, count > SINGLE_MOST);
 	uint64_t keywords;
 	bool ok;
 
@@ -111,7 +112,8 @@ enum mailbox_result mailbox_change(struct mailbox *mailbox,
 		struct mailbox_message *m = mailbox_find(mailbox, uids[i]);
 
 		if (m)
-			ok = change_one(mailbox, txn, m, change, keywords);
+			ok = mailbox_fill_in(mailbox, txn, m) &&
+				change_one(mailbox, txn, m, change, keywords);
 	}
 	return finish(mailbox, txn, ok);
 }
@@ -170,7 +172,7 @@ enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
 	/* Names must be those on disk. */
 	if (mailbox_refresh(mailbox, false) != MAILBOX_OK)
 		return MAILBOX_TRY_LATER;
-	txn = begin(mailbox);
+	txn = begin(mailbox, true);
 	if (!txn)
 		return MAILBOX_TRY_LATER;
 	known = mailbox_stamp_cur_is_known(mailbox);
@@ -349,7 +351,7 @@ enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
 		mailbox_refresh(to, false) != MAILBOX_OK)
 		return MAILBOX_TRY_LATER;
 	copy.made = arena_array(arena, count + 1, sizeof(*copy.made));
-	copy.txn = begin(to);
+	copy.txn = begin(to, true);
 	if (!copy.txn)
 		return MAILBOX_TRY_LATER;
 	if (!mailbox_load(from, copy.txn)) {

@@ -147,6 +147,8 @@ enum mailbox_result mailbox_dates(struct mailbox *mailbox,
 	struct dating d = { .mailbox = mailbox, .uids = uids, .count = count };
 	enum mailbox_result result;
 
+	if (!mailbox_complete(mailbox))
+		return MAILBOX_TRY_LATER;
 	if (!mailbox->has_undated || are_dated(mailbox, uids, count))
 		return MAILBOX_OK;
 	result = run(&d);

@@ -46,7 +46,7 @@ static size_t texts_octets(const struct facts_header *h)
 
 static int open_message(struct mailbox *mailbox, uint32_t uid)
 {
-	struct mailbox_message *m = mailbox_find(mailbox, uid);
+	struct mailbox_message *m = mailbox_find_whole(mailbox, uid);
 	struct mailbox_entry entry;
 
 	if (!m) {
@@ -382,7 +382,7 @@ enum mailbox_result mailbox_size(struct mailbox *mailbox, uint32_t uid,
 	uint64_t *size)
 {
 	struct arena *scratch auto_arena = NULL;
-	struct mailbox_message *m = mailbox_find(mailbox, uid);
+	struct mailbox_message *m = mailbox_find_whole(mailbox, uid);
 	struct mailbox_facts facts;
 	enum mailbox_result result;
 

@@ -17,7 +17,7 @@
 #define INDEX_NAME "posthorn-index"
 #define INDEX_LOCK INDEX_NAME "-lock"
 #define INDEX_BOOT INDEX_NAME "-boot"
-#define INDEX_FORMAT "posthorn 6"
+#define INDEX_FORMAT "posthorn 7"
 
 enum {
 	ROOM = 1 << 30, /* of addresses, free before a transaction begins */
@@ -27,11 +27,12 @@ enum {
 /* Whose rows are good rows of ours, too. */
 static const char *const formats_before[] = {
 	"posthorn 5", /* all dates are known, and nothing is counted */
+	"posthorn 6", /* nothing is packed */
 };
 
 static const char *const table_names[TABLES] = {
 	"mailboxes", "messages", "facts", "digests", "expunged",
-	"keywords", "words", "meta",
+	"keywords", "words", "packs", "meta",
 };
 
 /* Enough addresses that a transaction does not meet the end of the map. */

@@ -11,6 +11,7 @@
  *	expunged   mailbox id, modseq, uid -> nothing
  *	words      mailbox id, segment, kind, block -> mailbox/text.h
  *	keywords   mailbox id -> names, each ended by NUL
+ *	packs      mailbox id -> mailbox/pack.h
  *	meta       "format", "next_id", "uidvalidity"
  *
  * Several processes of the user may have it open; a write transaction is
@@ -92,6 +93,10 @@ must_check bool index_message_put(struct index_txn *txn, uint32_t id,
 must_check bool index_message_remove(struct index_txn *txn, uint32_t id,
 	uint32_t uid);
 
+/* False: there is none, or it is damaged. */
+bool index_message_find(struct index_txn *txn, uint32_t id, uint32_t uid,
+	struct index_message *message, struct str *name);
+
 bool index_facts_find(struct index_txn *txn, uint32_t id, uint32_t uid,
 	struct str *facts);
 must_check bool index_facts_put(struct index_txn *txn, uint32_t id,
@@ -131,6 +136,10 @@ must_check bool index_words_put(struct index_txn *txn, uint32_t id,
 /* All rows of a segment. */
 must_check bool index_words_remove(struct index_txn *txn, uint32_t id,
 	uint32_t segment);
+
+bool index_pack_find(struct index_txn *txn, uint32_t id, struct str *pack);
+must_check bool index_pack_put(struct index_txn *txn, uint32_t id,
+	struct str pack);
 
 bool index_keywords_find(struct index_txn *txn, uint32_t id,
 	struct str *names);

@@ -6,10 +6,12 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum {
 	KEY_MOST = 500, /* LMDB's limit is 511 */
+	READ_AHEAD = 64 * 1024,
 	UNCOUNTED = offsetof(struct index_mailbox, counted), /* format 5 */
 };
 
@@ -63,6 +65,7 @@ bool index_mailbox_clear(struct index_txn *txn, uint32_t id)
 		rows_clear_mailbox(txn, FACTS, id) &&
 		rows_clear_mailbox(txn, DIGESTS, id) &&
 		rows_clear_mailbox(txn, EXPUNGED, id) &&
+		rows_clear_mailbox(txn, PACKS, id) &&
 		rows_clear_mailbox(txn, WORDS, id);
 }
 
@@ -90,6 +93,39 @@ bool index_mailbox_rename(struct index_txn *txn, struct str from,
 		return !txn->failed;
 	return index_mailbox_put(txn, to, &row) &&
 		rows_drop(txn, MAILBOXES, val_str(from));
+}
+
+/* All of it at once from the disk, not a window of it at each fault. */
+static void read_ahead(const struct index *index, MDB_val val)
+{
+	MDB_stat stat;
+	char *p = val.mv_data;
+	size_t behind;
+
+	mdb_env_stat(index->env, &stat);
+	behind = (uintptr_t)p % stat.ms_psize;
+	if (val.mv_size > READ_AHEAD)
+		(void)!madvise(p - behind, val.mv_size + behind,
+			MADV_WILLNEED);
+}
+
+bool index_pack_find(struct index_txn *txn, uint32_t id, struct str *pack)
+{
+	uint32_t key = htonl(id);
+	MDB_val val;
+
+	if (!rows_find(txn, PACKS, val_of(&key, sizeof(key)), &val))
+		return false;
+	read_ahead(txn->index, val);
+	*pack = str_of(val.mv_data, val.mv_size);
+	return true;
+}
+
+bool index_pack_put(struct index_txn *txn, uint32_t id, struct str pack)
+{
+	uint32_t key = htonl(id);
+
+	return rows_put(txn, PACKS, val_of(&key, sizeof(key)), val_str(pack));
 }
 
 bool index_keywords_find(struct index_txn *txn, uint32_t id,

@@ -6,6 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool take_row(MDB_val val, struct index_message *message,
+	struct str *name)
+{
+	if (val.mv_size <= sizeof(*message))
+		return false;
+	memcpy(message, val.mv_data, sizeof(*message));
+	*name = str_skip(str_of(val.mv_data, val.mv_size), sizeof(*message));
+	return true;
+}
+
+bool index_message_find(struct index_txn *txn, uint32_t id, uint32_t uid,
+	struct index_message *message, struct str *name)
+{
+	struct message_key key = key_of(id, uid);
+	MDB_val val;
+
+	return rows_find(txn, MESSAGES, val_of(&key, sizeof(key)), &val) &&
+		take_row(val, message, name) && message->uid == uid;
+}
+
 void index_messages_each(struct index_txn *txn, uint32_t id,
 	void (*each)(void *context, const struct index_message *message,
 		struct str name), void *context)
@@ -22,12 +42,10 @@ void index_messages_each(struct index_txn *txn, uint32_t id,
 	error = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
 	while (error == 0 && key.mv_size == sizeof(first) &&
 		memcmp(key.mv_data, &first.id, sizeof(first.id)) == 0) {
-		if (val.mv_size > sizeof(message)) {
-			memcpy(&message, val.mv_data, sizeof(message));
-			each(context, &message,
-				str_skip(str_of(val.mv_data, val.mv_size),
-					sizeof(message)));
-		}
+		struct str name;
+
+		if (take_row(val, &message, &name))
+			each(context, &message, name);
 		error = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);

@@ -79,95 +79,6 @@ const char *mailbox_file_of(struct mailbox *mailbox, const char *file,
 	return path;
 }
 
-/* ---- memory and index ---- */
-
-static void drop_messages(struct mailbox *mailbox)
-{
-	for (size_t i = 0; i < mailbox->count; i++)
-		free(mailbox->messages[i].name);
-	mailbox->count = 0;
-	mailbox->has_pending = false;
-	mailbox->has_undated = false;
-}
-
-static void append(struct mailbox *mailbox,
-	const struct index_message *message, struct str name)
-{
-	struct mailbox_message *m;
-
-	array_grow(&mailbox->messages, &mailbox->capacity,
-		mailbox->count + 1, sizeof(*mailbox->messages));
-	m = &mailbox->messages[mailbox->count++];
-	m->is = *message;
-	m->name = strndup(name.p, name.len);
-	if (!m->name)
-		starved("out of memory");
-	if (message->flags & MAILBOX_PENDING)
-		mailbox->has_pending = true;
-	if (message->flags & MAILBOX_IN_NEW)
-		mailbox->has_new = true;
-	if (message->internal_s == MAILBOX_DATE_UNKNOWN ||
-		message->saved_s == MAILBOX_DATE_UNKNOWN)
-		mailbox->has_undated = true;
-}
-
-static void append_each(void *context, const struct index_message *message,
-	struct str name)
-{
-	append(context, message, name);
-}
-
-bool mailbox_load(struct mailbox *mailbox, struct index_txn *txn)
-{
-	struct index_mailbox row;
-
-	if (!index_mailbox_find(txn, str_from(mailbox->name), &row))
-		return false;
-	if (mailbox->row.id == row.id &&
-		mailbox->row.uidvalidity == row.uidvalidity &&
-		mailbox->row.modseq == row.modseq &&
-		mailbox->row.uidnext == row.uidnext &&
-		mailbox->row.names == row.names) {
-		mailbox->row = row;
-		return true;
-	}
-	mailbox->row = row;
-	if (row.counted == row.modseq)
-		mailbox->count_kept = row.modseq;
-	mailbox->changed_modseq = row.modseq;
-	drop_messages(mailbox);
-	index_messages_each(txn, row.id, append_each, mailbox);
-	mailbox_keywords_load(mailbox, txn);
-	mailbox_changed(mailbox);
-	return true;
-}
-
-void mailbox_reload(struct mailbox *mailbox)
-{
-	struct index_txn *txn = index_begin(mailbox->store->index, false);
-
-	mailbox->row.modseq = 0;
-	mailbox->own_cur_ns = 0;
-	if (txn && !mailbox_load(mailbox, txn))
-		mailbox->is_removed = true;
-	index_abort(txn);
-}
-
-bool mailbox_add(struct mailbox *mailbox, struct index_txn *txn,
-	const struct index_message *message, const char *name)
-{
-	append(mailbox, message, str_from(name));
-	return index_message_put(txn, mailbox->row.id, message,
-		str_from(name));
-}
-
-bool mailbox_forget(struct mailbox *mailbox, struct index_txn *txn,
-	uint32_t uid, uint64_t modseq)
-{
-	return index_message_remove(txn, mailbox->row.id, uid) &&
-		index_expunged_put(txn, &mailbox->row, modseq, uid);
-}
-
 const char *mailbox_id_of(const struct index_mailbox *row,
 	struct arena *arena)
 {
@@ -312,7 +223,7 @@ static bool first_load(struct mailbox *mailbox, struct index_txn *txn)
 		return true;
 	log_warning("%s: %s was made anew by another program",
 		mailbox->store->path, mailbox->name);
-	drop_messages(mailbox);
+	mailbox_drop_messages(mailbox);
 	return index_mailbox_remove(txn, str_from(mailbox->name)) &&
 		take_over(mailbox, txn);
 }
@@ -324,7 +235,7 @@ static enum mailbox_result read_mailbox(struct mailbox *mailbox)
 
 	if (!txn)
 		return MAILBOX_TRY_LATER;
-	known = mailbox_load(mailbox, txn) && !is_another(mailbox);
+	known = mailbox_look(mailbox, txn) && !is_another(mailbox);
 	index_abort(txn);
 	if (known)
 		return mailbox_refresh(mailbox, false);
@@ -359,7 +270,7 @@ static struct mailbox *new_mailbox(struct mailbox_store *store,
 static void free_mailbox(struct mailbox *m)
 {
 	end_watch(m);
-	drop_messages(m);
+	mailbox_drop_messages(m);
 	for (size_t i = 0; i < m->keyword_count; i++)
 		free(m->keywords[i]);
 	list_remove(&m->link);
@@ -448,7 +359,7 @@ static void drop_oldest(struct mailbox_store *store)
 		if (m->users == 0 && (!oldest || m->closed < oldest->closed))
 			oldest = m;
 	}
-	mailbox_keep_count(oldest);
+	mailbox_keep(oldest);
 	mailbox_drop(oldest);
 }
 
@@ -487,7 +398,7 @@ enum mailbox_result mailbox_recent(struct mailbox *mailbox, bool claim,
 	txn = index_begin(mailbox->store->index, true);
 	if (!txn)
 		return MAILBOX_TRY_LATER;
-	ok = mailbox_load(mailbox, txn);
+	ok = mailbox_look(mailbox, txn);
 	*from = mailbox->row.recent_from;
 	mailbox->row.recent_from = mailbox->row.uidnext;
 	ok = ok && index_mailbox_put(txn, str_from(mailbox->name),

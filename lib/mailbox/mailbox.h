@@ -39,7 +39,7 @@ enum {
 
 struct mailbox_message {
 	struct index_message is;
-	char *name; /* of the entry on disk */
+	char *name; /* of the entry on disk; NULL: mailbox_find_whole has it */
 };
 
 struct mailbox {
@@ -58,7 +58,6 @@ struct mailbox {
 	uint64_t changed_modseq; /* no message that was there changed since */
 	uint64_t unseen_at;    /* of changes: when this was found, plus 1 */
 	uint32_t first_unseen;
-	uint64_t count_kept;   /* the modseq at which the row had them counted */
 	uint64_t dates_tried;  /* of changes: when not all were read, plus 1 */
 	bool is_removed;       /* deleted, or its UIDVALIDITY changed */
 	bool is_suspect;       /* somebody changed the files */
@@ -73,6 +72,9 @@ struct mailbox {
 	unsigned awaited;      /* ... and so many wait for that */
 	uint32_t text_tried;   /* up to this uid it was done in the background */
 	size_t garbage;        /* lines of the uidlist of expunged messages */
+	bool is_packed;        /* names, sizes, dates are not read (load.c) ... */
+	unsigned singles;      /* ... but those of so many messages */
+	bool keeps_whole;      /* they were, and stay so: who uses them waits */
 	bool is_met;           /* its uidlist is written behind the scan */
 	bool is_tidied;        /* of what was left in its folders */
 	struct mailbox_watch *watch; /* of its files; NULL: none */
@@ -118,7 +120,10 @@ size_t mailbox_behind(const struct mailbox *mailbox, uint32_t uid);
 /* NULL: there is none with that uid. */
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid);
-/* The same, cheap where uids come in ascending order: *near is where the last
+/* With its name, size and dates. NULL: also, they cannot be read. */
+struct mailbox_message *mailbox_find_whole(struct mailbox *mailbox,
+	uint32_t uid);
+/* The same as mailbox_find, cheap where uids come in ascending order: *near is where the last
  * one was, 0 at first. */
 struct mailbox_message *mailbox_find_near(const struct mailbox *mailbox,
 	uint32_t uid, size_t *near);
@@ -278,6 +283,19 @@ void mailbox_changed(struct mailbox *mailbox);
 /* The row and the messages as the index has them now; in a write
  * transaction they stay so until its end. */
 must_check bool mailbox_load(struct mailbox *mailbox, struct index_txn *txn);
+/* The same for one who only looks: is_packed may be set. */
+must_check bool mailbox_look(struct mailbox *mailbox, struct index_txn *txn);
+/* Read what a pack does not tell: of all messages; of one, in a transaction
+ * that mailbox_look was called in. */
+must_check bool mailbox_complete(struct mailbox *mailbox);
+must_check bool mailbox_fill_in(struct mailbox *mailbox,
+	struct index_txn *txn, struct mailbox_message *message);
+/* The index has a pack of it as it is, or needs none. */
+bool mailbox_is_packed(const struct mailbox *mailbox, struct index_txn *txn);
+/* For the next process that looks, if the row is that of memory. */
+must_check bool mailbox_pack(struct mailbox *mailbox, struct index_txn *txn);
+/* Forget all messages, in memory only. */
+void mailbox_drop_messages(struct mailbox *mailbox);
 /* End a transaction, with the mailbox's row; ok: it is as it should be. Memory
  * follows the index in every case. */
 must_check bool mailbox_commit(struct mailbox *mailbox,
@@ -288,8 +306,9 @@ must_check enum mailbox_result mailbox_scan_in(struct mailbox *mailbox,
 /* What STATUS tells of the messages, into the row, if it is not as it was when
  * that was done last. */
 void mailbox_count(struct mailbox *mailbox);
-/* The same, and into the index: before it is forgotten. */
-void mailbox_keep_count(struct mailbox *mailbox);
+/* The same, and all messages in a pack, into the index: before the mailbox is
+ * dropped from memory. */
+void mailbox_keep(struct mailbox *mailbox);
 /* A mailbox that the index does not know, into it, in a transaction of many.
  * False: the transaction is good for nothing any more. */
 must_check bool mailbox_meet(struct mailbox_store *store, struct str name,

@@ -541,9 +541,12 @@ enum mailbox_result mailbox_sort(struct mailbox *mailbox,
 	struct mailbox_found *found, size_t most)
 {
 	bool is_kept = mailbox->order && is_ranked(mailbox->order, sort);
-	enum mailbox_result result = needs_dates(sort) ?
-		date_all(mailbox, arena, found) : MAILBOX_OK;
+	enum mailbox_result result;
 
+	if (!mailbox_complete(mailbox))
+		return MAILBOX_TRY_LATER;
+	result = needs_dates(sort) ? date_all(mailbox, arena, found) :
+		MAILBOX_OK;
 	if (result != MAILBOX_OK)
 		return result;
 	if ((is_kept || mailbox_order_pays(mailbox, found->count)) &&

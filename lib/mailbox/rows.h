@@ -23,6 +23,7 @@ enum {
 	EXPUNGED,
 	KEYWORDS,
 	WORDS,
+	PACKS,
 	META,
 	TABLES,
 };

@@ -139,6 +139,8 @@ static void take_entry(struct scan *scan, struct mailbox_message *m,
 			starved("out of memory");
 		scan->mailbox->row.names++;
 	}
+	if (was_new != entry->is_new)
+		scan->mailbox->row.names++;
 	m->is.flags = (m->is.flags & ~(unsigned)MAILBOX_IN_NEW) |
 		(entry->is_new ? MAILBOX_IN_NEW : 0);
 	if (entry->is_new)
@@ -535,7 +537,7 @@ enum mailbox_result mailbox_refresh(struct mailbox *mailbox, bool do_claim)
 	txn = index_begin(mailbox->store->index, false);
 	if (!txn)
 		return MAILBOX_TRY_LATER;
-	there = mailbox_load(mailbox, txn);
+	there = mailbox_look(mailbox, txn);
 	index_abort(txn);
 	if (!there || !layout_exists(&mailbox->store->place,
 		mailbox->name)) {

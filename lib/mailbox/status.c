@@ -25,29 +25,42 @@ void mailbox_count(struct mailbox *mailbox)
 	row->counted = row->modseq;
 }
 
-void mailbox_keep_count(struct mailbox *mailbox)
+/* Others may have changed it meanwhile, or nothing is to be done. */
+static bool is_kept(struct mailbox *mailbox, struct index_txn *txn)
 {
-	struct str name = str_from(mailbox->name);
-	struct index_txn *txn;
 	struct index_mailbox row;
 
-	if (mailbox->is_removed || mailbox->row.modseq == 0 ||
-		mailbox->count_kept == mailbox->row.modseq)
-		return;
-	mailbox->count_kept = mailbox->row.modseq;
-	txn = index_begin(mailbox->store->index, true);
-	/* Others may have changed it meanwhile, or counted. */
-	if (!txn || !index_mailbox_find(txn, name, &row) ||
+	if (!index_mailbox_find(txn, str_from(mailbox->name), &row) ||
 		row.id != mailbox->row.id ||
-		row.modseq != mailbox->row.modseq ||
-		row.counted == row.modseq) {
+		row.uidnext != mailbox->row.uidnext ||
+		row.names != mailbox->row.names ||
+		row.modseq != mailbox->row.modseq)
+		return true;
+	mailbox->row = row;
+	return row.counted == row.modseq && mailbox_is_packed(mailbox, txn);
+}
+
+void mailbox_keep(struct mailbox *mailbox)
+{
+	struct index_txn *txn;
+	bool kept;
+
+	if (mailbox->is_removed || mailbox->row.modseq == 0)
+		return;
+	txn = index_begin(mailbox->store->index, false);
+	kept = !txn || is_kept(mailbox, txn);
+	index_abort(txn);
+	if (kept)
+		return;
+	txn = index_begin(mailbox->store->index, true);
+	if (!txn || is_kept(mailbox, txn)) {
 		index_abort(txn);
 		return;
 	}
-	mailbox->row = row;
 	mailbox_count(mailbox);
-	/* If that fails it is counted again. */
-	if (index_mailbox_put(txn, name, &mailbox->row))
+	/* If that fails the rows are read again. */
+	if (index_mailbox_put(txn, str_from(mailbox->name), &mailbox->row) &&
+		mailbox_pack(mailbox, txn))
 		(void)!index_commit(txn);
 	else
 		index_abort(txn);

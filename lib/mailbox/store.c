@@ -559,7 +559,7 @@ void mailbox_store_close(struct mailbox_store *store)
 		io_yield();
 	mailbox_store_settle(store);
 	list_each (at, &store->open) {
-		mailbox_keep_count(CONTAINER(at, struct mailbox, link));
+		mailbox_keep(CONTAINER(at, struct mailbox, link));
 		mailbox_drop(CONTAINER(at, struct mailbox, link));
 	}
 	index_close(store->index);

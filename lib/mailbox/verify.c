@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/table.h"
+#include "mailbox/pack.h"
 #include "mailbox/segment.h"
 #include "mailbox/uidlist.h"
 
@@ -262,6 +263,47 @@ static void check_rows(struct look *l)
 	}
 }
 
+/* What SELECT believes without looking at the rows. */
+static void check_pack(struct look *l)
+{
+	struct index_message packed;
+	struct pack pack;
+	struct str octets;
+	bool same;
+
+	if (!index_pack_find(l->txn, l->mailbox.id, &octets) ||
+		!pack_open(octets, &l->mailbox, &pack))
+		return; /* of another state: nobody believes it */
+	same = pack.count == l->count;
+	while (same && pack.taken < pack.count) {
+		const struct index_message *row = &l->rows[pack.taken].is;
+
+		same = pack_take(&pack, &l->mailbox, &packed) &&
+			packed.uid == row->uid && packed.flags == row->flags &&
+			packed.keywords == row->keywords &&
+			packed.modseq == row->modseq;
+	}
+	if (!same)
+		tell(l, "what is packed of the messages is not what their "
+			"rows say");
+}
+
+/* What STATUS believes. */
+static void check_counts(struct look *l)
+{
+	uint32_t unseen = 0, deleted = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		unseen += !(l->rows[i].is.flags & IMAP_SEEN);
+		deleted += (l->rows[i].is.flags & IMAP_DELETED) != 0;
+	}
+	if (l->mailbox.counted == l->mailbox.modseq &&
+		(l->mailbox.messages != l->count ||
+			l->mailbox.unseen != unseen ||
+			l->mailbox.deleted != deleted))
+		tell(l, "its counts are not those of its messages");
+}
+
 static void check_files(struct look *l)
 {
 	size_t unknown = 0;
@@ -285,6 +327,8 @@ static enum mailbox_result look_at(struct look *l)
 		return MAILBOX_TRY_LATER;
 	if (index_mailbox_find(l->txn, str_from(l->name), &l->mailbox)) {
 		index_messages_each(l->txn, l->mailbox.id, take_row, l);
+		check_pack(l);
+		check_counts(l);
 		read_entries(l);
 		read_list(l);
 		if (l->verify->deep && !segment_sums_read(l->txn,
