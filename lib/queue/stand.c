@@ -65,6 +65,24 @@ static void add_recipient(struct call *call, struct stand_message *m)
 	m->recipients[m->recipient_count++] = recipient;
 }
 
+static bool add_milter(struct call *call, struct stand_message *m)
+{
+	struct msg_milter milter;
+
+	if (!msg_milter_recv(call, &milter, span_s(WAIT_S)))
+		return false;
+	arena_grow(call_arena(call), &m->milters, &m->milter_capacity,
+		m->milter_count + 1, sizeof(*m->milters));
+	m->milters[m->milter_count++] = milter;
+	return true;
+}
+
+static void end_milters(struct stand_message *m)
+{
+	for (size_t i = 0; i < m->milter_count; i++)
+		base_close(&m->milters[i].socket);
+}
+
 static void commit(struct stand_queue *queue, struct call *call,
 	struct stand_message *m)
 {
@@ -74,18 +92,20 @@ static void commit(struct stand_queue *queue, struct call *call,
 
 	if (!msg_submit_recv(call, &submit, span_s(WAIT_S)))
 		return;
+	queue->in_step = 0;
 	if (queue->take)
 		status = queue->take(queue->context, m);
 	queue->taken += status_is_ok(status);
 	answer.code = status_is_ok(status) ? 250 : status.code;
 	answer.subject = status.subject;
 	answer.detail = status.detail;
+	answer.milters = queue->in_step;
 	(void)!msg_submitted_send(call, &answer);
 }
 
-static void serve(struct call *call, void *context)
+static void take_all(struct stand_queue *queue, struct call *call,
+	struct stand_message *m)
 {
-	struct stand_message m = { 0 };
 	struct msg_content content;
 	auto_close int large = -1;
 	enum msg_kind kind;
@@ -96,22 +116,33 @@ static void serve(struct call *call, void *context)
 		else if (kind == MSG_large_want)
 			large = grant_large(call);
 		else if (kind == MSG_large_done)
-			read_large(call, large, &m);
+			read_large(call, large, m);
 		else if (kind == MSG_recipient)
-			add_recipient(call, &m);
-		else if (kind == MSG_submission) {
-			if (!msg_submission_recv(call, &m.facts,
+			add_recipient(call, m);
+		else if (kind == MSG_milter) {
+			if (!add_milter(call, m))
+				return;
+		} else if (kind == MSG_submission) {
+			if (!msg_submission_recv(call, &m->facts,
 				    span_s(WAIT_S)))
 				return;
 		} else if (kind == MSG_content) {
 			if (!msg_content_recv(call, &content, span_s(WAIT_S)))
 				return;
-			m.content = content.octets;
+			m->content = content.octets;
 		} else {
-			commit(context, call, &m);
+			commit(queue, call, m);
 			return;
 		}
 	}
+}
+
+static void serve(struct call *call, void *context)
+{
+	struct stand_message m = { 0 };
+
+	take_all(context, call, &m);
+	end_milters(&m);
 }
 
 void stand_queue_open(struct stand_queue *queue)

@@ -17,6 +17,9 @@ struct stand_message {
 	struct msg_recipient *recipients;
 	size_t recipient_count, recipient_capacity;
 	struct str content; /* whole, large or not */
+	/* Conversations with mail filters; their sockets stay the stand's. */
+	struct msg_milter *milters;
+	size_t milter_count, milter_capacity;
 };
 
 struct stand_queue {
@@ -24,6 +27,7 @@ struct stand_queue {
 	 * NULL: all is taken. */
 	struct status (*take)(void *context, const struct stand_message *m);
 	void *context;
+	uint64_t in_step; /* set by take: filters that go on, bits by order */
 	size_t taken; /* messages that were answered 250 */
 };
 
