@@ -119,7 +119,7 @@ static struct status take_reply(struct intake *intake, struct str text)
 		status.subject = (uint16_t)subject;
 		status.detail = (uint16_t)detail;
 		if (code / 100 != class)
-			code = class == 4 ? 450 : 550;
+			code = class == 4 ? 451 : 550;
 		text = rest;
 	}
 	status.code = (uint16_t)code;
@@ -128,10 +128,17 @@ static struct status take_reply(struct intake *intake, struct str text)
 	return status;
 }
 
+/* What is replied is logged, but for the code. */
 static enum check_result do_reject(const struct word *word)
 {
-	log_action(word, "reject");
-	word->intake->refusal = take_reply(word->intake, word->argument);
+	struct status status = take_reply(word->intake, word->argument);
+	struct word replied = *word;
+
+	replied.argument = arena_fmt(word->intake->arena, "%u.%u.%u %.*s",
+		status.code / 100u, status.subject, status.detail,
+		STR_ARG(status.text));
+	log_action(&replied, "reject");
+	word->intake->refusal = status;
 	return CHECK_STOP;
 }
 

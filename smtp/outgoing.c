@@ -275,7 +275,7 @@ struct status outgoing_apply(struct delivery *delivery,
 	if (status_is_ok(status) && walk_has_parts(&walk))
 		status = apply_parts(&job);
 	if (status_is_ok(status) &&
-		(rules.rewriter || checks_has(rules.checks, CHECK_HEADER)))
+		(rules.rewriter || walk_has_fields(&walk)))
 		status = apply_header(&job);
 	return status;
 }

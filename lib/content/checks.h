@@ -13,7 +13,7 @@
 /* Which line of the message. */
 enum check_kind {
 	CHECK_HEADER,        /* a field of the message's own header */
-	CHECK_MIME_HEADER,   /* of a part */
+	CHECK_MIME_HEADER,   /* of a part; in any header, one about MIME */
 	CHECK_NESTED_HEADER, /* of an attached message */
 	CHECK_BODY,          /* a line of a body */
 	CHECK_KINDS

@@ -22,15 +22,37 @@ static enum check_result ask(struct walk *walk, enum check_kind kind,
 	return result;
 }
 
+/* The fields of a header that say what the body is: Postfix has one table for
+ * them, wherever they stand. */
+static bool is_about_mime(const struct mail_header *header)
+{
+	static const char *const names[] = { "Content-Description",
+		"Content-Disposition", "Content-ID",
+		"Content-Transfer-Encoding", "Content-Type", "MIME-Version" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (mail_header_is(header, names[i]))
+			return true;
+	return false;
+}
+
+bool walk_has_fields(const struct walk *walk)
+{
+	return checks_has(walk->checks, CHECK_HEADER) ||
+		checks_has(walk->checks, CHECK_MIME_HEADER);
+}
+
 bool walk_field(struct walk *walk, const struct mail_header *header,
 	struct buf *out)
 {
 	struct str text = STR("");
+	enum check_kind kind = is_about_mime(header) ? CHECK_MIME_HEADER :
+						       CHECK_HEADER;
 	enum check_result result;
 
-	if (walk->stopped || !checks_has(walk->checks, CHECK_HEADER))
+	if (walk->stopped || !checks_has(walk->checks, kind))
 		return true;
-	result = ask(walk, CHECK_HEADER, without_end(header->raw), &text);
+	result = ask(walk, kind, without_end(header->raw), &text);
 	if (result == CHECK_REPLACE || result == CHECK_PREPEND) {
 		buf_add(out, text);
 		buf_char(out, '\n');
@@ -46,6 +68,7 @@ struct copy {
 	struct str content;
 	struct buf out;
 	size_t copied; /* octets of content that are in out, or dropped */
+	size_t section; /* where the last header ended */
 };
 
 static void copy_to(struct copy *copy, size_t at)
@@ -75,21 +98,25 @@ static void check(struct copy *copy, enum check_kind kind, size_t at,
 
 static void check_header(struct copy *copy, const struct mime_part *part)
 {
-	enum check_kind kind = part->parent->kind == MIME_MESSAGE ?
-		CHECK_NESTED_HEADER :
-		CHECK_MIME_HEADER;
+	bool is_nested = part->parent->kind == MIME_MESSAGE;
 	struct str in = str_of(copy->content.p + part->header_at,
 		part->header_len);
 	struct mail_header header;
 
-	if (!checks_has(copy->walk->checks, kind))
-		return;
-	while (!copy->walk->stopped && mail_header_take(&in, &header))
-		check(copy, kind, (size_t)(header.raw.p - copy->content.p),
-			without_end(header.raw), header.raw.len);
+	while (!copy->walk->stopped && mail_header_take(&in, &header)) {
+		enum check_kind kind = is_nested && !is_about_mime(&header) ?
+			CHECK_NESTED_HEADER :
+			CHECK_MIME_HEADER;
+
+		if (checks_has(copy->walk->checks, kind))
+			check(copy, kind,
+				(size_t)(header.raw.p - copy->content.p),
+				without_end(header.raw), header.raw.len);
+	}
 }
 
-/* The body begins at `at` and is `len` octets long. */
+/* `len` octets of body from `at` on; how far is looked counts from where the
+ * last header ended, so that a boundary belongs to what stands before it. */
 static void check_body(struct copy *copy, size_t at, size_t len)
 {
 	const struct conf *conf = copy->walk->conf;
@@ -97,7 +124,8 @@ static void check_body(struct copy *copy, size_t at, size_t len)
 		(size_t)conf->line_length_limit :
 		PIECE;
 	size_t end = at + len;
-	size_t looked_at = at + (size_t)conf->body_checks_size_limit;
+	size_t looked_at = copy->section +
+		(size_t)conf->body_checks_size_limit;
 
 	if (!checks_has(copy->walk->checks, CHECK_BODY))
 		return;
@@ -117,14 +145,31 @@ static void check_body(struct copy *copy, size_t at, size_t len)
 	}
 }
 
+/* What stands between two parts, from the line end of the first one on. */
+static void check_between(struct copy *copy, size_t at, size_t end)
+{
+	if (at < end && copy->content.p[at] == '\n')
+		at++;
+	if (at < end)
+		check_body(copy, at, end - at);
+}
+
 static void walk_part(struct copy *copy, const struct mime_part *part)
 {
+	size_t at = part->body_at;
+
 	if (part->parent)
 		check_header(copy, part);
-	for (const struct mime_part *at = part->children; at; at = at->next)
-		walk_part(copy, at);
+	copy->section = at;
+	for (const struct mime_part *p = part->children; p; p = p->next) {
+		check_between(copy, at, p->header_at);
+		walk_part(copy, p);
+		at = p->body_at + p->body_len;
+	}
 	if (part->kind == MIME_SINGLE)
-		check_body(copy, part->body_at, part->body_len);
+		check_body(copy, at, part->body_len);
+	else
+		check_between(copy, at, part->body_at + part->body_len);
 }
 
 bool walk_has_parts(const struct walk *walk)
@@ -154,6 +199,7 @@ struct str walk_parts(struct walk *walk, struct str content)
 
 	if (walk->stopped)
 		return content;
+	copy.section = header;
 	if (walk->is_flat)
 		check_body(&copy, header, content.len - header);
 	else

@@ -33,12 +33,15 @@ struct walk {
 must_check bool walk_field(struct walk *walk,
 	const struct mail_header *header, struct buf *out);
 
+/* True if there are tables for the fields of the message's own header. */
+bool walk_has_fields(const struct walk *walk);
 /* True if there are tables for what lies behind the header. */
 bool walk_has_parts(const struct walk *walk);
 /*
  * All behind the header: the fields of parts and attached messages, and those
  * lines of each body that begin in its first body_checks_size_limit octets, in
- * pieces of line_length_limit. The content as it is then: the same slice if nothing
+ * pieces of line_length_limit. What stands before, between and behind parts,
+ * with their boundaries, is body too. The content as it is then: the same slice if nothing
  * changed.
  */
 struct str walk_parts(struct walk *walk, struct str content);

@@ -56,6 +56,26 @@ static const struct {
 		"three\n--b--\n" },
 };
 
+/* What stands around parts is body; fields about MIME have their own table in
+ * each header. */
+static const struct {
+	const char *header, *mime, *nested, *body, *in, *out;
+} around[] = {
+	{ "", "", "", "pcre:{{/^--b$/ REPLACE --c} {/^p/ IGNORE} "
+		"{/^--b--/ PREPEND last} {/^e/ IGNORE}}",
+		"Content-Type: multipart/mixed; boundary=b\n\np\n--b\n\none\n"
+		"--b\n\n\n--b--\ne\n",
+		"Content-Type: multipart/mixed; boundary=b\n\n--c\n\none\n"
+		"--c\n\n\nlast\n--b--\n" },
+	{ "pcre:{{/./ IGNORE}}", "pcre:{{/^mime-version/ PREPEND X: y}}", "",
+		"", "MIME-Version: 1\nSubject: a\nContent-Foo: b\n\n",
+		"X: y\nMIME-Version: 1\n\n" },
+	{ "", "pcre:{{/./ PREPEND X: mime}}", "pcre:{{/./ PREPEND X: nested}}",
+		"", "Content-Type: message/rfc822\n\nContent-ID: <a>\nA: b\n\n",
+		"X: mime\nContent-Type: message/rfc822\n\n"
+		"X: mime\nContent-ID: <a>\nX: nested\nA: b\n\n" },
+};
+
 static const struct conf *conf;
 
 static struct str walk_all(struct walk *walk, struct str in)
@@ -71,25 +91,38 @@ static struct str walk_all(struct walk *walk, struct str in)
 	return walk_parts(walk, buf_str(&out));
 }
 
+static void check_one(const char *header, const char *mime,
+	const char *nested, const char *body, const char *in, const char *out)
+{
+	struct arena *arena = arena_new(0);
+	const struct check_table tables[] = {
+		{ "a", str_from(header) },
+		{ "b", str_from(mime) },
+		{ "c", str_from(nested) },
+		{ "d", str_from(body) },
+	};
+	struct walk walk = { .arena = arena, .conf = conf,
+		.checks = checks_open(arena, conf, tables),
+		.judge = judge, .context = &walk };
+
+	assert_str(walk_all(&walk, str_from(in)), out);
+	arena_free(arena);
+}
+
 static void changes_what_tables_say(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct arena *arena = arena_new(0);
-		const struct check_table tables[] = {
-			{ "a", str_from(cases[i].header) },
-			{ "b", str_from(cases[i].mime) },
-			{ "c", str_from(cases[i].nested) },
-			{ "d", str_from(cases[i].body) },
-		};
-		struct walk walk = { .arena = arena, .conf = conf,
-			.checks = checks_open(arena, conf, tables),
-			.judge = judge, .context = &walk };
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check_one(cases[i].header, cases[i].mime, cases[i].nested,
+			cases[i].body, cases[i].in, cases[i].out);
+}
 
-		assert_str(walk_all(&walk, str_from(cases[i].in)),
-			cases[i].out);
-		arena_free(arena);
-	}
+static void sees_what_stands_around(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(around); i++)
+		check_one(around[i].header, around[i].mime, around[i].nested,
+			around[i].body, around[i].in, around[i].out);
 }
 
 /* What nobody changes is not copied. */
@@ -140,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_what_tables_say),
+		cmocka_unit_test(sees_what_stands_around),
 		cmocka_unit_test(leaves_alone_what_stays),
 		cmocka_unit_test(keeps_to_the_limits),
 	};
