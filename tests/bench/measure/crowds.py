@@ -44,10 +44,11 @@ def flood(bench, suite, count, sink):
     nothing, a third an octet a second, a third garbage."""
     allow_descriptors(count)
     before = relay(bench, suite, 1, sink)
-    crowd = Flood(suite.port, count)
-    crowd.start()
+    crowd = Flood(bench.build, suite.port, count)
     try:
-        until(lambda: crowd.open >= 0.99 * count, 0.1)
+        is_open = crowd.wait(60)
+        if is_open < 0.99 * count:
+            raise Missing("of %d connections: %d" % (count, is_open))
         during = relay(bench, suite, 1, sink)
     finally:
         crowd.stop()
