@@ -163,11 +163,13 @@ static uintmax_t take_unsigned(struct arguments *args, char size)
 static void put_text(struct out *out, const struct conversion *c,
 	struct arguments *args)
 {
+	static const char nothing[] = "(null)";
 	int most = c->limited ? va_arg(args->list, int) : -1;
 	const char *p = va_arg(args->list, const char *);
 
-	put_padded(out, c, p ? p : "(null)",
-		!p ? 6 : most < 0 ? strlen(p) : strnlen(p, (size_t)most));
+	if (!p) /* as the library: in whole or not at all */
+		p = most < 0 || most >= (int)strlen(nothing) ? nothing : "";
+	put_padded(out, c, p, most < 0 ? strlen(p) : strnlen(p, (size_t)most));
 }
 
 static void convert(struct out *out, const struct conversion *c,

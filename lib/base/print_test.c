@@ -41,7 +41,7 @@ static int library(char *to, size_t room, const char *format, ...)
 
 static void prints_text(void **state)
 {
-	const char *text = "text";
+	const char *text = "text", *volatile none = NULL;
 
 	(void)state;
 	SAME("%s", "");
@@ -51,6 +51,8 @@ static void prints_text(void **state)
 	SAME("%s and %s, %s", text, "more", "");
 	SAME("%.*s|%.*s|%.*s", 2, text, 0, text, 10, text);
 	SAME("%.*s", -1, text);
+	SAME("%.*s|%.*s|%.*s|%.*s|%10s", 0, none, 5, none, 6, none, 7, none,
+		none);
 	SAME("%10s|%-10s|%2s", text, text, text);
 	SAME("%10.*s|%-10.*s", 3, text, 3, text);
 	SAME("%c%c|%3c|%-3c|", 'a', 'b', 'c', 'd');
