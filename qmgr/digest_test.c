@@ -98,15 +98,6 @@ static void put_often(void *context)
 	assert_false(digest_find(reader, entries[3], &digest));
 	entry_free(entries[4]);
 	assert_null(entry_find(5));
-	/* A slot of it that is told of late is the old message. */
-	assert_false(entry_is_past(5));
-	entries[3]->again = true;
-	assert_false(entry_is_past(4));
-	entry_over(entries[3]);
-	assert_true(entry_is_past(4));
-	entry_free(entries[3]);
-	assert_null(entry_find(4));
-	assert_true(entry_is_past(4));
 	io_stop();
 }
 

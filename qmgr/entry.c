@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static struct blocks memory, past_memory;
+static struct blocks memory;
 
 static struct entry *entry_of(struct keyed_link *link)
 {
@@ -128,31 +128,8 @@ void entry_over(struct entry *entry)
 	entry_forget_turn(entry);
 }
 
-static void remember(uint64_t serial)
-{
-	struct keyed_link *link;
-
-	if (keyed_find(&qmgr.past, serial))
-		return;
-	if (past_memory.size == 0)
-		blocks_init(&past_memory, sizeof(*link));
-	link = blocks_new(&past_memory);
-	link->key = serial;
-	keyed_add(&qmgr.past, link);
-}
-
-bool entry_is_past(uint64_t serial)
-{
-	const struct entry *entry = entry_find(serial);
-
-	return entry ? entry->is_over && entry->queue != QUEUE_JOURNAL :
-		keyed_find(&qmgr.past, serial) != NULL;
-}
-
 void entry_free(struct entry *entry)
 {
-	if (entry->again && entry->queue != QUEUE_JOURNAL)
-		remember(entry->serial.key);
 	entry_forget_turn(entry);
 	leave_queue(entry);
 	keyed_remove(&qmgr.entries, &entry->serial);

@@ -121,7 +121,6 @@ struct qmgr {
 	struct disk *disk;
 	struct store store;
 	struct keyed entries; /* by serial */
-	struct keyed past;    /* see entry_is_past */
 	struct heap deferred;
 	struct list incoming;  /* entries in slots that wait to be active */
 	size_t incoming_count;
@@ -160,10 +159,6 @@ enum store_result entry_load(const struct entry *entry, struct arena *arena,
 /* Nothing more becomes of it: it waits for no turn. */
 void entry_over(struct entry *entry);
 void entry_free(struct entry *entry);
-/* The message is over. That is remembered of those whose file a qmgr before us
- * wrote: their slot may not be marked yet, and cleanup may tell of it after
- * the file has gone. */
-bool entry_is_past(uint64_t serial);
 /* It waits in deferred/ until then. */
 void entry_defer(struct entry *entry, int64_t next_us);
 
@@ -175,6 +170,13 @@ void recover_files(void);   /* deferred/, hold/: the index */
 void recover_place(const struct place *place, bool again);
 /* Rescans, in a fiber, after a cleanup has ended. */
 void recover_later(void);
+
+/* slots.c: slots that are not marked as over. False: something could not be
+ * read (logged); what could is known. */
+must_check bool slots_read(void);
+/* That with this message; NULL: none. Until slots_forget. */
+const struct place *slots_find(uint64_t serial);
+void slots_forget(void);
 
 /* large.c */
 void tidy_large(void *context); /* a fiber */

@@ -11,6 +11,7 @@
 enum {
 	REREAD_FIRST_S = 1, /* doubled each time */
 	REREAD_MOST_S = 300,
+	SLOTS_TRIES = 4, /* then files go on, whatever their slots may be */
 };
 
 static void reread(void *context)
@@ -40,20 +41,19 @@ static void reread_later(void)
 	io_spawn("reread", reread, NULL);
 }
 
-/* A slot with a message that has, or had, a file as well. */
-static void settle_slot(const struct place *place)
+/* A slot with a message that has a file as well: it is over. False: that is
+ * not marked. */
+static bool settle_slot(const struct place *place)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct stored *stored;
-	enum store_result result = store_load_slot(&qmgr.store, arena, place,
-		true, &stored);
 
-	if (result == STORE_FOUND && entry_is_past(place->serial) &&
-		!store_end_slot(&qmgr.store, place))
-		result = STORE_ERROR;
-	if (result == STORE_ERROR)
-		log_warning("journal/%s: slot %u: %m", place->segment,
-			(unsigned)place->slot);
+	if (store_load_slot(&qmgr.store, arena, place, true, &stored) !=
+		STORE_ERROR)
+		return true;
+	log_warning("journal/%s: slot %u: %m", place->segment,
+		(unsigned)place->slot);
+	return false;
 }
 
 void recover_place(const struct place *place, bool again)
@@ -62,8 +62,8 @@ void recover_place(const struct place *place, bool again)
 
 	if (entry && entry->queue == QUEUE_JOURNAL)
 		return;
-	if (entry || entry_is_past(place->serial)) {
-		settle_slot(place);
+	if (entry) {
+		(void)settle_slot(place);
 		return;
 	}
 	entry = entry_new_slotted(place);
@@ -91,6 +91,19 @@ void recover_journal(void)
 
 /* ---- files ---- */
 
+/* The slot that the file was written from is marked. False: not now. */
+static bool leave_slot(uint64_t serial)
+{
+	const struct place *place = slots_find(serial);
+
+	if (!place)
+		return true;
+	if (!settle_slot(place))
+		return false;
+	store_flush(&qmgr.store); /* the mark; then the file may go */
+	return true;
+}
+
 static void found_file(enum queue_name queue, struct str id)
 {
 	auto_arena struct arena *arena = arena_new(0);
@@ -104,6 +117,10 @@ static void found_file(enum queue_name queue, struct str id)
 	entry = entry_find(serial);
 	if (entry && entry->queue != QUEUE_JOURNAL)
 		return;
+	if (!leave_slot(serial)) {
+		reread_later();
+		return;
+	}
 	if (queue != QUEUE_CORRUPT) {
 		result = store_load_file(&qmgr.store, arena, queue, id,
 			&stored);
@@ -152,9 +169,16 @@ static void find_files(enum queue_name queue)
 
 void recover_files(void)
 {
-	find_files(QUEUE_CORRUPT);
-	find_files(QUEUE_HOLD);
-	find_files(QUEUE_DEFERRED);
+	static int tries;
+
+	if (!slots_read() && ++tries < SLOTS_TRIES) {
+		reread_later();
+	} else {
+		find_files(QUEUE_CORRUPT);
+		find_files(QUEUE_HOLD);
+		find_files(QUEUE_DEFERRED);
+	}
+	slots_forget();
 }
 
 /* ---- later ---- */

@@ -287,6 +287,11 @@ def submit(mta, *prefix):
     return done.returncode
 
 
+def state_of(pid):
+    with open("/proc/%d/stat" % pid, "rb") as handle:
+        return handle.read().rsplit(b")", 1)[1]
+
+
 def test_a_cleanup_that_dies_unheard():
     """What it had is found, although no other cleanup is started for it."""
     with new() as mta:
@@ -331,6 +336,37 @@ def test_a_slot_and_a_file():
         mta.reload()
         mta.command("postqueue", "-f")
         mta.wait_empty()
+
+
+def test_a_file_that_goes_before_its_slot_is_told_of():
+    """The same, while a cleanup lives: the message goes with its file, and the
+    slot does not bring it back at the next start."""
+    with new(minimal_backoff_time="1000s", maximal_backoff_time="1000s") as mta:
+        mta.start()
+        send(mta, "first")
+        wait_queue(mta, "deferred", 1)
+        (master,), (qmgr,) = mta.pids("master"), mta.pids("qmgr")
+        os.kill(master, signal.SIGSTOP)
+        for pid in [qmgr] + mta.pids("rewrite"):  # which reads the new file
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: b"Z" in state_of(qmgr), "the end of qmgr")
+        journal = mta.queue + "/journal/"
+        for name in os.listdir(journal):
+            if name.endswith(".marks"):
+                os.truncate(journal + name, 0)
+        mta.set(default_transport="discard:")
+        mta.write_configuration()
+        os.kill(master, signal.SIGCONT)
+        wait_for(lambda: mta.pids("qmgr") not in ([], [qmgr]), "a new qmgr")
+        mta.command("postqueue", "-f")
+        mta.wait_log("status=sent")
+        mta.wait_empty()
+        mta.kill()
+        mta.start()
+        send(mta, "second")
+        mta.wait_log("status=sent", count=2)
+        mta.wait_empty()
+        check(mta.log().count("status=sent") == 2, "it came back")
 
 
 def test_what_cannot_be_read_at_the_start():

@@ -102,6 +102,8 @@ static bool scan_segment(struct store *store, const char *name,
 	bool whole = true;
 
 	if (!seen) {
+		if (errno == ENOENT) /* its writer has removed it just now */
+			return true;
 		log_warning("journal/%s: %m: not read", name);
 		return false;
 	}
@@ -151,6 +153,16 @@ bool store_scan(struct store *store, bool all,
 			whole = false;
 	}
 	return whole;
+}
+
+bool store_is_over(const struct store *store, const struct place *place)
+{
+	const struct seen *seen = table_find(store->segments,
+		str_from(place->segment));
+	const struct slot_marks *marks = seen ? marklog_find(&seen->log,
+		place->slot, place->serial) : NULL;
+
+	return marks && marks->over;
 }
 
 void store_report_over(struct store *store, struct seen *seen,

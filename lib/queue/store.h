@@ -92,9 +92,8 @@ enum store_result store_load_file(struct store *store, struct arena *arena,
 /* The same without its content, in as little as it can be: the octets that it
  * was read from are not needed any more. */
 struct stored *stored_copy(struct arena *arena, const struct stored *stored);
-/* The message of this slot, if it is still there, has had a file and is over;
- * the slot is reported free after the next store_flush. */
-must_check bool store_end_slot(struct store *store, const struct place *place);
+/* By the marks of its segment, which is open. */
+bool store_is_over(const struct store *store, const struct place *place);
 /* The content from disk again, if stored->content was dropped. */
 must_check bool store_content(struct store *store, struct arena *arena,
 	struct stored *stored);

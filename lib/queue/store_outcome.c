@@ -74,13 +74,6 @@ void store_done_unwritten(struct stored *stored, uint32_t recipient)
 	store_set_done(stored, recipient);
 }
 
-bool store_end_slot(struct store *store, const struct place *place)
-{
-	struct seen *seen = store_segment(store, place->segment);
-
-	return seen && store_put_over(store, seen, place);
-}
-
 static bool over_slot(struct store *store, struct stored *stored)
 {
 	struct seen *seen = store_segment(store, stored->place.segment);
