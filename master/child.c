@@ -264,7 +264,10 @@ static bool fork_child(struct child *child, int report)
 			SOCK_NONBLOCK, 0, pair) < 0)
 		return false;
 	theirs = pair[1];
-	pid = fork();
+	if (!loop_add(pair[0], SOURCE_CHILD, (size_t)(child - state.children)))
+		pid = -1;
+	else
+		pid = fork();
 	if (pid < 0) {
 		close(pair[0]);
 		return false;
@@ -274,8 +277,6 @@ static bool fork_child(struct child *child, int report)
 	child->pid = pid;
 	child->channel = pair[0];
 	ring_born(fd_keep(&ring), pid);
-	loop_add(child->channel, SOURCE_CHILD,
-		(size_t)(child - state.children), false);
 	return true;
 }
 
@@ -371,7 +372,8 @@ void child_retire(struct child *child)
 	if (child->state != CHILD_STARTING && child->state != CHILD_READY)
 		return;
 	child->state = CHILD_RETIRING;
-	child_send(child, MSG_retire, STR(""), -1);
+	if (!child_send(child, MSG_retire, STR(""), -1))
+		shutdown(child->channel, SHUT_WR); /* the end says the same */
 	if (strcmp(child->program, "postlogd") == 0)
 		rings_leave();
 	if (row)

@@ -311,9 +311,10 @@ void control_accept(void)
 		if (control->fd || getsockopt(fd, SOL_SOCKET, SO_PEERCRED,
 					   &peer, &len) < 0)
 			continue;
+		if (!loop_add(fd, SOURCE_CLIENT, i))
+			break;
 		control->fd = fd + 1;
 		control->sys_uid = peer.uid;
-		loop_add(fd, SOURCE_CLIENT, i, false);
 		return;
 	}
 	close(fd); /* the command says that master is busy */
@@ -338,6 +339,5 @@ bool control_start(void)
 		chmod(address.sun_path, 0666) < 0 || listen(fd, 16) < 0)
 		return false;
 	state.control_listener = fd_keep(&fd);
-	loop_add(state.control_listener, SOURCE_CONTROL, 0, false);
-	return true;
+	return loop_add(state.control_listener, SOURCE_CONTROL, 0);
 }

@@ -288,13 +288,17 @@ bool listen_open(struct row *row, const struct master_cf_row *cf,
 	return true;
 }
 
+void listen_unwatch(struct row *row)
+{
+	for (size_t i = 0; row->is_watched && i < row->listener_count; i++)
+		loop_remove(row->listeners[i].fd);
+	row->is_watched = false;
+}
+
 /* Another process may have had the port, such as one whose master died. */
 static void open_again(struct row *row)
 {
-	if (row->is_watched) /* the sockets it has */
-		for (size_t i = 0; i < row->listener_count; i++)
-			loop_remove(row->listeners[i].fd);
-	row->is_watched = false;
+	listen_unwatch(row); /* the sockets it has */
 	if (open_inet(row, NULL, 0)) {
 		row->vain = 0;
 		log_info("service %s/inet has its socket", row->name);
@@ -307,9 +311,12 @@ static void open_again(struct row *row)
 
 void listen_tick(void)
 {
-	for (size_t i = 0; i < state.row_count; i++)
+	for (size_t i = 0; i < state.row_count; i++) {
 		if (state.rows[i].vain && state.stage <= STAGE_RUNNING)
 			open_again(&state.rows[i]);
+		if (state.rows[i].is_missed)
+			listen_watch(&state.rows[i]);
+	}
 }
 
 /* ---- demand ---- */
@@ -325,19 +332,26 @@ static bool wants_watch(const struct row *row)
 			children_of(row, true) < row->processes);
 }
 
+static bool watch(const struct row *row)
+{
+	for (size_t i = 0; i < row->listener_count; i++)
+		if (!loop_add(row->listeners[i].fd, SOURCE_LISTENER,
+			    (size_t)(row - state.rows)))
+			return false;
+	return true;
+}
+
 void listen_watch(struct row *row)
 {
 	bool wanted = wants_watch(row);
 
-	if (wanted == row->is_watched)
-		return;
-	row->is_watched = wanted;
-	for (size_t i = 0; i < row->listener_count; i++)
-		if (wanted)
-			loop_add(row->listeners[i].fd, SOURCE_LISTENER,
-				(size_t)(row - state.rows), false);
-		else
-			loop_remove(row->listeners[i].fd);
+	row->is_missed = false;
+	if (wanted && !row->is_watched) {
+		row->is_watched = true;
+		row->is_missed = !watch(row);
+	}
+	if (!wanted || row->is_missed)
+		listen_unwatch(row);
 }
 
 void listen_event(struct row *row)

@@ -8,15 +8,31 @@
 
 enum { EVENTS_MOST = 64, TICK_MS = 1000 };
 
-void loop_add(int fd, enum source source, size_t number, bool output)
+static struct epoll_event event_of(enum source source, size_t number)
 {
-	struct epoll_event event = {
-		.events = EPOLLIN | (output ? EPOLLOUT : 0U),
+	return (struct epoll_event){
+		.events = EPOLLIN,
 		.data.u64 = (uint64_t)source << 32 | number,
 	};
+}
 
-	if (epoll_ctl(state.epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-		log_warning("epoll_ctl: %m");
+bool loop_add(int fd, enum source source, size_t number)
+{
+	struct epoll_event event = event_of(source, number);
+
+	if (epoll_ctl(state.epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+		return true;
+	log_warning("epoll_ctl: %m");
+	return false;
+}
+
+void loop_want_output(int fd, enum source source, bool output)
+{
+	struct epoll_event event = event_of(source, 0);
+
+	if (output)
+		event.events |= EPOLLOUT;
+	epoll_ctl(state.epoll, EPOLL_CTL_MOD, fd, &event);
 }
 
 void loop_remove(int fd)
@@ -78,7 +94,8 @@ static void on_event(uint64_t data)
 
 static bool has_timers(void)
 {
-	if (state.stage > STAGE_RUNNING || state.stage == STAGE_STARTING)
+	if (state.stage > STAGE_RUNNING || state.stage == STAGE_STARTING ||
+		state.log_socket < 0)
 		return true;
 	for (size_t i = 0; i < WAITING_MOST; i++)
 		if (state.waiting[i].asker)
@@ -88,6 +105,7 @@ static bool has_timers(void)
 			return true;
 	for (size_t i = 0; i < state.row_count; i++)
 		if (state.rows[i].successor_due || state.rows[i].vain ||
+			state.rows[i].is_missed ||
 			moment_left(state.rows[i].throttled_until).us > 0)
 			return true;
 	return false;
@@ -132,6 +150,7 @@ void loop_run(void)
 		ticked = moment_now();
 		children_tick();
 		listen_tick();
+		rings_tick();
 		introduce_tick();
 		ready_look();
 	}

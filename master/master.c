@@ -191,9 +191,8 @@ static void watch_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	state.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (state.signals < 0)
+	if (state.signals < 0 || !loop_add(state.signals, SOURCE_SIGNALS, 0))
 		log_fatal("signalfd: %m");
-	loop_add(state.signals, SOURCE_SIGNALS, 0, false);
 }
 
 static void start_first(void)
@@ -236,11 +235,22 @@ static void prepare(struct arena *arena)
 		state.conf->config_directory));
 }
 
+static void load_rows(void)
+{
+	struct rows_files files;
+	struct str wrong;
+
+	if (!rows_read(&files, &wrong))
+		log_fatal("%.*s", STR_ARG(wrong));
+	rows_use(&files);
+}
+
 int main(int argc, char **argv)
 {
 	static struct arena *first;
 
 	fill_standard_descriptors();
+	mem_be_patient(); /* who would start us again? */
 	log_name("master");
 	umask(022);
 	read_options(argc, argv);
@@ -259,7 +269,7 @@ int main(int argc, char **argv)
 		log_fatal("epoll_create1: %m");
 	watch_signals();
 	state.arena = NULL; /* `first` lives as long as we do */
-	rows_load();
+	load_rows();
 	if (!control_start())
 		log_fatal("public/control: %m; run `posthorn "
 			"set-permissions`");

@@ -132,8 +132,7 @@ static void tell_all(void)
 	if (state.log_socket < 0 || is_full == state.log_wants_output)
 		return;
 	state.log_wants_output = is_full;
-	loop_remove(state.log_socket);
-	loop_add(state.log_socket, SOURCE_LOG, 0, is_full);
+	loop_want_output(state.log_socket, SOURCE_LOG, is_full);
 }
 
 void ring_born(int ring_fd, int pid)
@@ -175,11 +174,25 @@ void rings_postlogd(struct child *postlogd)
 	}
 	m.socket = pair[1];
 	msg_introduced_format(&body, &m);
-	child_send(postlogd, MSG_introduced, buf_str(&body), pair[1]);
+	if (loop_add(pair[0], SOURCE_LOG, 0)) {
+		child_send(postlogd, MSG_introduced, buf_str(&body), pair[1]);
+		state.log_socket = pair[0];
+		tell_all();
+	} else {
+		close(pair[0]);
+	}
 	close(pair[1]);
-	state.log_socket = pair[0];
-	loop_add(state.log_socket, SOURCE_LOG, 0, false);
-	tell_all();
+}
+
+void rings_tick(void)
+{
+	for (size_t i = 0; i < CHILDREN_MOST && state.log_socket < 0; i++) {
+		struct child *child = &state.children[i];
+
+		if (child->state == CHILD_READY &&
+			strcmp(child->program, "postlogd") == 0)
+			rings_postlogd(child);
+	}
 }
 
 void rings_event(void)

@@ -1,35 +1,29 @@
 #include "master/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MOST = 1024 * 1024 };
+#include "config/file.h"
 
-static struct str read_file(struct arena *arena, const char *path)
+static bool take_file(struct arena *arena, const char *name,
+	struct str *text, struct str *wrong)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	struct buf text = BUF_IN(arena);
-	ssize_t len = 1;
+	const char *path = arena_cstr(arena, arena_fmt(arena, "%s/%s",
+		conf_directory(state.config_directory), name));
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		log_fatal("open %s: %m", path);
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MOST)
-		log_fatal("%s: not a file of at most %d octets", path,
-			FILE_MOST);
-	while (len > 0 && text.len <= FILE_MOST) {
-		if (!buf_room(&text, 65536))
-			break;
-		len = read(fd, text.p + text.len, 65536);
-		if (len < 0)
-			log_fatal("read %s: %m", path);
-		text.len += (size_t)len;
-	}
-	return buf_str(&text);
+	if (file_read(arena, path, text))
+		return true;
+	*wrong = arena_fmt(arena, "open %s: %m", path);
+	return false;
+}
+
+bool rows_read(struct rows_files *files, struct str *wrong)
+{
+	files->arena = arena_new(0);
+	return take_file(files->arena, "main.cf", &files->main_cf, wrong) &&
+		take_file(files->arena, "master.cf", &files->master_cf, wrong);
 }
 
 /* All errors, then the end. */
@@ -181,14 +175,6 @@ static void move_children(void)
 		state.waiting[i].row = same_row(state.waiting[i].row);
 }
 
-static const struct conf *load_conf(struct arena *arena)
-{
-	return conf_load(arena, &(struct conf_wanted){
-		.directory = state.config_directory,
-		.program = "master",
-	});
-}
-
 static size_t count_rows(const struct master_cf *cf,
 	const struct master_cf *ours)
 {
@@ -232,38 +218,42 @@ static void make_rows(struct arena *arena, const struct master_cf *cf,
 	}
 }
 
-static const struct conf *read_both(struct arena *arena, struct master_cf *cf)
+static const struct conf *parse_both(const struct rows_files *files,
+	struct master_cf *cf)
 {
-	const struct conf *conf = load_conf(arena);
+	struct arena *arena = files->arena;
+	const struct conf *conf = conf_load(arena, &(struct conf_wanted){
+		.directory = state.config_directory,
+		.text = files->main_cf,
+		.program = "master",
+	});
 	const char *path = arena_cstr(arena, arena_fmt(arena, "%.*s/master.cf",
 		STR_ARG(conf->config_directory)));
 
-	master_cf_parse(arena, read_file(arena, path), cf);
+	master_cf_parse(arena, files->master_cf, cf);
 	say_findings(cf, path);
 	return conf;
 }
 
-void rows_check(void)
+void rows_check(const struct rows_files *files)
 {
-	auto_arena struct arena *arena = arena_new(0);
 	struct master_cf cf;
 
-	(void)read_both(arena, &cf);
+	(void)parse_both(files, &cf);
 }
 
-void rows_load(void)
+void rows_use(struct rows_files *files)
 {
-	struct arena *arena = arena_new(0), *old_arena = state.arena;
+	struct arena *arena = files->arena, *old_arena = state.arena;
 	struct row *old = state.rows;
 	size_t old_count = state.row_count;
 	struct master_cf cf, ours;
 
-	state.conf = read_both(arena, &cf);
+	state.conf = parse_both(files, &cf);
+	files->arena = NULL;
 	master_cf_parse(arena, str_from(master_cf_built_in), &ours);
 	for (size_t i = 0; i < old_count; i++)
-		if (old[i].is_watched)
-			for (size_t j = 0; j < old[i].listener_count; j++)
-				loop_remove(old[i].listeners[j].fd);
+		listen_unwatch(&old[i]);
 	make_rows(arena, &cf, &ours, old, old_count);
 	close_old(old, old_count);
 	move_children();

@@ -51,6 +51,7 @@ struct row {
 	struct listener listeners[LISTENERS_MOST];
 	size_t listener_count;
 	bool is_watched;      /* its listeners are in our epoll */
+	bool is_missed;       /* they could not be: at the next tick */
 	unsigned vain;        /* looks for its sockets; 0: it has them */
 	struct moment throttled_until;
 	struct moment limit_said;
@@ -109,6 +110,15 @@ enum stage {
 	STAGE_LOG,    /* postlogd last */
 };
 
+/*
+ * main.cf and master.cf. They are read once: what a child has found to be fine
+ * is what is used.
+ */
+struct rows_files {
+	struct arena *arena; /* NULL: nothing was read */
+	struct str main_cf, master_cf;
+};
+
 struct state {
 	struct arena *arena;  /* of the configuration below */
 	const struct conf *conf;
@@ -128,6 +138,7 @@ struct state {
 	bool stage_terminated, is_patient;
 	int checker;          /* pid of a process that tries new files, 0: none */
 	int checker_says;     /* file with its lines */
+	struct rows_files checked; /* what it looks at */
 	int reload_client;    /* who waits for it; -1: nobody */
 	int ready_pipe;       /* where `posthorn start` waits; -1 */
 	bool is_foreground;
@@ -145,15 +156,19 @@ enum source {
 	SOURCE_LOG,
 };
 
-void loop_add(int fd, enum source source, size_t number, bool output);
+/* False, logged: for want of memory, say. */
+must_check bool loop_add(int fd, enum source source, size_t number);
+/* Of one that was added: wait for room to write as well. */
+void loop_want_output(int fd, enum source source, bool output);
 void loop_remove(int fd);
 void loop_run(void);
 
-/* rows.c: read both files; ends the process on errors (a checker does it
- * first, on reload). */
-void rows_load(void);
-/* The same, only to see the errors. */
-void rows_check(void);
+/* rows.c. False with what is `wrong`, in files->arena. */
+must_check bool rows_read(struct rows_files *files, struct str *wrong);
+/* Ends the process on errors. */
+void rows_check(const struct rows_files *files);
+/* The same, and they are the configuration. Takes the arena over. */
+void rows_use(struct rows_files *files);
 /* The row that introductions and kicks mean by a name, or NULL. */
 struct row *row_find(struct str name);
 void rows_close(void);
@@ -167,6 +182,7 @@ void listen_close(struct listener *listener);
 void listen_tick(void);
 /* Watch the row's sockets if a client could need a new process. */
 void listen_watch(struct row *row);
+void listen_unwatch(struct row *row);
 void listen_event(struct row *row);
 
 /* child.c */
@@ -214,6 +230,8 @@ int ring_new(void);
 void ring_born(int ring_fd, int pid);
 void ring_gone(int pid);
 void rings_postlogd(struct child *postlogd);
+/* As soon as postlogd can be spoken to, if it could not be. */
+void rings_tick(void);
 void rings_event(void);
 /* End postlogd's call: it writes what there is and may go. */
 void rings_leave(void);

@@ -80,10 +80,7 @@ static void close_doors(void)
 	for (size_t i = 0; i < state.row_count; i++) {
 		struct row *row = &state.rows[i];
 
-		for (size_t j = 0; row->is_watched && j < row->listener_count;
-			j++)
-			loop_remove(row->listeners[j].fd);
-		row->is_watched = false;
+		listen_unwatch(row);
 		if (row->type == MASTER_CF_DGRAM)
 			continue; /* commands may still say something */
 		for (size_t j = 0; j < row->listener_count; j++)
@@ -153,43 +150,53 @@ void stop_tick(void)
 
 /* ---- reload ---- */
 
-/* In a child: read both files; what is wrong with them goes to `says`. */
-static _Noreturn void check_files(int says)
-{
-	dup2(says, STDERR_FILENO);
-	log_sink(NULL);
-	rows_check();
-	_exit(0);
-}
-
-/*
- * The new files are first read by a child that ends at a mistake: master goes
- * on with what it has then.
- */
-void reload_begin(int client)
-{
-	int says = memfd_create("reload", MFD_CLOEXEC);
-	int pid = says < 0 ? -1 : fork();
-
-	if (pid == 0)
-		check_files(says);
-	if (pid < 0) {
-		log_warning("reload: %m -- not done");
-		if (client >= 0)
-			control_answer(client, errno, STR("cannot fork"));
-		base_close(&says);
-		return;
-	}
-	state.checker = pid;
-	state.checker_says = says;
-	state.reload_client = client;
-}
-
 static void answer_reload(int status, struct str text)
 {
 	if (state.reload_client >= 0)
 		control_answer(state.reload_client, status, text);
 	state.reload_client = -1;
+	arena_free(state.checked.arena);
+	state.checked = (struct rows_files){ 0 };
+}
+
+/* In a child: what is wrong with the files goes to `says`. */
+static _Noreturn void check_files(int says)
+{
+	dup2(says, STDERR_FILENO);
+	log_sink(NULL);
+	rows_check(&state.checked);
+	_exit(0);
+}
+
+/*
+ * The new files are first parsed by a child that ends at a mistake: master goes
+ * on with what it has then.
+ */
+void reload_begin(int client)
+{
+	struct str wrong;
+	int says = -1;
+
+	state.reload_client = client;
+	if (!rows_read(&state.checked, &wrong)) {
+		log_error("reload: %.*s -- not done", STR_ARG(wrong));
+		answer_reload(EIO, wrong);
+		return;
+	}
+	says = memfd_create("reload", MFD_CLOEXEC);
+	state.checker = says < 0 ? -1 : fork();
+	if (state.checker == 0)
+		check_files(says);
+	if (state.checker < 0) {
+		int error = errno;
+
+		log_warning("reload: %m -- not done");
+		answer_reload(error, STR("cannot fork"));
+		base_close(&says);
+		state.checker = 0;
+		return;
+	}
+	state.checker_says = says;
 }
 
 /* Its lines begin with the program's name, as on standard error. */
@@ -212,7 +219,7 @@ static void refuse_reload(int says)
 
 static void use_new_files(void)
 {
-	rows_load();
+	rows_use(&state.checked);
 	log_info("reload -- version %.*s, configuration %.*s",
 		STR_ARG(state.conf->mail_version),
 		STR_ARG(state.conf->config_directory));

@@ -134,8 +134,12 @@ size_t arena_octets(const struct arena *arena)
 static struct block *add_block(struct arena *arena, size_t least)
 {
 	size_t size = arena->next_size > least ? arena->next_size : least;
-	struct block *block = malloc(sizeof(*block) + size);
+	struct block *block;
+	unsigned tries = 0;
 
+	do
+		block = malloc(sizeof(*block) + size);
+	while (!block && mem_is_awaited(++tries));
 	if (!block)
 		starved("out of memory: arena of %zu octets", arena->octets);
 	if (size == arena->next_size && size < BLOCK_MOST)

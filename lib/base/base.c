@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 void base_close(int *fd)
@@ -47,10 +48,31 @@ void base_free(void *pointer)
 	free(memory);
 }
 
+static bool is_patient; /* set at the start */
+
+void mem_be_patient(void)
+{
+	is_patient = true;
+}
+
+bool mem_is_awaited(unsigned tries)
+{
+	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+
+	if (!is_patient || tries > 600)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
 void *mem_new(size_t count, size_t size)
 {
-	void *memory = calloc(count ? count : 1, size ? size : 1);
+	void *memory;
+	unsigned tries = 0;
 
+	do
+		memory = calloc(count ? count : 1, size ? size : 1);
+	while (!memory && mem_is_awaited(++tries));
 	if (!memory)
 		starved("out of memory: %zu elements of %zu octets", count, size);
 	return memory;
@@ -61,7 +83,8 @@ void array_grow(void *array_pointer, size_t *capacity, size_t need,
 {
 	size_t wanted = *capacity ? *capacity : 8;
 	size_t octets;
-	void *memory;
+	void *memory, *larger;
+	unsigned tries = 0;
 
 	if (need <= *capacity)
 		return;
@@ -71,7 +94,10 @@ void array_grow(void *array_pointer, size_t *capacity, size_t need,
 	if (__builtin_mul_overflow(wanted, size, &octets))
 		panic("array of %zu elements", need);
 	memcpy(&memory, array_pointer, sizeof(memory));
-	memory = realloc(memory, octets);
+	do
+		larger = realloc(memory, octets);
+	while (!larger && mem_is_awaited(++tries));
+	memory = larger;
 	if (!memory)
 		starved("out of memory: array of %zu octets", octets);
 	memset((char *)memory + *capacity * size, 0,

@@ -58,6 +58,15 @@ _Noreturn void panic(const char *format, ...) printf_like(1, 2);
  */
 _Noreturn void starved(const char *format, ...) printf_like(1, 2);
 
+/*
+ * For a process that must not end, called once at its start: where there is no
+ * memory it sleeps, and looks again, for some 60 seconds.
+ */
+void mem_be_patient(void);
+/* Inside lib/base: is an allocation that failed `tries` times to be tried once
+ * more? It may have slept. */
+must_check bool mem_is_awaited(unsigned tries);
+
 /* Heap memory that is never NULL: out of memory ends the process (starved). */
 void *mem_new(size_t count, size_t size) must_check
 	__attribute__((malloc, returns_nonnull, alloc_size(1, 2)));

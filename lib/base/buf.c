@@ -23,6 +23,7 @@ static void grow(struct buf *buf, size_t need)
 {
 	size_t cap = buf->cap ? buf->cap : buf->arena ? 8 : CAP_FIRST;
 	char *memory;
+	unsigned tries = 0;
 
 	while (cap < need)
 		if (__builtin_mul_overflow(cap, (size_t)2, &cap))
@@ -32,7 +33,9 @@ static void grow(struct buf *buf, size_t need)
 		if (buf->len > 0)
 			memcpy(memory, buf->p, buf->len);
 	} else {
-		memory = realloc(buf->p, cap);
+		do
+			memory = realloc(buf->p, cap);
+		while (!memory && mem_is_awaited(++tries));
 		if (!memory)
 			starved("out of memory: a buffer of %zu octets", cap);
 	}

@@ -47,6 +47,7 @@ struct conf {
 /* What to read, and what stands above it. */
 struct conf_wanted {
 	const char *directory; /* NULL: $MAIL_CONFIG, or the built-in one */
+	struct str text;       /* of its main.cf, read before; NONE: not yet */
 	const char *program;   /* for process_name and messages */
 	const char *service;   /* for service_name; NULL: none */
 	const char *const *overrides; /* "name=value", as of -o; last wins */
@@ -64,6 +65,8 @@ struct conf_wanted {
  */
 const struct conf *conf_load(struct arena *arena,
 	const struct conf_wanted *wanted);
+/* Where main.cf is: this one, or if NULL, $MAIL_CONFIG, or the built-in one. */
+const char *conf_directory(const char *directory);
 /* For unit tests: no file; overrides ended by NULL; myhostname is
  * mail.example.org, mynetworks 127.0.0.0/8 unless given. */
 const struct conf *conf_for_test(struct arena *arena,

@@ -86,9 +86,10 @@ static void read_main_cf(struct config *config)
 {
 	struct main_cf in;
 	struct main_cf_entry entry;
-	struct str text;
+	struct str text = config->wanted->text;
 
-	if (!file_read(config->arena, config->file.p, &text))
+	if (str_is_none(text) &&
+		!file_read(config->arena, config->file.p, &text))
 		log_fatal("open %s: %m", config->file.p);
 	in = main_cf_of(text);
 	while (main_cf_take(config->arena, &in, &entry))
@@ -386,16 +387,19 @@ static const struct conf *conf_fill(struct config *config)
 	return conf;
 }
 
+const char *conf_directory(const char *directory)
+{
+	if (!directory)
+		directory = getenv("MAIL_CONFIG");
+	return directory && *directory ? directory : CONFIG_DIRECTORY;
+}
+
 const struct conf *conf_load(struct arena *arena,
 	const struct conf_wanted *wanted)
 {
 	struct config *config = config_new(arena, wanted);
-	const char *directory = wanted->directory;
+	const char *directory = conf_directory(wanted->directory);
 
-	if (!directory)
-		directory = getenv("MAIL_CONFIG");
-	if (!directory || !*directory)
-		directory = CONFIG_DIRECTORY;
 	config->file = arena_fmt(arena, "%s/main.cf", directory);
 	read_main_cf(config);
 	put_entry(config, STR("config_directory"),
