@@ -113,7 +113,21 @@ def alias(suite):
               local_recipient_maps="")
 
 
+def leave(folder):
+    """Out of the way, to be removed when all is over (by with-accounts). ext4
+    without a journal passes over each inode of a group that was freed during
+    the last minutes, whenever it looks for a free one there: 0.4 ms for a file
+    next to 10,000 that an earlier load left, 0.02 ms otherwise."""
+    room = os.path.dirname(HOMES) + "/left"
+    try:
+        os.makedirs(room, exist_ok=True)
+        os.rename(folder, "%s/%d" % (room, len(os.listdir(room))))
+    except OSError:
+        pass  # not there, or on another file system
+
+
 def make_users():
+    leave(HOMES)
     shutil.rmtree(HOMES, ignore_errors=True)
     os.makedirs(HOMES)
     os.chmod(os.path.dirname(HOMES), 0o755)
@@ -182,6 +196,7 @@ class Suite:
             for close in self.closing:
                 close()
         finally:
+            leave(self.mail)
             self.mta.close()
             self.group.close()
 
