@@ -65,6 +65,7 @@ static void prepare(const struct conf *conf)
 	cleanup.conf = conf;
 	if (!disk_open(&cleanup.disk, directory))
 		log_fatal("queue_directory %s: %m", directory);
+	large_folder_init(&cleanup.large, cleanup.disk);
 	message_boot_id(boot_id); /* /proc is out of reach later */
 	mail_date_ready();
 	io_event_init(&queue.news);

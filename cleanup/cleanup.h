@@ -9,6 +9,7 @@
 #include "ipc/messages.h"
 #include "milter/content.h"
 #include "queue/journal.h"
+#include "queue/large.h"
 #include "queue/message.h"
 #include "queue/serial.h"
 #include "queue/submission.h"
@@ -20,6 +21,7 @@
 struct cleanup {
 	const struct conf *conf;
 	struct disk *disk;
+	struct large_folder large;
 	struct serials serials;
 	struct journal *journal;
 };
@@ -39,6 +41,7 @@ struct intake {
 				first `skip` octets of the large file */
 	uint64_t skip;
 	bool is_large;
+	uint64_t large_mark; /* when the file was made */
 	int file;            /* large content, to read; -1 */
 	struct milters *milters; /* NULL: there are none */
 	bool began_milters;  /* here, not in smtpd */

@@ -9,13 +9,13 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "queue/id.h"
-#include "queue/large.h"
 
 enum {
 	STEP_S = 3600,      /* a client may be slow with its content */
 	RECIPIENTS_MOST = 100000,
 	CHECKED_MOST = 256 * 1024 * 1024, /* content that is read for checks */
 	HEAD_MOST = 256 * 1024, /* of a large file: what is read for its header */
+	HEAD_FIRST = 16 * 1024, /* that is enough for nearly all */
 };
 
 static struct status write_error(void)
@@ -38,6 +38,7 @@ static bool take_large_want(struct intake *in)
 		errno = ENOSPC;
 	else
 		grant.file = large_create(in->cleanup->disk, in->serial);
+	in->large_mark = large_mark(&in->cleanup->large);
 	if (grant.file < 0) {
 		grant.status = (uint64_t)errno;
 		log_warning("%.*s: large content: %m", STR_ARG(want.queue_id));
@@ -147,14 +148,29 @@ static bool receive(struct intake *in)
 
 /* ---- the message ---- */
 
+static bool read_first(struct intake *in, int fd, size_t most,
+	struct str *head)
+{
+	size_t len = in->octets < most ? (size_t)in->octets : most;
+	char *octets = arena_octets_new(in->arena, len);
+
+	*head = str_of(octets, len);
+	return disk_read_all(in->cleanup->disk, fd, octets, len, 0);
+}
+
+/* Of the first octets of some content: its header, and the empty line. */
+static bool has_header(struct str head)
+{
+	return str_starts(head, STR("\n")) ||
+		str_find(head, STR("\n\n")) != SIZE_MAX;
+}
+
 static struct status read_head(struct intake *in, int fd, struct str *head)
 {
-	size_t len = in->octets < HEAD_MOST ? (size_t)in->octets : HEAD_MOST;
-	char *octets = arena_alloc(in->arena, len);
-
-	if (!disk_read_all(in->cleanup->disk, fd, octets, len, 0))
+	if (!read_first(in, fd, HEAD_FIRST, head) ||
+		(!has_header(*head) && in->octets > head->len &&
+			!read_first(in, fd, HEAD_MOST, head)))
 		return write_error();
-	*head = str_of(octets, len);
 	return STATUS_OK;
 }
 
@@ -178,12 +194,14 @@ static struct status replace_large(struct intake *in, struct str content)
 	fd = large_create(disk, in->serial);
 	if (fd < 0)
 		return write_error();
+	in->large_mark = large_mark(&in->cleanup->large);
 	in->is_large = true;
 	done = disk_write_all(disk, fd, content.p, content.len, 0);
 	disk_close(disk, &fd);
 	in->octets = content.len;
 	if (done && content.len > 0 &&
-		large_seal(disk, in->serial, content.len, &in->file))
+		large_seal(&in->cleanup->large, in->serial, in->large_mark,
+			content.len, &in->file))
 		return STATUS_OK;
 	log_warning("%.*s: large content: %m", STR_ARG(in->facts.queue_id));
 	return write_error();
@@ -240,8 +258,8 @@ static struct status apply_large(struct intake *in)
 	struct status status;
 	struct str head;
 
-	if (!large_seal(in->cleanup->disk, in->serial, in->octets,
-		    &in->file)) {
+	if (!large_seal(&in->cleanup->large, in->serial, in->large_mark,
+		    in->octets, &in->file)) {
 		log_warning("%.*s: large content: %m",
 			STR_ARG(in->facts.queue_id));
 		return write_error();

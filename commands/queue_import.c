@@ -112,17 +112,20 @@ static bool write_large(struct passage *p, struct message_head *head)
 	size_t end = str_find(str_first(p->content, HEADER_MOST), STR("\n\n"));
 	size_t skip = end == SIZE_MAX ? 0 : end + 1;
 	struct disk *disk = p->import->disk;
+	struct large_folder folder;
 	int fd = large_create(disk, p->serial);
 	bool done;
 
 	if (fd < 0)
 		return false;
+	large_folder_init(&folder, disk);
 	done = disk_write_all(disk, fd, p->content.p, p->content.len, 0);
 	disk_close(disk, &fd);
 	head->large_octets = p->content.len;
 	p->envelope.skip = skip;
 	p->content = str_first(p->content, skip);
-	return done && large_seal(disk, p->serial, head->large_octets, NULL);
+	return done && large_seal(&folder, p->serial, large_mark(&folder),
+			       head->large_octets, NULL);
 }
 
 static void put_next(struct buf *octets, uint64_t serial)

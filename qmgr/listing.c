@@ -7,6 +7,10 @@
 
 #include "queue/part.h"
 
+enum {
+	WHOLE_FROM = 500, /* rows, for which all digests are read at once */
+};
+
 /* Postfix's order: active, incoming, deferred, hold. */
 enum turn { ACTIVE, INCOMING, DEFERRED, HOLD, TURNS_END };
 
@@ -96,6 +100,8 @@ static void put(struct listing *list, const struct row *row)
 static bool send_rows(struct listing *list)
 {
 	collect(list);
+	if (list->count >= WHOLE_FROM)
+		digest_reader_fill(&list->reader);
 	for (size_t i = 0; i < list->count; i++) {
 		put(list, &list->rows[i]);
 		if (list->out.len >= PART_ENOUGH &&
@@ -118,6 +124,7 @@ void listing_serve(struct call *call)
 	list->call = call;
 	list->id = m.queue_id;
 	sent = send_rows(list);
+	digest_reader_end(&list->reader);
 	buf_free(&list->out);
 	free(list->rows);
 	free(list);

@@ -256,7 +256,13 @@ struct digest_reader {
 	int64_t at;
 	size_t len;
 	char octets[128 * 1024];
+	struct buf whole; /* a file as it was, from its beginning */
+	unsigned whole_file, whole_moves;
 };
+/* For a list of all: the file at once, if it is not too long for that. Who does
+ * this calls digest_reader_end. */
+void digest_reader_fill(struct digest_reader *reader);
+void digest_reader_end(struct digest_reader *reader);
 /* False: there is none. The slice is good until something waits or puts. */
 must_check bool digest_find(struct digest_reader *reader,
 	const struct entry *entry, struct str *octets);

@@ -8,14 +8,23 @@
 
 enum {
 	BLOCK = 64 * 1024,
+	HEADER_BLOCK = 8 * 1024, /* most headers are not longer */
 };
+
+static void open_by(struct content_reader *reader, struct arena *arena,
+	const struct content *content, size_t octets)
+{
+	reader->content = content;
+	reader->at = 0;
+	reader->octets = octets;
+	reader->block = content->fd < 0 ? NULL :
+					  arena_octets_new(arena, octets);
+}
 
 void content_open(struct content_reader *reader, struct arena *arena,
 	const struct content *content)
 {
-	reader->content = content;
-	reader->at = 0;
-	reader->block = content->fd < 0 ? NULL : arena_alloc(arena, BLOCK);
+	open_by(reader, arena, content, BLOCK);
 }
 
 bool content_next(struct content_reader *reader, struct str *octets)
@@ -34,7 +43,8 @@ bool content_next(struct content_reader *reader, struct str *octets)
 		return true;
 	in_file = reader->at - content->head.len + content->skip;
 	do
-		len = pread(content->fd, reader->block, BLOCK, (off_t)in_file);
+		len = pread(content->fd, reader->block, reader->octets,
+			(off_t)in_file);
 	while (len < 0 && errno == EINTR);
 	if (len == 0)
 		errno = EIO; /* it was longer when it was handed over */
@@ -53,7 +63,7 @@ bool content_header(struct arena *arena, const struct content *content,
 	struct str octets, text;
 	size_t end;
 
-	content_open(&reader, arena, content);
+	open_by(&reader, arena, content, HEADER_BLOCK);
 	do {
 		if (!content_next(&reader, &octets))
 			return false;

@@ -146,6 +146,7 @@ struct content_reader {
 	const struct content *content;
 	uint64_t at;
 	char *block; /* in the arena */
+	size_t octets; /* of the block */
 };
 
 void content_open(struct content_reader *reader, struct arena *arena,

@@ -70,9 +70,35 @@ static void content_is_head_and_rest_of_the_file(void **state)
 	arena_free(arena);
 }
 
+/* Read in pieces: it is whole, and nothing of the body is in it. */
+static void a_long_header_is_in_one_piece(void **state)
+{
+	static const struct str line = STR("Received: by mail.example.org\n");
+	struct arena *arena = arena_new(0);
+	FILE *file = tmpfile();
+	struct content content = { .head = STR("") };
+	struct buf wanted = BUF_IN(arena);
+	struct str header;
+
+	(void)state;
+	while (wanted.len < 20000)
+		buf_add(&wanted, line);
+	buf_char(&wanted, '\n');
+	fwrite(wanted.p, 1, wanted.len, file);
+	fputs("body\n\nmore\n", file);
+	fflush(file);
+	content.fd = fileno(file);
+	content.file_size = content.size = wanted.len + 11;
+	assert_true(content_header(arena, &content, 100000, &header));
+	assert_true(str_eq(header, buf_str(&wanted)));
+	fclose(file);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_header_is_in_one_piece),
 		cmocka_unit_test(delays_have_two_significant_digits),
 		cmocka_unit_test(content_is_head_and_rest_of_the_file),
 	};

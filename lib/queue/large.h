@@ -12,14 +12,31 @@
 #ifndef QUEUE_LARGE_H
 #define QUEUE_LARGE_H
 
+#include "io/fiber.h"
 #include "queue/disk.h"
+
+/* Who seals at the same time shares a flush of large/ itself: that of names;
+ * who seals later than others needs none. */
+struct large_folder {
+	struct disk *disk;
+	/* private: numbers of flushes */
+	uint64_t begun, done, failed;
+	bool running;
+	int error; /* of the one that failed */
+	struct io_event ended;
+};
+
+void large_folder_init(struct large_folder *folder, struct disk *disk);
+/* What has a name there now is covered by the flush of that number. */
+uint64_t large_mark(const struct large_folder *folder);
 
 /* A fresh file named by the message's serial, write-only; EEXIST: never. */
 int large_create(struct disk *disk, uint64_t serial);
-/* Durable, exactly `octets` long, and sealed (EAGAIN: not yet). `read_fd`, if
- * not NULL, receives a read-only descriptor. */
-must_check bool large_seal(struct disk *disk, uint64_t serial,
-	uint64_t octets, int *read_fd);
+/* Durable, exactly `octets` long, and sealed (EAGAIN: not yet). mark: taken
+ * after it was made. `read_fd`, if not NULL, receives a read-only
+ * descriptor. */
+must_check bool large_seal(struct large_folder *folder, uint64_t serial,
+	uint64_t mark, uint64_t octets, int *read_fd);
 /* A submission that came to nothing. */
 void large_drop(struct disk *disk, uint64_t serial);
 

@@ -54,6 +54,7 @@ struct entry {
 struct world {
 	struct arena *arena;
 	struct disk *disk;
+	struct large_folder large;
 	struct serials serials;
 	struct journal *journal;
 	struct store store;
@@ -86,6 +87,7 @@ static bool begin(struct world *world)
 			COUNT(small_classes)) &&
 		store_open(&world->store, world->disk, false, freed, world);
 
+	large_folder_init(&world->large, world->disk);
 	world->store.is_late = pick(world, 2);
 	return done;
 }
@@ -114,14 +116,15 @@ static bool write_large(struct world *world, const struct entry *entry)
 {
 	struct str content = content_of(world, entry);
 	int fd = large_create(world->disk, entry->serial);
+	uint64_t mark = large_mark(&world->large);
 	bool done;
 
 	if (fd < 0)
 		return false;
 	done = disk_write_all(world->disk, fd, content.p, content.len, 0);
 	disk_close(world->disk, &fd);
-	return done && large_seal(world->disk, entry->serial, content.len,
-			       NULL);
+	return done && large_seal(&world->large, entry->serial, mark,
+			       content.len, NULL);
 }
 
 /* Sessions hold serials: they come to slots in any order. */

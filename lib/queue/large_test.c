@@ -1,0 +1,190 @@
+/*
+ * Who seals large content at the same time shares a flush of the folder, and
+ * hears when it failed.
+ */
+#include "queue/large.h"
+
+#include "base/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+enum { SEALERS = 10, OCTETS = 100 };
+
+/* Descriptors are numbers of files, which have a name and then content. */
+static struct {
+	struct disk disk;
+	struct large_folder folder;
+	int named, safe_names;   /* files below that number */
+	bool is_safe[SEALERS + 1]; /* what it holds */
+	unsigned flushes, failures, sealed, refused, broken;
+} run;
+
+static int open_model(struct disk *disk, const char *path, int flags)
+{
+	unsigned serial;
+
+	(void)disk;
+	if (flags & O_CREAT)
+		return run.named++;
+	assert_int_equal(sscanf(path, "large/%X", &serial), 1);
+	return (int)serial;
+}
+
+static void close_model(struct disk *disk, int fd)
+{
+	(void)disk;
+	(void)fd;
+}
+
+static int64_t size_model(struct disk *disk, int fd)
+{
+	(void)disk;
+	(void)fd;
+	return OCTETS;
+}
+
+static int is_sealed_model(struct disk *disk, int fd)
+{
+	(void)disk;
+	(void)fd;
+	return 0;
+}
+
+static int sync_model(struct disk *disk, int fd)
+{
+	(void)disk;
+	io_yield();
+	run.is_safe[fd] = true;
+	return 0;
+}
+
+/* It covers what was there when it began. */
+static int sync_dir_model(struct disk *disk, const char *path)
+{
+	int named = run.named;
+
+	(void)disk;
+	assert_string_equal(path, "large");
+	run.flushes++;
+	io_yield();
+	if (run.failures > 0) {
+		run.failures--;
+		errno = EIO;
+		return -1;
+	}
+	run.safe_names = named;
+	return 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(&run, 0, sizeof(run));
+	run.disk = (struct disk){
+		.open = open_model, .close = close_model, .size = size_model,
+		.sync = sync_model, .sync_dir = sync_dir_model,
+		.is_sealed = is_sealed_model,
+	};
+	large_folder_init(&run.folder, &run.disk);
+	return 0;
+}
+
+static void seal(void *context)
+{
+	uint64_t mark;
+	int fd = large_create(&run.disk, 1);
+
+	(void)context;
+	mark = large_mark(&run.folder);
+	io_yield(); /* its octets come */
+	if (!large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL)) {
+		assert_int_equal(errno, EIO);
+		run.refused++;
+		return;
+	}
+	run.sealed++;
+	if (run.safe_names <= fd || !run.is_safe[fd])
+		run.broken++;
+}
+
+static void flushed_by_others(void *context)
+{
+	uint64_t mark;
+	int fd = large_create(&run.disk, 1);
+
+	mark = large_mark(&run.folder);
+	seal(context);
+	assert_int_equal(run.flushes, 1);
+	assert_true(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL));
+	assert_int_equal(run.flushes, 1);
+	assert_true(run.safe_names > fd && run.is_safe[fd]);
+}
+
+static void what_a_flush_covered_needs_none(void **state)
+{
+	(void)state;
+	io_run(flushed_by_others, NULL);
+	assert_int_equal(run.broken, 0);
+}
+
+static void seal_many(void *context)
+{
+	(void)context;
+	for (int i = 0; i < SEALERS; i++) {
+		io_spawn("seal", seal, NULL);
+		if (i % 4 == 0)
+			io_yield(); /* the others while a flush runs */
+	}
+}
+
+static void many_share(void **state)
+{
+	(void)state;
+	io_run(seal_many, NULL);
+	assert_int_equal(run.broken, 0);
+	assert_int_equal(run.sealed, SEALERS);
+	assert_true(run.flushes < SEALERS / 2);
+}
+
+/* Those who waited when it failed; not those who come then. */
+static void an_error_is_for_who_waited(void **state)
+{
+	(void)state;
+	run.failures = 1;
+	io_run(seal_many, NULL);
+	assert_int_equal(run.broken, 0);
+	assert_true(run.refused > 0);
+	assert_int_equal(run.sealed + run.refused, SEALERS);
+}
+
+static void seal_then_again(void *context)
+{
+	seal(context);
+	assert_int_equal(run.refused, 1);
+	seal(context);
+	assert_int_equal(run.sealed, 1);
+}
+
+static void who_comes_after_an_error_has_a_flush_of_his_own(void **state)
+{
+	(void)state;
+	run.failures = 1;
+	io_run(seal_then_again, NULL);
+	assert_int_equal(run.flushes, 2);
+	assert_int_equal(run.broken, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+	const struct CMUnitTest tests[] = {
+		TEST(many_share),
+		TEST(what_a_flush_covered_needs_none),
+		TEST(an_error_is_for_who_waited),
+		TEST(who_comes_after_an_error_has_a_flush_of_his_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
