@@ -71,6 +71,8 @@ static void enter(struct entry *entry, struct arena *arena,
 	}
 	entry->active = message;
 	qmgr.active++;
+	if (qmgr.active > qmgr.most_active)
+		qmgr.most_active = qmgr.active;
 	if (stored->envelope.flags & SUBMIT_HOLD &&
 		stored->queue == QUEUE_JOURNAL) {
 		message->stop = STOP_HOLD;

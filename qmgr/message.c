@@ -5,6 +5,7 @@
 #include "qmgr/qmgr.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ enum {
 enum {
 	BEGIN_MOST = 100,
 	KEEP_MOST = 50,
+	MANY_ACTIVE = 4000, /* some 1 KB each */
 };
 
 /* Its sender was told that it is late, and is told when it is not any more. */
@@ -351,6 +353,17 @@ static void report_all(struct message *message)
 
 /* ---- and then ---- */
 
+/* Of many that were active few are left. What they took lies between what is
+ * still in use, where the heap does not give it back by itself. */
+static void give_memory_back(void)
+{
+	if (qmgr.most_active < MANY_ACTIVE ||
+		qmgr.active > qmgr.most_active / 4)
+		return;
+	qmgr.most_active = qmgr.active;
+	malloc_trim(0);
+}
+
 /* Not active any more. */
 static void release(struct message *message)
 {
@@ -362,6 +375,7 @@ static void release(struct message *message)
 	io_event_wake_all(&message->ended);
 	io_event_wake_all(&qmgr.news);
 	arena_free(message->arena);
+	give_memory_back();
 }
 
 static void remove_message(struct message *message)

@@ -125,6 +125,7 @@ struct qmgr {
 	struct list incoming;  /* entries in slots that wait to be active */
 	size_t incoming_count;
 	size_t active;
+	size_t most_active;    /* since memory was given back */
 	size_t whole;          /* octets of messages that are kept as read */
 	bool is_ready;         /* the queue is ours, the journal was read */
 	bool is_indexed;       /* so were the names of all files */
