@@ -51,12 +51,14 @@ static enum mailbox_result add_facts(struct one *one)
 	struct mailbox_facts facts = { 0 };
 	enum mailbox_result result = MAILBOX_OK;
 
-	if ((items & FACTS) && !(one->kept &&
-		mailbox_kept_find(one->kept, one->uid, &facts)))
+	if ((items & FACTS) && !one->kept)
 		result = mailbox_facts(one->s->view->mailbox, one->uid,
 			one->arena, &facts);
 	else if (items & FACTS)
-		result = MAILBOX_OK;
+		result = mailbox_kept_find(one->kept, one->uid, &facts) ?
+			MAILBOX_OK :
+			mailbox_facts_unkept(one->s->view->mailbox, one->uid,
+				one->arena, &facts);
 	else if (items & IMAP_FETCH_SIZE)
 		result = mailbox_size(one->s->view->mailbox, one->uid,
 			&facts.size);

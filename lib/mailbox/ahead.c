@@ -9,6 +9,7 @@
 
 enum {
 	COUNT_LEAST = 4, /* for fewer it is not worth its while */
+	PART = 16,       /* more of the mailbox: all names are read at once */
 	BATCH_MOST = 32,
 	BATCH_OCTETS = 256 * 1024,
 };
@@ -99,7 +100,7 @@ static void begin_batch(struct mailbox_ahead *ahead, struct batch *batch)
 		const struct mailbox_message *m = mailbox_find(
 			ahead->mailbox, ahead->uids[ahead->next]);
 
-		if (!m || m->is.size > BATCH_OCTETS)
+		if (!m || !m->name || m->is.size > BATCH_OCTETS)
 			continue;
 		if (octets + m->is.size > BATCH_OCTETS)
 			break;
@@ -126,6 +127,9 @@ struct mailbox_ahead *mailbox_ahead_begin(struct mailbox *mailbox,
 
 	if (count < COUNT_LEAST || !io_has_helpers())
 		return NULL;
+	/* If it cannot be, those that are not known are passed over. */
+	if (count > mailbox->count / PART)
+		(void)!mailbox_complete(mailbox);
 	arena = arena_new(0);
 	ahead = arena_new_of(arena, struct mailbox_ahead);
 	ahead->arena = arena;

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 
 #include "base/encode.h"
+#include "imap/crlf.h"
 #include "imap/envelope.h"
 #include "imap/preview.h"
 #include "io/fiber.h"
@@ -44,7 +45,7 @@ static size_t texts_octets(const struct facts_header *h)
 	return sum;
 }
 
-static int open_message(struct mailbox *mailbox, uint32_t uid)
+static int open_message(struct mailbox *mailbox, uint32_t uid, size_t *at)
 {
 	struct mailbox_message *m = mailbox_find_whole(mailbox, uid);
 	struct mailbox_entry entry;
@@ -53,6 +54,7 @@ static int open_message(struct mailbox *mailbox, uint32_t uid)
 		errno = ENOENT;
 		return -1;
 	}
+	*at = (size_t)(m - mailbox->messages);
 	entry = mailbox_entry_of(m);
 	return mailbox->store->driver->open(&mailbox->store->place,
 		mailbox->name, &entry);
@@ -61,9 +63,9 @@ static int open_message(struct mailbox *mailbox, uint32_t uid)
 enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 	struct arena *arena, size_t most, struct str *message)
 {
-	int opened = open_message(mailbox, uid);
+	size_t number = 0, at = 0, size;
+	int opened = open_message(mailbox, uid, &number);
 	struct stat st;
-	size_t at = 0, size;
 	ssize_t got = 1;
 	char *octets;
 
@@ -72,7 +74,7 @@ enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 		mailbox_reload(mailbox);
 		mailbox_stamp_forget(mailbox);
 		if (mailbox_refresh(mailbox, false) == MAILBOX_OK)
-			opened = open_message(mailbox, uid);
+			opened = open_message(mailbox, uid, &number);
 	}
 	auto_close int fd = opened;
 
@@ -86,7 +88,9 @@ enum mailbox_result mailbox_read(struct mailbox *mailbox, uint32_t uid,
 		size = most;
 	octets = arena_octets_new(arena, size + 1);
 	while (at < size && got > 0) {
-		got = read(fd, octets + at, size - at);
+		got = at > 0 ? read(fd, octets + at, size - at) :
+			mailbox_prefetch_read(mailbox, number, fd, octets,
+				size);
 		if (got < 0)
 			return mailbox_failed("read a message of",
 				mailbox->name);
@@ -123,6 +127,8 @@ static bool find_learned(struct mailbox *mailbox, uint32_t uid,
 	struct str in = buf_str(&mailbox->learned);
 	struct facts_header h;
 
+	if (uid > mailbox->learned_last)
+		return false; /* so it is for who goes through them all */
 	while (in.len >= sizeof(h)) {
 		size_t len;
 
@@ -202,6 +208,7 @@ void mailbox_keep_learned(struct mailbox *mailbox)
 	/* If that failed, it is parsed again: nothing is lost. */
 	buf_clear(&mailbox->learned);
 	mailbox->learned_count = 0;
+	mailbox->learned_last = 0;
 }
 
 static void learn(struct mailbox *mailbox, uint32_t uid,
@@ -220,23 +227,13 @@ static void learn(struct mailbox *mailbox, uint32_t uid,
 	buf_add(&mailbox->learned, str_of(&h, sizeof(h)));
 	for (size_t i = 0; i < TEXTS; i++)
 		buf_add(&mailbox->learned, texts[i]);
+	if (uid > mailbox->learned_last)
+		mailbox->learned_last = uid;
 	if (++mailbox->learned_count >= LEARNED_MOST ||
 		mailbox->learned.len >= LEARNED_OCTETS)
 		mailbox_keep_learned(mailbox);
 	else
 		mailbox_store_soon(mailbox->store);
-}
-
-static uint64_t crlf_size(struct str message)
-{
-	uint64_t size = message.len;
-	const char *p = message.p, *end = p + message.len, *lf;
-
-	while (p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-		size += lf == message.p || lf[-1] != '\r';
-		p = lf + 1;
-	}
-	return size;
 }
 
 static struct str id_of(struct arena *arena, char letter, struct str octets)
@@ -279,7 +276,7 @@ void mailbox_facts_make(struct arena *arena, struct str message,
 	imap_digest_format(&row, &digest);
 	imap_structure_format(arena, &body, message, root, false);
 	imap_structure_format(arena, &structure, message, root, true);
-	facts->size = crlf_size(message);
+	facts->size = imap_crlf_octets(message);
 	facts->envelope = buf_str(&envelope);
 	facts->body = buf_str(&body);
 	facts->structure = buf_str(&structure);
@@ -343,10 +340,15 @@ void mailbox_facts_learn(struct mailbox *mailbox, uint32_t uid,
 enum mailbox_result mailbox_facts(struct mailbox *mailbox, uint32_t uid,
 	struct arena *arena, struct mailbox_facts *facts)
 {
+	return find_kept(mailbox, uid, arena, facts) ? MAILBOX_OK :
+		mailbox_facts_unkept(mailbox, uid, arena, facts);
+}
+
+enum mailbox_result mailbox_facts_unkept(struct mailbox *mailbox,
+	uint32_t uid, struct arena *arena, struct mailbox_facts *facts)
+{
 	struct mailbox_facts learned;
 
-	if (find_kept(mailbox, uid, arena, facts))
-		return MAILBOX_OK;
 	if (find_learned(mailbox, uid, &learned)) {
 		copy_facts(arena, &learned, facts);
 		return MAILBOX_OK;

@@ -42,6 +42,13 @@ struct mailbox_message {
 	char *name; /* of the entry on disk; NULL: mailbox_find_whole has it */
 };
 
+/* What was asked for of the messages behind the one that was read
+ * (prefetch.c). */
+struct mailbox_prefetch {
+	size_t last, to; /* numbers of messages, from 0; may be of others by now */
+	unsigned left;   /* ask on, for so many reads */
+};
+
 struct mailbox {
 	struct list link;
 	struct mailbox_store *store;
@@ -81,6 +88,8 @@ struct mailbox {
 	struct list watchers;  /* struct mailbox_watcher */
 	struct buf learned;    /* facts that are not in the index yet */
 	size_t learned_count;
+	uint32_t learned_last; /* the largest uid of them */
+	struct mailbox_prefetch prefetch;
 	struct mailbox_order *order; /* mailbox/order.h; NULL: none */
 };
 
@@ -170,6 +179,9 @@ must_check enum mailbox_result mailbox_size(struct mailbox *mailbox,
  * message that is gone they are those that its name says. */
 must_check enum mailbox_result mailbox_dates(struct mailbox *mailbox,
 	const uint32_t *uids, size_t count);
+/* The same where mailbox_kept_find just now said that nothing is kept. */
+must_check enum mailbox_result mailbox_facts_unkept(struct mailbox *mailbox,
+	uint32_t uid, struct arena *arena, struct mailbox_facts *facts);
 /* Write what was learned into the index; done now and then anyway. */
 void mailbox_keep_learned(struct mailbox *mailbox);
 /* What SORT and THREAD need of these uids (ascending), in the arena; of a
@@ -353,6 +365,9 @@ bool mailbox_date_is_wanted(const struct mailbox *mailbox);
 bool mailbox_date_some(struct mailbox *mailbox);
 /* The uids of its messages now, in the arena. */
 uint32_t *mailbox_uids_all(const struct mailbox *mailbox, struct arena *arena);
+/* As read(2), from the file of message number `at`, the first octets. */
+ssize_t mailbox_prefetch_read(struct mailbox *mailbox, size_t at, int fd,
+	char *octets, size_t size);
 /* Give files the names that their flags ask for. False: more is left. */
 bool mailbox_rename_pending(struct mailbox *mailbox);
 struct mailbox_entry mailbox_entry_of(const struct mailbox_message *message);

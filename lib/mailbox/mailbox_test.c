@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -403,6 +404,95 @@ static void dates_are_read_when_they_are_wanted(void **state)
 	assert_int_equal(m->messages[1].is.internal_s, 1000000002);
 	assert_int_equal(m->messages[1].is.saved_s, 1234567890);
 	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static size_t opens;
+
+static int count_open(const struct mailbox_place *place, const char *mailbox,
+	const struct mailbox_entry *entry)
+{
+	opens++;
+	return mailbox_maildir.open(place, mailbox, entry);
+}
+
+/* Out of memory, as far as the file system does that. */
+static void make_cold(const char *name)
+{
+	int fd = open(path_in(name), O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fdatasync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	close(fd);
+}
+
+/* Asking brings it back. */
+static bool is_cold(const char *name)
+{
+	struct iovec piece = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
+	int fd = open(path_in(name), O_RDONLY | O_CLOEXEC);
+	bool is;
+
+	assert_true(fd >= 0);
+	is = preadv2(fd, &piece, 1, 0, RWF_NOWAIT) < 0 && errno == EAGAIN;
+	close(fd);
+	return is;
+}
+
+static void check_read(struct mailbox *m, uint32_t uid)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct str text, wanted = arena_fmt(arena, "Subject: %u\n\ntext\n",
+		uid);
+
+	assert_int_equal(mailbox_read(m, uid, arena, 0, &text), MAILBOX_OK);
+	assert_true(str_eq(text, wanted));
+}
+
+/* Whoever reads one after the other from the disk has the next ones read. */
+static void cold_messages_are_asked_for_ahead(void **state)
+{
+	enum { COLD = 100 };
+	const uint32_t gone[] = { 40, 41, 42 };
+	struct mailbox_store *store = open_store();
+	struct mailbox_driver driver = mailbox_maildir;
+	struct mailbox *m;
+	char name[40], text[40];
+	size_t asked;
+
+	(void)state;
+	driver.open = count_open;
+	store->driver = &driver;
+	for (int i = 1; i <= COLD; i++) {
+		snprintf(name, sizeof(name), "cur/%d.a:2,S", 1000 + i);
+		snprintf(text, sizeof(text), "Subject: %d\n\ntext\n", i);
+		put_file(name, text);
+	}
+	m = open_inbox(store);
+	for (uint32_t uid = 1; uid <= COLD; uid++)
+		check_read(m, uid);
+	assert_int_equal(opens, COLD); /* in memory: nothing is asked for */
+	for (int i = 1; i <= COLD; i++) {
+		snprintf(name, sizeof(name), "cur/%d.a:2,S", 1000 + i);
+		make_cold(name);
+	}
+	opens = 0;
+	for (uint32_t uid = 1; uid <= 30; uid++)
+		check_read(m, uid);
+	/* Each of the next 31, once: up to number 61, but for the first. */
+	asked = opens - 30;
+	assert_true(asked <= 59);
+	assert_true(asked > 0 || !is_cold("cur/1099.a:2,S"));
+	/* Some go, and the numbers of the others change. */
+	assert_int_equal(mailbox_expunge(m, gone, COUNT(gone), true),
+		MAILBOX_OK);
+	for (uint32_t uid = 31; uid <= COLD; uid++)
+		if (mailbox_find(m, uid))
+			check_read(m, uid);
+	check_read(m, 3);
+	mailbox_close(m);
+	store->driver = &mailbox_maildir;
 	mailbox_store_close(store);
 }
 
@@ -821,6 +911,7 @@ int main(void)
 		IN_DIR(what_is_delivered_costs_little),
 		IN_DIR(many_at_once_cost_little),
 		IN_DIR(dates_are_read_when_they_are_wanted),
+		IN_DIR(cold_messages_are_asked_for_ahead),
 		IN_DIR(names_follow_flags),
 		IN_DIR(flags_survive),
 		IN_DIR(expunges_and_never_reuses),
