@@ -273,7 +273,8 @@ static void sort_children(struct forest *f, uint32_t n)
 		link_node(f, n, all[i].n);
 }
 
-static void sort_all(struct forest *f)
+/* Those that are made later are dummies. */
+static void date_all(struct forest *f)
 {
 	for (uint32_t n = 1; n < f->count; n++) {
 		struct node *node = &f->nodes[n];
@@ -283,6 +284,10 @@ static void sort_all(struct forest *f)
 		node->date = sent(&f->items[node->item]);
 		node->order = node->item;
 	}
+}
+
+static void sort_all(struct forest *f)
+{
 	for (uint32_t n = 1; n < f->count; n++)
 		sort_children(f, n);
 	/* A dummy stands where its first child would. */
@@ -420,6 +425,7 @@ static void order_subjects(struct forest *f)
 	/* In order of dates first, so that the first of each is its root. */
 	for (uint32_t i = 0; i < f->item_count; i++)
 		link_node(f, 0, new_node(f, i));
+	date_all(f);
 	sort_all(f);
 	for (uint32_t n = f->nodes[0].first, next; n != NONE; n = next) {
 		uint32_t *at = &subjects[subject_of(f, n)->subject];
@@ -491,6 +497,7 @@ void imap_thread_format(struct arena *arena, struct buf *out,
 			link_references(&f, i);
 		gather_roots(&f);
 		prune(&f);
+		date_all(&f);
 		if (kind == IMAP_THREAD_REFERENCES) {
 			sort_all(&f);
 			join_subjects(&f);

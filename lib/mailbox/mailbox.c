@@ -180,9 +180,11 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 	}
 	mailbox->row = row;
 	mailbox_keywords_load(mailbox, txn);
-	if (!mailbox_keywords_take_over(mailbox, txn))
+	/* If it is only met, the scan does that if a name has a keyword. */
+	if (!mailbox->is_met && !mailbox_keywords_take_over(mailbox, txn))
 		log_warning("%s: keywords are lost", mailbox->store->path);
 	/* Its UIDVALIDITY is on disk before it is told. */
+	mailbox->is_unlisted = !is_listed;
 	if (!is_listed && mailbox->is_met) {
 		mailbox->row.uid_reserved = row.uidnext + MAILBOX_RESERVED;
 	} else if (!is_listed) {
@@ -291,10 +293,9 @@ bool mailbox_meet(struct mailbox_store *store, struct str name,
 	if (take_over(m, txn))
 		result = mailbox_scan_in(m, txn);
 	/* The list was written with the messages, if there are any. */
-	if (result == MAILBOX_OK && m->row.uidlist_ns == 0 &&
-		mailbox_uids_stamp(m) == 0 &&
-		(!mailbox_uids_write(m) || !index_mailbox_put(txn, name,
-			&m->row)))
+	if (result == MAILBOX_OK && m->is_unlisted &&
+		(!mailbox_uids_write(m) ||
+			!index_mailbox_put(txn, name, &m->row)))
 		result = MAILBOX_TRY_LATER;
 	if (result == MAILBOX_OK)
 		mailbox_changed(m);

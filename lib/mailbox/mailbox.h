@@ -83,6 +83,7 @@ struct mailbox {
 	unsigned singles;      /* ... but those of so many messages */
 	bool keeps_whole;      /* they were, and stay so: who uses them waits */
 	bool is_met;           /* its uidlist is written behind the scan */
+	bool is_unlisted;      /* it has none yet */
 	bool is_tidied;        /* of what was left in its folders */
 	struct mailbox_watch *watch; /* of its files; NULL: none */
 	struct list watchers;  /* struct mailbox_watcher */

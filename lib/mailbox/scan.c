@@ -408,7 +408,8 @@ static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
 	if (found && is_list_locked(scan)) {
 		scan->postponed = true;
 	} else if (found) {
-		uint64_t stamp = mailbox_uids_stamp(scan->mailbox);
+		uint64_t stamp = scan->mailbox->is_unlisted ? 0 :
+			mailbox_uids_stamp(scan->mailbox);
 		bool is_read = stamp != scan->mailbox->row.uidlist_ns &&
 			take_uids(scan, uids);
 		size_t listed = 0;

@@ -67,6 +67,7 @@ bool mailbox_uids_write(struct mailbox *mailbox)
 		mailbox_store_unflushed(mailbox->store, mailbox->name,
 			MAILBOX_UIDS | MAILBOX_NAMED);
 	mailbox->garbage = 0;
+	mailbox->is_unlisted = false;
 	mailbox->row.uidlist_ns = mailbox_uids_stamp(mailbox);
 	return true;
 }
@@ -106,9 +107,10 @@ static bool append_lines(struct mailbox *mailbox, int fd, size_t from,
 void mailbox_list_uids(struct mailbox *mailbox, size_t from)
 {
 	char path[MAILBOX_PATH_MOST];
-	auto_close int fd = openat(mailbox->store->dir,
-		mailbox_file_of(mailbox, "dovecot-uidlist", path),
-		O_WRONLY | O_APPEND | O_CLOEXEC);
+	auto_close int fd = mailbox->is_unlisted ? -1 :
+		openat(mailbox->store->dir,
+			mailbox_file_of(mailbox, "dovecot-uidlist", path),
+			O_WRONLY | O_APPEND | O_CLOEXEC);
 	struct stat st;
 	bool is_ours = fd >= 0 && fstat(fd, &st) == 0 &&
 		stamp_of(&st) == mailbox->row.uidlist_ns;
