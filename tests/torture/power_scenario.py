@@ -373,6 +373,28 @@ def imap_of_delivered(play, mta):
     client.close()
 
 
+MET = ["Met%d" % n for n in range(7)]
+
+
+def imap_met(play, mta):
+    """Mailboxes that another program made are told of all at once."""
+    play.ledger.add("store", "mail/erin")
+    client = Imap(play.ledger, mta.conf, mta.mail + "/erin", mta.env)
+    lines, _, ok = client.ask(
+        'LIST "" * RETURN (STATUS (MESSAGES UIDVALIDITY))')
+    told = re.findall(r"STATUS (\S+) \(MESSAGES 0 UIDVALIDITY (\d+)\)",
+                      "\n".join(lines))
+    if sorted(name for name, _ in told) != ["INBOX"] + MET:
+        raise instance.Failed("%r" % lines)
+    for name, validity in told:
+        play.ledger.add("box", name, validity, ok)
+    client.append("Met3", "erin-0")
+    _, asked, _ = client.ask("RENAME Met1 Moved")
+    play.ledger.add("nobox", "Met1", asked)
+    client.append("Moved", "erin-1")
+    client.close()
+
+
 def play(folder, recorder, rounds=2):
     """Run it all; the folder has the log then."""
     scenario = Scenario(folder, recorder)
@@ -381,7 +403,8 @@ def play(folder, recorder, rounds=2):
         scenario.watch(mta)
         mta.write_configuration()
         mta.command("posthorn", "set-permissions")
-        for path in ("/example.org/dave",):
+        for path in ["/example.org/dave", "/erin"] + [
+                "/erin/." + name for name in MET]:
             os.makedirs(mta.mail + path, exist_ok=True)
             for sub in ("", "/tmp", "/new", "/cur"):
                 os.makedirs(mta.mail + path + sub, exist_ok=True)
@@ -408,6 +431,7 @@ def play(folder, recorder, rounds=2):
             mta.wait_log(report + ": removed")
         imap(scenario, mta)
         imap_of_delivered(scenario, mta)
+        imap_met(scenario, mta)
         slow.close()
         wait_for(lambda: len(mta.queue_list()) == 6 and all(
             m["queue_name"] != "active" for m in mta.queue_list()),
