@@ -74,11 +74,14 @@ struct forward {
 struct task {
 	struct delivery *delivery;
 	struct deliver_recipient *recipient;
-	struct mail_address parts; /* of the recipient, lower case local-part */
+	struct mail_address parts; /* of `at`, lower case local-part */
 	struct str delivered_to;   /* what Delivered-To says */
+	struct str at;             /* the address that is followed now */
 	struct arena *arena;
 	struct status status;      /* the worst so far; code 0: nothing done */
 	enum dsn_action action;
+	struct deliver_line *lines; /* of each destination, for the log */
+	size_t line_count, line_capacity;
 	struct list forwards;
 	struct list unsettled;     /* calls that still owe `settled` */
 	struct str *seen;          /* destinations that had it already */

@@ -15,6 +15,7 @@
 
 enum {
 	DEPTH_MOST = 50,
+	LOGGED_MOST = 1000, /* octets; with more a line would lose its end */
 };
 
 /* A list of destinations being followed. */
@@ -87,16 +88,36 @@ static bool is_local(const struct resolved *resolved)
 	return str_eq(resolved->transport, service_row());
 }
 
+/* From here on it is about this address, in the log and for commands. */
+static void set_address(struct task *task, struct str address)
+{
+	struct str domain = mail_address_domain(address);
+	struct str local = lower(task, mail_address_local(address));
+
+	if (address.len <= LOGGED_MOST)
+		task->at = address;
+	mail_address_split(str_is_none(domain) ?
+			local :
+			arena_fmt(task->arena, "%.*s@%.*s", STR_ARG(local),
+				STR_ARG(domain)),
+		room.conf->recipient_delimiter,
+		room.conf->owner_request_special, &task->parts);
+}
+
 /* frozen_delivered_to: the address that came, whatever it stands for. */
 static void run_followed(struct task *task, struct str address,
 	struct str local, const struct chain *chain)
 {
-	struct str before = task->delivered_to;
+	struct str before = task->delivered_to, at = task->at;
+	struct mail_address parts = task->parts;
 
+	set_address(task, address);
 	if (!room.conf->frozen_delivered_to)
 		task->delivered_to = address;
 	run_name(task, local, chain);
 	task->delivered_to = before;
+	task->at = at;
+	task->parts = parts;
 }
 
 static void run_address(struct task *task, const struct list_of *of,
@@ -134,7 +155,7 @@ static bool is_allowed(struct task *task, struct str list, const char *source,
 	if (list_has_word(list, source))
 		return true;
 	task_add(task,
-		status_f(task->arena, 550, 7, 1, "mail to a %s is restricted",
+		status_f(task->arena, 550, 7, 1, "mail to %s is restricted",
 			what));
 	return false;
 }
@@ -194,7 +215,11 @@ static void run_user_only(struct task *task, struct str name)
 {
 	struct user user;
 	struct str local = lower(task, mail_address_local(name));
+	struct str at = task->at;
+	struct mail_address parts = task->parts;
 
+	set_address(task, rewrite_address(room.rewriter, task->arena,
+		REWRITE_LOCAL, name));
 	switch (find_user(task, local, local, &user)) {
 	case MAPS_FOUND:
 		if (task_is_new(task, ALIAS_USER, user.name))
@@ -206,6 +231,8 @@ static void run_user_only(struct task *task, struct str name)
 	case MAPS_ERROR:
 		task_add(task, STATUS(451, 3, 0, "user lookup error"));
 	}
+	task->at = at;
+	task->parts = parts;
 }
 
 static void run_item(struct task *task, const struct list_of *of,
@@ -495,16 +522,10 @@ static void check_loop(struct task *task)
 void recipient_deliver(struct task *task)
 {
 	struct str address = task->recipient->address;
-	struct str domain = mail_address_domain(address);
 	struct str local = lower(task, mail_address_local(address));
 
-	mail_address_split(str_is_none(domain) ?
-			local :
-			arena_fmt(task->arena, "%.*s@%.*s", STR_ARG(local),
-				STR_ARG(domain)),
-		room.conf->recipient_delimiter,
-		room.conf->owner_request_special, &task->parts);
-	task->delivered_to = address;
+	task->delivered_to = task->at = address;
+	set_address(task, address);
 	run_name(task, local, NULL);
 	if (task->is_passed)
 		return;
@@ -519,6 +540,8 @@ void recipient_deliver(struct task *task)
 		&(struct deliver_report){
 			.status = task->status,
 			.action = task->action,
+			.lines = task->lines,
+			.line_count = task->line_count,
 			.unsettled = !list_is_empty(&task->unsettled),
 		});
 }

@@ -12,6 +12,10 @@ static int weight(struct status status)
 
 void task_add(struct task *task, struct status status)
 {
+	arena_grow(task->arena, &task->lines, &task->line_capacity,
+		task->line_count + 1, sizeof(*task->lines));
+	task->lines[task->line_count++] = (struct deliver_line){ task->at,
+		status };
 	if (task->status.code == 0 ||
 		weight(status) > weight(task->status))
 		task->status = status;

@@ -35,8 +35,8 @@ static struct str value_of(const struct values *v, const char *name)
 		{ "user", v->user ? user->name : parts->user },
 		{ "home", user->home },
 		{ "shell", user->shell },
-		{ "logname", user->name },
-		{ "recipient", recipient->address },
+		{ "logname", v->user ? user->name : parts->user },
+		{ "recipient", v->task->at },
 		{ "original_recipient", recipient->orig.len ?
 				recipient->orig : recipient->address },
 		{ "extension", or_empty(parts->extension) },
@@ -108,8 +108,9 @@ struct msg_list values_environment(const struct task *task,
 		"CLIENT_HOSTNAME", "CLIENT_PROTOCOL", "DOMAIN", "ENVID",
 		"EXTENSION", "LOCAL", "ORIGINAL_RECIPIENT", "RECIPIENT",
 		"SASL_METHOD", "SASL_SENDER", "SASL_USERNAME", "SENDER" };
-	static const char *const of_user[] = { "HOME", "LOGNAME", "SHELL",
-		"USER" };
+	static const char *const of_user[] = { "LOGNAME", "USER", "HOME",
+		"SHELL" };
+	size_t user_count = user ? COUNT(of_user) : 2;
 	struct values v = { task, user, room.conf->command_expansion_filter,
 		task->arena };
 	size_t count;
@@ -123,7 +124,7 @@ struct msg_list values_environment(const struct task *task,
 			items[count++] = arena_fmt(task->arena, "%s=%.*s",
 				names[i], STR_ARG(value));
 	}
-	for (size_t i = 0; user && i < COUNT(of_user); i++)
+	for (size_t i = 0; i < user_count; i++)
 		items[count++] = arena_fmt(task->arena, "%s=%.*s", of_user[i],
 			STR_ARG(filtered(&v, of_user[i])));
 	return (struct msg_list){ .items = items, .count = count };

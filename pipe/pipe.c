@@ -166,7 +166,7 @@ static unsigned command_flags(void)
 		{ PIPE_QUOTE_FROM, COMMAND_QUOTE_FROM },
 		{ PIPE_DOTS, COMMAND_STUFF_DOTS },
 	};
-	unsigned flags = COMMAND_CONFIGURED;
+	unsigned flags = 0;
 
 	for (size_t i = 0; i < COUNT(same); i++)
 		if (own.attributes.flags & same[i].pipe)

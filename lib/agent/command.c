@@ -21,10 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	NO_PROGRAM = 127, /* as the shell has it */
-};
-
 /* A program that runs. */
 struct running {
 	struct delivery *delivery;
@@ -64,9 +60,7 @@ static _Noreturn void become_program(const struct command_plan *plan, int in,
 		_exit(EX_TEMPFAIL);
 	execvpe(plan->argv[0], plan->argv, plan->environment);
 	dprintf(STDERR_FILENO, "execute %s: %m\n", plan->argv[0]);
-	_exit(errno == ENOENT && !(plan->flags & COMMAND_CONFIGURED) ?
-			NO_PROGRAM :
-			EX_TEMPFAIL);
+	_exit(EX_TEMPFAIL); /* it may come back, as after an upgrade */
 }
 
 static bool begin(struct running *run)

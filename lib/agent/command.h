@@ -28,8 +28,6 @@ enum command_flag {
 	COMMAND_BLANK_LINE = 2,  /* B: an empty line at the end */
 	COMMAND_QUOTE_FROM = 4,  /* >: ">" before "From " */
 	COMMAND_STUFF_DOTS = 8,  /* .: "." before "." */
-	COMMAND_CONFIGURED = 16, /* a missing program is the administrator's
-				    mistake: try again later */
 };
 
 struct command_plan {

@@ -197,22 +197,18 @@ static void format_delays(struct buf *out, const struct delivery *delivery,
 }
 
 static void write_line(const struct delivery *delivery,
-	const struct deliver_recipient *recipient,
-	const struct deliver_report *report)
+	const struct deliver_report *report, struct str address,
+	struct str orig, struct status status)
 {
 	struct buf line = BUF_IN(delivery->arena);
-	struct status status = report->status;
 	struct str how = delivery->conf->info_log_address_format;
 
 	buf_fmt(&line, "%.*s: to=<", STR_ARG(delivery->m.queue_id));
-	buf_add(&line, mail_address_logged(delivery->arena, how,
-		recipient->address));
+	buf_add(&line, mail_address_logged(delivery->arena, how, address));
 	buf_char(&line, '>');
-	if (!str_eq(recipient->address, recipient->orig) &&
-		recipient->orig.len > 0) {
+	if (!str_eq(address, orig) && orig.len > 0) {
 		buf_text(&line, ", orig_to=<");
-		buf_add(&line, mail_address_logged(delivery->arena, how,
-			recipient->orig));
+		buf_add(&line, mail_address_logged(delivery->arena, how, orig));
 		buf_char(&line, '>');
 	}
 	buf_text(&line, ", relay=");
@@ -271,6 +267,23 @@ static struct status filtered(struct arena *arena, struct status status)
 	return other;
 }
 
+static void write_lines(const struct delivery *delivery,
+	const struct deliver_recipient *recipient,
+	const struct deliver_report *report)
+{
+	struct str orig = recipient->orig.len > 0 ? recipient->orig :
+						    recipient->address;
+
+	if (report->line_count == 0)
+		write_line(delivery, report, recipient->address,
+			recipient->orig, report->status);
+	for (size_t i = 0; i < report->line_count; i++)
+		write_line(delivery, report, report->lines[i].address, orig,
+			filter ? filtered(delivery->arena,
+					 report->lines[i].status) :
+				 report->lines[i].status);
+}
+
 void deliver_report(struct delivery *delivery,
 	struct deliver_recipient *recipient,
 	const struct deliver_report *given)
@@ -294,7 +307,7 @@ void deliver_report(struct delivery *delivery,
 		panic("%.*s: a recipient is reported twice",
 			STR_ARG(delivery->m.queue_id));
 	recipient->reported = true;
-	write_line(delivery, recipient, report);
+	write_lines(delivery, recipient, report);
 	m.code = status_class(status) == 5 && delivery->conf->soft_bounce ?
 		(uint64_t)(status.code - 100) :
 		status.code;

@@ -68,6 +68,12 @@ struct delivery {
 	bool done;
 };
 
+/* One of the addresses that a recipient stood for. */
+struct deliver_line {
+	struct str address;
+	struct status status;
+};
+
 /* What became of a recipient. */
 struct deliver_report {
 	struct status status;      /* class 2 sent, 4 deferred, 5 bounced */
@@ -78,6 +84,9 @@ struct deliver_report {
 				      the delivery was received */
 	unsigned conn_use;         /* > 1: logged */
 	struct str tls;            /* of the log line, may be NONE */
+	/* Logged each in place of the recipient; 0: it stood for itself. */
+	const struct deliver_line *lines;
+	size_t line_count;
 	bool unsettled; /* a power cut may still undo it: deliver_settled or
 			   deliver_done(settled) follows when not any more */
 };
