@@ -22,9 +22,10 @@
 
 static const struct command command = {
 	"posttls-finger",
-	"[-cCSvw] [-a family] [-A ta.pem] [-d digest] [-F CAfile] [-g grade] "
+	"[-cCfSvw] [-a family] [-A ta.pem] [-d digest] [-F CAfile] [-g grade] "
 	"[-h lookup] [-H chainfiles] [-k cert] [-K key] [-l level] "
-	"[-L logopts] [-m count] [-o name=value] [-p protocols] [-P CApath] "
+	"[-L logopts] [-m count] [-M policy] [-o name=value] [-p protocols] "
+	"[-P CApath] "
 	"[-r delay] [-s servername] [-t timeout] [-T timeout] "
 	"[inet:]domain[:port] [match...]",
 };
@@ -429,6 +430,8 @@ static void set_level(struct finger *f, const char *text)
 			f->level = levels[i].level;
 			return;
 		}
+	if (strstr(text, "dane"))
+		log_fatal("-l %s: DANE is not supported", text);
 	log_fatal("Invalid TLS level \"%s\"", text);
 }
 
@@ -548,10 +551,11 @@ static void take_option(struct finger *f, int option)
 		break;
 	case 'f':
 	case 'M':
+		break; /* how TLSA records are looked for, by DANE's levels */
 	case 'R':
 	case 'x':
 	case 'X':
-		log_fatal("-%c: DANE, SRV records and raw public keys are not "
+		log_fatal("-%c: SRV records and raw public keys are not "
 			"supported", option);
 	default:
 		usage();

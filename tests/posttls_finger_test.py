@@ -1,10 +1,11 @@
 """posttls-finger: against our smtpd, a sink without TLS, and beside Debian's
 against the same server."""
+import difflib
 import re
 import subprocess
 
 from capture import Capture
-from instance import (SBIN, Instance, check, equal, free_port, main,
+from instance import (SBIN, Failed, Instance, check, equal, free_port, main,
                       make_certificate, matches, run, wait_for)
 from network import Network
 from postfix_peer import Postfix
@@ -135,10 +136,37 @@ def succeeded(done):
 
 # What differs by nature: names, keys of the session, words of our own.
 def summary(shown):
-    return [re.sub(r"key-exchange.*", "", line) for line in
+    return [re.sub(r" key-exchange.*", "", line) for line in
             shown.replace("Ready to start TLS", "").splitlines()
             if re.search("TLS connection|subject_CN|^posttls-finger: [<>]",
                          line)]
+
+
+# Each against both servers. FILE is the server's certificate.
+LINES = [
+    "-l encrypt", "-l may", "-l none", "-l verify -F FILE",
+    "-l secure -F FILE", "-l verify -A FILE",
+    "-l encrypt -a ipv4 -t 5 -T 5 -h native", "-l encrypt -d sha1",
+    "-l encrypt -s mail.example.org -f -m 1", "-l encrypt -L summary",
+    "-l encrypt -L none -c", "-l encrypt -L certmatch,peercert",
+    "-l encrypt -P /etc/ssl/certs -v", "-l nonsense", "-Q",
+    "-l verify -F FILE -p TLSv1.2 -g high",
+]
+# What differs, and what ours does instead: status and a pattern.
+OTHERWISE = {
+    # Theirs offers ciphers without a certificate when none is asked for; our
+    # smtp(8) does not, nor does this.
+    "-l encrypt -p !TLSv1.3": (0, "Untrusted TLS connection .* TLSv1.2"),
+    # Theirs says 0 whatever it sees.
+    "-l fingerprint -d sha256": (1, "no fingerprint matches"),
+    # Theirs goes on without TLS.
+    "-l encrypt -k FILE": (1, "fatal: "),
+    # Theirs takes no protocols from main.cf.
+    "-l encrypt -o smtp_tls_mandatory_protocols=TLSv1.2": (0, "TLSv1.2"),
+    # What there is not here: the name of it.
+    "-l dane": (1, "fatal: -l dane: DANE is not supported"),
+    "-R": (1, "fatal: -R: SRV records"), "-X": (1, "fatal: -X: "),
+}
 
 
 def test_beside_postfix():
@@ -150,16 +178,27 @@ def test_beside_postfix():
                                smtpd_tls_key_file=key,
                                myhostname="mail.example.org")
         peer.start()
+        wrong = []
         for port, file in ((mta.smtp_port, mta.cert), (peer.smtp_port, cert)):
-            for words in (("-l", "encrypt"), ("-l", "may"), ("-l", "none"),
-                          ("-l", "verify", "-F", file)):
+            for line in LINES + list(OTHERWISE):
+                words = tuple(line.replace("FILE", file).split())
                 words += ("[127.0.0.1]:%d" % port, "mail.example.org")
                 ours = mta.command("posttls-finger", *words, check=False)
                 theirs = run("/usr/sbin/posttls-finger", "-o",
                              "smtp_tls_fingerprint_digest=sha256", *words,
                              env=dict(mta.env, MAIL_CONFIG=peer.conf),
                              check=False)
-                equal(summary(ours.stdout), summary(theirs.stdout))
+                if line in OTHERWISE:
+                    status, pattern = OTHERWISE[line]
+                    equal((line, ours.returncode), (line, status))
+                    matches(pattern, ours.stdout)
+                    continue
+                wrong += difflib.unified_diff(*[
+                    [line, str(done.returncode)] + summary(done.stdout)
+                    for done in (theirs, ours)], "theirs: " + line, "ours",
+                    lineterm="", n=0)
+    if wrong:
+        raise Failed("\n".join(wrong))
 
 
 main(globals())
