@@ -126,6 +126,25 @@ static int unlink_job(void *context)
 	return unlinkat(job->root, job->path, 0);
 }
 
+struct paths_job {
+	int root;
+	const char *const *paths;
+	size_t count;
+};
+
+static int unlink_all_job(void *context)
+{
+	const struct paths_job *job = context;
+	int error = 0;
+
+	for (size_t i = 0; i < job->count; i++)
+		if (unlinkat(job->root, job->paths[i], 0) < 0 &&
+			errno != ENOENT)
+			error = errno;
+	errno = error;
+	return error ? -1 : 0;
+}
+
 static int mkdir_job(void *context)
 {
 	const struct path_job *job = context;
@@ -160,6 +179,14 @@ static int real_link(struct disk *disk, const char *from, const char *to)
 static int real_unlink(struct disk *disk, const char *path)
 {
 	return run_job(disk, unlink_job, path, NULL);
+}
+
+static int real_unlink_all(struct disk *disk, const char *const *paths,
+	size_t count)
+{
+	struct paths_job job = { root_of(disk), paths, count };
+
+	return io_help(unlink_all_job, &job);
 }
 
 static int real_mkdir(struct disk *disk, const char *path)
@@ -232,7 +259,8 @@ bool disk_open(struct disk **disk, const char *queue_directory)
 		.pwrite = real_pwrite, .size = real_size, .sync = real_sync,
 		.sync_dir = real_sync_dir, .rename = real_rename,
 		.link = real_link, .is_sealed = real_is_sealed,
-		.unlink = real_unlink, .mkdir = real_mkdir, .list = real_list,
+		.unlink = real_unlink, .unlink_all = real_unlink_all,
+		.mkdir = real_mkdir, .list = real_list,
 		.lock = real_lock, .space = real_space,
 	};
 	*disk = &real->disk;
@@ -310,6 +338,19 @@ int disk_rename(struct disk *disk, const char *from, const char *to)
 int disk_unlink(struct disk *disk, const char *path)
 {
 	return disk->unlink(disk, path);
+}
+
+int disk_unlink_all(struct disk *disk, const char *const *paths, size_t count)
+{
+	int error = 0;
+
+	if (disk->unlink_all)
+		return disk->unlink_all(disk, paths, count);
+	for (size_t i = 0; i < count; i++)
+		if (disk_unlink(disk, paths[i]) < 0 && errno != ENOENT)
+			error = errno;
+	errno = error;
+	return error ? -1 : 0;
 }
 
 int disk_mkdir(struct disk *disk, const char *path)

@@ -27,6 +27,9 @@ struct disk {
 	int (*rename)(struct disk *disk, const char *from, const char *to);
 	int (*link)(struct disk *disk, const char *from, const char *to);
 	int (*unlink)(struct disk *disk, const char *path);
+	/* NULL: one by one. */
+	int (*unlink_all)(struct disk *disk, const char *const *paths,
+		size_t count);
 	int (*mkdir)(struct disk *disk, const char *path);
 	/* Names in a directory, without . and .. */
 	int (*list)(struct disk *disk, const char *path,
@@ -56,6 +59,9 @@ int disk_sync(struct disk *disk, int fd);
 int disk_sync_dir(struct disk *disk, const char *path);
 int disk_rename(struct disk *disk, const char *from, const char *to);
 int disk_unlink(struct disk *disk, const char *path);
+/* All of them, in one job of a helper thread; one that is not there is fine. -1
+ * with errno: one at least could not be removed. */
+int disk_unlink_all(struct disk *disk, const char *const *paths, size_t count);
 /* Fine if it is there; the parent is flushed when it is new. */
 int disk_mkdir(struct disk *disk, const char *path);
 

@@ -8,6 +8,10 @@
 
 #include "base/log.h"
 
+enum {
+	DROPPED_AT_ONCE = 50, /* files, in one job of a helper thread */
+};
+
 void store_write_late(struct store *store)
 {
 	if (!store->has_late)
@@ -21,13 +25,31 @@ void store_write_late(struct store *store)
 	}
 }
 
-static void drop_large(struct store *store, uint64_t serial)
+/* At most DROPPED_AT_ONCE. */
+static void drop_some(struct store *store, const uint64_t *serials,
+	size_t count)
 {
-	char path[SPOOL_PATH_MOST];
+	char paths[DROPPED_AT_ONCE][SPOOL_PATH_MOST];
+	const char *pointers[DROPPED_AT_ONCE];
 
-	spool_large_path(path, serial);
-	if (disk_unlink(store->disk, path) < 0 && errno != ENOENT)
-		log_warning("%s: %m", path);
+	for (size_t i = 0; i < count; i++) {
+		spool_large_path(paths[i], serials[i]);
+		pointers[i] = paths[i];
+	}
+	if (disk_unlink_all(store->disk, pointers, count) < 0)
+		log_warning("%s%s: %m", paths[0],
+			count > 1 ? " or another one" : "");
+}
+
+/* The array may move meanwhile, and grow at its end. */
+static void drop_large(struct store *store, const struct seen *seen,
+	size_t count)
+{
+	for (size_t i = 0, some; i < count; i += some) {
+		some = count - i < DROPPED_AT_ONCE ? count - i :
+						     DROPPED_AT_ONCE;
+		drop_some(store, seen->large + i, some);
+	}
 }
 
 /* What came while the first `count` were seen to stays. */
@@ -56,8 +78,7 @@ static void flush_segment(struct store *store, struct seen *seen)
 		return;
 	}
 	seen->flushed = store->round;
-	for (size_t i = 0; i < large; i++)
-		drop_large(store, seen->large[i]);
+	drop_large(store, seen, large);
 	drop_front(seen->large, &seen->large_count, large,
 		sizeof(*seen->large));
 	for (size_t i = 0; i < over; i++) {
@@ -116,7 +137,7 @@ static void flush_removed(struct store *store, struct list *removed)
 		}
 		*is_flushed = true;
 		if (pending->large)
-			drop_large(store, pending->large);
+			drop_some(store, &pending->large, 1);
 		free(pending);
 	}
 }
