@@ -98,6 +98,19 @@ void arena_free(struct arena *arena)
 	free(arena);
 }
 
+static void forget_endings(struct arena *arena)
+{
+	arena->endings = NULL; /* in its blocks */
+	for (struct arena *a = arena->children; a; a = a->next)
+		forget_endings(a);
+}
+
+void arena_abandon(struct arena *arena)
+{
+	forget_endings(arena);
+	arena_free(arena);
+}
+
 void arena_reset(struct arena *arena)
 {
 	struct block *keep = arena->blocks;

@@ -26,6 +26,9 @@ struct arena *arena_new_small(size_t first);
 struct arena *arena_child(struct arena *parent);
 /* Everything that was allocated, and all children. NULL is fine. */
 void arena_free(struct arena *arena);
+/* In a forked child, of what is its parent's: only the memory goes, nothing is
+ * ended. */
+void arena_abandon(struct arena *arena);
 /* The same, but the arena itself stays for use; keeps one block. */
 void arena_reset(struct arena *arena);
 #define auto_arena __attribute__((cleanup(arena_cleanup)))

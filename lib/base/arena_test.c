@@ -39,6 +39,24 @@ static void endings_run_newest_first(void **state)
 	assert_string_equal(order, "c21");
 }
 
+static void what_is_abandoned_ends_nothing(void **state)
+{
+	struct arena *parent = arena_new(0), *arena = arena_child(parent);
+	struct arena *child = arena_child(arena);
+
+	(void)state;
+	order[0] = '\0';
+	arena_on_free(arena, note, (void *)(uintptr_t) "1");
+	arena_on_free(child, note, (void *)(uintptr_t) "c");
+	arena_on_free(parent, note, (void *)(uintptr_t) "p");
+	arena_alloc(child, 5000);
+	arena_abandon(arena);
+	assert_string_equal(order, "");
+	assert_int_equal(arena_octets(parent), 1024); /* the ending's block */
+	arena_free(parent);
+	assert_string_equal(order, "p");
+}
+
 static void a_reset_arena_is_usable(void **state)
 {
 	struct arena *arena = arena_new(0);
@@ -161,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_zeroed_and_aligned),
 		cmocka_unit_test(endings_run_newest_first),
+		cmocka_unit_test(what_is_abandoned_ends_nothing),
 		cmocka_unit_test(a_reset_arena_is_usable),
 		cmocka_unit_test(ceilings_count_children),
 		cmocka_unit_test(ceilings_are_exact),

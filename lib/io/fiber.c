@@ -1,13 +1,13 @@
 #include "io/fiber.h"
 
 #include "base/heap.h"
+#include "base/memory.h"
 #include "io/sanitizer.h"
 #include "io/scheduler.h"
 #include "io/stack.h"
 #include "io/switch.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -56,7 +56,7 @@ static struct {
 	struct {
 		void (*call)(void *context);
 		void *context;
-	} hooks[HOOKS_MOST];
+	} hooks[HOOKS_MOST], calm;
 	size_t hook_count;
 	bool ready, stopping;
 } all;
@@ -311,6 +311,12 @@ void io_before_wait(void (*hook)(void *context), void *context)
 	all.hooks[all.hook_count++].context = context;
 }
 
+void io_when_calm(void (*hook)(void *context), void *context)
+{
+	all.calm.call = hook;
+	all.calm.context = context;
+}
+
 static void run_hooks(void)
 {
 	for (size_t i = 0; i < all.hook_count; i++)
@@ -352,8 +358,10 @@ void io_tidy(void)
 			is_tidy = false;
 	}
 	if (is_calm) {
+		if (all.calm.call)
+			all.calm.call(all.calm.context);
 		stack_cool();
-		malloc_trim(0);
+		memory_return();
 		all.busiest = all.turns;
 	}
 	all.turns = 0;
@@ -439,10 +447,28 @@ void io_stop(void)
 	all.stopping = true;
 }
 
+/* All but the one that forked: nobody will run them here. */
+static void drop_fibers(void)
+{
+	struct list *link;
+
+	while ((link = list_shift(&all.members))) {
+		struct fiber *fiber = CONTAINER(link, struct fiber, member);
+
+		if (fiber == all.running)
+			continue;
+		stack_drop(&fiber->stack);
+		free(fiber);
+	}
+}
+
 void io_forked(void)
 {
 	struct sigaction usual = { .sa_handler = SIG_DFL };
 
+	if (all.ready)
+		drop_fibers();
+	stack_forked();
 	heap_free(&all.timers);
 	list_init(&all.runnable);
 	list_init(&all.paused);
@@ -450,6 +476,7 @@ void io_forked(void)
 	all.tidy = (struct moment){ 0 };
 	all.running = NULL;
 	all.fibers = all.hook_count = 0;
+	all.calm.call = NULL;
 	all.ready = true;
 	all.stopping = false;
 	ready_forked();

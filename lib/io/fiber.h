@@ -30,7 +30,8 @@ void io_run(void (*first)(void *context), void *context);
 /* The scheduler returns when the running fiber next waits; others stay. */
 void io_stop(void);
 /* In a child after fork: forget epoll, timers, hooks, signals (unblocked
- * again), helpers and all fibers; the caller may then io_run. */
+ * again), helpers and all fibers, whose stacks go, too, but for the one that
+ * forked; the caller may then io_run. */
 void io_forked(void);
 
 /*
@@ -107,6 +108,9 @@ void io_gate_leave(struct io_gate *gate);
  * collected is sent in one piece. Hooks may wake fibers but not wait.
  */
 void io_before_wait(void (*hook)(void *context), void *context);
+/* The one hook for the moment when the process has become quiet, and gives back
+ * what its busiest moment took: it may do the same, but neither wait nor wake. */
+void io_when_calm(void (*hook)(void *context), void *context);
 
 /* From now on the signal (below 64) only arrives through io_signal_wait. */
 void io_signal_watch(int signal_number);

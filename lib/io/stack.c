@@ -69,14 +69,31 @@ void stack_cool(void)
 		madvise(kept.cold[i].base, STACK_OCTETS, MADV_DONTNEED);
 }
 
+void stack_drop(struct stack *stack)
+{
+	sanitizer_clear(stack->base, STACK_OCTETS);
+	VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
+	munmap(stack->base - STACK_GUARD, STACK_GUARD + STACK_OCTETS);
+	stack->base = NULL;
+}
+
+/* The kept ones are the parent's: their page tables alone are more than a
+ * child needs. */
+void stack_forked(void)
+{
+	while (kept.warm_count > 0)
+		stack_drop(&kept.warm[--kept.warm_count]);
+	while (kept.cold_count > 0)
+		stack_drop(&kept.cold[--kept.cold_count]);
+}
+
 void stack_free(struct stack *stack)
 {
 	sanitizer_clear(stack->base, STACK_OCTETS);
 	if (kept.warm_count < KEPT_WARM) {
 		kept.warm[kept.warm_count++] = *stack;
 	} else if (kept.cold_count == KEPT_COLD) {
-		VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
-		munmap(stack->base - STACK_GUARD, STACK_GUARD + STACK_OCTETS);
+		stack_drop(stack);
 	} else {
 		madvise(stack->base, STACK_OCTETS - KEPT_TOP, MADV_DONTNEED);
 		kept.cold[kept.cold_count++] = *stack;

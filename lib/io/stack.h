@@ -26,5 +26,8 @@ void stack_free(struct stack *stack);
  * waits; of those that are kept. */
 void stack_trim(const struct stack *stack, const void *sp);
 void stack_cool(void);
+/* In a forked child: one that nobody will run on, and those that are kept. */
+void stack_drop(struct stack *stack);
+void stack_forked(void);
 
 #endif

@@ -105,14 +105,59 @@ struct io_event *peer_news(void)
 	return &all.news;
 }
 
+/* Calls that we open may live in the arena of one that we serve: they leave
+ * the table first. */
+static void drop_own_calls(struct peer *peer)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct call **at = &peer->buckets[i]; *at;)
+			if ((*at)->is_ours)
+				*at = (*at)->next;
+			else
+				at = &(*at)->next;
+}
+
+static void inbound_free(struct inbound *inbound)
+{
+	while (inbound) {
+		struct inbound *next = inbound->next;
+
+		free(inbound);
+		inbound = next;
+	}
+}
+
+static void abandon_calls(struct peer *peer)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (peer->buckets[i]) {
+			struct call *call = peer->buckets[i];
+
+			peer->buckets[i] = call->next;
+			inbound_free(call->first);
+			inbound_free(call->heard);
+			arena_abandon(call->arena);
+		}
+}
+
+/* Their memory goes too: what a busy parent holds at this moment would stay
+ * with each of its children. */
 void peer_forked(void)
 {
+	struct list *link;
+
 	if (!all.is_ready)
 		return;
-	list_each(link, &all.peers) {
+	list_each(at, &all.peers)
+		drop_own_calls(CONTAINER(at, struct peer, link));
+	while ((link = list_shift(&all.peers))) {
 		struct peer *peer = CONTAINER(link, struct peer, link);
 
 		close(peer->fd);
+		abandon_calls(peer);
+		buf_free(&peer->out);
+		free(peer->name);
+		free(peer);
 	}
 	all.is_ready = false;
 }
@@ -325,12 +370,8 @@ static struct call **find_call(struct peer *peer, uint32_t id, bool is_ours)
 
 void call_forget(struct call *call)
 {
-	while (call->heard) {
-		struct inbound *inbound = call->heard;
-
-		call->heard = inbound->next;
-		free(inbound);
-	}
+	inbound_free(call->heard);
+	call->heard = NULL;
 }
 
 static void close_on_free(void *context)

@@ -58,7 +58,8 @@ bool peer_takes_calls(const struct peer *peer);
 size_t peer_calls(const struct peer *peer);
 /* Wakes when a call of any peer ends, a peer retires or dies. */
 struct io_event *peer_news(void);
-/* In a child after io_forked: forget all peers of the parent. */
+/* In a child after io_forked: forget all peers of the parent, and the calls
+ * that it serves with their arenas: nothing of them may be used any more. */
 void peer_forked(void);
 
 /* A new conversation on a peer. lib/service's call_open is what daemons use:

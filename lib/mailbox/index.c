@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "maps/pages.h"
 
 #define INDEX_NAME "posthorn-index"
@@ -252,8 +254,10 @@ static int open_env(struct index *index)
 	mdb_env_set_maxdbs(index->env, TABLES);
 	mdb_env_set_maxreaders(index->env, READERS);
 	mdb_env_set_mapsize(index->env, ROOM);
+	memory_apart_begin(); /* it takes 3 MiB, and uses some pages of it */
 	error = mdb_env_open(index->env, index->path,
 		MDB_NOSUBDIR | MDB_NOTLS | MDB_NOSYNC, 0600);
+	memory_apart_end();
 	if (error == 0) {
 		mdb_reader_check(index->env, &dead);
 		error = open_tables(index);
@@ -291,6 +295,41 @@ struct index *index_open(int store, const char *path)
 	log_warning("%s: %s", index->path, mdb_strerror(error));
 	index_close(index);
 	return NULL;
+}
+
+/*
+ * Where the map is mapped LMDB does not tell, but a page has its number in
+ * front (maps/pages knows the format), and where a value is, that is known.
+ */
+static char *map_of(struct index_txn *txn, size_t page_size)
+{
+	MDB_val val;
+	uintptr_t page;
+	uint64_t number;
+
+	if (!rows_find(txn, META, val_str(STR("format")), &val))
+		return NULL;
+	page = (uintptr_t)val.mv_data & ~(uintptr_t)(page_size - 1);
+	memcpy(&number, (const void *)page, sizeof(number));
+	return (char *)(page - number * page_size);
+}
+
+void index_rest(struct index *index)
+{
+	struct index_txn *txn = index_begin(index, false);
+	MDB_envinfo info;
+	MDB_stat stat;
+	char *map;
+
+	if (!txn)
+		return;
+	mdb_env_info(index->env, &info);
+	mdb_env_stat(index->env, &stat);
+	map = map_of(txn, stat.ms_psize);
+	index_abort(txn);
+	if (map && madvise(map, (info.me_last_pgno + 1) * stat.ms_psize,
+		MADV_DONTNEED) < 0)
+		log_debug("%s: rest: %m", index->path);
 }
 
 void index_close(struct index *index)

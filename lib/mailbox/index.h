@@ -62,6 +62,9 @@ struct index_message {
  * NULL: said in the log. */
 struct index *index_open(int store, const char *path);
 void index_close(struct index *index);
+/* Its pages leave the process's memory, not the kernel's: for one that nobody
+ * asks for anything. */
+void index_rest(struct index *index);
 
 /* NULL: said in the log. */
 struct index_txn *index_begin(struct index *index, bool write);

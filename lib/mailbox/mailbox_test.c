@@ -131,6 +131,49 @@ static void saves_and_reads(void **state)
 	mailbox_store_close(store);
 }
 
+static size_t mapped_octets(void)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool is_index = false;
+	size_t octets = 0, kib;
+	char line[512];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (strstr(line, "r--s "))
+			is_index = strstr(line, "posthorn-index\n");
+		else if (is_index && sscanf(line, "Rss: %zu", &kib) == 1)
+			octets += kib * 1024;
+		else if (strstr(line, "VmFlags:")) /* its last line */
+			is_index = false;
+	}
+	fclose(f);
+	return octets;
+}
+
+/* Its pages go, and come back when they are asked for. */
+static void an_index_that_rests_is_as_good(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	struct index_mailbox row;
+	struct index_txn *txn;
+
+	(void)state;
+	save(m, "Subject: a\r\n\r\n", 0, NULL);
+	assert_true(mapped_octets() > 0);
+	index_rest(store->index);
+	assert_int_equal(mapped_octets(), 0);
+	txn = index_begin(store->index, false);
+	assert_true(index_mailbox_find(txn, STR("INBOX"), &row));
+	index_abort(txn);
+	assert_int_equal(row.id, m->row.id);
+	index_rest(store->index);
+	assert_int_equal(save(m, "Subject: b\r\n\r\n", 0, NULL), 2);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 /* The index is lost in a power cut: UIDVALIDITY stands in the uidlist before
  * a client hears it, and no UID is given twice or jumped over. */
 static void uids_outlive_the_index(void **state)
@@ -906,6 +949,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_DIR(a_name_that_comes_back_is_another_mailbox),
 		IN_DIR(saves_and_reads),
+		IN_DIR(an_index_that_rests_is_as_good),
 		IN_DIR(uids_outlive_the_index),
 		IN_DIR(sees_other_programs),
 		IN_DIR(what_is_delivered_costs_little),

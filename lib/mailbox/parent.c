@@ -46,12 +46,13 @@ struct user {
 	size_t connections;
 };
 
-/* A connection that lives in a user's process. */
+/* A connection that lives in a user's process, or is on the way to it. */
 struct passed {
 	struct list link;
 	struct arena *arena;
 	struct call *call;
 	struct user *user;
+	bool is_there;
 };
 
 /* In the parent; in a user's process only `service` and `store` count. */
@@ -137,6 +138,13 @@ static void leave_store(void)
 		mailbox_background_inbox(all.store);
 	if (!all.lingerer)
 		all.lingerer = io_spawn("mailbox linger", linger, NULL);
+}
+
+static void rest(void *context)
+{
+	(void)context;
+	if (all.store)
+		index_rest(all.store->index);
 }
 
 static void run_session(struct mailbox_login *login, const char *mail)
@@ -231,6 +239,40 @@ static const char *path_of(struct arena *arena, const char *mail)
 	return arena_cstr(arena, path);
 }
 
+static void free_token(struct token *token)
+{
+	free(token->name);
+	free(token->user);
+	free(token->mail);
+	free(token);
+}
+
+/* What is the parent's: other users, their connections, and those to come. */
+static void drop_others(const struct user *own)
+{
+	struct list *link;
+
+	for (struct table_walk w = { 0 }; table_next(all.tokens, &w);)
+		free_token(w.value);
+	table_free(all.tokens);
+	for (struct table_walk w = { 0 }; table_next(all.users, &w);) {
+		struct user *user = w.value;
+
+		if (user == own)
+			continue;
+		free(user->name);
+		free(user->mail);
+		free(user);
+	}
+	table_free(all.users);
+	while ((link = list_shift(&all.passed))) {
+		struct passed *passed = CONTAINER(link, struct passed, link);
+
+		arena_abandon(passed->arena);
+		free(passed);
+	}
+}
+
 /* The mail's directory is made by its owner, before Landlock looks at it. */
 static void prepare_in_child(void *context)
 {
@@ -239,6 +281,8 @@ static void prepare_in_child(void *context)
 	const char *path = path_of(arena, user->mail);
 	bool root = geteuid() == 0;
 
+	drop_others(user);
+	io_when_calm(rest, NULL);
 	if (root && (setgroups(0, NULL) < 0 ||
 		setegid(user->sys_gid) < 0 || seteuid(user->sys_uid) < 0)) {
 		log_warning("user %s: %m", user->name);
@@ -253,14 +297,6 @@ static void prepare_in_child(void *context)
 }
 
 /* ---- tokens ---- */
-
-static void free_token(struct token *token)
-{
-	free(token->name);
-	free(token->user);
-	free(token->mail);
-	free(token);
-}
 
 static void drop_old_tokens(void)
 {
@@ -464,16 +500,18 @@ static int pass_on(struct user *user, const struct msg_handover *m)
 		return EAGAIN;
 	passed = mem_new(1, sizeof(*passed));
 	passed->user = user;
-	passed->arena = arena_new(0);
+	passed->arena = arena_new_small(0); /* of a call and its answer */
+	list_append(&all.passed, &passed->link);
 	for (int attempt = 0; attempt < 2; attempt++) {
 		if (pass_once(user, m, passed)) {
 			user->connections++;
-			list_append(&all.passed, &passed->link);
+			passed->is_there = true;
 			return 0;
 		}
 		if (user->peer && peer_is_alive(user->peer))
 			break;
 	}
+	list_remove(&passed->link);
 	arena_free(passed->arena);
 	free(passed);
 	return EAGAIN;
@@ -532,7 +570,7 @@ static void drop_ended(void)
 	list_each (at, &all.passed) {
 		struct passed *p = CONTAINER(at, struct passed, link);
 
-		if (call_is_alive(p->call))
+		if (!p->is_there || call_is_alive(p->call))
 			continue;
 		list_remove(at);
 		p->user->connections--;

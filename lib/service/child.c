@@ -1,12 +1,14 @@
 #include "service/child.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "io/fiber.h"
 #include "io/helper.h"
 #include "io/packet.h"
 #include "log/sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,6 +51,18 @@ static void close_others(const struct child_plan *plan, int fd)
 	close_range(from, ~0U, 0);
 }
 
+/* The table of descriptors is as long as the greatest number in it, and a busy
+ * parent has many. */
+static int lowest(int fd)
+{
+	int low = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (low < 0)
+		return fd;
+	close(fd);
+	return low;
+}
+
 static void run_child(void *context)
 {
 	struct child *child = context;
@@ -85,8 +99,10 @@ static _Noreturn void become_child(const struct child_plan *plan, int fd)
 	io_forked();
 	peer_forked();
 	close_others(plan, fd);
+	child.fd = lowest(fd);
 	if (plan->prepare)
 		plan->prepare(plan->context);
+	memory_return();
 	if (!sandbox_become(&plan->sandbox)) {
 		log_warning("cannot work as uid %u: %m",
 			plan->sandbox.sys_uid);

@@ -20,6 +20,8 @@
 #include "ipc/peer.h"
 #include "sandbox/sandbox.h"
 
+/* Nothing of it may stand in the arena of a call that is served, or on another
+ * fiber's stack: the child has neither. */
 struct child_plan {
 	struct str name; /* label of the peer at both ends */
 	struct sandbox_child sandbox;

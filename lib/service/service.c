@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "io/helper.h"
 #include "log/sink.h"
 #include "service/inside.h"
@@ -20,9 +20,6 @@
 enum {
 	GOODBYE_S = 10, /* after SIGTERM, for sessions that were cancelled */
 	IDLE_LOOK_S = 1,
-	HEAP_KEPT = 8 * 1024 * 1024, /* at most, that nobody uses */
-	HEAP_STEP = 128 * 1024,      /* by which it grows at least */
-	HEAP_LARGE = 4 * 1024 * 1024, /* from here on a mapping of its own */
 	CLOSED_FROM = 3, /* standard descriptors are always open */
 };
 
@@ -285,21 +282,9 @@ static void probe_if_asked(void)
 	exit(0);
 }
 
-/*
- * What a client took goes back to the heap and is taken by the next one. To
- * give it to the kernel in between costs calls, page faults and, since helper
- * threads run on other processors, an interrupt of those each time.
- */
-static void keep_memory(void)
-{
-	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
-	mallopt(M_TOP_PAD, HEAP_STEP);
-	mallopt(M_MMAP_THRESHOLD, HEAP_LARGE);
-}
-
 int service_main(const struct service *service, int argc, char **argv)
 {
-	keep_memory();
+	memory_keep();
 	fill_standard_descriptors();
 	self = (struct self){ .service = service, .arena = arena_new(0),
 		.name = service->name, .type = "unix" };

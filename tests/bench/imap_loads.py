@@ -619,6 +619,7 @@ def _all_pids(suite):
 def idle_1000(b):
     # No processes of users that earlier loads have left: all of them count.
     b.restart(used=False)
+    b.settle(20)
     before = _pss(_all_pids(b.suite))
     path = b.folder + "/idle"
     with open(path, "w") as out:

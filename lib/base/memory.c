@@ -1,0 +1,32 @@
+#include "base/memory.h"
+
+#include <malloc.h>
+
+enum {
+	KEPT = 8 * 1024 * 1024,  /* at most, that nobody uses */
+	STEP = 128 * 1024,       /* by which the heap grows at least */
+	LARGE = 4 * 1024 * 1024, /* from here on a mapping of its own */
+	LARGE_APART = 128 * 1024,
+};
+
+void memory_keep(void)
+{
+	mallopt(M_TRIM_THRESHOLD, KEPT);
+	mallopt(M_TOP_PAD, STEP);
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+}
+
+void memory_return(void)
+{
+	malloc_trim(0);
+}
+
+void memory_apart_begin(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_APART);
+}
+
+void memory_apart_end(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+}
