@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ipc/frame.h"
@@ -21,6 +22,7 @@ enum {
 	CRASH_S = 30,
 	DESCRIPTORS = 65536,   /* RLIMIT_NOFILE of children, if allowed */
 	SHIFT = 64,            /* children move descriptors above this first */
+	MOVE_TRIES = 50,       /* of that, 100 ms apart */
 	ARGS_MOST = MASTER_CF_ARGS_MOST + 16,
 };
 
@@ -140,6 +142,24 @@ static void place_null(bool also_report)
 		close(null);
 }
 
+/* The machine may have had no descriptor left just now; a program without one
+ * of its sockets must not begin. */
+static int move_away(int fd)
+{
+	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	int away = -1;
+
+	for (int tries = 0; away < 0 && tries < MOVE_TRIES; tries++) {
+		away = fcntl(fd, F_DUPFD_CLOEXEC,
+			BIRTH_FIRST + LISTENERS_MOST + SHIFT);
+		if (away < 0)
+			nanosleep(&pause, NULL);
+	}
+	if (away < 0)
+		_exit(1);
+	return away;
+}
+
 /* In the child: move everything out of the way, then to its place. */
 static void place_descriptors(const struct child *child, int channel, int ring,
 	int report)
@@ -156,8 +176,7 @@ static void place_descriptors(const struct child *child, int channel, int ring,
 		from[count++] = child->row->listeners[i].fd;
 	for (int i = BIRTH_CHANNEL; i < count; i++)
 		if (from[i] >= 0)
-			from[i] = fcntl(from[i], F_DUPFD_CLOEXEC,
-				BIRTH_FIRST + LISTENERS_MOST + SHIFT);
+			from[i] = move_away(from[i]);
 	for (int i = BIRTH_CHANNEL; i < count; i++) {
 		close(i);
 		if (from[i] >= 0 && dup2(from[i], i) < 0)
