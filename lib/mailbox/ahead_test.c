@@ -48,8 +48,9 @@ static struct str text_of(struct arena *arena, uint32_t uid, const char *end)
 	return buf_str(&out);
 }
 
-static void save_all(struct arena *arena)
+static void save_all(void)
 {
+	struct arena *arena auto_arena = arena_new(0); /* saves end with it */
 	const struct imap_flags flags = { .system = IMAP_SEEN };
 
 	for (uint32_t i = 1; i <= MESSAGES; i++) {
@@ -131,7 +132,7 @@ static void read_all(void *context)
 	assert_non_null(store);
 	assert_int_equal(mailbox_open(store, STR("INBOX"), &inbox),
 		MAILBOX_OK);
-	save_all(arena);
+	save_all();
 	for (uint32_t i = 0; i < MESSAGES; i++)
 		uids[i] = i + 1;
 	assert_null(mailbox_ahead_begin(inbox, uids, MESSAGES));
