@@ -8,6 +8,10 @@
 
 #include "imap/date.h"
 
+enum {
+	FLUSHES = 4, /* of one command at once, while what follows comes */
+};
+
 /* What stands before the literal of one message. */
 struct head {
 	struct imap_flags flags;
@@ -178,7 +182,14 @@ static bool receive_one(struct session *s, struct append *append,
 	arena_grow(s->command, &append->saves, &append->capacity,
 		append->count + 1, sizeof(save));
 	append->saves[append->count++] = save;
-	return true;
+	if (append->count <= FLUSHES)
+		return true;
+	/* Its descriptor is needed no more: there may be many messages. */
+	result = mailbox_save_settle(append->saves[append->count - 1 -
+		FLUSHES]);
+	if (result != MAILBOX_OK)
+		*answer = answer_of(result, NULL);
+	return result == MAILBOX_OK;
 }
 
 static struct answer appended(struct session *s, const struct append *append,

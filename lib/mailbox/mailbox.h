@@ -11,7 +11,9 @@
  *          bits of a set, numbered by the mailbox's list of names
  * Memory   the messages' array is the mailbox's; a pointer into it is good
  *          until the next call that may wait or change the mailbox
- * Waits    mailbox_save_end, mailbox_copy: until durable; others do not
+ * Waits    mailbox_save_settle, mailbox_save_publish, mailbox_save_end,
+ *          mailbox_copy: until durable; the end of a save's arena: until
+ *          nobody flushes it; others do not
  */
 #ifndef MAILBOX_MAILBOX_H
 #define MAILBOX_MAILBOX_H
@@ -254,9 +256,11 @@ struct mailbox_save *mailbox_save_begin(struct arena *arena,
 /* Octets with CRLF or LF line ends; a CR elsewhere becomes a blank. */
 must_check enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets);
-/* No octet follows; its text is durable when this returns. */
+/* No octet follows; its text begins to be flushed. */
 must_check enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	const struct imap_flags *flags, int64_t internal_s);
+/* Its text is durable when this returns, and has no descriptor any more. */
+must_check enum mailbox_result mailbox_save_settle(struct mailbox_save *save);
 /* Messages that were closed, of one mailbox, become visible, all or none, with
  * uids from *uid on; durable when it returns. */
 must_check enum mailbox_result mailbox_save_publish(

@@ -23,6 +23,8 @@ struct mailbox_save {
 	struct arena *arena;
 	int fd;
 	const char *temporary; /* NULL: published */
+	struct io_job flush;
+	bool is_flushing;
 	uint64_t octets, line_ends;
 	bool held_cr;          /* a CR that may be half of a CRLF */
 	struct imap_flags flags;
@@ -32,10 +34,35 @@ struct mailbox_save {
 	char piece[PIECE];
 };
 
+static int flush_file(void *context)
+{
+	const struct mailbox_save *save = context;
+
+	return fsync(save->fd);
+}
+
+/* False with errno. */
+static bool end_flush(struct mailbox_save *save)
+{
+	int result = 0, error = 0;
+
+	if (!save->is_flushing)
+		return true;
+	save->is_flushing = false;
+	result = io_job_end(&save->flush);
+	error = errno;
+	close(save->fd);
+	save->fd = -1;
+	errno = error;
+	return result == 0;
+}
+
 static void end(void *context)
 {
 	struct mailbox_save *save = context;
 
+	if (save->is_flushing && !end_flush(save))
+		log_debug("flush of a message that is not kept: %m");
 	if (save->fd >= 0)
 		close(save->fd);
 	if (save->temporary)
@@ -224,11 +251,10 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	if (save->held_cr && !put(save, STR(" ")))
 		return mailbox_failed("write to", m->name);
 	/* The date is in the file: before the flush, it is flushed too. */
-	if (!flush_piece(save) || futimens(save->fd, dates) < 0 ||
-		io_fsync(save->fd) < 0)
+	if (!flush_piece(save) || futimens(save->fd, dates) < 0)
 		return mailbox_failed("write to", m->name);
-	close(save->fd);
-	save->fd = -1;
+	io_job_begin(&save->flush, flush_file, save);
+	save->is_flushing = true;
 	save->flags = *flags;
 	for (size_t i = 0; i < flags->count; i++)
 		save->flags.keywords[i] = arena_copy(save->arena,
@@ -239,12 +265,23 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	return MAILBOX_OK;
 }
 
+enum mailbox_result mailbox_save_settle(struct mailbox_save *save)
+{
+	return end_flush(save) ? MAILBOX_OK :
+		mailbox_failed("write to", save->mailbox->name);
+}
+
 enum mailbox_result mailbox_save_publish(struct mailbox_save **saves,
 	size_t count, uint32_t *uid)
 {
 	struct mailbox *m = saves[0]->mailbox;
 	enum mailbox_result result;
 
+	for (size_t i = 0; i < count; i++) {
+		result = mailbox_save_settle(saves[i]);
+		if (result != MAILBOX_OK)
+			return result;
+	}
 	if (m->is_removed)
 		return MAILBOX_NONEXISTENT;
 	result = commit(saves, count);
