@@ -281,7 +281,8 @@ static enum mailbox_result read_names(struct session *s, struct listing *list)
 	if (result != MAILBOX_OK)
 		return result;
 	list->separator = s->ns->separator;
-	special_read(s, &all, &special);
+	if (!special_read(s, &all, &special))
+		return MAILBOX_TRY_LATER;
 	for (size_t i = 0; i < all.count; i++)
 		add(s, list, (struct candidate){
 			.name = name_shown(s, all.names[i]),
@@ -394,6 +395,8 @@ static void tell(struct session *s, struct listing *list, size_t i,
 {
 	struct candidate *c = &list->items[i];
 	struct buf out = BUF_IN(s->command);
+	bool is_read = true;
+	size_t longest;
 
 	buf_fmt(&out, "* %s (", list->is_lsub ? "LSUB" : "LIST");
 	add_attributes(list, i, &out);
@@ -406,10 +409,13 @@ static void tell(struct session *s, struct listing *list, size_t i,
 	buf_text(&out, "\r\n");
 	io_write(s->io, buf_str(&out));
 	if ((list->options & RETURN_METADATA) && c->exists)
-		metadata_tell(s, c->inner, &list->metadata);
+		is_read = metadata_tell(s, c->inner, &list->metadata,
+			&longest);
 	if ((list->options & RETURN_STATUS) && c->exists &&
 		status_tell(s, c->inner, list->status_items) ==
 			MAILBOX_TRY_LATER)
+		is_read = false;
+	if (!is_read)
 		io_text(s->io, "* NO A mailbox cannot be read\r\n");
 }
 

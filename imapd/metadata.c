@@ -122,15 +122,16 @@ static void add_value(struct buf *out, const char **gap, struct str name,
 	}
 }
 
-size_t metadata_tell(struct session *s, struct str mailbox,
-	const struct metadata_query *query)
+bool metadata_tell(struct session *s, struct str mailbox,
+	const struct metadata_query *query, size_t *longest)
 {
 	struct buf out = BUF_IN(s->command);
 	struct mailbox_metadata all;
 	const char *gap = "";
-	size_t longest = 0;
 
-	mailbox_metadata_read(s->store, s->command, mailbox, &all);
+	*longest = 0;
+	if (!mailbox_metadata_read(s->store, s->command, mailbox, &all))
+		return false;
 	buf_text(&out, "* METADATA ");
 	if (mailbox.len)
 		name_format(s, &out, mailbox);
@@ -141,8 +142,8 @@ size_t metadata_tell(struct session *s, struct str mailbox,
 		if (!is_asked(query, all.items[i].name))
 			continue;
 		if (query->has_most && all.items[i].value.len > query->most) {
-			if (all.items[i].value.len > longest)
-				longest = all.items[i].value.len;
+			if (all.items[i].value.len > *longest)
+				*longest = all.items[i].value.len;
 			continue;
 		}
 		add_value(&out, &gap, all.items[i].name, all.items[i].value);
@@ -179,7 +180,8 @@ struct answer verb_get_metadata(struct session *s, struct str args)
 		return BAD_SYNTAX;
 	if (mailbox.len > 0 && !mailbox_store_has(s->store, mailbox))
 		return answer_of(MAILBOX_NONEXISTENT, NULL);
-	longest = metadata_tell(s, mailbox_name_of(mailbox), &query);
+	if (!metadata_tell(s, mailbox_name_of(mailbox), &query, &longest))
+		return answer_of(MAILBOX_TRY_LATER, NULL);
 	return longest ? answer_f(s, "OK", "[METADATA LONGENTRIES %zu] "
 		"Getmetadata completed", longest) :
 		OK_("Getmetadata completed");

@@ -195,7 +195,8 @@ struct special_uses {
 
 /* "\Drafts \Sent": all of them are uses that a mailbox may have. */
 bool special_is_good(struct str value);
-void special_read(struct session *s, const struct mailbox_names *names,
+/* False: they cannot be read just now. */
+must_check bool special_read(struct session *s, const struct mailbox_names *names,
 	struct special_uses *special);
 /* Of name number i; empty: none. */
 struct str special_find(const struct special_uses *special, size_t i);
@@ -217,9 +218,10 @@ struct metadata_query {
 /* An entry, or several in parentheses. */
 must_check bool metadata_take(struct session *s, struct str *in,
 	struct metadata_query *query);
-/* The untagged response; how long the longest value is that was too long. */
-size_t metadata_tell(struct session *s, struct str mailbox,
-	const struct metadata_query *query);
+/* The untagged response; how long the longest value is that was too long.
+ * False: nothing was said, for it cannot be read. */
+must_check bool metadata_tell(struct session *s, struct str mailbox,
+	const struct metadata_query *query, size_t *longest);
 
 /* ---- search.c, result.c ---- */
 

@@ -51,7 +51,7 @@ static bool is_said(const struct special_uses *special, const char *use)
 	return false;
 }
 
-void special_read(struct session *s, const struct mailbox_names *names,
+bool special_read(struct session *s, const struct mailbox_names *names,
 	struct special_uses *special)
 {
 	special->names = names;
@@ -61,11 +61,13 @@ void special_read(struct session *s, const struct mailbox_names *names,
 	for (size_t i = 0; i < names->count; i++) {
 		struct mailbox_metadata metadata;
 
-		mailbox_metadata_read(s->store, s->command, names->names[i],
-			&metadata);
+		if (!mailbox_metadata_read(s->store, s->command,
+			    names->names[i], &metadata))
+			return false;
 		special->said[i] = mailbox_metadata_find(&metadata,
 			MAILBOX_SPECIAL_USE);
 	}
+	return true;
 }
 
 struct str special_find(const struct special_uses *special, size_t i)

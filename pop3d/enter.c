@@ -35,11 +35,11 @@ static bool take_lock(struct session *s)
 static bool is_too_soon(struct session *s, int64_t now)
 {
 	int64_t delay = settings.conf->pop3_login_delay.us;
-	struct str text = str_trim(mailbox_store_read(s->store, s->command,
-		login_file));
+	struct str text;
 	uint64_t last;
 
-	return str_parse_u64(text, INT64_MAX, &last) &&
+	return mailbox_store_read(s->store, s->command, login_file, &text) &&
+		str_parse_u64(str_trim(text), INT64_MAX, &last) &&
 		(int64_t)last <= now && now - (int64_t)last < delay;
 }
 

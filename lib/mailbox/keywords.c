@@ -123,12 +123,14 @@ bool mailbox_keywords_take_over(struct mailbox *mailbox,
 	struct arena *arena auto_arena = arena_new(0);
 	struct str names[MAILBOX_LETTERS];
 	char path[MAILBOX_PATH_MOST];
-	size_t count = mailbox_keywords_parse(
-		mailbox_store_read(mailbox->store, arena,
-			mailbox_file_of(mailbox, "dovecot-keywords", path)),
-		names, MAILBOX_LETTERS);
 	bool is_more = false;
+	struct str text;
+	size_t count;
 
+	if (!mailbox_store_read(mailbox->store, arena, mailbox_file_of(mailbox,
+		    "dovecot-keywords", path), &text))
+		return false;
+	count = mailbox_keywords_parse(text, names, MAILBOX_LETTERS);
 	while (mailbox->keyword_count < count)
 		mailbox->keywords[mailbox->keyword_count++] = NULL;
 	for (size_t i = 0; i < count; i++) {

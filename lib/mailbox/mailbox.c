@@ -161,15 +161,16 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 	struct mailbox_uidlist list;
 	char path[MAILBOX_PATH_MOST];
 	struct index_mailbox row = { .uidnext = 1, .recent_from = 1 };
+	struct str text;
 	bool is_listed;
 
-	if (!index_mailbox_new(txn, &row))
+	if (!mailbox_store_read(mailbox->store, arena, mailbox_file_of(mailbox,
+		    "dovecot-uidlist", path), &text) ||
+		!index_mailbox_new(txn, &row))
 		return false;
 	row.modseq = row.expunged_from = (uint64_t)wall_us();
 	random_octets(row.guid, sizeof(row.guid));
-	is_listed = mailbox_uidlist_parse(arena,
-		mailbox_store_read(mailbox->store, arena,
-			mailbox_file_of(mailbox, "dovecot-uidlist", path)), &list);
+	is_listed = mailbox_uidlist_parse(arena, text, &list);
 	if (is_listed) {
 		row.uidvalidity = list.uidvalidity;
 		row.uidnext = list.uidnext;
@@ -182,7 +183,7 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 	mailbox_keywords_load(mailbox, txn);
 	/* If it is only met, the scan does that if a name has a keyword. */
 	if (!mailbox->is_met && !mailbox_keywords_take_over(mailbox, txn))
-		log_warning("%s: keywords are lost", mailbox->store->path);
+		return false;
 	/* Its UIDVALIDITY is on disk before it is told. */
 	mailbox->is_unlisted = !is_listed;
 	if (!is_listed && mailbox->is_met) {
@@ -319,6 +320,8 @@ static enum mailbox_result opened(struct mailbox *m,
 enum mailbox_result mailbox_open(struct mailbox_store *store,
 	struct str name, struct mailbox **mailbox)
 {
+	enum mailbox_result result;
+
 	name = mailbox_name_of(name);
 	if (!mailbox_name_is_good(store, name))
 		return MAILBOX_NONEXISTENT;
@@ -340,7 +343,10 @@ enum mailbox_result mailbox_open(struct mailbox_store *store,
 		return MAILBOX_NONEXISTENT;
 	*mailbox = new_mailbox(store, name);
 	(*mailbox)->users = 1;
-	return opened(*mailbox, read_mailbox(*mailbox));
+	result = read_mailbox(*mailbox);
+	/* Of which nothing is known: whoever tries again begins anew. */
+	(*mailbox)->is_removed = result != MAILBOX_OK;
+	return opened(*mailbox, result);
 }
 
 void mailbox_drop(struct mailbox *mailbox)

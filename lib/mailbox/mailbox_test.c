@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mailbox/metadata.h"
 #include "mailbox/stand.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
@@ -671,6 +672,80 @@ static void takes_over_from_dovecot(void **state)
 	mailbox_store_close(store);
 }
 
+/* In the place of a file: one that cannot be opened, and not for its absence. */
+static void hide(const char *file)
+{
+	move_file(file, "hidden");
+	assert_int_equal(symlink(file, path_in(file)), 0);
+}
+
+static void show(const char *file)
+{
+	move_file("hidden", file);
+}
+
+static void lose_index(void)
+{
+	assert_int_equal(unlink(path_in("posthorn-index")), 0);
+	assert_int_equal(unlink(path_in("posthorn-index-lock")), 0);
+}
+
+/* What cannot be read just now is not taken for nothing. */
+static void unreadable_is_not_empty(void **state)
+{
+	static const char *const files[] = { "dovecot-uidlist",
+		"dovecot-keywords" };
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	struct mailbox_entry_value note = { STR("/private/comment"),
+		STR("one") };
+	struct mailbox_metadata metadata;
+	struct mailbox_names names;
+	uint32_t uidvalidity = m->row.uidvalidity, gone = 1;
+
+	(void)state;
+	save(m, "a: b\r\n\r\n", 0, "Blue");
+	save(m, "a: b\r\n\r\n", 0, "Red");
+	assert_int_equal(mailbox_expunge(m, &gone, 1, true), MAILBOX_OK);
+	assert_int_equal(mailbox_store_subscribe(store, STR("a"), true),
+		MAILBOX_OK);
+	assert_int_equal(mailbox_metadata_change(store, STR(""), &note, 1),
+		MAILBOX_OK);
+	hide("subscriptions");
+	assert_int_equal(mailbox_store_subscribe(store, STR("b"), true),
+		MAILBOX_TRY_LATER);
+	show("subscriptions");
+	hide("posthorn-metadata-server");
+	note.name = STR("/private/other");
+	assert_int_equal(mailbox_metadata_change(store, STR(""), &note, 1),
+		MAILBOX_TRY_LATER);
+	show("posthorn-metadata-server");
+	assert_int_equal(mailbox_store_subscriptions(store, arena, &names),
+		MAILBOX_OK);
+	assert_int_equal(names.count, 1);
+	assert_true(mailbox_metadata_read(store, arena, STR(""), &metadata));
+	assert_int_equal(metadata.count, 1);
+	mailbox_close(m);
+	mailbox_store_close(store);
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		lose_index();
+		store = open_store();
+		hide(files[i]);
+		assert_int_equal(mailbox_open(store, STR("INBOX"), &m),
+			MAILBOX_TRY_LATER);
+		show(files[i]);
+		m = open_inbox(store);
+		assert_int_equal(m->row.uidvalidity, uidvalidity);
+		assert_int_equal(m->count, 1);
+		assert_int_equal(m->messages[0].is.uid, 2);
+		assert_int_equal(mailbox_keyword(m, STR("Red")), 1);
+		mailbox_close(m);
+		mailbox_store_close(store);
+	}
+}
+
 /* Dovecot adds a keyword beside us; or one of ours was killed between the
  * names of a file and of its keyword, and its commit. */
 static void keywords_of_others(void **state)
@@ -678,6 +753,7 @@ static void keywords_of_others(void **state)
 	struct mailbox_store *store = open_store();
 	struct mailbox *m = open_inbox(store);
 	struct arena *arena auto_arena = arena_new(0);
+	struct str text;
 
 	(void)state;
 	save(m, "a: b\r\n\r\n", 0, NULL);
@@ -696,8 +772,9 @@ static void keywords_of_others(void **state)
 	save(m, "a: b\r\n\r\n", 0, "Black");
 	assert_int_equal(m->messages[2].is.keywords, 1 << 4);
 	assert_int_equal(m->messages[3].is.keywords, 1 << 3);
-	assert_str(mailbox_store_read(store, arena, "dovecot-keywords"),
-		"0 Blue\n2 Red\n3 Black\n4 Green\n");
+	assert_true(mailbox_store_read(store, arena, "dovecot-keywords",
+		&text));
+	assert_str(text, "0 Blue\n2 Red\n3 Black\n4 Green\n");
 	mailbox_close(m);
 	mailbox_store_close(store);
 
@@ -721,8 +798,7 @@ static void index_may_be_lost(void **state)
 	assert_int_equal(mailbox_expunge(m, &gone, 1, true), MAILBOX_OK);
 	mailbox_close(m);
 	mailbox_store_close(store);
-	assert_int_equal(unlink(path_in("posthorn-index")), 0);
-	assert_int_equal(unlink(path_in("posthorn-index-lock")), 0);
+	lose_index();
 	store = open_store();
 	m = open_inbox(store);
 	assert_int_equal(m->row.uidvalidity, uidvalidity);
@@ -962,6 +1038,7 @@ int main(void)
 		IN_DIR(copies_and_moves),
 		IN_DIR(takes_over_from_dovecot),
 		IN_DIR(keywords_of_others),
+		IN_DIR(unreadable_is_not_empty),
 		IN_DIR(index_may_be_lost),
 		IN_DIR(power_cut_rebuilds),
 		IN_DIR(looks_at_pages_that_somebody_wrote),

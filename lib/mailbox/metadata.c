@@ -107,11 +107,15 @@ static const char *path_of(struct mailbox_store *store, struct arena *arena,
 		layout_prefix(&store->place, arena, name)).p;
 }
 
-void mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,
+bool mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,
 	struct str mailbox, struct mailbox_metadata *metadata)
 {
-	mailbox_metadata_parse(arena, mailbox_store_read(store, arena,
-		path_of(store, arena, mailbox)), metadata);
+	struct str text;
+	bool done = mailbox_store_read(store, arena,
+		path_of(store, arena, mailbox), &text);
+
+	mailbox_metadata_parse(arena, text, metadata);
+	return done;
 }
 
 struct str mailbox_metadata_find(const struct mailbox_metadata *metadata,
@@ -133,7 +137,8 @@ enum mailbox_result mailbox_metadata_change(struct mailbox_store *store,
 
 	if (mailbox.len > 0 && !mailbox_store_has(store, mailbox))
 		return MAILBOX_NONEXISTENT;
-	mailbox_metadata_read(store, arena, mailbox, &metadata);
+	if (!mailbox_metadata_read(store, arena, mailbox, &metadata))
+		return MAILBOX_TRY_LATER;
 	for (size_t i = 0; i < count; i++)
 		put(arena, &metadata, changes[i].name, changes[i].value);
 	if (metadata.count > MAILBOX_ENTRIES_MOST)

@@ -32,8 +32,8 @@ struct mailbox_metadata {
 	size_t count, capacity;
 };
 
-/* mailbox: its name; empty: the store. */
-void mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,
+/* mailbox: its name; empty: the store. False: it cannot be read just now. */
+must_check bool mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,
 	struct str mailbox, struct mailbox_metadata *metadata);
 /* NONE: there is no such entry. */
 struct str mailbox_metadata_find(const struct mailbox_metadata *metadata,

@@ -266,16 +266,17 @@ static bool new_is_enough(struct scan *scan, struct mailbox_entry *entries,
 	return enough;
 }
 
-/* Uids that the uidlist gives, if another program has written it. */
+/* Uids that the uidlist gives, if another program has written it. Not ok: it
+ * cannot be read. */
 static bool take_uids(struct scan *scan, struct table *uids)
 {
 	struct mailbox *m = scan->mailbox;
 	struct mailbox_uidlist list;
-	struct str path = arena_fmt(scan->arena, "%sdovecot-uidlist",
+	struct str text, path = arena_fmt(scan->arena, "%sdovecot-uidlist",
 		layout_prefix(&m->store->place, scan->arena, m->name));
 
-	if (!mailbox_uidlist_parse(scan->arena,
-		mailbox_store_read(m->store, scan->arena, path.p), &list) ||
+	scan->ok = mailbox_store_read(m->store, scan->arena, path.p, &text);
+	if (!scan->ok || !mailbox_uidlist_parse(scan->arena, text, &list) ||
 		list.uidvalidity != m->row.uidvalidity)
 		return false;
 	for (size_t i = 0; i < list.count; i++) {
@@ -414,7 +415,7 @@ static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
 			take_uids(scan, uids);
 		size_t listed = 0;
 
-		for (size_t i = 0; i < found; i++) {
+		for (size_t i = 0; scan->ok && i < found; i++) {
 			const char *name = items[i].entry->name;
 			struct mailbox_uid *uid = table_find(uids, str_of(name,
 				scan->mailbox->store->driver->key(name)));
@@ -426,7 +427,8 @@ static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
 		if (is_read && listed == table_count(uids))
 			scan->mailbox->row.uidlist_ns = stamp;
 		qsort(items, found, sizeof(*items), by_uid_and_time);
-		add_all_unknown(scan, items, found);
+		if (scan->ok)
+			add_all_unknown(scan, items, found);
 	}
 	table_free(uids);
 }

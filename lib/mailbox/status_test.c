@@ -98,11 +98,12 @@ static void check_list(struct mailbox_store *store, struct arena *arena, int n,
 	const struct index_mailbox *row)
 {
 	struct mailbox_uidlist list;
+	struct str text;
 	char path[80];
 
 	snprintf(path, sizeof(path), ".B%d/dovecot-uidlist", n);
-	assert_true(mailbox_uidlist_parse(arena,
-		mailbox_store_read(store, arena, path), &list));
+	assert_true(mailbox_store_read(store, arena, path, &text));
+	assert_true(mailbox_uidlist_parse(arena, text, &list));
 	assert_int_equal(list.count, n);
 	assert_int_equal(list.uidvalidity, row->uidvalidity);
 	assert_true(list.uidnext >= row->uidnext);

@@ -32,24 +32,40 @@ struct str mailbox_name_of(struct str name)
 	return str_is_nocase(name, "INBOX") ? STR("INBOX") : name;
 }
 
-struct str mailbox_store_read(struct mailbox_store *store,
-	struct arena *arena, const char *path)
+static bool read_all(struct arena *arena, int fd, struct str *text)
 {
-	auto_close int fd = openat(store->dir, path, O_RDONLY | O_CLOEXEC);
 	struct buf out = BUF_IN(arena);
 	struct stat st;
 	ssize_t got = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > FILE_MOST)
-		return STR_NONE;
+	if (fstat(fd, &st) < 0)
+		return false;
+	errno = EFBIG;
+	if (st.st_size > FILE_MOST)
+		return false;
 	do {
 		out.len += (size_t)got;
 		if (!buf_room(&out, (size_t)st.st_size + 4096 - out.len))
-			return STR_NONE;
+			return false;
 		got = read(fd, out.p + out.len,
 			(size_t)st.st_size + 4095 - out.len);
 	} while (got > 0 && out.len < (size_t)st.st_size + 4095);
-	return got < 0 ? STR_NONE : buf_str(&out);
+	*text = buf_str(&out);
+	return got >= 0;
+}
+
+bool mailbox_store_read(struct mailbox_store *store, struct arena *arena,
+	const char *path, struct str *text)
+{
+	auto_close int fd = openat(store->dir, path, O_RDONLY | O_CLOEXEC);
+
+	*text = STR_NONE;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return true;
+	if (fd >= 0 && read_all(arena, fd, text))
+		return true;
+	log_warning("%s: read %s: %m", store->path, path);
+	return false;
 }
 
 /* The directory that a path of the store lies in. */
@@ -120,23 +136,25 @@ enum mailbox_result mailbox_store_list(struct mailbox_store *store,
 	return MAILBOX_OK;
 }
 
-static struct mailbox_subscriptions read_subscriptions(
-	struct mailbox_store *store, struct arena *arena)
+static bool read_subscriptions(struct mailbox_store *store,
+	struct arena *arena, struct mailbox_subscriptions *in)
 {
-	return (struct mailbox_subscriptions){
-		.text = mailbox_store_read(store, arena, "subscriptions"),
+	*in = (struct mailbox_subscriptions){
 		.separator = store->place.layout->separator,
 	};
+	return mailbox_store_read(store, arena, "subscriptions", &in->text);
 }
 
 enum mailbox_result mailbox_store_subscriptions(struct mailbox_store *store,
 	struct arena *arena, struct mailbox_names *names)
 {
-	struct mailbox_subscriptions in = read_subscriptions(store, arena);
+	struct mailbox_subscriptions in;
 	size_t capacity = 0;
 	struct str name;
 
 	*names = (struct mailbox_names){ 0 };
+	if (!read_subscriptions(store, arena, &in))
+		return MAILBOX_TRY_LATER;
 	while (mailbox_subscription_take(arena, &in, &name)) {
 		name = name_read(arena, name);
 		if (str_is_none(name) || !mailbox_name_is_good(store, name))
@@ -154,11 +172,13 @@ enum mailbox_result mailbox_store_subscribe(struct mailbox_store *store,
 	struct str name, bool on)
 {
 	struct arena *arena auto_arena = arena_new(0);
-	struct mailbox_subscriptions in = read_subscriptions(store, arena);
+	struct mailbox_subscriptions in;
 	struct buf out = BUF_IN(arena);
 	bool was_on = false;
 	struct str line;
 
+	if (!read_subscriptions(store, arena, &in))
+		return MAILBOX_TRY_LATER;
 	name = mailbox_name_of(name);
 	while (mailbox_subscription_take(arena, &in, &line)) {
 		if (in.is_version_2 && out.len == 0)

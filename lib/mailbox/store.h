@@ -111,9 +111,10 @@ void mailbox_store_idle(struct mailbox_store *store);
 /* Do it now, all of it (tests, the end of the process). */
 void mailbox_store_settle(struct mailbox_store *store);
 
-/* Read a small file beside the mail; NONE: there is none. */
-struct str mailbox_store_read(struct mailbox_store *store,
-	struct arena *arena, const char *path);
+/* Read a small file beside the mail; *text is NONE: there is none. False with
+ * errno: it cannot be read just now, which tells nothing of it. */
+must_check bool mailbox_store_read(struct mailbox_store *store,
+	struct arena *arena, const char *path, struct str *text);
 /* Replace it, all or nothing; durable if asked for. */
 must_check bool mailbox_store_write(struct mailbox_store *store,
 	const char *path, struct str text, bool durable);

@@ -81,11 +81,11 @@ static void read_entries(struct look *l)
 
 static void read_list(struct look *l)
 {
-	struct str path = arena_fmt(l->arena, "%sdovecot-uidlist",
+	struct str text, path = arena_fmt(l->arena, "%sdovecot-uidlist",
 		layout_prefix(&l->store->place, l->arena, l->name));
 
-	l->has_list = mailbox_uidlist_parse(l->arena, mailbox_store_read(
-		l->store, l->arena, path.p), &l->list);
+	l->has_list = mailbox_store_read(l->store, l->arena, path.p, &text) &&
+		mailbox_uidlist_parse(l->arena, text, &l->list);
 	for (size_t i = 0; l->has_list && i < l->list.count; i++)
 		table_put(l->uids, l->list.items[i].key, &l->list.items[i]);
 }

@@ -147,11 +147,11 @@ static const char *check_note(const struct now *now,
 {
 	struct mailbox_metadata metadata;
 
-	mailbox_metadata_read(store, now->arena, p->fields[0], &metadata);
 	if (is_no_box(now, p) ||
-		str_eq(p->fields[2],
-			mailbox_metadata_find(&metadata,
-				arena_cstr(now->arena, p->fields[1]))))
+		(mailbox_metadata_read(store, now->arena, p->fields[0],
+			 &metadata) &&
+			str_eq(p->fields[2], mailbox_metadata_find(&metadata,
+				arena_cstr(now->arena, p->fields[1])))))
 		return NULL;
 	return check_wrong(now, "%.*s of %.*s is not there",
 		STR_ARG(p->fields[1]), STR_ARG(p->fields[0]));
