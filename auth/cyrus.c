@@ -280,20 +280,36 @@ static bool is_login_of_nobody(const struct exchange *x, struct str name)
 		!user_name_is_good(name);
 }
 
+/* Nor does it free its copy of a name in PLAIN that is too long for it: an
+ * identity or a name that nobody can have stays out, too (RFC 4616 2). */
+static bool is_plain_of_nobody(const struct exchange *x, struct str response)
+{
+	struct str identity = str_take_until(&response, 0);
+	struct str name = str_take_until(&response, 0);
+
+	return str_is_nocase(x->start.mechanism, "PLAIN") &&
+		(identity.len > USERS_NAME_MOST || name.len > USERS_NAME_MOST);
+}
+
 static enum verdict converse(struct exchange *x, struct conversation *c)
 {
 	struct str in = x->start.initial, first = in;
 	const char *out = NULL;
 	unsigned len = 0;
-	int result = sasl_server_start(c->connection,
+	int result;
+
+	if (is_plain_of_nobody(x, in))
+		return VERDICT_WRONG;
+	result = sasl_server_start(c->connection,
 		arena_cstr(x->arena, x->start.mechanism),
 		str_is_none(in) ? NULL : in.p, (unsigned)in.len, &out, &len);
-
 	while (result == SASL_CONTINUE) {
 		if (!str_is_none(first) && is_login_of_nobody(x, first))
 			return VERDICT_WRONG;
 		if (!exchange_ask(x, str_of(out ? out : "", len), &in))
 			return VERDICT_ABORTED;
+		if (is_plain_of_nobody(x, in))
+			return VERDICT_WRONG;
 		first = str_is_none(first) ? in : first;
 		result = sasl_server_step(c->connection, in.p ? in.p : "",
 			(unsigned)in.len, &out, &len);

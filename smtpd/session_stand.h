@@ -38,8 +38,8 @@ static void session_open(const struct service *smtpd_service,
 		"smtpd_error_sleep_time=0", "message_size_limit=70000",
 		"smtpd_recipient_limit=8", "smtpd_timeout=5",
 		"smtpd_tls_security_level=may", "smtpd_sasl_auth_enable=yes",
-		"smtpd_relay_restrictions=permit_sasl_authenticated, "
-			"reject_unauth_destination",
+		("smtpd_relay_restrictions="
+			"permit_sasl_authenticated, reject_unauth_destination"),
 		"mynetworks=127.0.0.0/8", "inet_interfaces=127.0.0.1",
 		"smtpd_client_connection_count_limit=0",
 		"smtpd_authorized_xclient_hosts=192.0.2.1",

@@ -6,7 +6,10 @@
 
 #include <regex.h>
 
-enum { GROUPS_MOST = 30 };
+enum {
+	GROUPS_MOST = 30,
+	REPEATS_MOST = 8, /* one behind the other */
+};
 
 static void free_regex(void *context)
 {
@@ -34,6 +37,38 @@ static bool read_flags(struct str letters, int *flags, struct str *error)
 	return true;
 }
 
+/* Where the bracket expression that begins at `at` ends. */
+static size_t behind_brackets(struct str pattern, size_t at)
+{
+	at++;
+	if (at < pattern.len && pattern.p[at] == '^')
+		at++;
+	do
+		at++;
+	while (at < pattern.len && pattern.p[at] != ']');
+	return at;
+}
+
+/* "a++++" (of which POSIX says nothing): the C library makes a tree that is
+ * twice as large with each of them. */
+static bool repeats_too_often(struct str pattern)
+{
+	unsigned repeats = 0;
+
+	for (size_t at = 0; at < pattern.len; at++) {
+		char c = pattern.p[at];
+
+		repeats = c == '*' || c == '+' || c == '?' ? repeats + 1 : 0;
+		if (repeats > REPEATS_MOST)
+			return true;
+		if (c == '[')
+			at = behind_brackets(pattern, at);
+		else if (c == '\\')
+			at++;
+	}
+	return false;
+}
+
 static void *take(struct arena *arena, struct str *line, struct str *error)
 {
 	regex_t *regex = arena_alloc(arena, sizeof(*regex));
@@ -47,6 +82,10 @@ static void *take(struct arena *arena, struct str *line, struct str *error)
 	}
 	if (!read_flags(letters, &flags, error))
 		return NULL;
+	if (repeats_too_often(pattern)) {
+		*error = STR("too many of * + ? in a row: one is enough");
+		return NULL;
+	}
 	code = regcomp(regex, arena_cstr(arena, pattern), flags);
 	if (code) {
 		regerror(code, regex, why, sizeof(why));
