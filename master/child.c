@@ -23,6 +23,7 @@ enum {
 	DESCRIPTORS = 65536,   /* RLIMIT_NOFILE of children, if allowed */
 	SHIFT = 64,            /* children move descriptors above this first */
 	MOVE_TRIES = 50,       /* of that, 100 ms apart */
+	DEAF_S = 1,            /* one that dies is buried before */
 	ARGS_MOST = MASTER_CF_ARGS_MOST + 16,
 };
 
@@ -391,7 +392,7 @@ void child_retire(struct child *child)
 	if (child->state != CHILD_STARTING && child->state != CHILD_READY)
 		return;
 	child->state = CHILD_RETIRING;
-	if (!child_send(child, MSG_retire, STR(""), -1))
+	if (child->channel >= 0 && !child_send(child, MSG_retire, STR(""), -1))
 		shutdown(child->channel, SHUT_WR); /* the end says the same */
 	if (strcmp(child->program, "postlogd") == 0)
 		rings_leave();
@@ -541,6 +542,7 @@ void child_event(struct child *child)
 		loop_remove(child->channel); /* its end; the rest by waitpid */
 		close(child->channel);
 		child->channel = -1;
+		child->channel_ended = moment_now();
 	}
 }
 
@@ -632,6 +634,14 @@ void children_reap(void)
 }
 
 /* Once a second: what takes too long, and throttles that are over. */
+/* One that lives, but does not hear us any more. */
+static bool is_deaf(const struct child *child)
+{
+	return child->state == CHILD_READY && child->channel < 0 &&
+		moment_between(child->channel_ended, moment_now()).us >
+			(int64_t)DEAF_S * 1000000;
+}
+
 void children_tick(void)
 {
 	for (size_t i = 0; i < CHILDREN_MOST; i++) {
@@ -644,6 +654,8 @@ void children_tick(void)
 				"%d s", c->path, c->pid, START_S);
 			kill(c->pid, SIGKILL);
 		}
+		if (is_deaf(c))
+			child_retire(c);
 	}
 	for (size_t i = 0; i < state.row_count; i++) {
 		struct row *row = &state.rows[i];

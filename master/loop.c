@@ -101,7 +101,9 @@ static bool has_timers(void)
 		if (state.waiting[i].asker)
 			return true;
 	for (size_t i = 0; i < CHILDREN_MOST; i++)
-		if (state.children[i].state == CHILD_STARTING)
+		if (state.children[i].state == CHILD_STARTING ||
+			(state.children[i].state == CHILD_READY &&
+				state.children[i].channel < 0))
 			return true;
 	for (size_t i = 0; i < state.row_count; i++)
 		if (state.rows[i].successor_due || state.rows[i].vain ||

@@ -70,7 +70,8 @@ struct child {
 	struct row *row;      /* NULL: the row is gone from master.cf */
 	char path[256];       /* for the log, and when the row is gone */
 	char program[64];
-	int channel;
+	int channel;          /* -1: it has ended, at the moment below */
+	struct moment channel_ended;
 	struct load *load;    /* mapped for good once the place was used */
 	int load_fd;
 	enum load_level level;

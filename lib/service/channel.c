@@ -1,6 +1,7 @@
 #include "service/inside.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -119,6 +120,8 @@ static void read_channel(void *context)
 	while (io_packet_recv(BIRTH_CHANNEL, packet, sizeof(packet), &len, fds,
 		COUNT(fds), &fd_count, SPAN_FOREVER))
 		take_packet(str_of(packet, len), fds, fd_count);
+	/* It lives, perhaps, and then it is to know that we do not hear it. */
+	shutdown(BIRTH_CHANNEL, SHUT_RDWR);
 	log_debug("master is gone");
 	self.has_master = false;
 	peers_master_gone();
