@@ -204,7 +204,7 @@ AGAIN = {
     "c SORT RETURN (PARTIAL 1:10) (DATE) UTF-8 ALL\r\n\1w": 3200,  # and all dates
     "c SORT (SUBJECT) UTF-8 ALL\r\n\1w": 3100,
     "c STORE 1:* +FLAGS.SILENT (\\Flagged)\r\n\1w"
-    "c STORE 1:* -FLAGS.SILENT (\\Flagged)\r\n\1w": 7000,
+    "c STORE 1:* -FLAGS.SILENT (\\Flagged)\r\n\1w": 8900,
 }
 FEW_MAIL, MUCH_MAIL, TIMES = 50, 400, 2
 
