@@ -110,7 +110,9 @@ def test_an_alias_of_several():
         print("local     %6.1f  %s" % (each, calls.most_common(12)))
         if not 2 < each <= ALIAS_CEILINGS["local"]:
             raise Failed("%.1f system calls a recipient" % each)
-        if calls["fsync"] > calls["syncfs"]:
+        # One by one it would be two for each: its file, its folder. (Where a
+        # flush of the file system was slow, the next are of files again.)
+        if calls["fsync"] + calls["syncfs"] > MESSAGES // 5 * len(TEAM):
             raise Failed("%d fsync, %d syncfs" % (
                 calls["fsync"], calls["syncfs"]))
 
