@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 enum {
-	PARTS = 50, /* of a second */
+	PARTS = 1000, /* of a second */
 	PART_NS = 1000000000 / PARTS,
 	GARBAGE_MOST = 3000,
 	GARBAGE_STORE = 64 * 1024,

@@ -5,7 +5,7 @@ import time
 
 from flood import Flood, allow_descriptors
 from measure.limit import until
-from measure.loads import Missing, relay
+from measure.loads import Missing, RELAY, flow
 from measure.peers import Sink, load
 from network import Network
 
@@ -41,15 +41,20 @@ def idle(bench, suite, count, sink):
 
 def flood(bench, suite, count, sink):
     """What a legitimate sender notices of clients of which a third says
-    nothing, a third an octet a second, a third garbage."""
+    nothing, a third an octet a second, a third garbage: of the second in which
+    that comes, and of the seconds after it."""
+    def send():
+        return flow(bench, suite, 1, 4 * bench.messages(suite),
+                    sink.recipients, domain=RELAY)
+
     allow_descriptors(count)
-    before = relay(bench, suite, 1, sink)
+    before = send()
     crowd = Flood(bench.build, suite.port, count)
     try:
         is_open = crowd.wait(60)
         if is_open < 0.99 * count:
             raise Missing("of %d connections: %d" % (count, is_open))
-        during = relay(bench, suite, 1, sink)
+        during = send()
     finally:
         crowd.stop()
     return {"p99_before": before["p99"], "p99_during": during["p99"],
