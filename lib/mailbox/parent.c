@@ -428,6 +428,29 @@ static struct user *user_of(const struct token *token)
 	return user;
 }
 
+static void drop_ended(void)
+{
+	list_each (at, &all.passed) {
+		struct passed *p = CONTAINER(at, struct passed, link);
+
+		if (!p->is_there || call_is_alive(p->call))
+			continue;
+		list_remove(at);
+		p->user->connections--;
+		call_close(p->call);
+		arena_free(p->arena);
+		free(p);
+	}
+}
+
+/* Those that ended a moment ago may still be counted. */
+static bool has_too_many(const struct user *user)
+{
+	if (user->connections >= CONNECTIONS_MOST)
+		drop_ended();
+	return user->connections >= CONNECTIONS_MOST;
+}
+
 static bool is_refused(struct user *user)
 {
 	struct span since = moment_between(user->last_crash, moment_now());
@@ -496,7 +519,7 @@ static int pass_on(struct user *user, const struct msg_handover *m)
 {
 	struct passed *passed;
 
-	if (is_refused(user) || user->connections >= CONNECTIONS_MOST)
+	if (is_refused(user) || has_too_many(user))
 		return EAGAIN;
 	passed = mem_new(1, sizeof(*passed));
 	passed->user = user;
@@ -564,21 +587,6 @@ void mailbox_parent_serve(const struct conf *conf, struct call *call)
 }
 
 /* ---- what ends ---- */
-
-static void drop_ended(void)
-{
-	list_each (at, &all.passed) {
-		struct passed *p = CONTAINER(at, struct passed, link);
-
-		if (!p->is_there || call_is_alive(p->call))
-			continue;
-		list_remove(at);
-		p->user->connections--;
-		call_close(p->call);
-		arena_free(p->arena);
-		free(p);
-	}
-}
 
 static void note_crash(int pid)
 {
