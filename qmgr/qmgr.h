@@ -132,6 +132,8 @@ struct qmgr {
 	bool flush_wanted;     /* by somebody who came before that */
 	bool is_unread;        /* something of it could not be read: again */
 	bool is_rereading;
+	bool is_finding;       /* files, and slots beside them */
+	unsigned slots_tries;  /* that not all of them could be read */
 	size_t deliveries;     /* under way */
 	struct io_event news;  /* something may become active */
 };

@@ -98,10 +98,9 @@ static bool leave_slot(uint64_t serial)
 
 	if (!place)
 		return true;
-	if (!settle_slot(place))
-		return false;
-	store_flush(&qmgr.store); /* the mark; then the file may go */
-	return true;
+	/* The mark is durable; then the file may go. */
+	return settle_slot(place) &&
+		store_flush_marks(&qmgr.store, place);
 }
 
 static void found_file(enum queue_name queue, struct str id)
@@ -167,11 +166,15 @@ static void find_files(enum queue_name queue)
 	io_event_wake_all(&qmgr.news);
 }
 
+/* One at a time: the slots that are known belong to it. */
 void recover_files(void)
 {
-	static int tries;
-
-	if (!slots_read() && ++tries < SLOTS_TRIES) {
+	if (qmgr.is_finding) {
+		reread_later();
+		return;
+	}
+	qmgr.is_finding = true;
+	if (!slots_read() && ++qmgr.slots_tries < SLOTS_TRIES) {
 		reread_later();
 	} else {
 		find_files(QUEUE_CORRUPT);
@@ -179,6 +182,7 @@ void recover_files(void)
 		find_files(QUEUE_DEFERRED);
 	}
 	slots_forget();
+	qmgr.is_finding = false;
 }
 
 /* ---- later ---- */

@@ -92,6 +92,9 @@ enum store_result store_load_file(struct store *store, struct arena *arena,
 /* The same without its content, in as little as it can be: the octets that it
  * was read from are not needed any more. */
 struct stored *stored_copy(struct arena *arena, const struct stored *stored);
+/* What was marked in the segment of this slot is durable now. */
+must_check bool store_flush_marks(struct store *store,
+	const struct place *place);
 /* By the marks of its segment, which is open. */
 bool store_is_over(const struct store *store, const struct place *place);
 /* The content from disk again, if stored->content was dropped. */

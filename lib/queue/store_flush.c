@@ -179,6 +179,15 @@ uint64_t store_flush_round(struct store *store)
 	return round;
 }
 
+bool store_flush_marks(struct store *store, const struct place *place)
+{
+	uint64_t round = store_flush_round(store);
+	const struct seen *seen = table_find(store->segments,
+		str_from(place->segment));
+
+	return seen && seen->flushed >= round;
+}
+
 void store_flush(struct store *store)
 {
 	(void)store_flush_round(store);
