@@ -5,11 +5,11 @@
 #include "qmgr/qmgr.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "dsn/action.h"
 
 enum {
@@ -361,7 +361,7 @@ static void give_memory_back(void)
 		qmgr.active > qmgr.most_active / 4)
 		return;
 	qmgr.most_active = qmgr.active;
-	malloc_trim(0);
+	memory_return();
 }
 
 /* Not active any more. */
