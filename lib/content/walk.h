@@ -41,8 +41,8 @@ bool walk_has_parts(const struct walk *walk);
  * All behind the header: the fields of parts and attached messages, and those
  * lines of each body that begin in its first body_checks_size_limit octets, in
  * pieces of line_length_limit. What stands before, between and behind parts,
- * with their boundaries, is body too. The content as it is then: the same slice if nothing
- * changed.
+ * with their boundaries, is body too. The content as it is then: the same slice
+ * if nothing changed.
  */
 struct str walk_parts(struct walk *walk, struct str content);
 

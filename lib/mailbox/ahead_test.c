@@ -11,8 +11,8 @@
 #include "io/fiber.h"
 #include "io/helper.h"
 #include "mailbox/ahead.h"
-#include "mailbox/stand.h"
 #include "mailbox/store.h"
+#include "mailbox/test_dir.h"
 
 enum {
 	MESSAGES = 100,  /* more than two batches */
@@ -21,20 +21,7 @@ enum {
 	OTHER_SIZE = 2, RENAMED = 3, FIFO = 4, REMOVED = 70,
 };
 
-static char dir[64];
 static struct mailbox *inbox;
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return stand_folder_make(dir);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return stand_folder_remove(dir);
-}
 
 /* With lines, whose ends are longer for a client. */
 static struct str text_of(struct arena *arena, uint32_t uid, const char *end)

@@ -12,15 +12,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "mailbox/stand.h"
 #include "mailbox/store.h"
+#include "mailbox/test_dir.h"
 #include "mailbox/text.h"
 #include "mailbox/verify.h"
 #include "mailbox/view.h"
 
 enum { ROUNDS = 120 };
-
-static char dir[64];
 
 static void be_silent(enum log_level level, struct str line)
 {
@@ -28,17 +26,10 @@ static void be_silent(enum log_level level, struct str line)
 	(void)line;
 }
 
-static int make_dir(void **state)
+static int begin(void **state)
 {
-	(void)state;
 	log_sink(be_silent);
-	return stand_folder_make(dir);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return stand_folder_remove(dir);
+	return make_dir(state);
 }
 
 /* ---- what a user does ---- */
@@ -306,9 +297,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(values_may_be_damaged,
-			make_dir, remove_dir),
+			begin, remove_dir),
 		cmocka_unit_test_setup_teardown(pages_may_be_damaged,
-			make_dir, remove_dir),
+			begin, remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

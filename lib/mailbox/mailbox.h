@@ -135,8 +135,8 @@ struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 /* With its name, size and dates. NULL: also, they cannot be read. */
 struct mailbox_message *mailbox_find_whole(struct mailbox *mailbox,
 	uint32_t uid);
-/* The same as mailbox_find, cheap where uids come in ascending order: *near is where the last
- * one was, 0 at first. */
+/* The same as mailbox_find, cheap where uids come in ascending order: *near is
+ * where the last one was, 0 at first. */
 struct mailbox_message *mailbox_find_near(const struct mailbox *mailbox,
 	uint32_t uid, size_t *near);
 /* Bit number of a keyword, without case; -1: not known. */

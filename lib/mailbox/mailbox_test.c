@@ -14,32 +14,10 @@
 #include <unistd.h>
 
 #include "mailbox/metadata.h"
-#include "mailbox/stand.h"
 #include "mailbox/store.h"
+#include "mailbox/test_dir.h"
 #include "mailbox/uidlist.h"
 #include "mailbox/view.h"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return stand_folder_make(dir);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return stand_folder_remove(dir);
-}
-
-static const char *path_in(const char *name)
-{
-	static char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
 
 static void put_file(const char *name, const char *text)
 {

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "mailbox/order.h"
-#include "mailbox/stand.h"
 #include "mailbox/store.h"
+#include "mailbox/test_dir.h"
 
 enum {
 	ROUNDS = 60,
@@ -20,25 +20,12 @@ enum {
 	COMING = 40,
 };
 
-static char dir[64];
 static unsigned state_of_chance, files;
 
 static unsigned chance(unsigned below)
 {
 	state_of_chance = state_of_chance * 1103515245 + 12345;
 	return (state_of_chance >> 16) % below;
-}
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return stand_folder_make(dir);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return stand_folder_remove(dir);
 }
 
 /* With few different keys, so that many are equal; some have none. */

@@ -14,14 +14,13 @@
 
 #include "base/log.h"
 #include "mailbox/pack.h"
-#include "mailbox/stand.h"
 #include "mailbox/store.h"
+#include "mailbox/test_dir.h"
 #include "mailbox/verify.h"
 #include "mailbox/view.h"
 
 enum { MESSAGES = 700, ROUNDS = 25 };
 
-static char dir[64];
 static size_t warnings;
 
 static void count_warnings(enum log_level level, struct str line)
@@ -32,18 +31,11 @@ static void count_warnings(enum log_level level, struct str line)
 	}
 }
 
-static int make_dir(void **state)
+static int begin(void **state)
 {
-	(void)state;
 	warnings = 0;
 	log_sink(count_warnings);
-	return stand_folder_make(dir);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return stand_folder_remove(dir);
+	return make_dir(state);
 }
 
 /* ---- the format ---- */
@@ -104,14 +96,6 @@ static void comes_out_as_it_went_in(void **state)
 }
 
 /* ---- mailboxes ---- */
-
-static const char *path_in(const char *name)
-{
-	static char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
 
 static void deliver(const char *folder, int n)
 {
@@ -375,7 +359,7 @@ static void is_what_the_rows_are(void **state)
 
 int main(void)
 {
-#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, begin, remove_dir)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_out_as_it_went_in),
 		IN_DIR(small_changes_leave_it_packed),
