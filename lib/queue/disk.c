@@ -90,6 +90,12 @@ static int real_sync(struct disk *disk, int fd)
 	return io_fdatasync(fd);
 }
 
+static int real_sync_here(struct disk *disk, int fd)
+{
+	(void)disk;
+	return io_fdatasync_here(fd);
+}
+
 /* The path operations, as a helper thread runs them. */
 struct path_job {
 	int root;
@@ -257,6 +263,7 @@ bool disk_open(struct disk **disk, const char *queue_directory)
 	real->disk = (struct disk){
 		.open = real_open, .close = real_close, .pread = real_pread,
 		.pwrite = real_pwrite, .size = real_size, .sync = real_sync,
+		.sync_here = real_sync_here,
 		.sync_dir = real_sync_dir, .rename = real_rename,
 		.link = real_link, .is_sealed = real_is_sealed,
 		.unlink = real_unlink, .unlink_all = real_unlink_all,
@@ -323,6 +330,12 @@ void disk_close(struct disk *disk, int *fd)
 int disk_sync(struct disk *disk, int fd)
 {
 	return disk->sync(disk, fd);
+}
+
+int disk_sync_here(struct disk *disk, int fd)
+{
+	return disk->sync_here ? disk->sync_here(disk, fd) :
+				 disk->sync(disk, fd);
 }
 
 int disk_sync_dir(struct disk *disk, const char *path)
