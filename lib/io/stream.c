@@ -412,6 +412,9 @@ bool io_shutdown(struct stream *stream, struct span timeout)
 {
 	struct wait wait = { .timeout = timeout };
 
+	/* shutdown(2) sends what is held back, and the end, in one packet;
+	 * also where another process has the socket, too. */
+	stream->is_last = true;
 	if (!is_usable(stream) || !flush(stream, STR(""), &wait))
 		return false;
 	if (stream->layer) {

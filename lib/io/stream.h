@@ -95,7 +95,7 @@ bool io_flush(struct stream *stream, struct span timeout);
 /* Flush what is the last: the stream is closed at once, and the octets leave
  * with the end of the connection in one packet. */
 bool io_flush_last(struct stream *stream, struct span timeout);
-/* Flush, then end the output direction (TLS: close_notify). */
+/* Flush and end the output direction (TLS: close_notify), in one packet. */
 bool io_shutdown(struct stream *stream, struct span timeout);
 
 /* Output collected and not yet sent, in octets. */
