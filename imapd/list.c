@@ -486,6 +486,9 @@ static void tell_all(struct session *s, struct listing *list,
 /* Those whose status will be told; all that are new at once. */
 static enum mailbox_result meet_all(struct session *s, struct listing *list)
 {
+	/* What is UIDVALIDITY's, and what the index alone does not tell. */
+	const unsigned told = STATUS_UIDVALIDITY | STATUS_MAILBOXID |
+		STATUS_RECENT | STATUS_SIZE;
 	struct str *names = arena_array(s->command, list->count + 1,
 		sizeof(*names));
 	size_t count = 0;
@@ -494,7 +497,8 @@ static enum mailbox_result meet_all(struct session *s, struct listing *list)
 		if (list->items[i].exists &&
 			is_wanted(s, list, list->items[i].name))
 			names[count++] = list->items[i].inner;
-	return mailbox_store_meet(s->store, names, count);
+	return mailbox_store_meet(s->store, names, count,
+		list->status_items & told);
 }
 
 struct answer verb_list(struct session *s, struct str args)
