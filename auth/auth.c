@@ -19,8 +19,7 @@ enum {
 };
 
 static const enum param params[] = {
-	auth_cache_size, auth_cache_ttl, auth_users_file,
-	cyrus_sasl_config_path, home_mailbox,
+	auth_users_file, cyrus_sasl_config_path, home_mailbox,
 	mail_spool_directory, mydestination, smtpd_sasl_local_domain,
 	smtpd_sasl_path, smtpd_sasl_type, virtual_gid_maps,
 	virtual_mailbox_base, virtual_mailbox_domains, virtual_mailbox_maps,
@@ -66,15 +65,16 @@ static bool is_ours(const struct conf *conf, struct str service)
 	return false;
 }
 
-static size_t offer(const struct conf *conf, struct str service, bool secured,
-	bool bound, const struct mechanism **offered)
+static size_t offer(const struct conf *conf, struct arena *arena,
+	struct str service, bool secured, bool bound,
+	const struct mechanism **offered)
 {
-	const struct str *names;
+	struct str *names;
 	size_t count = 0, listed;
 
 	if (!is_ours(conf, service))
 		return 0;
-	listed = cyrus_offer(service, secured, &names);
+	listed = cyrus_offer(arena, service, secured, &names);
 	for (size_t i = 0; i < COUNT(mechanisms); i++) {
 		const struct mechanism *m = &mechanisms[i];
 
@@ -96,8 +96,8 @@ static void serve_mechanisms(const struct conf *conf, struct call *call)
 
 	if (!msg_auth_mechanisms_recv(call, &m, span_s(ANSWER_S)))
 		return;
-	answer.mechanisms.count = offer(conf, m.service, m.secured, m.bound,
-		offered);
+	answer.mechanisms.count = offer(conf, call_arena(call), m.service,
+		m.secured, m.bound, offered);
 	for (size_t i = 0; i < answer.mechanisms.count; i++)
 		names[i] = str_from(offered[i]->name);
 	if (!msg_auth_offer_send(call, &answer))
@@ -119,11 +119,28 @@ bool exchange_ask(struct exchange *x, struct str challenge,
 	return true;
 }
 
+enum verdict exchange_check_password(struct exchange *x, struct str password)
+{
+	const struct user *user = store_find(x->arena, x->claimed);
+	bool known = user && user->hash.len > 0, fits = false;
+	struct str hash = known ? arena_copy(x->arena, user->hash) :
+				  store_decoy(x->arena, x->claimed);
+
+	if (user)
+		x->user = arena_copy(x->arena, user->name);
+	/* The file may change while the worker computes: `user` is old now. */
+	if (!workers_check(x->arena, hash, password, &fits)) {
+		x->why = "no worker to check the password";
+		return VERDICT_TEMPORARY;
+	}
+	return known && fits ? VERDICT_ACCEPTED : VERDICT_WRONG;
+}
+
 static enum verdict run(struct exchange *x)
 {
 	const struct mechanism *offered[COUNT(mechanisms)];
-	size_t count = offer(x->conf, x->start.service, x->start.secured,
-		x->start.binding.len > 0, offered);
+	size_t count = offer(x->conf, x->arena, x->start.service,
+		x->start.secured, x->start.binding.len > 0, offered);
 
 	for (size_t i = 0; i < count; i++)
 		if (str_is_nocase(x->start.mechanism, offered[i]->name))
@@ -215,7 +232,6 @@ static void prepare(const struct conf *conf)
 	store_open(conf);
 	cyrus_open(conf);
 	scram_open();
-	check_open(conf);
 	workers_open();
 	delay_open();
 }
@@ -224,7 +240,6 @@ static void start(const struct conf *conf)
 {
 	(void)conf;
 	maps_watch();
-	check_start();
 	workers_start();
 }
 

@@ -10,7 +10,7 @@
 
 #include "agent/alias.h"
 #include "agent/deliver.h"
-#include "agent/group.h"
+#include "queue/group.h"
 #include "mail/address.h"
 #include "base/list.h"
 #include "maps/maps.h"

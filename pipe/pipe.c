@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "service/service.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <unistd.h>
 
 enum {
@@ -29,8 +31,41 @@ static const enum param params[] = { command_time_limit,
 static struct {
 	struct attributes attributes;
 	char *const *args;
-	struct run_as as;
+	uint32_t sys_uid, sys_gid;
+	bool is_misplaced; /* not root, and not that user */
 } own;
+
+static void find_group(void)
+{
+	const char *name = own.attributes.group;
+	struct group *group = name ? getgrnam(name) : NULL;
+
+	if (name && !group)
+		log_fatal("user=%s:%s: there is no such group",
+			own.attributes.user, name);
+	if (group)
+		own.sys_gid = group->gr_gid;
+}
+
+static void find_user(const struct conf *conf)
+{
+	const char *name = own.attributes.user;
+	struct passwd *entry = getpwnam(name);
+
+	if (!entry)
+		log_fatal("user=%s: there is no such user", name);
+	if (entry->pw_uid == 0)
+		log_fatal("user=%s: no command runs as root", name);
+	if (str_is(conf->mail_owner, name))
+		log_fatal("user=%s: the mail system's own user", name);
+	own.sys_uid = entry->pw_uid;
+	own.sys_gid = entry->pw_gid;
+	find_group();
+	if (own.sys_gid == 0)
+		log_fatal("user=%s: no command runs with root's group", name);
+	own.is_misplaced = geteuid() != 0 &&
+		(geteuid() != own.sys_uid || getegid() != own.sys_gid);
+}
 
 static void prepare(const struct conf *conf)
 {
@@ -43,23 +78,34 @@ static void prepare(const struct conf *conf)
 		log_fatal("%s", wrong);
 	if (!words_expand(arena, &own.attributes, NULL, &unknown))
 		log_fatal("argv=: unknown macro: %.*s", STR_ARG(unknown));
-	run_as_find(conf, own.attributes.user, &own.as);
+	find_user(conf);
 	deliver_filter_open(arena, conf, "pipe_delivery_status_filter",
 		conf->pipe_delivery_status_filter);
 }
 
 static void start(const struct conf *conf)
 {
+	const char *const no_paths[] = { NULL };
 	const char *root = own.attributes.root;
+	const struct sandbox_child child = {
+		.profile = PROFILE_DELIVER,
+		.sys_uid = own.sys_uid,
+		.sys_gid = own.sys_gid,
+		.user = own.attributes.user,
+		.paths = no_paths,
+	};
 
 	(void)conf;
-	if (own.as.is_misplaced) {
-		run_as_warn(&own.as, "mail is deferred");
+	if (own.is_misplaced) {
+		log_warning("user=%s: this process, started without root, can "
+			    "only be uid %u; mail is deferred",
+			own.attributes.user, geteuid());
 		return;
 	}
 	if (root && (chroot(root) < 0 || chdir("/") < 0))
 		log_fatal("chroot=%s: %m", root);
-	run_as_become(&own.as);
+	if (!sandbox_become(&child))
+		log_fatal("user=%s: %m", own.attributes.user);
 }
 
 static struct status check(struct delivery *delivery)
@@ -68,7 +114,7 @@ static struct status check(struct delivery *delivery)
 	struct arena *arena = delivery->arena;
 	struct str header;
 
-	if (own.as.is_misplaced)
+	if (own.is_misplaced)
 		return STATUS(451, 3, 5, "cannot run commands as that user");
 	if (own.attributes.size > 0 &&
 		delivery->content.size > own.attributes.size)
@@ -128,6 +174,19 @@ static unsigned command_flags(void)
 	return flags;
 }
 
+static char **environment_of(struct delivery *delivery)
+{
+	size_t count;
+	struct str *items = command_environment(
+		delivery->arena, delivery->conf, 0, &count);
+	char **environment = arena_array(
+		delivery->arena, count + 1, sizeof(*environment));
+
+	for (size_t i = 0; i < count; i++)
+		environment[i] = arena_cstr(delivery->arena, items[i]);
+	return environment;
+}
+
 static struct span time_limit(const struct conf *conf)
 {
 	return conf_transport_span(conf, service_row(), "time_limit");
@@ -138,22 +197,21 @@ static struct status run(struct delivery *delivery)
 	struct arena *arena = delivery->arena;
 	struct str unknown = STR("");
 	const struct command_plan plan = {
-		.program.argv = words_expand(
+		.argv = words_expand(
 			arena, &own.attributes, delivery, &unknown),
-		.program.environment = command_environ(delivery->arena,
-			delivery->conf),
-		.program.directory = own.attributes.directory,
-		.program.sys_uid = own.as.sys_uid,
-		.program.sys_gid = own.as.sys_gid,
+		.environment = environment_of(delivery),
+		.directory = own.attributes.directory,
+		.sys_uid = own.sys_uid,
+		.sys_gid = own.sys_gid,
 		.time_limit = time_limit(delivery->conf),
 		.head = head_of(delivery),
 		.flags = command_flags(),
 		.eol = own.attributes.eol,
-		.program.what = own.attributes.words[0],
+		.what = own.attributes.words[0],
 	};
 	struct status status;
 
-	if (!plan.program.argv)
+	if (!plan.argv)
 		return status_f(arena, 451, 3, 5, "unknown macro: %.*s",
 			STR_ARG(unknown));
 	status = command_run(delivery, &plan);

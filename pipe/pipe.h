@@ -5,7 +5,6 @@
 #define PIPE_PIPE_H
 
 #include "agent/deliver.h"
-#include "agent/run_as.h"
 
 /* Letters of flags=. */
 enum pipe_flag {
@@ -25,7 +24,7 @@ enum pipe_flag {
 /* The attributes of the row in master.cf. */
 struct attributes {
 	unsigned flags;
-	struct run_as_names user;
+	const char *user, *group; /* user=user:group; group may be NULL */
 	const char *directory, *root; /* may be NULL */
 	const char *eol;
 	struct str null_sender;

@@ -10,7 +10,7 @@
  * The queue keeps a message until it is settled, so that what is lost in
  * between is delivered again; the file name tells whether it was
  * (maildir_name, `look`). Who waits for a flush shares it with all who
- * wait at that moment (agent/group): syncfs(2) for several, fsync(2) for one.
+ * wait at that moment (queue/group): syncfs(2) for several, fsync(2) for one.
  * Where the file system is not one whose
  * syncfs is known to say the truth (ext4, XFS, btrfs), or a folder is on
  * another one than base (a mount, a link), fsync of file and folders alone.
@@ -23,7 +23,7 @@
 #define AGENT_MAILDIR_H
 
 #include "agent/deliver.h"
-#include "agent/group.h"
+#include "queue/group.h"
 
 /* What the writer does to a file system; tests put a recorder here. */
 struct maildir_calls {

@@ -21,6 +21,7 @@ enum {
 struct real {
 	struct disk disk;
 	int root; /* the queue directory */
+	uint64_t device; /* whose syncfs(2) says the truth; 0: it is not known */
 };
 
 static int root_of(struct disk *disk)
@@ -84,16 +85,25 @@ static int64_t real_size(struct disk *disk, int fd)
 	return fstat(fd, &st) < 0 ? -1 : (int64_t)st.st_size;
 }
 
+static int real_sync_all(struct disk *disk)
+{
+	return io_syncfs(root_of(disk));
+}
+
+/* A folder of the queue may be a mount or a link. */
+static bool real_is_covered(struct disk *disk, int fd)
+{
+	const struct real *real = CONTAINER(disk, struct real, disk);
+	struct stat st;
+
+	return real->device != 0 && fd_stat(fd, &st) &&
+		st.st_dev == real->device;
+}
+
 static int real_sync(struct disk *disk, int fd)
 {
 	(void)disk;
 	return io_fdatasync(fd);
-}
-
-static int real_sync_here(struct disk *disk, int fd)
-{
-	(void)disk;
-	return io_fdatasync_here(fd);
 }
 
 /* The path operations, as a helper thread runs them. */
@@ -253,6 +263,7 @@ static int64_t real_space(struct disk *disk)
 bool disk_open(struct disk **disk, const char *queue_directory)
 {
 	struct real *real;
+	struct stat st;
 	int root = open(*queue_directory ? queue_directory : ".",
 		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -260,11 +271,13 @@ bool disk_open(struct disk **disk, const char *queue_directory)
 		return false;
 	real = mem_new(1, sizeof(*real));
 	real->root = root;
+	if (io_syncfs_is_known(root) && fd_stat(root, &st))
+		real->device = st.st_dev;
 	real->disk = (struct disk){
 		.open = real_open, .close = real_close, .pread = real_pread,
 		.pwrite = real_pwrite, .size = real_size, .sync = real_sync,
-		.sync_here = real_sync_here,
-		.sync_dir = real_sync_dir, .rename = real_rename,
+		.sync_dir = real_sync_dir, .sync_all = real_sync_all,
+		.is_covered = real_is_covered, .rename = real_rename,
 		.link = real_link, .is_sealed = real_is_sealed,
 		.unlink = real_unlink, .unlink_all = real_unlink_all,
 		.mkdir = real_mkdir, .list = real_list,
@@ -330,12 +343,6 @@ void disk_close(struct disk *disk, int *fd)
 int disk_sync(struct disk *disk, int fd)
 {
 	return disk->sync(disk, fd);
-}
-
-int disk_sync_here(struct disk *disk, int fd)
-{
-	return disk->sync_here ? disk->sync_here(disk, fd) :
-				 disk->sync(disk, fd);
 }
 
 int disk_sync_dir(struct disk *disk, const char *path)

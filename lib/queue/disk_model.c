@@ -216,20 +216,24 @@ static int check_flush(struct model *model, enum flush_kind kind)
 	return model->disabled[kind];
 }
 
+static void make_safe(struct file *file)
+{
+	array_grow(&file->safe, &file->safe_capacity, file->size, 1);
+	if (file->size)
+		memcpy(file->safe, file->now, file->size);
+	file->safe_size = file->size;
+}
+
 static int model_sync(struct disk *disk, int fd)
 {
 	struct model *model = model_of(disk);
 	struct open_file *open = fd_of(model, fd);
-	struct file *file = open->file;
 	/* Making a segment is flushed under its first name. */
 	int what = check_flush(model, kind_of(open->path, false));
 
 	if (what)
 		return what < 0 ? -1 : 0;
-	array_grow(&file->safe, &file->safe_capacity, file->size, 1);
-	if (file->size)
-		memcpy(file->safe, file->now, file->size);
-	file->safe_size = file->size;
+	make_safe(open->file);
 	return 0;
 }
 
@@ -244,6 +248,27 @@ static int model_sync_dir(struct disk *disk, const char *path)
 		if (is_in_dir(model->names[i].path, path))
 			model->names[i].safe = model->names[i].now;
 	return 0;
+}
+
+static int model_sync_all(struct disk *disk)
+{
+	struct model *model = model_of(disk);
+	int what = check_flush(model, FLUSH_ALL);
+
+	if (what)
+		return what < 0 ? -1 : 0;
+	for (size_t i = 0; i < model->file_count; i++)
+		make_safe(model->files[i]);
+	for (size_t i = 0; i < model->name_count; i++)
+		model->names[i].safe = model->names[i].now;
+	return 0;
+}
+
+static bool model_is_covered(struct disk *disk, int fd)
+{
+	(void)disk;
+	(void)fd;
+	return true;
 }
 
 static int model_rename(struct disk *disk, const char *from, const char *to)
@@ -369,7 +394,8 @@ struct disk *disk_model_new(unsigned seed)
 		.open = model_open, .close = model_close,
 		.pread = model_pread, .pwrite = model_pwrite,
 		.size = model_size, .sync = model_sync,
-		.sync_dir = model_sync_dir, .rename = model_rename,
+		.sync_dir = model_sync_dir, .sync_all = model_sync_all,
+		.is_covered = model_is_covered, .rename = model_rename,
 		.link = model_link, .is_sealed = model_is_sealed,
 		.unlink = model_unlink, .mkdir = model_mkdir,
 		.list = model_list, .lock = model_lock, .space = model_space,

@@ -3,7 +3,8 @@
  * leaves, for tests.
  *
  * By strict POSIX: a write is durable after a flush of its file; creating,
- * renaming and removing names after a flush of the directory. At a power cut
+ * renaming and removing names after a flush of the directory; all of it after
+ * a flush of everything. At a power cut
  * each disk block that was not flushed is old, new or zero; of the operations
  * in a directory that were not flushed each is done or lost.
  *
@@ -26,6 +27,7 @@ enum flush_kind {
 	FLUSH_JOURNAL_DIR, /* of journal/: a new segment's name */
 	FLUSH_QUEUE_DIR,   /* of deferred/x, hold/x */
 	FLUSH_LARGE_DIR,   /* of large/ */
+	FLUSH_ALL,         /* of everything */
 	FLUSH_KINDS_END,
 };
 

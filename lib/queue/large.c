@@ -22,10 +22,36 @@ int large_create(struct disk *disk, uint64_t serial)
 	return disk_open_file(disk, path, O_WRONLY | O_CREAT | O_EXCL);
 }
 
+/* Two may run at the same time: of names, and of everything. */
+static void note_end(struct large_folder *folder, uint64_t number, int result)
+{
+	uint64_t *newest = result == 0 ? &folder->done : &folder->failed;
+
+	if (result != 0)
+		folder->error = errno;
+	if (*newest < number)
+		*newest = number;
+}
+
+/* It covers names, too. */
+static int sync_all(struct flush_group *group)
+{
+	struct large_folder *folder =
+		CONTAINER(group, struct large_folder, group);
+	uint64_t number = ++folder->begun;
+	int result = folder->disk->sync_all(folder->disk);
+
+	note_end(folder, number, result);
+	return result;
+}
+
 void large_folder_init(struct large_folder *folder, struct disk *disk)
 {
 	*folder = (struct large_folder){ .disk = disk };
 	io_event_init(&folder->ended);
+	group_init(&folder->group, sync_all);
+	/* Two alone would make three flushes: of each file, and of names. */
+	folder->group.share_from = 2;
 }
 
 uint64_t large_mark(const struct large_folder *folder)
@@ -41,12 +67,7 @@ static void flush_names(struct large_folder *folder)
 	if (io_self())
 		io_pause(); /* others' files may just have become durable */
 	number = ++folder->begun;
-	if (disk_sync_dir(folder->disk, "large") == 0) {
-		folder->done = number;
-	} else {
-		folder->failed = number;
-		folder->error = errno;
-	}
+	note_end(folder, number, disk_sync_dir(folder->disk, "large"));
 	folder->running = false;
 	io_event_wake_all(&folder->ended);
 }
@@ -65,6 +86,31 @@ static bool names_are_durable(struct large_folder *folder, uint64_t mark)
 	return folder->failed < mark;
 }
 
+static bool is_durable_alone(struct large_folder *folder, int fd,
+	uint64_t mark)
+{
+	return disk_sync(folder->disk, fd) == 0 &&
+		names_are_durable(folder, mark);
+}
+
+/* The file, and its name. */
+static bool make_durable(struct large_folder *folder, int fd, uint64_t mark)
+{
+	struct disk *disk = folder->disk;
+	bool done;
+	int error;
+
+	if (!disk->is_covered || !disk->is_covered(disk, fd))
+		return is_durable_alone(folder, fd, mark);
+	done = group_data(&folder->group, 1, true, true) ?
+		names_are_durable(folder, mark) :
+		is_durable_alone(folder, fd, mark);
+	error = errno;
+	group_data_end(&folder->group, 1, true);
+	errno = error;
+	return done;
+}
+
 static bool seal(struct large_folder *folder, int fd, uint64_t mark,
 	uint64_t octets)
 {
@@ -78,7 +124,7 @@ static bool seal(struct large_folder *folder, int fd, uint64_t mark,
 		errno = EMSGSIZE;
 		return false;
 	}
-	return disk_sync(disk, fd) == 0 && names_are_durable(folder, mark);
+	return make_durable(folder, fd, mark);
 }
 
 bool large_seal(struct large_folder *folder, uint64_t serial, uint64_t mark,

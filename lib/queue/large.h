@@ -14,12 +14,15 @@
 
 #include "io/fiber.h"
 #include "queue/disk.h"
+#include "queue/group.h"
 
-/* Who seals at the same time shares a flush of large/ itself: that of names;
- * who seals later than others needs none. */
+/* Who seals at the same time shares one flush of everything; one alone flushes
+ * the file, and then large/ itself: that of names, which who seals later than
+ * others needs not. */
 struct large_folder {
 	struct disk *disk;
-	/* private: numbers of flushes */
+	struct flush_group group;
+	/* private: numbers of flushes that cover names */
 	uint64_t begun, done, failed;
 	bool running;
 	int error; /* of the one that failed */

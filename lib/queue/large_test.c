@@ -1,6 +1,6 @@
 /*
- * Who seals large content at the same time shares a flush of the folder, and
- * hears when it failed.
+ * Who seals large content at the same time shares a flush, of the folder or of
+ * everything, and hears when it failed.
  */
 #include "queue/large.h"
 
@@ -19,6 +19,8 @@ static struct {
 	int named, safe_names;   /* files below that number */
 	bool is_safe[SEALERS + 1]; /* what it holds */
 	unsigned flushes, failures, sealed, refused, broken;
+	unsigned all_flushes, all_failures, file_flushes;
+	int elsewhere; /* a file that a flush of everything does not cover */
 } run;
 
 static int open_model(struct disk *disk, const char *path, int flags)
@@ -56,8 +58,34 @@ static int sync_model(struct disk *disk, int fd)
 {
 	(void)disk;
 	io_yield();
+	run.file_flushes++;
 	run.is_safe[fd] = true;
 	return 0;
+}
+
+static int sync_all_model(struct disk *disk)
+{
+	int named = run.named;
+
+	(void)disk;
+	run.all_flushes++;
+	io_yield();
+	if (run.all_failures > 0) {
+		run.all_failures--;
+		errno = EIO;
+		return -1;
+	}
+	run.safe_names = named;
+	for (int fd = 0; fd < named; fd++)
+		if (fd != run.elsewhere)
+			run.is_safe[fd] = true;
+	return 0;
+}
+
+static bool is_covered_model(struct disk *disk, int fd)
+{
+	(void)disk;
+	return fd != run.elsewhere;
 }
 
 /* It covers what was there when it began. */
@@ -88,6 +116,15 @@ static int begin(void **state)
 		.is_sealed = is_sealed_model,
 	};
 	large_folder_init(&run.folder, &run.disk);
+	run.elsewhere = -1;
+	return 0;
+}
+
+static int begin_all(void **state)
+{
+	begin(state);
+	run.disk.sync_all = sync_all_model;
+	run.disk.is_covered = is_covered_model;
 	return 0;
 }
 
@@ -159,6 +196,52 @@ static void an_error_is_for_who_waited(void **state)
 	assert_int_equal(run.sealed + run.refused, SEALERS);
 }
 
+/* A machine that pauses within a flush makes it a slow one: again. */
+static void many_share_one_of_everything(void **state)
+{
+	do {
+		begin_all(state);
+		io_run(seal_many, NULL);
+		assert_int_equal(run.broken, 0);
+		assert_int_equal(run.sealed, SEALERS);
+	} while (run.folder.group.one_by_one.us != 0);
+	assert_true(run.all_flushes > 0 && run.all_flushes < SEALERS / 2);
+	assert_int_equal(run.flushes + run.file_flushes, 0);
+}
+
+static void what_it_does_not_cover_is_flushed_by_itself(void **state)
+{
+	(void)state;
+	run.elsewhere = SEALERS - 1;
+	io_run(seal_many, NULL);
+	assert_int_equal(run.broken, 0);
+	assert_int_equal(run.sealed, SEALERS);
+	assert_true(run.is_safe[run.elsewhere]);
+}
+
+static void one_flushes_its_file(void **state)
+{
+	(void)state;
+	io_run(seal, NULL);
+	assert_int_equal(run.sealed, 1);
+	assert_int_equal(run.broken, 0);
+	assert_int_equal(run.all_flushes, 0);
+	assert_int_equal(run.file_flushes, 1);
+	assert_int_equal(run.flushes, 1);
+}
+
+/* What it was to make durable, names above all, no later flush can tell of. */
+static void its_error_is_for_who_waited(void **state)
+{
+	(void)state;
+	run.all_failures = 1;
+	io_run(seal_many, NULL);
+	assert_int_equal(run.broken, 0);
+	assert_true(run.refused >= 2);
+	assert_int_equal(run.sealed + run.refused, SEALERS);
+	assert_int_equal(run.all_flushes, 1);
+}
+
 static void seal_then_again(void *context)
 {
 	seal(context);
@@ -179,7 +262,12 @@ static void who_comes_after_an_error_has_a_flush_of_his_own(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
+#define TEST_ALL(name) cmocka_unit_test_setup(name, begin_all)
 	const struct CMUnitTest tests[] = {
+		TEST_ALL(many_share_one_of_everything),
+		TEST_ALL(what_it_does_not_cover_is_flushed_by_itself),
+		TEST_ALL(one_flushes_its_file),
+		TEST_ALL(its_error_is_for_who_waited),
 		TEST(many_share),
 		TEST(what_a_flush_covered_needs_none),
 		TEST(an_error_is_for_who_waited),

@@ -88,6 +88,8 @@ static bool begin(struct world *world)
 		store_open(&world->store, world->disk, false, freed, world);
 
 	large_folder_init(&world->large, world->disk);
+	if (pick(world, 2))
+		world->large.group.share_from = 1;
 	world->store.is_late = pick(world, 2);
 	return done;
 }
@@ -587,6 +589,7 @@ static const struct {
 	{ FLUSH_JOURNAL_DIR, "the journal's directory" },
 	{ FLUSH_QUEUE_DIR, "the directories of deferred and hold" },
 	{ FLUSH_LARGE_DIR, "the directory of large content" },
+	{ FLUSH_ALL, "everything, for several large ones" },
 };
 
 static const char *find_trouble(enum flush_kind disabled, bool early)

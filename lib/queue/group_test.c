@@ -1,7 +1,7 @@
 /*
  * Who shares a flush, and what one covers.
  */
-#include "agent/group.h"
+#include "queue/group.h"
 
 #include "base/test.h"
 

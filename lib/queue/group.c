@@ -1,4 +1,4 @@
-#include "agent/group.h"
+#include "queue/group.h"
 
 #include <errno.h>
 
@@ -27,7 +27,9 @@ static int sync_all(struct disk *disk, int fd)
 
 void group_init(struct flush_group *group, int (*sync)(struct flush_group *group))
 {
-	*group = (struct flush_group){ .sync = sync, .disk = { .sync = sync_all } };
+	*group = (struct flush_group){ .sync = sync,
+		.share_from = GROUP_SHARE_FROM,
+		.disk = { .sync = sync_all } };
 	flush_init(&group->flush, &group->disk, -1);
 	io_event_init(&group->all_came);
 	io_event_init(&group->all_back);
@@ -94,7 +96,8 @@ static void wait_for(struct io_event *event, struct span most)
  */
 static bool await_turn(struct flush_group *group, uint64_t mark, bool at_once)
 {
-	io_pause();
+	if (io_self())
+		io_pause();
 	await_others(group);
 	while (!is_covered(group, mark)) {
 		if (group->flush.running)
@@ -116,7 +119,7 @@ uint64_t group_mark(const struct flush_group *group)
 /* One or two are quicker by themselves, and gain nothing by waiting. */
 static void count_clients(struct flush_group *group)
 {
-	group->clients_before = group->clients >= GROUP_SHARE_FROM ?
+	group->clients_before = group->clients >= group->share_from ?
 		group->clients : 0;
 }
 
@@ -132,7 +135,7 @@ bool group_data(struct flush_group *group, size_t count, bool shares,
 	if (await_turn(group, mark, at_once))
 		return shares;
 	count_clients(group);
-	return shares && group->waiting >= GROUP_SHARE_FROM &&
+	return shares && group->waiting >= group->share_from &&
 		may_share(group) && flush_wait(&group->flush);
 }
 
@@ -153,7 +156,7 @@ static bool share_at_once(struct flush_group *group, uint64_t mark,
 	io_pause();
 	/* One or two that cannot wait: a directory each is cheaper. */
 	is_shared = is_covered(group, mark) ||
-		(group->waiting + group->naming >= GROUP_SHARE_FROM &&
+		(group->waiting + group->naming >= group->share_from &&
 			may_share(group) && flush_wait(&group->flush));
 	group->naming -= (unsigned)count;
 	return is_shared;

@@ -1,6 +1,6 @@
 /*
- * agent/group - who shares a flush of a file system, and when: one rule for
- * all who deliver files.
+ * queue/group - who shares a flush of a file system, and when: one rule for
+ * all who make files durable.
  *
  *	group_data(group, n, ...)  n files were written: wait for a flush that
  *	                           covers them
@@ -15,8 +15,8 @@
  *
  * Waits    group_data, group_names
  */
-#ifndef AGENT_GROUP_H
-#define AGENT_GROUP_H
+#ifndef QUEUE_GROUP_H
+#define QUEUE_GROUP_H
 
 #include "queue/flush.h"
 
@@ -27,6 +27,8 @@ enum {
 struct flush_group {
 	/* Flush all of the file system; -1 with errno. May wait. */
 	int (*sync)(struct flush_group *group);
+	unsigned share_from; /* who wait together: GROUP_SHARE_FROM, unless the
+				owner knows better */
 	/* private */
 	struct disk disk;
 	struct flush flush;
