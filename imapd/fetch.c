@@ -10,6 +10,7 @@
 #include "imap/format.h"
 #include "mail/header.h"
 #include "mailbox/ahead.h"
+#include "mailbox/parse.h"
 
 enum {
 	HEADER_MOST = 64 * 1024, /* read at once where a header is enough */
@@ -26,6 +27,9 @@ struct one {
 	struct arena *arena; /* until the end of this message */
 	struct mailbox_kept *kept; /* NULL: text follows, which waits */
 	struct mailbox_ahead *ahead; /* NULL: each is read when its turn comes */
+	struct mailbox_parse *parse; /* the same, of what is not kept */
+	size_t at;        /* of the uids that `parse` knows */
+	bool is_behind;   /* its facts are on their way: nothing was added */
 	uint32_t uid, seq;
 	struct buf out;
 	const char *gap;
@@ -45,24 +49,44 @@ static void begin_item(struct one *one, const char *name)
 	one->gap = " ";
 }
 
+/* Of a message of which mailbox_kept_find has not enough. */
+static enum mailbox_result find_unkept(struct one *one,
+	struct mailbox_facts *facts)
+{
+	one->is_behind = mailbox_parse_is_behind(one->parse, one->at);
+	if (one->is_behind || mailbox_parse_find(one->parse, one->at, facts))
+		return MAILBOX_OK;
+	return mailbox_facts_unkept(one->s->view->mailbox, one->uid,
+		one->arena, one->fetch->items & IMAP_FETCH_EMAILID, facts);
+}
+
+static enum mailbox_result find_facts(struct one *one, unsigned items,
+	struct mailbox_facts *facts)
+{
+	struct mailbox *m = one->s->view->mailbox;
+	bool with_id = items & IMAP_FETCH_EMAILID;
+
+	if (!(items & FACTS) && one->is.size != MAILBOX_SIZE_UNKNOWN)
+		facts->size = one->is.size;
+	else if (!one->kept && (items & FACTS))
+		return mailbox_facts(m, one->uid, one->arena, with_id, facts);
+	else if (!one->kept)
+		return mailbox_size(m, one->uid, &facts->size);
+	else if (!mailbox_kept_find(one->kept, one->uid, facts) ||
+		!mailbox_facts_suffice(facts, with_id))
+		return find_unkept(one, facts);
+	return MAILBOX_OK;
+}
+
 static enum mailbox_result add_facts(struct one *one)
 {
 	unsigned items = one->fetch->items;
 	struct mailbox_facts facts = { 0 };
 	enum mailbox_result result = MAILBOX_OK;
 
-	if ((items & FACTS) && !one->kept)
-		result = mailbox_facts(one->s->view->mailbox, one->uid,
-			one->arena, &facts);
-	else if (items & FACTS)
-		result = mailbox_kept_find(one->kept, one->uid, &facts) ?
-			MAILBOX_OK :
-			mailbox_facts_unkept(one->s->view->mailbox, one->uid,
-				one->arena, &facts);
-	else if (items & IMAP_FETCH_SIZE)
-		result = mailbox_size(one->s->view->mailbox, one->uid,
-			&facts.size);
-	if (result != MAILBOX_OK)
+	if (items & (FACTS | IMAP_FETCH_SIZE))
+		result = find_facts(one, items, &facts);
+	if (result != MAILBOX_OK || one->is_behind)
 		return result;
 	if (items & IMAP_FETCH_SIZE) {
 		begin_item(one, "RFC822.SIZE");
@@ -355,40 +379,43 @@ static uint32_t seq_next(const struct mailbox_view *view, uint32_t uid,
 		mailbox_view_seq(view, uid);
 }
 
-/* As many as fit a write, from uids[0] on; how many were done. */
-static size_t fetch_some(struct one *one, const uint32_t *uids, size_t count,
+/* As many as fit a write, or up to one whose facts are still on their way. */
+static void fetch_some(struct one *one, const uint32_t *uids, size_t count,
 	enum mailbox_result *worst)
 {
 	struct session *s = one->s;
 	struct mailbox *m = s->view->mailbox;
 	struct mailbox_kept kept;
-	size_t at = m->count, i = 0;
+	size_t near = m->count;
 
 	mailbox_kept_begin(m, &kept);
 	one->kept = &kept;
-	for (; i < count && one->out.len < SOME_OCTETS; i++) {
-		struct mailbox_message *message = find_next(m, uids[i], &at);
+	for (; one->at < count && one->out.len < SOME_OCTETS; one->at++) {
+		uint32_t uid = uids[one->at];
+		struct mailbox_message *message = find_next(m, uid, &near);
 		enum mailbox_result result = MAILBOX_EXPUNGED;
 		size_t whole = one->out.len;
 
-		one->uid = uids[i];
-		one->seq = seq_next(s->view, uids[i], one->seq);
+		one->is_behind = false;
+		one->uid = uid;
+		one->seq = seq_next(s->view, uid, one->seq);
 		if (message && one->seq) {
 			one->is = message->is;
 			if (!is_wanted(one))
 				continue;
 			result = add_start(one, false);
 		}
-		if (result == MAILBOX_OK) {
+		if (result == MAILBOX_OK && !one->is_behind) {
 			buf_text(&one->out, ")\r\n");
 			continue;
 		}
 		one->out.len = whole;
+		if (one->is_behind)
+			break;
 		if (result != MAILBOX_EXPUNGED || !s->is_uid)
 			*worst = result;
 	}
 	mailbox_kept_end(&kept);
-	return i;
 }
 
 static enum mailbox_result read_dates(struct session *s,
@@ -408,16 +435,20 @@ static struct answer fetch_facts(struct session *s,
 
 	if (worst != MAILBOX_OK)
 		return answer_of(worst, NULL);
-	while (count > 0 && !io_failure(s->io)) {
-		size_t done = fetch_some(&one, uids, count, &worst);
-
-		uids += done;
-		count -= done;
+	if (!fetch->has_changed_since)
+		one.parse = mailbox_parse_new(s->view->mailbox, uids, count,
+			fetch->items & IMAP_FETCH_EMAILID);
+	while (one.at < count && !io_failure(s->io)) {
+		fetch_some(&one, uids, count, &worst);
 		io_write(s->io, buf_str(&one.out));
 		buf_clear(&one.out);
 		arena_reset(one.arena);
-		io_yield();
+		if (one.is_behind)
+			mailbox_parse_wait(one.parse);
+		else
+			io_yield();
 	}
+	mailbox_parse_end(one.parse);
 	mailbox_keep_learned(s->view->mailbox);
 	return answer_of(worst, "Fetch completed");
 }

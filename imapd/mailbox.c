@@ -148,7 +148,7 @@ static void index_mailbox(struct mailbox_store *store, struct str name,
 		log_fatal("%.*s: cannot be opened", STR_ARG(name));
 	for (size_t i = 0; i < m->count; i++) {
 		enum mailbox_result result = mailbox_facts(m,
-			m->messages[i].is.uid, arena, &facts);
+			m->messages[i].is.uid, arena, true, &facts);
 
 		if (result != MAILBOX_OK && result != MAILBOX_EXPUNGED)
 			log_fatal("%s: message with UID %u cannot be read",

@@ -143,7 +143,7 @@ static bool match_id(struct candidate *c, struct str id, bool of_thread)
 	struct mailbox_facts facts;
 
 	return !is_lost(c, mailbox_facts(c->s->view->mailbox, c->uid, arena,
-			&facts)) &&
+			!of_thread, &facts)) &&
 		str_eq(of_thread ? facts.thread_id : facts.email_id, id);
 }
 

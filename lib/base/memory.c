@@ -14,6 +14,7 @@ void memory_keep(void)
 	mallopt(M_TRIM_THRESHOLD, KEPT);
 	mallopt(M_TOP_PAD, STEP);
 	mallopt(M_MMAP_THRESHOLD, LARGE);
+	mallopt(M_ARENA_MAX, 1); /* helper threads have none of their own */
 }
 
 void memory_return(void)

@@ -62,19 +62,53 @@ static struct str bare_id(struct arena *arena, struct str id)
 	return buf_str(&out);
 }
 
+/* The first field of each name, found in one pass. */
+enum field {
+	DATE,
+	SUBJECT,
+	FROM,
+	TO,
+	CC,
+	MESSAGE_ID,
+	REFERENCES,
+	IN_REPLY_TO,
+	FIELDS,
+};
+
+static const char *const names[FIELDS] = {
+	[DATE] = "Date",
+	[SUBJECT] = "Subject",
+	[FROM] = "From",
+	[TO] = "To",
+	[CC] = "Cc",
+	[MESSAGE_ID] = "Message-ID",
+	[REFERENCES] = "References",
+	[IN_REPLY_TO] = "In-Reply-To",
+};
+
+/* NONE: not there. */
+static void find_fields(struct str header, struct str bodies[FIELDS])
+{
+	struct mail_header field;
+
+	while (mail_header_take(&header, &field))
+		for (size_t i = 0; i < FIELDS; i++)
+			if (str_is_none(bodies[i]) &&
+				mail_header_is(&field, names[i]))
+				bodies[i] = field.body;
+}
+
 /* RFC 5256 3: all of References, else the first of In-Reply-To. */
-static struct str references(struct arena *arena, struct str header)
+static struct str references(struct arena *arena, struct str all,
+	struct str in_reply_to)
 {
 	struct str ids[IMAP_REFERENCES_MOST], id;
 	struct buf out = BUF_IN(arena);
-	struct mail_header field;
 	size_t count = 0, from;
 
-	if (mail_header_find(header, "References", &field))
-		while (mail_message_id_take(&field.body, &id))
-			ids[count++ % IMAP_REFERENCES_MOST] = id;
-	if (count == 0 && mail_header_find(header, "In-Reply-To", &field) &&
-		mail_message_id_take(&field.body, &id))
+	while (mail_message_id_take(&all, &id))
+		ids[count++ % IMAP_REFERENCES_MOST] = id;
+	if (count == 0 && mail_message_id_take(&in_reply_to, &id))
 		ids[count++] = id;
 	from = count > IMAP_REFERENCES_MOST ? count - IMAP_REFERENCES_MOST : 0;
 	for (size_t i = from; i < count; i++) {
@@ -85,40 +119,40 @@ static struct str references(struct arena *arena, struct str header)
 }
 
 static const struct {
-	const char *name;
+	enum field field;
 	enum imap_digest_text local, display; /* TEXTS: none */
 } addresses[] = {
-	{ "From", IMAP_DIGEST_FROM, IMAP_DIGEST_DISPLAY_FROM },
-	{ "To", IMAP_DIGEST_TO, IMAP_DIGEST_DISPLAY_TO },
-	{ "Cc", IMAP_DIGEST_CC, IMAP_DIGEST_TEXTS },
+	{ FROM, IMAP_DIGEST_FROM, IMAP_DIGEST_DISPLAY_FROM },
+	{ TO, IMAP_DIGEST_TO, IMAP_DIGEST_DISPLAY_TO },
+	{ CC, IMAP_DIGEST_CC, IMAP_DIGEST_TEXTS },
 };
 
 void imap_digest_make(struct arena *arena, struct str header,
 	struct imap_digest *digest)
 {
-	struct mail_header field;
+	struct str bodies[FIELDS] = { 0 };
 	struct mail_date date;
 	struct str id;
 
 	*digest = (struct imap_digest){ .sent_s = IMAP_NOT_SENT };
-	if (mail_header_find(header, "Date", &field) &&
-		mail_date_parse(mail_header_unfold(arena, field.body), &date))
+	find_fields(header, bodies);
+	if (mail_date_parse(mail_header_unfold(arena, bodies[DATE]), &date))
 		digest->sent_s = date.unix_s;
-	if (mail_header_find(header, "Subject", &field))
+	if (!str_is_none(bodies[SUBJECT]))
 		digest->texts[IMAP_DIGEST_SUBJECT] = folded(arena,
-			imap_subject_base(arena, field.body,
+			imap_subject_base(arena, bodies[SUBJECT],
 				&digest->is_reply));
 	for (size_t i = 0; i < COUNT(addresses); i++)
-		if (mail_header_find(header, addresses[i].name, &field))
-			first_address(arena, field.body,
+		if (!str_is_none(bodies[addresses[i].field]))
+			first_address(arena, bodies[addresses[i].field],
 				&digest->texts[addresses[i].local],
 				addresses[i].display == IMAP_DIGEST_TEXTS ?
 					NULL :
 					&digest->texts[addresses[i].display]);
-	if (mail_header_find(header, "Message-ID", &field) &&
-		mail_message_id_take(&field.body, &id))
+	if (mail_message_id_take(&bodies[MESSAGE_ID], &id))
 		digest->texts[IMAP_DIGEST_ID] = bare_id(arena, id);
-	digest->texts[IMAP_DIGEST_REFERENCES] = references(arena, header);
+	digest->texts[IMAP_DIGEST_REFERENCES] = references(arena,
+		bodies[REFERENCES], bodies[IN_REPLY_TO]);
 }
 
 void imap_digest_format(struct buf *out, const struct imap_digest *digest)

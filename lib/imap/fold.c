@@ -1,5 +1,7 @@
 #include "imap/fold.h"
 
+#include <stdlib.h>
+
 #include <unicode/uchar.h>
 #include <unicode/ustring.h>
 #include <unicode/utf8.h>
@@ -25,16 +27,20 @@ struct row {
 	char octets[SHORT];
 };
 
-/* What ICU said, a page when it is needed. */
+/* What ICU said, a page when it is needed. Helper threads fold, too: a page is
+ * shown whole, and that of whoever was first stays. */
 static struct row *pages[KINDS][PAGES];
 
 static const UNormalizer2 *nfkd(void)
 {
 	static const UNormalizer2 *found;
+	const UNormalizer2 *it = __atomic_load_n(&found, __ATOMIC_ACQUIRE);
 
-	if (!found)
-		found = icu_normalizer(unorm2_getNFKDInstance);
-	return found;
+	if (!it) {
+		it = icu_normalizer(unorm2_getNFKDInstance);
+		__atomic_store_n(&found, it, __ATOMIC_RELEASE);
+	}
+	return it;
 }
 
 static int32_t decompose(UChar *units, int32_t len)
@@ -110,7 +116,7 @@ static size_t map(enum kind kind, UChar32 c, char *octets)
 
 static struct row *make_page(enum kind kind, size_t page)
 {
-	struct row *rows = mem_new(PAGE, sizeof(*rows));
+	struct row *rows = mem_new(PAGE, sizeof(*rows)), *first = NULL;
 	char octets[OCTETS_MOST];
 
 	for (size_t i = 0; i < PAGE; i++) {
@@ -120,14 +126,18 @@ static struct row *make_page(enum kind kind, size_t page)
 		if (len <= SHORT)
 			memcpy(rows[i].octets, octets, len);
 	}
-	pages[kind][page] = rows;
-	return rows;
+	if (__atomic_compare_exchange_n(&pages[kind][page], &first, rows,
+		false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return rows;
+	free(rows);
+	return first;
 }
 
 static void add(struct buf *out, enum kind kind, UChar32 c)
 {
 	size_t page = (size_t)c / PAGE;
-	struct row *rows = pages[kind][page];
+	struct row *rows = __atomic_load_n(&pages[kind][page],
+		__ATOMIC_ACQUIRE);
 	const struct row *row = &(rows ? rows : make_page(kind, page))
 		[(size_t)c % PAGE];
 	char octets[OCTETS_MOST];

@@ -7,6 +7,7 @@
 #include "imap/match.h"
 #include "imap/mutf7.h"
 #include "imap/notify.h"
+#include "imap/preview.h"
 #include "imap/search.h"
 #include "imap/take.h"
 
@@ -362,6 +363,74 @@ static void folds_letters(void **state)
 		STR("\xff"))));
 }
 
+/* A body of `before`, `count` times `filler`, and `behind`. */
+static const struct {
+	const char *header, *before, *filler;
+	int count;
+	const char *behind, *preview;
+	int repeated; /* of the preview: 0 once */
+} previews[] = {
+	{ "text/plain\n", "  Hello,\n\n  world\t!", "", 0, "\n",
+		"Hello, world !", 0 },
+	{ "text/plain\n", "", " \n", 2000, "Late words.\n", "Late words.", 0 },
+	{ "text/plain\n", "", " \n", 9000, "Too late.\n", "", 0 },
+	{ "text/plain\n", "", "0123456789", 500, "", "0123456789", 20 },
+	/* cut within a character by what is read first */
+	{ "text/plain; charset=utf-8\n", "x", "\xc3\xa4", 1000, "",
+		NULL, 0 },
+	{ "text/plain; charset=utf-8\n", "", "\xe2\x82\xac", 1000, "",
+		"\xe2\x82\xac", 200 },
+	{ "text/plain; charset=iso-8859-1\n", "", "\xe4", 1000, "",
+		"\xc3\xa4", 200 },
+	{ "text/html\n", "<html><style>", "p { color: red }\n", 200,
+		"</style><p>Words &amp; more", "Words & more", 0 },
+	{ "text/html\n", "", "&lt;", 1000, "", "<", 200 },
+	{ "text/html\n", "", "<br>&nbsp;<b>", 100, "Behind tags",
+		"Behind tags", 0 },
+	{ "text/plain\nContent-Transfer-Encoding: quoted-printable\n", "",
+		"=C3=A4=\n", 1000, "", "\xc3\xa4", 200 },
+	{ "text/plain\nContent-Transfer-Encoding: base64\n", "",
+		"MDEyMzQ1Njc4OTAx\n", 400, "", "012345678901", 16 },
+};
+
+static const char *preview_expected(struct arena *arena, size_t i)
+{
+	struct buf out = BUF_IN(arena);
+	int count = previews[i].repeated ? previews[i].repeated : 1;
+
+	if (!previews[i].preview) { /* of the second filler above */
+		buf_char(&out, 'x');
+		for (int k = 0; k < IMAP_PREVIEW_CHARS - 1; k++)
+			buf_text(&out, previews[i].filler);
+		buf_char(&out, 0);
+		return out.p;
+	}
+	for (int k = 0; k < count; k++)
+		buf_text(&out, previews[i].preview);
+	if (count == 16) /* of twelve octets each */
+		buf_text(&out, "01234567");
+	buf_char(&out, 0);
+	return out.p;
+}
+
+static void first_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(previews); i++) {
+		struct arena *arena auto_arena = arena_new(0);
+		struct buf message = BUF_IN(arena);
+
+		buf_fmt(&message, "Content-Type: %s\n%s", previews[i].header,
+			previews[i].before);
+		for (int k = 0; k < previews[i].count; k++)
+			buf_text(&message, previews[i].filler);
+		buf_text(&message, previews[i].behind);
+		assert_str(imap_preview(arena, buf_str(&message),
+			mime_parse(arena, buf_str(&message))),
+			preview_expected(arena, i));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +445,7 @@ int main(void)
 		cmocka_unit_test(search_programs),
 		cmocka_unit_test(envelopes),
 		cmocka_unit_test(folds_letters),
+		cmocka_unit_test(first_words),
 		cmocka_unit_test(notify_groups),
 		cmocka_unit_test(progress),
 	};

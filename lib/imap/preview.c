@@ -4,7 +4,9 @@
 #include "mail/word.h"
 
 enum {
-	READ_MOST = 16 * 1024, /* octets of a part that are looked at */
+	READ_FIRST = 1024,     /* octets of a part that are mostly enough */
+	READ_MOST = 16 * 1024, /* that are looked at */
+	EDGE = 16, /* octets of text that may be other ones when more is read */
 };
 
 /* The first text/plain, else the first text/html; `best` so far. */
@@ -73,17 +75,15 @@ static struct str text_of_html(struct arena *arena, struct str html)
 	return buf_str(&out);
 }
 
-static struct str decoded(struct arena *arena, struct str message,
+static struct str decoded(struct arena *arena, struct str body,
 	const struct mime_part *part)
 {
-	struct str body = str_first(str_skip(message, part->body_at),
-		part->body_len);
 	struct str charset = mail_params_find(&part->params, "charset");
 	struct buf plain = BUF_IN(arena), utf8 = BUF_IN(arena);
 	struct mail_decoder decoder;
 
 	mail_decoder_init(&decoder, mail_encoding_parse(part->encoding));
-	mail_decode(&decoder, str_first(body, READ_MOST), &plain);
+	mail_decode(&decoder, body, &plain);
 	mail_decode_end(&decoder, &plain);
 	if (charset.len == 0 || str_is_nocase(charset, "us-ascii"))
 		charset = STR("utf-8");
@@ -103,31 +103,59 @@ static size_t char_len(struct str s)
 	return len <= s.len && str_is_utf8(str_first(s, len)) ? len : 0;
 }
 
+/* Characters at the front that are shown as they are, one octet each. */
+static size_t plain_len(struct str text, size_t most)
+{
+	size_t len = 0;
+
+	while (len < text.len && len < most && text.p[len] > ' ' &&
+		text.p[len] < 0x7f)
+		len++;
+	return len;
+}
+
+/* True: there was enough, and more of the body would change nothing. */
+static bool shorten(struct str text, struct buf *out)
+{
+	size_t chars = 0;
+
+	while (text.len > 0 && chars < IMAP_PREVIEW_CHARS) {
+		size_t plain = plain_len(text, IMAP_PREVIEW_CHARS - chars);
+		size_t len = plain ? plain : char_len(text);
+		bool blank = (unsigned char)text.p[0] <= ' ' ||
+			text.p[0] == 0x7f;
+
+		if (len > 0 && !blank)
+			buf_add(out, str_first(text, len));
+		else if (len > 0 && out->len > 0 &&
+			out->p[out->len - 1] != ' ')
+			buf_char(out, ' ');
+		else
+			chars--;
+		chars += plain ? plain : 1;
+		text = str_skip(text, len ? len : 1);
+	}
+	return text.len > EDGE;
+}
+
 struct str imap_preview(struct arena *arena, struct str message,
 	const struct mime_part *root)
 {
 	const struct mime_part *part = find_text(root, NULL);
 	struct buf out = BUF_IN(arena);
-	struct str text;
+	struct str body, text;
 
 	if (!part)
 		return STR("");
-	text = decoded(arena, message, part);
-	if (!str_is_nocase(part->subtype, "plain"))
-		text = text_of_html(arena, text);
-	for (size_t chars = 0; text.len > 0 && chars < IMAP_PREVIEW_CHARS;) {
-		size_t len = char_len(text);
-		bool blank = (unsigned char)text.p[0] <= ' ' ||
-			text.p[0] == 0x7f;
-
-		if (len > 0 && !blank)
-			buf_add(&out, str_first(text, len));
-		else if (len > 0 && out.len > 0 && out.p[out.len - 1] != ' ')
-			buf_char(&out, ' ');
-		else
-			chars--;
-		chars++;
-		text = str_skip(text, len ? len : 1);
+	body = str_first(str_skip(message, part->body_at), part->body_len);
+	for (size_t most = READ_FIRST;; most = READ_MOST) {
+		buf_clear(&out);
+		text = decoded(arena, str_first(body, most), part);
+		if (!str_is_nocase(part->subtype, "plain"))
+			text = text_of_html(arena, text);
+		if (shorten(text, &out) || most >= body.len ||
+			most == READ_MOST)
+			break;
 	}
 	return str_trim(buf_str(&out));
 }

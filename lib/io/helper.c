@@ -13,7 +13,7 @@
 
 enum {
 	HELPERS_MOST = 16,
-	HELPER_STACK = 64 * 1024,
+	HELPER_STACK = 256 * 1024, /* as a fiber's: messages are parsed there */
 };
 
 struct jobs {

@@ -86,7 +86,7 @@ static void look(struct mailbox *m, struct arena *arena)
 	}
 	mailbox_kept_end(&kept);
 	for (size_t i = 0; i < m->count; i++) {
-		(void)!mailbox_facts(m, uids[i], arena, &facts);
+		(void)!mailbox_facts(m, uids[i], arena, true, &facts);
 		(void)!mailbox_size(m, uids[i], &size);
 		(void)!mailbox_read(m, uids[i], arena, 100000, &text);
 	}

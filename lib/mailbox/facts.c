@@ -211,7 +211,7 @@ void mailbox_keep_learned(struct mailbox *mailbox)
 	mailbox->learned_last = 0;
 }
 
-static void learn(struct mailbox *mailbox, uint32_t uid,
+struct str mailbox_facts_record(struct arena *arena, uint32_t uid,
 	const struct mailbox_facts *facts)
 {
 	struct facts_header h = {
@@ -221,19 +221,53 @@ static void learn(struct mailbox *mailbox, uint32_t uid,
 	const struct str texts[TEXTS] = { facts->envelope, facts->body,
 		facts->structure, facts->preview, facts->email_id,
 		facts->thread_id, facts->digest };
+	struct buf out = BUF_IN(arena);
 
 	for (size_t i = 0; i < TEXTS; i++)
 		h.lens[i] = (uint32_t)texts[i].len;
-	buf_add(&mailbox->learned, str_of(&h, sizeof(h)));
+	if (!buf_room(&out, sizeof(h) + texts_octets(&h)))
+		return STR_NONE;
+	buf_add(&out, str_of(&h, sizeof(h)));
 	for (size_t i = 0; i < TEXTS; i++)
-		buf_add(&mailbox->learned, texts[i]);
-	if (uid > mailbox->learned_last)
-		mailbox->learned_last = uid;
+		buf_add(&out, texts[i]);
+	return buf_str(&out);
+}
+
+bool mailbox_facts_take(struct mailbox *mailbox, struct str record,
+	struct mailbox_facts *facts)
+{
+	struct mailbox_message *m;
+	struct facts_header h;
+
+	if (!mailbox_facts_parse(record, facts))
+		return false;
+	memcpy(&h, record.p, sizeof(h));
+	m = mailbox_find(mailbox, h.uid);
+	if (m)
+		m->is.size = h.size;
+	buf_add(&mailbox->learned, record);
+	if (h.uid > mailbox->learned_last)
+		mailbox->learned_last = h.uid;
 	if (++mailbox->learned_count >= LEARNED_MOST ||
 		mailbox->learned.len >= LEARNED_OCTETS)
 		mailbox_keep_learned(mailbox);
 	else
 		mailbox_store_soon(mailbox->store);
+	return true;
+}
+
+/* Looked for once: that takes longer than to hash a header. Helper threads do
+ * it, too, and find the same. */
+static const EVP_MD *sha256(void)
+{
+	static const EVP_MD *found;
+	const EVP_MD *it = __atomic_load_n(&found, __ATOMIC_ACQUIRE);
+
+	if (!it) {
+		it = EVP_MD_fetch(NULL, "SHA256", NULL);
+		__atomic_store_n(&found, it, __ATOMIC_RELEASE);
+	}
+	return it;
 }
 
 static struct str id_of(struct arena *arena, char letter, struct str octets)
@@ -241,7 +275,7 @@ static struct str id_of(struct arena *arena, char letter, struct str octets)
 	unsigned char hash[EVP_MAX_MD_SIZE] = { 0 };
 	struct buf out = BUF_IN(arena);
 
-	if (!EVP_Digest(octets.p, octets.len, hash, NULL, EVP_sha256(), NULL))
+	if (!EVP_Digest(octets.p, octets.len, hash, NULL, sha256(), NULL))
 		return STR("");
 	buf_char(&out, letter);
 	hex_format(&out, str_of(hash, EMAIL_ID_OCTETS));
@@ -261,7 +295,7 @@ static struct str thread_id(struct arena *arena, struct str message,
 	return id_of(arena, 'T', root.len ? root : message);
 }
 
-void mailbox_facts_make(struct arena *arena, struct str message,
+void mailbox_facts_make(struct arena *arena, struct str message, bool with_id,
 	struct mailbox_facts *facts)
 {
 	struct mime_part *root = mime_parse(arena, message);
@@ -281,7 +315,7 @@ void mailbox_facts_make(struct arena *arena, struct str message,
 	facts->body = buf_str(&body);
 	facts->structure = buf_str(&structure);
 	facts->preview = imap_preview(arena, message, root);
-	facts->email_id = id_of(arena, 'M', message);
+	facts->email_id = with_id ? id_of(arena, 'M', message) : STR("");
 	facts->thread_id = thread_id(arena, message, &digest);
 	facts->digest = buf_str(&row);
 }
@@ -300,19 +334,19 @@ static void copy_facts(struct arena *arena, const struct mailbox_facts *from,
 }
 
 static void make_and_learn(struct mailbox *mailbox, uint32_t uid,
-	struct arena *arena, struct str message, struct mailbox_facts *facts)
+	struct arena *arena, struct str message, bool with_id,
+	struct mailbox_facts *facts)
 {
-	struct mailbox_message *m;
+	struct mailbox_facts made;
 
-	mailbox_facts_make(arena, message, facts);
-	learn(mailbox, uid, facts);
-	m = mailbox_find(mailbox, uid);
-	if (m)
-		m->is.size = facts->size;
+	mailbox_facts_make(arena, message, with_id, &made);
+	if (!mailbox_facts_take(mailbox,
+		mailbox_facts_record(arena, uid, &made), facts))
+		*facts = made;
 }
 
 static enum mailbox_result read_facts(struct mailbox *mailbox, uint32_t uid,
-	struct arena *arena, struct mailbox_facts *facts)
+	struct arena *arena, bool with_id, struct mailbox_facts *facts)
 {
 	struct arena *scratch auto_arena = arena_new(0);
 	struct mailbox_facts parsed;
@@ -322,7 +356,7 @@ static enum mailbox_result read_facts(struct mailbox *mailbox, uint32_t uid,
 
 	if (result != MAILBOX_OK)
 		return result;
-	make_and_learn(mailbox, uid, scratch, message, &parsed);
+	make_and_learn(mailbox, uid, scratch, message, with_id, &parsed);
 	copy_facts(arena, &parsed, facts);
 	return MAILBOX_OK;
 }
@@ -334,26 +368,34 @@ void mailbox_facts_learn(struct mailbox *mailbox, uint32_t uid,
 
 	if (!find_kept(mailbox, uid, arena, &facts) &&
 		!find_learned(mailbox, uid, &facts))
-		make_and_learn(mailbox, uid, arena, message, &facts);
+		make_and_learn(mailbox, uid, arena, message, true, &facts);
+}
+
+bool mailbox_facts_suffice(const struct mailbox_facts *facts, bool with_id)
+{
+	return !with_id || facts->email_id.len > 0;
 }
 
 enum mailbox_result mailbox_facts(struct mailbox *mailbox, uint32_t uid,
-	struct arena *arena, struct mailbox_facts *facts)
+	struct arena *arena, bool with_id, struct mailbox_facts *facts)
 {
-	return find_kept(mailbox, uid, arena, facts) ? MAILBOX_OK :
-		mailbox_facts_unkept(mailbox, uid, arena, facts);
+	return find_kept(mailbox, uid, arena, facts) &&
+			mailbox_facts_suffice(facts, with_id) ? MAILBOX_OK :
+		mailbox_facts_unkept(mailbox, uid, arena, with_id, facts);
 }
 
 enum mailbox_result mailbox_facts_unkept(struct mailbox *mailbox,
-	uint32_t uid, struct arena *arena, struct mailbox_facts *facts)
+	uint32_t uid, struct arena *arena, bool with_id,
+	struct mailbox_facts *facts)
 {
 	struct mailbox_facts learned;
 
-	if (find_learned(mailbox, uid, &learned)) {
+	if (find_learned(mailbox, uid, &learned) &&
+		mailbox_facts_suffice(&learned, with_id)) {
 		copy_facts(arena, &learned, facts);
 		return MAILBOX_OK;
 	}
-	return read_facts(mailbox, uid, arena, facts);
+	return read_facts(mailbox, uid, arena, with_id, facts);
 }
 
 void mailbox_kept_begin(struct mailbox *mailbox, struct mailbox_kept *kept)
@@ -394,7 +436,7 @@ enum mailbox_result mailbox_size(struct mailbox *mailbox, uint32_t uid,
 	if (*size != MAILBOX_SIZE_UNKNOWN)
 		return MAILBOX_OK;
 	scratch = arena_new(0);
-	result = mailbox_facts(mailbox, uid, scratch, &facts);
+	result = mailbox_facts(mailbox, uid, scratch, false, &facts);
 	*size = facts.size;
 	return result;
 }
@@ -428,7 +470,7 @@ static enum mailbox_result read_digest(struct mailbox *mailbox, uint32_t uid,
 	enum mailbox_result result = MAILBOX_OK;
 
 	if (!find_learned(mailbox, uid, &facts))
-		result = read_facts(mailbox, uid, scratch, &facts);
+		result = read_facts(mailbox, uid, scratch, false, &facts);
 	if (result == MAILBOX_OK && !imap_digest_parse(
 		arena_copy(arena, facts.digest), digest))
 		*digest = (struct imap_digest){ .sent_s = IMAP_NOT_SENT };

@@ -152,14 +152,19 @@ struct mailbox_facts {
 	struct str envelope, body, structure; /* as in a FETCH response */
 	struct str preview;  /* RFC 8970: UTF-8 */
 	struct str email_id; /* RFC 8474: made of the message's octets, so that
-				a copy has the same */
+				a copy has the same; empty: not made yet, as
+				it takes as long as much of the rest */
 	struct str thread_id; /* of the same thread, in all mailboxes */
 	struct str digest;   /* NONE if it is in the index */
 };
 
-/* In the arena; reads the message if nothing is kept. */
+/* In the arena; reads the message if nothing is kept. with_id: the email id is
+ * wanted, too. */
 must_check enum mailbox_result mailbox_facts(struct mailbox *mailbox,
-	uint32_t uid, struct arena *arena, struct mailbox_facts *facts);
+	uint32_t uid, struct arena *arena, bool with_id,
+	struct mailbox_facts *facts);
+/* Is what is kept enough? */
+bool mailbox_facts_suffice(const struct mailbox_facts *facts, bool with_id);
 /* So that the next one who asks finds them; the message is at hand. */
 void mailbox_facts_learn(struct mailbox *mailbox, uint32_t uid,
 	struct arena *arena, struct str message);
@@ -182,9 +187,11 @@ must_check enum mailbox_result mailbox_size(struct mailbox *mailbox,
  * message that is gone they are those that its name says. */
 must_check enum mailbox_result mailbox_dates(struct mailbox *mailbox,
 	const uint32_t *uids, size_t count);
-/* The same where mailbox_kept_find just now said that nothing is kept. */
+/* The same where mailbox_kept_find just now said that nothing is kept, or that
+ * does not suffice. */
 must_check enum mailbox_result mailbox_facts_unkept(struct mailbox *mailbox,
-	uint32_t uid, struct arena *arena, struct mailbox_facts *facts);
+	uint32_t uid, struct arena *arena, bool with_id,
+	struct mailbox_facts *facts);
 /* Write what was learned into the index; done now and then anyway. */
 void mailbox_keep_learned(struct mailbox *mailbox);
 /* What SORT and THREAD need of these uids (ascending), in the arena; of a
@@ -272,9 +279,15 @@ must_check enum mailbox_result mailbox_save_end(struct mailbox_save *save,
 /* ---- inside lib/mailbox ---- */
 
 /* Parse a message; and a row of the index. False: it is damaged. */
-void mailbox_facts_make(struct arena *arena, struct str message,
+void mailbox_facts_make(struct arena *arena, struct str message, bool with_id,
 	struct mailbox_facts *facts);
 must_check bool mailbox_facts_parse(struct str in,
+	struct mailbox_facts *facts);
+/* The same of a message that was parsed, with its uid, in the arena; and back,
+ * for the index to keep. These do what helpers may do: _make, _record. */
+struct str mailbox_facts_record(struct arena *arena, uint32_t uid,
+	const struct mailbox_facts *facts);
+must_check bool mailbox_facts_take(struct mailbox *mailbox, struct str record,
 	struct mailbox_facts *facts);
 
 /* The path of a file beside the mailbox, in the store. */

@@ -92,7 +92,7 @@ static void saves_and_reads(void **state)
 	assert_int_equal(m->messages[0].is.keywords, 1);
 	assert_int_equal(mailbox_read(m, 1, arena, 0, &text), MAILBOX_OK);
 	assert_str(text, "Subject: a\n\nline x\n"); /* a stray CR */
-	assert_int_equal(mailbox_facts(m, 1, arena, &facts), MAILBOX_OK);
+	assert_int_equal(mailbox_facts(m, 1, arena, true, &facts), MAILBOX_OK);
 	assert_int_equal(facts.size, 22);
 	assert_str(facts.envelope,
 		"(NIL \"a\" NIL NIL NIL NIL NIL NIL NIL NIL)");
@@ -104,7 +104,7 @@ static void saves_and_reads(void **state)
 	assert_int_equal(m->count, 1);
 	assert_int_equal(m->messages[0].is.flags, IMAP_SEEN);
 	assert_int_equal(mailbox_keyword(m, STR("$work")), 0);
-	assert_int_equal(mailbox_facts(m, 1, arena, &facts), MAILBOX_OK);
+	assert_int_equal(mailbox_facts(m, 1, arena, true, &facts), MAILBOX_OK);
 	assert_int_equal(facts.size, 22);
 	mailbox_close(m);
 	mailbox_store_close(store);

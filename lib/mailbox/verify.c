@@ -177,7 +177,8 @@ static void compare_facts(struct look *l, uint32_t uid,
 		{ "BODY", kept->body, parsed->body },
 		{ "BODYSTRUCTURE", kept->structure, parsed->structure },
 		{ "preview", kept->preview, parsed->preview },
-		{ "id", kept->email_id, parsed->email_id },
+		{ "id", kept->email_id, kept->email_id.len ?
+			parsed->email_id : STR("") },
 		{ "thread", kept->thread_id, parsed->thread_id },
 	};
 
@@ -220,7 +221,7 @@ static void check_content(struct look *l, const struct row *row,
 		tell(l, "UID %u: %s cannot be read", row->is.uid, entry->name);
 		return;
 	}
-	mailbox_facts_make(arena, message, &parsed);
+	mailbox_facts_make(arena, message, true, &parsed);
 	check_text(l, row, arena, message);
 	if (row->is.size != MAILBOX_SIZE_UNKNOWN &&
 		row->is.size != parsed.size)
