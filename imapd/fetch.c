@@ -35,6 +35,7 @@ struct one {
 	const char *gap;
 	struct index_message is;
 	struct str text;
+	bool is_crlf;         /* as it is sent, not as it is on disk */
 	uint64_t crlf_octets; /* of it; 0: not counted yet */
 	const struct mime_part *root;
 	struct str *binaries; /* of each section of that kind */
@@ -162,6 +163,16 @@ static bool is_header_only(const struct imap_fetch *fetch)
 	return true;
 }
 
+/* Nothing but the message as it is. */
+static bool is_sent_whole(const struct imap_fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		if (fetch->sections[i].depth > 0 ||
+			fetch->sections[i].kind != IMAP_SECTION_WHOLE)
+			return false;
+	return true;
+}
+
 static bool is_whole_only(const struct imap_fetch *fetch)
 {
 	for (size_t i = 0; i < fetch->count; i++)
@@ -192,9 +203,13 @@ static enum mailbox_result read_text(struct one *one)
 		if (is_complete)
 			return MAILBOX_OK;
 	}
-	result = mailbox_ahead_find(one->ahead, one->uid, &one->text,
-			&one->crlf_octets) ? MAILBOX_OK :
-		mailbox_read(m, one->uid, one->arena, 0, &one->text);
+	if (mailbox_ahead_find(one->ahead, one->uid, &one->text,
+		&one->crlf_octets)) {
+		one->is_crlf = is_sent_whole(one->fetch);
+		result = MAILBOX_OK;
+	} else {
+		result = mailbox_read(m, one->uid, one->arena, 0, &one->text);
+	}
 	if (result == MAILBOX_OK)
 		one->root = is_whole_only(one->fetch) ? header :
 			mime_parse(one->arena, one->text);
@@ -274,7 +289,11 @@ static void write_section(struct one *one, const struct imap_section *section)
 	buf_fmt(&one->out, " {%llu}\r\n", (unsigned long long)size);
 	io_write(one->s->io, buf_str(&one->out));
 	buf_clear(&one->out);
-	write_crlf(one->s, octets, from, size);
+	if (one->is_crlf)
+		io_write(one->s->io, str_first(str_skip(octets, (size_t)from),
+			(size_t)size));
+	else
+		write_crlf(one->s, octets, from, size);
 }
 
 static bool is_wanted(const struct one *one)
@@ -458,7 +477,9 @@ static struct mailbox_ahead *read_ahead(struct session *s,
 	const struct imap_fetch *fetch, const uint32_t *uids, size_t count)
 {
 	return is_header_only(fetch) || fetch->has_changed_since ? NULL :
-		mailbox_ahead_begin(s->view->mailbox, uids, count);
+		mailbox_ahead_begin(s->view->mailbox, uids, count,
+			is_sent_whole(fetch) ? MAILBOX_AHEAD_CRLF :
+					       MAILBOX_AHEAD_STORED);
 }
 
 static struct answer fetch_all(struct session *s,
@@ -470,6 +491,7 @@ static struct answer fetch_all(struct session *s,
 	enum mailbox_result worst;
 	struct mailbox_ahead *ahead;
 	bool unknown_cte = false;
+	uint32_t seq = 0;
 
 	if (result != MAILBOX_OK)
 		return answer_of(result, NULL);
@@ -478,9 +500,9 @@ static struct answer fetch_all(struct session *s,
 	for (size_t i = 0; i < count && !io_failure(s->io); i++) {
 		struct one one = { .s = s, .fetch = fetch, .arena = arena,
 			.uid = uids[i], .gap = "", .out = BUF_IN(arena),
-			.ahead = ahead,
-			.seq = mailbox_view_seq(s->view, uids[i]) };
+			.ahead = ahead };
 
+		one.seq = seq = seq_next(s->view, uids[i], seq);
 		result = fetch_one(&one, imap_set_has(&seen, uids[i]));
 		if (result != MAILBOX_OK &&
 			(result != MAILBOX_EXPUNGED || !s->is_uid))

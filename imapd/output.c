@@ -216,10 +216,11 @@ void tell_news(struct session *s, unsigned look)
 void write_crlf(struct session *s, struct str text, uint64_t from,
 	uint64_t most)
 {
+	struct imap_crlf crlf = imap_crlf_of(text);
 	char piece[4096];
 	size_t len;
 
-	while (most > 0 && (len = imap_crlf_take(&text, piece,
+	while (most > 0 && (len = imap_crlf_take(&crlf, piece,
 		sizeof(piece))) > 0) {
 		struct str part = str_of(piece, len);
 

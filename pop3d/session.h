@@ -10,6 +10,7 @@
 
 #include "io/stream.h"
 #include "mail/pop3_text.h"
+#include "mailbox/ahead.h"
 #include "mailbox/parent.h"
 #include "mailbox/store.h"
 
@@ -41,6 +42,8 @@ struct session {
 	struct mailbox *inbox;
 	struct message *messages; /* messages[number - 1] */
 	size_t count;
+	struct mailbox_ahead *ahead; /* NULL: RETR is not asked for in order */
+	size_t expected; /* of messages: the one behind the last RETR */
 	unsigned stage, bad;
 	struct str user;
 	enum pop3_language language;

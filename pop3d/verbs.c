@@ -3,8 +3,13 @@
  */
 #include "session.h"
 
+#include "imap/crlf.h"
 #include "surrogate.h"
 #include "uidl.h"
+
+enum {
+	PIECE = 4096, /* octets that are converted at once */
+};
 
 /* A message that is there and not marked as deleted; else it is said. */
 static struct message *take_message(struct session *s, struct str *args)
@@ -142,23 +147,18 @@ static struct str first_lines(struct str body, uint64_t most)
 	return str_first(all, all.len - body.len);
 }
 
-/* With a dot before a dot (RFC 1939 3), and CRLF. */
+/* With a dot before a dot (RFC 1939 3), and CRLF, also behind the last line. */
 static void send_lines(struct session *s, struct str text)
 {
-	while (text.len > 0) {
-		struct str line = take_line(&text);
+	struct imap_crlf crlf = imap_crlf_of(text);
+	char piece[PIECE];
+	size_t len;
 
-		if (line.p[0] == '.')
-			io_text(s->io, ".");
-		if (str_ends(line, STR("\r\n"))) {
-			io_write(s->io, line);
-			continue;
-		}
-		if (str_ends(line, STR("\n")))
-			line.len--;
-		io_write(s->io, line);
+	crlf.dots = true;
+	while ((len = imap_crlf_take(&crlf, piece, sizeof(piece))) > 0)
+		io_write(s->io, str_of(piece, len));
+	if (text.len > 0 && !str_ends(text, STR("\n")))
 		io_text(s->io, "\r\n");
-	}
 }
 
 /* RFC 6856 2.1: without UTF8 nothing but ASCII stands in a header. */
@@ -193,10 +193,53 @@ static bool send_message(struct session *s, const struct message *m,
 	return true;
 }
 
+/* Most clients ask for one message after the other: from the second one on the
+ * next ones are read before they do. */
+static void follow(struct session *s, const struct message *m)
+{
+	size_t at = (size_t)(m - s->messages);
+	bool in_order = at > 0 && at == s->expected;
+	uint32_t *uids;
+
+	s->expected = at + 1;
+	if (in_order == (s->ahead != NULL))
+		return;
+	mailbox_ahead_end(s->ahead);
+	s->ahead = NULL;
+	if (!in_order)
+		return;
+	uids = arena_array(s->arena, s->count - at, sizeof(*uids));
+	for (size_t i = at; i < s->count; i++)
+		uids[i - at] = s->messages[i].uid;
+	s->ahead = mailbox_ahead_begin(s->inbox, uids, s->count - at,
+		MAILBOX_AHEAD_DOTTED);
+}
+
+/* False: not from what was read ahead. */
+static bool send_ahead(struct session *s, const struct message *m)
+{
+	struct str text, rest;
+	uint64_t octets;
+
+	follow(s, m);
+	if (!mailbox_ahead_find(s->ahead, m->uid, &text, &octets))
+		return false;
+	rest = text;
+	if (!s->is_utf8 && !str_is_ascii(take_header(&rest)))
+		return false;
+	io_fmt(s->io, "+OK %llu %s\r\n", (unsigned long long)m->octets,
+		pop3_text(s->language, POP3_OCTETS));
+	io_write(s->io, text);
+	if (!str_ends(text, STR("\n")))
+		io_text(s->io, "\r\n");
+	io_text(s->io, ".\r\n");
+	return true;
+}
+
 bool verb_retr(struct session *s, struct str args)
 {
 	struct message *m = take_message(s, &args);
-	bool ok = send_message(s, m, UINT64_MAX);
+	bool ok = m && (send_ahead(s, m) || send_message(s, m, UINT64_MAX));
 
 	if (ok)
 		m->seen = true;

@@ -191,6 +191,51 @@ def test_rfc6856_lang():
         c.end()
 
 
+def test_messages_one_after_the_other():
+    """Which a helper reads ahead: they are what TOP says that they are, also
+    where the order is left, and where another program was there."""
+    count = 12
+    with FullInstance() as mta:
+        mta.start()
+        for n in range(count):
+            name = "J\u00f6rg" if n % 3 == 2 else "Joe"
+            mta.send("a@example.net", ["alice@example.org"],
+                     ("From: %s <a@example.net>\r\nSubject: %d\r\n\r\n"
+                      ".\r\n..two\r\n%sx.\r\n\r\n.end%d\r\n" % (
+                          name, n, "A line.\r\n" * n * 50, n)).encode())
+            mta.wait_mail("alice", n + 1)
+        c = Talk(mta).login(r"\+OK 12 ")
+
+        def retrieve(n):
+            c.ask("RETR %d" % n, r"\+OK \d+ octets")
+            got = c.lines()
+            c.ask("TOP %d 99999" % n, r"\+OK")
+            equal(got, c.lines())
+            return got
+
+        seen = {n: retrieve(n) for n in range(1, count + 1)}
+        equal(sorted(lines[-1] for lines in seen.values()),
+              sorted("..end%d" % n for n in range(count)))
+        equal({lines[lines.index("") + 1] for lines in seen.values()}, {".."})
+        for n in (3, 9, 10, 11, 5, 1, 2):
+            equal(retrieve(n), seen[n])
+        c.ask("DELE 5", r"\+OK")
+        equal(retrieve(4), seen[4])
+        c.ask("RETR 5", "-ERR")
+        equal(retrieve(6), seen[6])
+        for n in (7, 8):
+            equal(retrieve(n), seen[n])
+        cur = mta.mail + "/example.org/alice/cur/"
+        files = [cur + name for name in sorted(os.listdir(cur))]
+        for path in files:
+            with open(path, "rb") as handle:
+                if b"..end10" in handle.read().replace(b".end", b"..end"):
+                    os.rename(path, path + "T")  # as another program does
+        for n in (9, 10, 11, 12):
+            equal(retrieve(n), seen[n])
+        c.end()
+
+
 def test_rfc6856_utf8():
     """Without UTF8 a header is ASCII; with it the message is as it is."""
     with FullInstance() as mta:

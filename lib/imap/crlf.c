@@ -52,41 +52,64 @@ uint64_t imap_crlf_octets(struct str text)
 	return count;
 }
 
-/* A line, or what is left of one, that ends before its LF. */
-static size_t take_run(struct str *text, char *out, size_t room, size_t len)
+/* The next LF is looked for while what stands before it is copied: up to it, the
+ * end, or the last octet that may be written. */
+struct run {
+	const char *p, *end;
+	char *to, *most;
+};
+
+static void copy_lanes(struct run *run)
 {
-	if (len > room)
-		len = room;
-	memcpy(out, text->p, len);
-	*text = str_skip(*text, len);
-	return len;
+	octets lf;
+
+	memset(&lf, '\n', sizeof(lf));
+	while (run->end - run->p >= LANES && run->most - run->to >= LANES) {
+		octets some = load(run->p), is_lf = (octets)(some == lf);
+		uint64_t found[2];
+
+		memcpy(run->to, &some, sizeof(some));
+		memcpy(found, &is_lf, sizeof(found));
+		if (found[0] | found[1]) {
+			const char *at = memchr(run->p, '\n', LANES);
+
+			run->to += at - run->p;
+			run->p = at;
+			return;
+		}
+		run->p += LANES;
+		run->to += LANES;
+	}
 }
 
-size_t imap_crlf_take(struct str *text, char *out, size_t room)
+static void copy_run(struct run *run)
 {
-	size_t used = 0;
+	copy_lanes(run);
+	while (run->p < run->end && run->to < run->most && *run->p != '\n')
+		*run->to++ = *run->p++;
+}
 
-	while (text->len > 0 && room - used >= 2) {
-		const char *lf = memchr(text->p, '\n', text->len);
-		size_t len = lf ? (size_t)(lf - text->p) : text->len;
-		char before = '\n';
+size_t imap_crlf_take(struct imap_crlf *crlf, char *out, size_t room)
+{
+	struct run run = { .p = crlf->rest.p, .to = out,
+		.end = crlf->rest.p + crlf->rest.len, .most = out + room };
 
-		/* Never all of a line: CR is seen together with its LF. */
-		if (lf && len > 0 && len + 2 > room - used) {
-			if (used > 0)
-				break;
-			return take_run(text, out, room, len - 1);
-		}
-		if (!lf)
-			return used + take_run(text, out + used, room - used,
-				len);
-		if (len > 0)
-			before = lf[-1];
-		used += take_run(text, out + used, len, len);
-		if (before != '\r')
-			out[used++] = '\r';
-		out[used++] = '\n';
-		*text = str_skip(*text, 1);
+	while (run.p < run.end && run.most - run.to >= 2) {
+		const char *from = run.p;
+
+		if (crlf->dots && crlf->before == '\n' && *run.p == '.')
+			*run.to++ = '.';
+		copy_run(&run);
+		if (run.p > from)
+			crlf->before = run.p[-1];
+		if (run.p == run.end || *run.p != '\n' ||
+			run.most - run.to < 2)
+			continue;
+		if (crlf->before != '\r')
+			*run.to++ = '\r';
+		*run.to++ = *run.p++;
+		crlf->before = '\n';
 	}
-	return used;
+	crlf->rest = str_of(run.p, (size_t)(run.end - run.p));
+	return (size_t)(run.to - out);
 }

@@ -13,11 +13,21 @@
 /* How long it will be. */
 uint64_t imap_crlf_octets(struct str text);
 
-/*
- * Convert the front of `text`, which moves on: at most `room` octets go to
- * `out`, how many is returned; 0 at the end of the text. room: 4 and more.
- * Begin with the whole text: what stood before is not looked at.
- */
-size_t imap_crlf_take(struct str *text, char *out, size_t room);
+/* How far a text is converted. */
+struct imap_crlf {
+	struct str rest;
+	char before; /* the octet before it */
+	bool dots;   /* a line that begins with a dot gets one more: POP3,
+			RFC 1939 3 */
+};
+
+static inline struct imap_crlf imap_crlf_of(struct str text)
+{
+	return (struct imap_crlf){ .rest = text, .before = '\n' };
+}
+
+/* Convert what comes next: at most `room` octets, 4 and more, go to `out`; how
+ * many is returned, 0 at the end of the text. */
+size_t imap_crlf_take(struct imap_crlf *crlf, char *out, size_t room);
 
 #endif

@@ -9,6 +9,7 @@
 
 enum {
 	COUNT_LEAST = 4, /* for fewer it is not worth its while */
+	DOTS = 16,       /* more than one octet of so many: not from here */
 	PART = 16,       /* more of the mailbox: all names are read at once */
 	BATCH_MOST = 32,
 	BATCH_OCTETS = 256 * 1024,
@@ -19,6 +20,7 @@ struct item {
 	struct mailbox_entry entry; /* a copy: the mailbox may change */
 	char *octets;
 	size_t room, len;
+	size_t most;   /* octets of the file, and one more */
 	uint64_t size; /* with CRLF, as the index knows it */
 	bool is_read;
 };
@@ -29,6 +31,8 @@ struct batch {
 	const struct mailbox_place *place;
 	const struct mailbox_driver *driver;
 	const char *mailbox;
+	enum mailbox_ahead_form form;
+	char *stored; /* room for one of them, if they are converted */
 	struct item items[BATCH_MOST];
 	size_t count;
 	struct io_job job;
@@ -47,21 +51,37 @@ struct mailbox_ahead {
 
 /* ---- in the helper: nothing but these messages' files ---- */
 
+/* False: it is not as long as the index says. */
+static bool convert(const struct batch *batch, struct item *item,
+	struct str stored)
+{
+	struct imap_crlf crlf = imap_crlf_of(stored);
+
+	crlf.dots = batch->form == MAILBOX_AHEAD_DOTTED;
+	item->len = imap_crlf_take(&crlf, item->octets, item->room);
+	if (crlf.rest.len > 0)
+		return false;
+	return crlf.dots ? imap_crlf_octets(stored) == item->size :
+			   item->len == item->size;
+}
+
 static void read_item(const struct batch *batch, struct item *item)
 {
 	auto_close int fd = batch->driver->open(batch->place, batch->mailbox,
 		&item->entry);
+	char *into = batch->stored ? batch->stored : item->octets;
 	ssize_t got;
 
 	if (fd < 0)
 		return;
 	/* One octet of room is left when it has the size that is known. */
-	got = read(fd, item->octets, item->room);
-	if (got <= 0 || (size_t)got == item->room)
+	got = read(fd, into, item->most);
+	if (got <= 0 || (size_t)got == item->most)
 		return;
 	item->len = (size_t)got;
-	item->is_read = imap_crlf_octets(str_of(item->octets, item->len)) ==
-		item->size;
+	item->is_read = batch->stored ?
+		convert(batch, item, str_of(into, item->len)) :
+		imap_crlf_octets(str_of(into, item->len)) == item->size;
 }
 
 static int read_batch(void *context)
@@ -81,9 +101,22 @@ static void add_item(struct batch *batch, const struct mailbox_message *m)
 	struct mailbox_entry entry = mailbox_entry_of(m);
 
 	*item = (struct item){ .uid = m->is.uid, .entry = entry,
-		.size = m->is.size, .room = (size_t)m->is.size + 1 };
+		.size = m->is.size, .most = (size_t)m->is.size + 1 };
+	item->room = item->most + 4;
+	if (batch->form == MAILBOX_AHEAD_DOTTED)
+		item->room += item->most / DOTS;
 	item->entry.name = arena_cstr(batch->arena, str_from(entry.name));
 	item->octets = arena_octets_new(batch->arena, item->room);
+}
+
+static size_t largest(const struct batch *batch)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->items[i].most > most)
+			most = batch->items[i].most;
+	return most;
 }
 
 /* As many of the next ones as fit; those of unknown size are passed over. */
@@ -107,6 +140,8 @@ static void begin_batch(struct mailbox_ahead *ahead, struct batch *batch)
 		octets += (size_t)m->is.size;
 		add_item(batch, m);
 	}
+	batch->stored = batch->form == MAILBOX_AHEAD_STORED ? NULL :
+		arena_octets_new(batch->arena, largest(batch));
 	batch->is_under_way = batch->count > 0;
 	if (batch->is_under_way)
 		io_job_begin(&batch->job, read_batch, batch);
@@ -120,7 +155,7 @@ static void end_batch(struct batch *batch)
 }
 
 struct mailbox_ahead *mailbox_ahead_begin(struct mailbox *mailbox,
-	const uint32_t *uids, size_t count)
+	const uint32_t *uids, size_t count, enum mailbox_ahead_form form)
 {
 	struct mailbox_ahead *ahead;
 	struct arena *arena;
@@ -142,6 +177,7 @@ struct mailbox_ahead *mailbox_ahead_begin(struct mailbox *mailbox,
 		batch->arena = arena_child(arena);
 		batch->place = &mailbox->store->place;
 		batch->driver = mailbox->store->driver;
+		batch->form = form;
 		begin_batch(ahead, batch);
 	}
 	return ahead;

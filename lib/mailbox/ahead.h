@@ -6,7 +6,8 @@
  * knows; what is not so (no size known, renamed, too large, no helper) is for
  * mailbox_read, which finds out why.
  *
- * Memory   two batches of 256 KiB, until _end
+ * Memory   two batches of 256 KiB, which are twice as large where they are
+ *          converted, until _end
  * Waits    mailbox_ahead_find, mailbox_ahead_end
  */
 #ifndef MAILBOX_AHEAD_H
@@ -16,12 +17,18 @@
 
 struct mailbox_ahead;
 
+enum mailbox_ahead_form {
+	MAILBOX_AHEAD_STORED, /* as it is on disk */
+	MAILBOX_AHEAD_CRLF,   /* lines end with CRLF */
+	MAILBOX_AHEAD_DOTTED, /* the same, and as POP3 sends it: imap/crlf.h */
+};
+
 /* These uids will be asked for, in this order; both must stay until _end.
  * NULL: it would be no help. */
 struct mailbox_ahead *mailbox_ahead_begin(struct mailbox *mailbox,
-	const uint32_t *uids, size_t count);
-/* The message as it is on disk, borrowed until the next call, and its size
- * with CRLF. False: not from here. Also fine for NULL. */
+	const uint32_t *uids, size_t count, enum mailbox_ahead_form form);
+/* The message in that form, borrowed until the next call, and its size with
+ * CRLF. False: not from here. Also fine for NULL. */
 must_check bool mailbox_ahead_find(struct mailbox_ahead *ahead, uint32_t uid,
 	struct str *message, uint64_t *crlf_octets);
 void mailbox_ahead_end(struct mailbox_ahead *ahead);

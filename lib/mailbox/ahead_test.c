@@ -19,6 +19,7 @@ enum {
 	LARGE = 50,      /* its number; larger than a batch */
 	LARGE_LINES = 10000,
 	OTHER_SIZE = 2, RENAMED = 3, FIFO = 4, REMOVED = 70,
+	DOTS = 60, /* of them alone in a line in this message */
 };
 
 static struct mailbox *inbox;
@@ -30,8 +31,24 @@ static struct str text_of(struct arena *arena, uint32_t uid, const char *end)
 	unsigned lines = uid == LARGE ? LARGE_LINES : uid;
 
 	buf_fmt(&out, "Subject: %u%s%s", uid, end, end);
+	for (unsigned i = 0; uid == DOTS && i < DOTS; i++)
+		buf_fmt(&out, ".%s", end);
 	for (unsigned i = 0; i < lines; i++)
 		buf_fmt(&out, "This is line %u of the message.%s", i, end);
+	return buf_str(&out);
+}
+
+/* As POP3 sends it. */
+static struct str dotted(struct arena *arena, uint32_t uid)
+{
+	struct str text = text_of(arena, uid, "\r\n");
+	struct buf out = BUF_IN(arena);
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] == '.' && text.p[i - 1] == '\n')
+			buf_char(&out, '.');
+		buf_char(&out, text.p[i]);
+	}
 	return buf_str(&out);
 }
 
@@ -87,9 +104,11 @@ static bool is_as_saved(uint32_t uid)
 }
 
 /* Each `step`th of them; how many came from there. */
-static size_t ask_all(struct arena *arena, struct mailbox_ahead *ahead,
-	uint32_t step)
+static size_t ask_all(struct arena *arena, const uint32_t *uids,
+	enum mailbox_ahead_form form, uint32_t step)
 {
+	struct mailbox_ahead *ahead = mailbox_ahead_begin(inbox, uids,
+		MESSAGES, form);
 	size_t found = 0;
 
 	for (uint32_t uid = 1; uid <= MESSAGES; uid += step) {
@@ -99,10 +118,15 @@ static size_t ask_all(struct arena *arena, struct mailbox_ahead *ahead,
 		if (!mailbox_ahead_find(ahead, uid, &text, &octets))
 			continue;
 		assert_true(is_as_saved(uid));
-		assert_true(str_eq(text, text_of(arena, uid, "\n")));
+		assert_true(str_eq(text, form == MAILBOX_AHEAD_DOTTED ?
+			dotted(arena, uid) : text_of(arena, uid,
+				form == MAILBOX_AHEAD_CRLF ? "\r\n" : "\n")));
 		assert_int_equal(octets, text_of(arena, uid, "\r\n").len);
 		found++;
 	}
+	assert_false(mailbox_ahead_find(ahead, 1, &(struct str){ 0 },
+		&(uint64_t){ 0 }));
+	mailbox_ahead_end(ahead);
 	return found;
 }
 
@@ -122,19 +146,21 @@ static void read_all(void *context)
 	save_all();
 	for (uint32_t i = 0; i < MESSAGES; i++)
 		uids[i] = i + 1;
-	assert_null(mailbox_ahead_begin(inbox, uids, MESSAGES));
+	assert_null(mailbox_ahead_begin(inbox, uids, MESSAGES,
+		MAILBOX_AHEAD_STORED));
 	io_helpers_start(2);
 	disturb(arena);
-	assert_null(mailbox_ahead_begin(inbox, uids, 1));
+	assert_null(mailbox_ahead_begin(inbox, uids, 1, MAILBOX_AHEAD_STORED));
 	assert_false(mailbox_ahead_find(NULL, 1, &text, &octets));
-	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES);
-	assert_int_equal(ask_all(arena, ahead, 1), MESSAGES - 5);
-	assert_false(mailbox_ahead_find(ahead, 1, &text, &octets));
-	mailbox_ahead_end(ahead);
-	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES);
-	assert_int_equal(ask_all(arena, ahead, 5), 20);
-	mailbox_ahead_end(ahead);
-	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES);
+	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_STORED, 1),
+		MESSAGES - 5);
+	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_CRLF, 1),
+		MESSAGES - 5);
+	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_DOTTED, 1),
+		MESSAGES - 5);
+	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_STORED, 5), 20);
+	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES,
+		MAILBOX_AHEAD_CRLF);
 	mailbox_ahead_end(ahead); /* while they are read */
 	mailbox_close(inbox);
 	mailbox_store_close(store);
