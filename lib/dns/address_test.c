@@ -99,11 +99,26 @@ static void reads_ports(void **state)
 	assert_int_equal(dns_port_parse(STR("-1")), 0);
 }
 
+static void knows_types(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	enum dns_type type;
+
+	(void)state;
+	assert_true(dns_type_parse(STR("ns"), &type));
+	assert_int_equal(type, DNS_NS);
+	assert_true(dns_type_parse(STR("TLSA"), &type));
+	assert_str(dns_type_name(arena, type), "TLSA");
+	assert_false(dns_type_parse(STR("TYPE52"), &type));
+	assert_false(dns_type_parse(STR(""), &type));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_and_writes_addresses),
 		cmocka_unit_test(knows_host_names),
+		cmocka_unit_test(knows_types),
 		cmocka_unit_test(tells_classes_apart),
 		cmocka_unit_test(reads_ports),
 	};

@@ -22,7 +22,7 @@ static void failed(struct dns_answer *answer, enum dns_status status)
 
 static struct str without_dot(struct str name)
 {
-	return name.len > 1 && name.p[name.len - 1] == '.' ?
+	return name.len > 0 && name.p[name.len - 1] == '.' ?
 		str_first(name, name.len - 1) :
 		name;
 }
@@ -132,6 +132,8 @@ void dns_addresses(struct arena *arena, struct str host, unsigned families,
 	struct dns_address literal;
 	size_t count = 0;
 
+	/* A question that failed does not count: whoever can make it fail
+	 * could make the whole answer one that is not validated. */
 	*hosts = (struct dns_hosts){ .status = DNS_FOUND, .secure = true,
 		.canonical = host, .type = DNS_A };
 	if (dns_address_parse(host, &literal)) {
@@ -149,8 +151,8 @@ void dns_addresses(struct arena *arena, struct str host, unsigned families,
 			};
 	dns_lookup_all(arena, questions, count, answers);
 	for (size_t i = 0; i < count; i++) {
-		hosts->secure = hosts->secure && answers[i].secure;
 		if (answers[i].status == DNS_FOUND) {
+			hosts->secure = hosts->secure && answers[i].secure;
 			hosts->canonical = answers[i].canonical;
 			add_addresses(arena, &answers[i], hosts);
 		} else if (is_worse(answers[i].status, hosts->status)) {

@@ -48,7 +48,7 @@ struct dns_answer {
 };
 
 struct dns_question {
-	struct str name; /* without case; a trailing dot is dropped */
+	struct str name; /* without case; a trailing dot is dropped; ".": root */
 	enum dns_type type;
 	unsigned flags;  /* DNS_NATIVE, DNS_NO_DNS: for A, AAAA, PTR */
 };
@@ -60,6 +60,8 @@ void dns_lookup(struct arena *arena, struct str name, enum dns_type type,
 void dns_lookup_all(struct arena *arena, const struct dns_question *questions,
 	size_t count, struct dns_answer *answers);
 
+/* The type with this name, without case; false: none that we know. */
+must_check bool dns_type_parse(struct str name, enum dns_type *type);
 /* "A", "MX", "TYPE99": for log lines. */
 struct str dns_type_name(struct arena *arena, enum dns_type type);
 /* "Host not found" and the like, as Postfix logs it. */
@@ -75,7 +77,7 @@ struct dns_hosts {
 	enum dns_status status;
 	size_t count;
 	struct dns_address *addresses;
-	bool secure;          /* all of the answers were */
+	bool secure;          /* all answers with addresses were */
 	struct str canonical;
 	enum dns_type type;   /* of the question that failed, for the log */
 	struct str text;

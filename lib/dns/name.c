@@ -16,6 +16,16 @@ static const struct {
 	{ DNS_TLSA, "TLSA" },
 };
 
+bool dns_type_parse(struct str name, enum dns_type *type)
+{
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (str_is_nocase(name, types[i].name)) {
+			*type = types[i].type;
+			return true;
+		}
+	return false;
+}
+
 struct str dns_type_name(struct arena *arena, enum dns_type type)
 {
 	for (size_t i = 0; i < COUNT(types); i++)

@@ -90,5 +90,6 @@ struct tls_options talk_tls_options(struct arena *arena,
 		.groups = conf->tls_eecdh_auto_curves,
 		.is_opportunistic = s->is_opportunistic,
 		.session_timeout = s->session_timeout,
+		.dane_digests = conf->tls_dane_digests,
 	};
 }

@@ -493,6 +493,8 @@ static bool fill(struct making *making, const struct tls_options *options)
 	SSL_CTX_set_tlsext_servername_callback(ssl, server_name);
 	SSL_CTX_set_tlsext_servername_arg(ssl, context);
 	sessions(context, options);
+	if (!options->is_server && options->dane_digests.len > 0)
+		tls_dane_prepare(context, options->dane_digests);
 	if (!choose(making, options))
 		return false;
 	for (size_t i = 0; i < options->chain_count; i++)

@@ -277,9 +277,13 @@ static bool prepare(struct arena *arena, struct tls_layer *layer,
 	SSL *ssl = layer->ssl;
 	struct tls_protocols protocols;
 
-	if (client->servername.len > 0)
+	if (client->dane) {
+		if (!tls_dane_want(arena, ssl, client))
+			return false;
+	} else if (client->servername.len > 0) {
 		SSL_set_tlsext_host_name(ssl,
 			arena_cstr(arena, client->servername));
+	}
 	if (client->protocols.len > 0) {
 		if (!tls_protocols_parse(client->protocols, &protocols))
 			return false;
@@ -328,7 +332,7 @@ bool tls_connect(struct arena *arena, struct stream *stream,
 	if (!prepare(arena, layer, client)) {
 		tls_problems();
 		errno = EINVAL;
-		return failed(session, "bad protocols or ciphers");
+		return failed(session, "bad protocols, ciphers or TLSA records");
 	}
 	resume(layer, client->resume);
 	return run(arena, stream, layer, client, timeout, session);

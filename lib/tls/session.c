@@ -195,12 +195,17 @@ static struct str distrust(struct filling *filling, long result)
 	}
 }
 
+unsigned tls_name_flags(const struct tls_client *client)
+{
+	return client->single_label ? X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS :
+		X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+			X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS;
+}
+
 static bool has_name(X509 *peer, const struct tls_client *client)
 {
-	unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+	unsigned flags = tls_name_flags(client);
 
-	if (!client->single_label)
-		flags |= X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS;
 	for (size_t i = 0; i < client->match_count; i++) {
 		struct str name = client->match[i];
 
@@ -210,6 +215,28 @@ static bool has_name(X509 *peer, const struct tls_client *client)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * RFC 7671: the library has compared records and names. A full handshake must
+ * also tell which record it was; a resumed one has the verdict of the first.
+ */
+static void judge_by_dane(struct filling *filling)
+{
+	struct tls_session *session = filling->session;
+	const unsigned char *data;
+	size_t len;
+	int depth = SSL_get0_dane_authority(filling->ssl, NULL, NULL);
+
+	session->tlsa_depth = depth;
+	session->is_trusted = session->is_trusted &&
+		(depth >= 0 || session->is_resumed);
+	session->is_matched = session->is_trusted;
+	if (depth >= 0 && SSL_get0_dane_tlsa(filling->ssl,
+				  &session->tlsa.usage, &session->tlsa.selector,
+				  &session->tlsa.matching, &data, &len) >= 0)
+		session->tlsa.data =
+			arena_copy(filling->arena, str_of(data, len));
 }
 
 static void look_at_peer(struct filling *filling, X509 *peer,
@@ -225,9 +252,11 @@ static void look_at_peer(struct filling *filling, X509 *peer,
 		common_name(filling, X509_get_issuer_name(peer));
 	fingerprints(filling, peer, digest);
 	session->is_trusted = result == X509_V_OK;
+	if (client && client->dane)
+		judge_by_dane(filling);
 	if (!session->is_trusted)
 		session->distrust = distrust(filling, result);
-	else if (client && client->match_count > 0) {
+	else if (client && !client->dane && client->match_count > 0) {
 		session->is_matched = has_name(peer, client);
 		if (!session->is_matched)
 			session->distrust = STR("certificate name mismatch");
@@ -291,7 +320,7 @@ void tls_session_fill(struct arena *arena, struct tls_layer *layer,
 		session->sni = copy_text(&filling,
 			SSL_get_servername(layer->ssl,
 				TLSEXT_NAMETYPE_host_name));
-	else if (client)
+	else if (client && !client->dane) /* it says nothing new there */
 		session->sni = arena_copy(arena, client->servername);
 	session->is_sni_unknown = layer->is_sni_unknown;
 	session->end_point = end_point(&filling,

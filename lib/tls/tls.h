@@ -10,7 +10,8 @@
  * and the caller (whose policy says none, may, encrypt, verify, secure,
  * fingerprint, dane) decides. "TLS library problem:" warnings are logged here.
  *
- * RFC      5246, 8446, 6066 (SNI), 6125 (names), 5929, 9266 (channel binding)
+ * RFC      5246, 8446, 6066 (SNI), 6125 (names), 5929, 9266 (channel binding),
+ *          6698, 7671 (DANE)
  * Waits    tls_accept, tls_connect
  */
 #ifndef TLS_TLS_H
@@ -65,6 +66,10 @@ struct tls_options {
 	struct span session_timeout; /* 0: one hour */
 	/* Sessions of another service are not resumed; empty: of any. */
 	struct str service;
+	/* Client: digests of TLSA records that count, the best first:
+	 * "sha512 sha256", or with their numbers "sha512=2 sha256=1". One that
+	 * is wrong or unknown: a warning, and no DANE. Empty: no DANE. */
+	struct str dane_digests;
 
 	/* SNI: the context for this name (lower case), NULL: this one. Must
 	 * not wait. */
@@ -84,6 +89,42 @@ void tls_context_free(struct tls_context *context);
 must_check bool tls_context_ticket_keys(struct tls_context *context,
 	struct str keys);
 
+/* One TLSA record, RFC 6698 2.1. */
+struct tls_tlsa {
+	uint8_t usage, selector, matching;
+	struct str data;
+};
+
+/* What the DNS says of a server's certificate. The caller has seen to it that
+ * the records are validated. */
+struct tls_dane {
+	struct str base; /* TLSA base domain, RFC 7671 7: sent as SNI */
+	const struct tls_tlsa *records; /* usable ones: tls_dane_sift */
+	size_t count;
+};
+
+/* This context has been made for DANE. */
+bool tls_has_dane(const struct tls_context *context);
+/*
+ * The records that a client with this context can use come to the front; how
+ * many these are. Usages 0 and 1 are none of them (RFC 7672 3.1.3), nor are
+ * digests that are not among dane_digests, digests of a wrong length, and
+ * what is no certificate or key.
+ */
+size_t tls_dane_sift(struct tls_context *context, struct tls_tlsa *records,
+	size_t count);
+/* dane_digests, as the context reads it. */
+struct tls_digest {
+	struct str name;
+	uint8_t matching; /* the number of RFC 6698 7.4 */
+};
+enum { TLS_DIGESTS_MOST = 16 };
+/* False: too many, a bad number, the number of another digest, or none for a
+ * name that we do not know; *wrong is the item. */
+must_check bool tls_digests_parse(struct str text,
+	struct tls_digest digests[TLS_DIGESTS_MOST], size_t *count,
+	struct str *wrong);
+
 /* What a client wants of one connection. */
 struct tls_client {
 	struct str servername; /* SNI; STR_NONE: not sent */
@@ -96,6 +137,15 @@ struct tls_client {
 	/* When not empty, instead of the context's. */
 	struct str protocols, ciphers, exclude;
 	struct str resume; /* what tls_resumption gave; STR_NONE: nothing */
+	/*
+	 * Not NULL: the certificate must agree with one of these records, and
+	 * authorities do not count. With a trust anchor (usage 2) it must have
+	 * the base domain or one of `match` as its name; with usage 3 neither
+	 * names nor times are looked at (RFC 7672 3.1.1). `servername` is not
+	 * sent. The context must have DANE. What is resumed was judged by the
+	 * records of then: resume with the same ones only.
+	 */
+	const struct tls_dane *dane;
 };
 
 /* All slices in the arena of the connection; empty where there is nothing. */
@@ -117,8 +167,13 @@ struct tls_session {
 	/* Why not trusted: "untrusted issuer <x>", "self-signed certificate",
 	 * "certificate has expired"; or not matched. */
 	struct str distrust;
+	/* With DANE both are set or none; and the record that was found true,
+	 * and of which certificate of the chain (0: the server's). data is
+	 * STR_NONE when a session was resumed. */
+	struct tls_tlsa tlsa;
+	int tlsa_depth;
 
-	struct str sni;        /* server: the name asked for */
+	struct str sni;        /* the name asked for, except by DANE */
 	bool is_sni_unknown;   /* by_name knew no context for it */
 
 	/* Channel bindings, raw octets; empty where not defined. */

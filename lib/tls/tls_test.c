@@ -636,6 +636,184 @@ static void chain_files(void **state)
 	assert_str(error, "/nonexistent/cert.pem: No such file or directory");
 }
 
+/* ---- DANE ---- */
+
+/* What a TLSA record of this certificate or key says. */
+static struct str association(const struct str pem, unsigned selector,
+	unsigned matching)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.len);
+	X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
+	unsigned digest_len;
+	int len = selector ? i2d_X509_PUBKEY(
+				     X509_get_X509_PUBKEY(certificate), &der) :
+			     i2d_X509(certificate, &der);
+	struct str whole = arena_copy(process, str_of(der, (size_t)len));
+
+	OPENSSL_free(der);
+	X509_free(certificate);
+	BIO_free(bio);
+	if (matching == 0)
+		return whole;
+	EVP_Digest(whole.p, whole.len, digest, &digest_len,
+		matching == 1 ? EVP_sha256() : EVP_sha512(), NULL);
+	return arena_copy(process, str_of(digest, digest_len));
+}
+
+/* A record: of which certificate, and its numbers. */
+struct claim {
+	const struct str *of; /* NULL: end */
+	uint8_t usage, selector, matching;
+};
+
+static const struct dane_case {
+	struct identity *shown; /* by the server, alone */
+	bool with_ca;           /* the chain holds the authority, too */
+	const char *base, *match;
+	struct claim claims[3];
+	const char *trust, *distrust;
+} danes[] = {
+	/* an end entity: neither name, nor time, nor authority counts */
+	{ &mx, false, "mx.example.org", NULL,
+		{ { &mx.chain.cert_pem, 3, 1, 1 } }, "Verified", "" },
+	{ &mx, false, "other.example", NULL,
+		{ { &mx.chain.cert_pem, 3, 0, 2 } }, "Verified", "" },
+	{ &expired, false, "old.example.org", NULL,
+		{ { &expired.chain.cert_pem, 3, 1, 0 } }, "Verified", "" },
+	{ &stranger, false, "mx.example.org", NULL,
+		{ { &stranger.chain.cert_pem, 3, 0, 0 } }, "Verified", "" },
+	{ &mx, false, "mx.example.org", NULL,
+		{ { &wild.chain.cert_pem, 3, 1, 1 } }, "Untrusted",
+		"num=65:no matching DANE TLSA records" },
+	{ &mx, false, "mx.example.org", NULL,
+		{ { &wild.chain.cert_pem, 3, 1, 1 },
+			{ &mx.chain.cert_pem, 3, 0, 1 } }, "Verified", "" },
+	/* only the best digest of a kind counts, RFC 7671 9 */
+	{ &mx, false, "mx.example.org", NULL,
+		{ { &wild.chain.cert_pem, 3, 1, 2 },
+			{ &mx.chain.cert_pem, 3, 1, 1 } }, "Untrusted",
+		"num=65:no matching DANE TLSA records" },
+	/* a trust anchor: the chain must lead there, and the name counts */
+	{ &mx, true, "mx.example.org", NULL,
+		{ { &ca_pem, 2, 0, 1 } }, "Verified", "" },
+	{ &mx, true, "mx.example.org", NULL,
+		{ { &ca_pem, 2, 1, 2 } }, "Verified", "" },
+	{ &mx, false, "mx.example.org", NULL, /* it is not shown */
+		{ { &ca_pem, 2, 0, 1 } }, "Untrusted",
+		"untrusted issuer Test CA" },
+	{ &mx, false, "mx.example.org", NULL, /* but in the DNS */
+		{ { &ca_pem, 2, 0, 0 } }, "Verified", "" },
+	{ &mx, true, "other.example", NULL,
+		{ { &ca_pem, 2, 0, 1 } }, "Untrusted",
+		"num=62:hostname mismatch" },
+	{ &mx, true, "other.example", "mx.example.org",
+		{ { &ca_pem, 2, 0, 1 } }, "Verified", "" },
+	{ &wild, true, "a.example.net", NULL,
+		{ { &ca_pem, 2, 0, 1 } }, "Verified", "" },
+	{ &expired, true, "old.example.org", NULL,
+		{ { &ca_pem, 2, 0, 1 } }, "Untrusted",
+		"certificate has expired" },
+	{ &stranger, false, "stranger.example.com", NULL,
+		{ { &ca_pem, 2, 0, 1 } }, "Untrusted",
+		"self-signed certificate" },
+	/* the CA is trusted by configuration, which is of no interest */
+	{ &mx, true, "mx.example.org", NULL,
+		{ { &stranger.chain.cert_pem, 2, 0, 1 } }, "Untrusted",
+		"self-signed certificate" },
+};
+
+static struct tls_context *with_dane(void)
+{
+	return context_of((struct tls_options){ .ca_pem = ca_pem,
+		.dane_digests = STR("sha512 sha256") });
+}
+
+static size_t records_of(const struct dane_case *c, struct tls_tlsa *records)
+{
+	size_t count = 0;
+
+	for (; count < 3 && c->claims[count].of; count++)
+		records[count] = (struct tls_tlsa){ c->claims[count].usage,
+			c->claims[count].selector, c->claims[count].matching,
+			association(*c->claims[count].of,
+				c->claims[count].selector,
+				c->claims[count].matching) };
+	return count;
+}
+
+static void dane(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(danes); i++) {
+		const struct dane_case *c = &danes[i];
+		struct identity shown = *c->shown;
+		struct str match = c->match ? str_from(c->match) : STR_NONE;
+		struct tls_tlsa records[3];
+		struct tls_dane wanted = { .base = str_from(c->base),
+			.records = records, .count = records_of(c, records) };
+
+		if (c->with_ca)
+			shown.chain.cert_pem = arena_fmt(process, "%.*s%.*s",
+				STR_ARG(shown.chain.cert_pem),
+				STR_ARG(ca_pem));
+		wants.dane = &wanted;
+		wants.match = &match;
+		wants.match_count = c->match != NULL;
+		wants.servername = STR("not.sent.example");
+		meet(server_context(&shown), with_dane());
+		assert_true(client.ok);
+		if (strcmp(tls_trust(&client.session), c->trust) != 0)
+			fail_msg("case %zu: %s", i,
+				tls_trust(&client.session));
+		if (!str_is(client.session.distrust, c->distrust))
+			fail_msg("case %zu: %.*s", i,
+				STR_ARG(client.session.distrust));
+		assert_str(server.session.sni, c->base);
+		if (client.session.is_matched)
+			assert_int_equal(client.session.tlsa.usage,
+				records[wanted.count - 1].usage);
+		part();
+	}
+}
+
+/* A resumed session keeps what the first one was judged to be. */
+static void dane_resumed(void **state)
+{
+	struct tls_tlsa good = { 3, 1, 1, STR_NONE }, bad = { 3, 1, 1,
+		STR_NONE };
+	const struct tls_tlsa *records[] = { &good, &bad };
+	struct tls_context *at_server = server_context(&mx);
+	struct tls_context *at_client = with_dane();
+
+	(void)state;
+	good.data = association(mx.chain.cert_pem, 1, 1);
+	bad.data = association(wild.chain.cert_pem, 1, 1);
+	for (size_t i = 0; i < COUNT(records); i++) {
+		struct tls_dane wanted = { .base = STR("mx.example.org"),
+			.records = records[i], .count = 1 };
+		struct str kept;
+
+		wants.dane = &wanted;
+		server_talk = talk_server;
+		client_talk = talk_client;
+		meet(at_server, at_client);
+		assert_int_equal(client.session.is_matched, i == 0);
+		kept = tls_resumption(process, &client.session);
+		assert_true(kept.len > 0);
+		close_ends();
+		wants.resume = kept;
+		meet(at_server, at_client);
+		assert_true(client.session.is_resumed);
+		assert_int_equal(client.session.is_matched, i == 0);
+		assert_int_equal(client.session.is_trusted, i == 0);
+		close_ends();
+		wants.resume = STR_NONE;
+	}
+	open_ends();
+	part();
+}
+
 static const struct {
 	const char *text;
 	int lowest, highest;
@@ -686,6 +864,8 @@ int main(void)
 		cmocka_unit_test(injection),
 		cmocka_unit_test(chain_files),
 		cmocka_unit_test(protocol_syntax),
+		cmocka_unit_test(dane),
+		cmocka_unit_test(dane_resumed),
 	};
 
 	return cmocka_run_group_tests(tests, make_identities,
