@@ -1,10 +1,12 @@
 #include "smtp/relay.h"
 
 #include "base/log.h"
+#include "smtp/dane.h"
 #include "smtp/pool.h"
 #include "smtp/route.h"
 #include "smtp/sasl.h"
 #include "smtp/transaction.h"
+#include "talk/dane.h"
 
 static const struct settings *settings; /* set once, by relay_prepare */
 
@@ -18,7 +20,8 @@ void relay_prepare(const struct settings *set)
 struct trial {
 	struct attempt *attempt;
 	const struct talk_destination *destination;
-	struct tls_policy policy;
+	struct tls_policy policy; /* of the destination */
+	struct tls_policy here;   /* of the server that is tried */
 	bool is_last; /* destination */
 	bool went_out; /* a session was there */
 };
@@ -31,18 +34,24 @@ static bool is_full(const struct attempt *a)
 
 /* What a kept session must have been opened with. */
 static struct str sign_of(struct arena *arena, const struct trial *trial,
-	const struct account *account)
+	const struct tls_policy *p, const struct account *account)
 {
-	const struct tls_policy *p = &trial->policy;
+	struct buf dane = BUF_IN(arena);
 
-	return arena_fmt(arena, "%d %.*s %.*s %.*s %.*s %.*s %.*s/%.*s",
+	if (p->dane)
+		buf_add(&dane, p->dane->base);
+	for (size_t i = 0; p->dane && i < p->dane->count; i++) {
+		buf_char(&dane, ',');
+		talk_dane_format(&dane, &p->dane->records[i]);
+	}
+	return arena_fmt(arena, "%d %.*s %.*s %.*s %.*s %.*s %.*s %.*s/%.*s",
 		p->level,
-		STR_ARG(p->level >= TLS_LEVEL_VERIFY ?
+		STR_ARG(p->level >= TLS_LEVEL_HALF_DANE ?
 				trial->destination->text :
 				STR("")),
 		STR_ARG(p->match), STR_ARG(p->protocols), STR_ARG(p->ciphers),
-		STR_ARG(p->servername), STR_ARG(account->user),
-		STR_ARG(account->password));
+		STR_ARG(p->servername), STR_ARG(buf_str(&dane)),
+		STR_ARG(account->user), STR_ARG(account->password));
 }
 
 static void note_trouble(struct attempt *a, const struct outcome *trouble)
@@ -79,7 +88,7 @@ static struct session *open_session(struct trial *trial,
 		.set = a->set,
 		.destination = trial->destination,
 		.site = site,
-		.policy = &trial->policy,
+		.policy = &trial->here,
 		.sign = sign,
 		.account = *account,
 		.queue_id = a->delivery->m.queue_id,
@@ -93,6 +102,22 @@ static struct session *open_session(struct trial *trial,
 	return session;
 }
 
+/* The policy for this server; false: no mail may go there now. */
+static bool find_policy(struct trial *trial, const struct site *site)
+{
+	struct attempt *a = trial->attempt;
+
+	trial->here = dane_policy(a->delivery->arena, a->set, &trial->policy,
+		trial->destination, site);
+	if (trial->here.refused.status.code) {
+		a->trouble = trial->here.refused; /* it is in the log */
+		return false;
+	}
+	a->tls_here = trial->here.level == trial->policy.level ? STR_NONE :
+		tls_level_name(trial->here.level);
+	return true;
+}
+
 static void try_site(struct trial *trial, const struct site *site)
 {
 	struct attempt *a = trial->attempt;
@@ -101,13 +126,15 @@ static void try_site(struct trial *trial, const struct site *site)
 	struct account account;
 	struct str sign;
 
+	if (!find_policy(trial, site))
+		return;
 	if (!sasl_account(arena, a->set, a->delivery->m.sender, site->host,
 		    trial->destination->text, &account)) {
 		a->trouble = outcome_f(arena, 454, 3, 0,
 			"SASL password table lookup error");
 		return;
 	}
-	sign = sign_of(arena, trial, &account);
+	sign = sign_of(arena, trial, &trial->here, &account);
 	while ((session = pool_take_relay(site->relay, sign)) != NULL) {
 		if (!trial->went_out)
 			a->sessions++;
@@ -133,7 +160,9 @@ static bool try_kept(struct trial *trial)
 
 	if (a->set->sasl_auth_enable || !trial->destination->text.p)
 		return false; /* the account depends on the host */
-	sign = sign_of(a->delivery->arena, trial, &account);
+	if (tls_level_is_dane(trial->policy.level))
+		return false; /* the policy does */
+	sign = sign_of(a->delivery->arena, trial, &trial->policy, &account);
 	while ((session = pool_take_nexthop(a->delivery->m.nexthop, sign)) !=
 		NULL) {
 		a->is_final = false;
@@ -186,6 +215,7 @@ static void try_destination(struct attempt *a, struct str text, bool is_first,
 		return;
 	}
 	a->tls = tls_level_name(trial.policy.level);
+	a->tls_here = STR_NONE;
 	if (is_first && try_kept(&trial) &&
 		(attempt_is_over(a) || is_full(a)))
 		return;
@@ -243,7 +273,7 @@ static void refuse_all(struct delivery *d, struct status status,
 void relay_deliver(struct delivery *d)
 {
 	struct attempt a = { .delivery = d, .set = settings,
-		.tls = STR_NONE };
+		.tls = STR_NONE, .tls_here = STR_NONE };
 	struct outcome unknown =
 		outcome_f(d->arena, 451, 3, 0, "no server was tried");
 	struct status status;

@@ -17,6 +17,8 @@ struct search {
 	size_t capacity;
 	uint16_t port;
 	unsigned flags; /* DNS_IPV4 ... for dns_addresses */
+	bool is_secure; /* the answer that led to the hosts */
+	struct str domain;
 	bool detect_loop;
 };
 
@@ -47,11 +49,14 @@ static void fail(struct search *s, struct outcome trouble)
 /* ---- addresses ---- */
 
 static void add_site(struct search *s, struct str host,
-	const struct dns_address *address, unsigned preference)
+	const struct dns_hosts *hosts, const struct dns_address *address,
+	unsigned preference)
 {
 	struct route *route = s->route;
 	struct site site = { .host = host, .address = *address,
 		.port = s->port, .preference = preference,
+		.is_mx_secure = s->is_secure, .is_secure = hosts->secure,
+		.canonical = hosts->canonical, .domain = s->domain,
 		.detect_loop = s->detect_loop };
 	struct str text = dns_address_text(s->arena, address);
 
@@ -74,7 +79,8 @@ static void add_host(struct search *s, struct str host, unsigned preference)
 	for (size_t i = 0; i < hosts.count; i++)
 		if (s->flags & (hosts.addresses[i].v6 ? (unsigned)DNS_IPV6 :
 							(unsigned)DNS_IPV4))
-			add_site(s, host, &hosts.addresses[i], preference);
+			add_site(s, host, &hosts, &hosts.addresses[i],
+				preference);
 }
 
 /* ---- order ---- */
@@ -212,10 +218,14 @@ static void find_by_mx(struct search *s, struct str domain)
 
 	dns_lookup(s->arena, domain, DNS_MX, &answer);
 	if (answer.status == DNS_TEMPORARY &&
-		s->set->conf->ignore_mx_lookup_error)
+		s->set->conf->ignore_mx_lookup_error) {
 		answer.status = DNS_NO_DATA;
+		s->is_secure = false;
+	}
 	switch (answer.status) {
 	case DNS_FOUND:
+		s->is_secure = answer.secure;
+		s->domain = answer.canonical;
 		if (is_null_mx(&answer, s->arena))
 			fail(s, outcome_f(s->arena, 556, 1, 0,
 				"Domain %.*s does not accept mail (nullMX)",
@@ -274,7 +284,8 @@ void route_find(struct arena *arena, const struct settings *set,
 	const struct talk_destination *destination, struct route *route)
 {
 	struct search s = { .arena = arena, .set = set, .route = route,
-		.flags = lookup_flags(set) };
+		.flags = lookup_flags(set), .is_secure = true,
+		.domain = destination->host };
 
 	*route = (struct route){ 0 };
 	if (destination->is_unix) {

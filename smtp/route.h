@@ -21,6 +21,11 @@ struct site {
 	uint16_t port;
 	unsigned preference;
 	bool is_unix;
+	/* What DNSSEC says: how this host was found (or there was nothing to
+	 * be found), and its addresses; where these stand after aliases, and
+	 * where the MX records do. */
+	bool is_mx_secure, is_secure;
+	struct str canonical, domain;
 	bool detect_loop;  /* our own name in its greeting is a loop */
 };
 

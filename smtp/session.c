@@ -216,6 +216,8 @@ static struct session *new_session(const struct opening *o, int fd)
 	session->site.host = arena_copy(arena, o->site->host);
 	session->site.relay = arena_copy(arena, o->site->relay);
 	session->site.where = arena_copy(arena, o->site->where);
+	session->site.canonical = arena_copy(arena, o->site->canonical);
+	session->site.domain = arena_copy(arena, o->site->domain);
 	session->opened = moment_now();
 	session->address = o->site->is_unix ? STR("") :
 		dns_address_text(arena, &o->site->address);
@@ -304,8 +306,9 @@ static bool start_tls(struct session *session, const struct opening *o,
 {
 	const struct settings *set = session->set;
 	struct tls_context *context = tls_policy_context(o->policy);
+	bool satisfied;
 	struct tls_client client = tls_policy_client(session->arena, set,
-		o->policy, o->destination, session->site.host);
+		o->policy, o->destination, &session->site);
 
 	if (!context) {
 		*trouble = tls_trouble(session,
@@ -325,16 +328,22 @@ static bool start_tls(struct session *session, const struct opening *o,
 				"Cannot start TLS: handshake failure"));
 		return false;
 	}
+	satisfied = tls_policy_is_satisfied(o->policy, &session->talk.tls);
+	/* Its certificate is that of the host, but the host's name may be
+	 * a forger's: trusted, not verified. */
+	if (o->policy->level == TLS_LEVEL_HALF_DANE)
+		session->talk.tls.is_matched = false;
 	session->is_verified = session->talk.tls.is_matched;
 	if (is_tls_logged(session, o))
 		tls_log(&session->talk.tls, "to", session->site.relay);
-	if (o->policy->level < TLS_LEVEL_VERIFY || session->is_verified)
+	if (satisfied)
 		return true;
 	log_info("server certificate verification failed for %.*s: %.*s",
 		STR_ARG(session->site.relay), STR_ARG(session->talk.tls.distrust));
 	*trouble = tls_trouble(session,
 		outcome_f(o->arena, 451, 7, 5,
-			session->talk.tls.is_trusted ?
+			session->talk.tls.is_trusted ||
+					o->policy->dane ?
 				"Server certificate not verified" :
 				"Server certificate not trusted"));
 	return false;

@@ -17,7 +17,8 @@ static const struct {
 	enum tls_level level;
 } levels[] = {
 	{ "none", TLS_LEVEL_NONE },       { "may", TLS_LEVEL_MAY },
-	{ "encrypt", TLS_LEVEL_ENCRYPT }, { "verify", TLS_LEVEL_VERIFY },
+	{ "encrypt", TLS_LEVEL_ENCRYPT }, { "dane", TLS_LEVEL_DANE },
+	{ "dane-only", TLS_LEVEL_DANE_ONLY }, { "verify", TLS_LEVEL_VERIFY },
 	{ "secure", TLS_LEVEL_SECURE },
 };
 
@@ -33,7 +34,15 @@ static bool find_level(struct str name, enum tls_level *level)
 
 struct str tls_level_name(enum tls_level level)
 {
-	return str_from(levels[level].name);
+	for (size_t i = 0; i < COUNT(levels); i++)
+		if (levels[i].level == level)
+			return str_from(levels[i].name);
+	return STR("halfdane"); /* as the log has it; not to be configured */
+}
+
+bool tls_level_is_dane(enum tls_level level)
+{
+	return level == TLS_LEVEL_DANE || level == TLS_LEVEL_DANE_ONLY;
 }
 
 static void refuse(struct arena *arena, struct tls_policy *policy,
@@ -202,7 +211,7 @@ static enum table_result look_up(struct arena *arena,
 	return result;
 }
 
-static void fill_defaults(struct arena *arena, const struct settings *set,
+void tls_policy_complete(struct arena *arena, const struct settings *set,
 	struct tls_policy *policy)
 {
 	bool mandatory = policy->level >= TLS_LEVEL_ENCRYPT;
@@ -246,14 +255,15 @@ struct tls_policy tls_policy_find(struct arena *arena,
 			refuse(arena, &policy, "security level",
 				set->tls_security_level);
 	}
-	if (deliver_flags & DELIVER_REQUIRETLS) /* RFC 8689 4.2.1 */
-		policy.level = policy.level > TLS_LEVEL_VERIFY ?
-			policy.level :
-			TLS_LEVEL_VERIFY;
+	policy.is_required = deliver_flags & DELIVER_REQUIRETLS;
+	if (policy.is_required && /* RFC 8689 4.2.1 */
+		policy.level < TLS_LEVEL_DANE)
+		policy.level = TLS_LEVEL_VERIFY;
 	else if ((deliver_flags & DELIVER_TLS_OPTIONAL) &&
 		policy.level > TLS_LEVEL_MAY)
 		policy.level = TLS_LEVEL_MAY;
-	fill_defaults(arena, set, &policy);
+	if (!tls_level_is_dane(policy.level))
+		tls_policy_complete(arena, set, &policy);
 	return policy;
 }
 
@@ -293,9 +303,18 @@ static struct str server_name(const struct tls_policy *policy,
 		STR_NONE;
 }
 
+/* RFC 7672 3.2.2, beside the base domain: all that was validated on the way. */
+static size_t dane_names(const struct talk_destination *destination,
+	const struct site *site, struct str *names)
+{
+	names[0] = destination->host;
+	names[1] = site->is_mx_secure ? site->domain : STR_NONE;
+	return 2;
+}
+
 struct tls_client tls_policy_client(struct arena *arena,
 	const struct settings *set, const struct tls_policy *policy,
-	const struct talk_destination *destination, struct str host)
+	const struct talk_destination *destination, const struct site *site)
 {
 	enum { NAMES_MOST = 16 };
 	struct str *names = arena_array(arena, NAMES_MOST, sizeof(*names));
@@ -306,13 +325,24 @@ struct tls_client tls_policy_client(struct arena *arena,
 		.exclude = policy->exclude,
 		.single_label =
 			!set->conf->tls_wildcard_matches_multiple_labels,
+		.dane = policy->dane,
 	};
 
+	if (policy->dane) {
+		client.match_count = dane_names(destination, site, names);
+		return client;
+	}
 	client.match_count = match_names(arena, policy->match,
-		destination->host, host, names, NAMES_MOST);
+		destination->host, site->host, names, NAMES_MOST);
 	client.servername = policy->servername.len > 0 ||
 			policy->level >= TLS_LEVEL_VERIFY ?
-		server_name(policy, destination->host, host) :
+		server_name(policy, destination->host, site->host) :
 		STR_NONE;
 	return client;
+}
+
+bool tls_policy_is_satisfied(const struct tls_policy *policy,
+	const struct tls_session *tls)
+{
+	return policy->level <= TLS_LEVEL_ENCRYPT || tls->is_matched;
 }

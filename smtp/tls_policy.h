@@ -3,8 +3,9 @@
  *
  * Source   smtp_tls_security_level, smtp_tls_policy_maps and the parameters
  *          that these refine; smtp_use_tls, smtp_enforce_tls when no level is
- *          set. DANE and fingerprints are not there yet: mail for such a
- *          destination waits with 4.7.5, it is never sent with less.
+ *          set. Fingerprints are not there yet: mail for such a destination
+ *          waits with 4.7.5, it is never sent with less. What dane and
+ *          dane-only mean for a server, smtp/dane says.
  * Memory   in the arena given
  * Waits    tls_policy_find (tables)
  */
@@ -19,6 +20,10 @@ enum tls_level { /* each includes those before */
 	TLS_LEVEL_NONE,
 	TLS_LEVEL_MAY,
 	TLS_LEVEL_ENCRYPT,
+	TLS_LEVEL_HALF_DANE, /* of a server only: it is who the DNS says, but
+				who it is was not validated */
+	TLS_LEVEL_DANE,      /* of a destination: or less, if the DNS says so */
+	TLS_LEVEL_DANE_ONLY,
 	TLS_LEVEL_VERIFY,
 	TLS_LEVEL_SECURE,
 };
@@ -28,8 +33,13 @@ struct tls_policy {
 	struct str match;      /* list: nexthop, dot-nexthop, hostname, names */
 	struct str protocols, ciphers, exclude;
 	struct str servername; /* empty: none; "hostname", "nexthop", a name */
+	bool is_required;      /* by the message: REQUIRETLS */
+	const struct tls_dane *dane; /* what the certificate must agree with */
 	struct outcome refused; /* code set: mail has to wait */
 };
+
+/* dane and dane-only. */
+bool tls_level_is_dane(enum tls_level level);
 
 /* The contexts; before the sandbox closes. */
 void tls_policy_prepare(const struct settings *set);
@@ -37,13 +47,20 @@ void tls_policy_prepare(const struct settings *set);
 struct tls_policy tls_policy_find(struct arena *arena,
 	const struct settings *set, const struct talk_destination *destination,
 	unsigned deliver_flags);
+/* The parameters where the table has said nothing, by the level; done already,
+ * except for dane and dane-only: their level depends on the server. */
+void tls_policy_complete(struct arena *arena, const struct settings *set,
+	struct tls_policy *policy);
 /* One line of the table: "secure match=.example.org:example.org". */
 void tls_policy_parse(struct arena *arena, struct str text,
 	struct tls_policy *policy);
 /* What the handshake needs for this server. */
 struct tls_client tls_policy_client(struct arena *arena,
 	const struct settings *set, const struct tls_policy *policy,
-	const struct talk_destination *destination, struct str host);
+	const struct talk_destination *destination, const struct site *site);
+/* What the handshake found satisfies the level. */
+bool tls_policy_is_satisfied(const struct tls_policy *policy,
+	const struct tls_session *tls);
 /* "none", "may", ... */
 struct str tls_level_name(enum tls_level level);
 /* NULL: TLS cannot be used at all (certificates or CAs cannot be read). */

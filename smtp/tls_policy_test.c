@@ -11,6 +11,7 @@ static const struct {
 	{ ".example.org", "encrypt ciphers=high" },
 	{ "[mx.example]:587", "verify servername=hostname" },
 	{ "dane.example", "dane-only" },
+	{ "half.example", "half-dane" },
 	{ "odd.example", "encrypt tafile=/x" },
 	{ "none.example", "none" },
 };
@@ -47,7 +48,11 @@ static const struct {
 	{ "other.example", 0, TLS_LEVEL_MAY, false },
 	{ "other.example", DELIVER_REQUIRETLS, TLS_LEVEL_VERIFY, false },
 	{ "example.org", DELIVER_TLS_OPTIONAL, TLS_LEVEL_MAY, false },
-	{ "dane.example", 0, TLS_LEVEL_NONE, true },
+	{ "other.example", DELIVER_TLS_OPTIONAL, TLS_LEVEL_MAY, false },
+	{ "dane.example", 0, TLS_LEVEL_DANE_ONLY, false },
+	{ "dane.example", DELIVER_REQUIRETLS, TLS_LEVEL_DANE_ONLY, false },
+	{ "dane.example", DELIVER_TLS_OPTIONAL, TLS_LEVEL_MAY, false },
+	{ "half.example", 0, TLS_LEVEL_NONE, true },
 	{ "odd.example", 0, TLS_LEVEL_NONE, true },
 	{ "sick.example", 0, TLS_LEVEL_NONE, true },
 };
@@ -74,7 +79,7 @@ static void finds_policies(void **state)
 		if (!cases[i].refused && policy.level != cases[i].level)
 			fail_msg("%s: %d", cases[i].destination, policy.level);
 	}
-	set.tls_security_level = STR("dane");
+	set.tls_security_level = STR("fingerprint");
 	{
 		struct talk_destination d;
 
@@ -94,21 +99,54 @@ static void knows_names(void **state)
 	struct talk_destination d;
 	struct tls_policy policy;
 	struct tls_client client;
+	struct tls_dane dane = { .base = STR("mx.x") };
+	struct site site = { .host = STR("mx.x"), .is_mx_secure = true,
+		.domain = STR("alias.example.org") };
 
 	(void)state;
 	assert_true(talk_destination_parse(STR("example.org"), false, &d));
 	policy = tls_policy_find(arena, &set, &d, 0);
-	client = tls_policy_client(arena, &set, &policy, &d, STR("mx.x"));
+	client = tls_policy_client(arena, &set, &policy, &d, &site);
 	assert_int_equal(client.match_count, 2);
 	assert_str(client.match[0], ".example.org");
 	assert_str(client.match[1], "mx.example.net");
 	policy.match = STR("nexthop, dot-nexthop, hostname");
-	client = tls_policy_client(arena, &set, &policy, &d, STR("mx.x"));
+	client = tls_policy_client(arena, &set, &policy, &d, &site);
 	assert_int_equal(client.match_count, 3);
 	assert_str(client.match[0], "example.org");
 	assert_str(client.match[1], ".example.org");
 	assert_str(client.match[2], "mx.x");
 	assert_str(client.servername, "mx.x");
+	policy.dane = &dane;
+	client = tls_policy_client(arena, &set, &policy, &d, &site);
+	assert_ptr_equal(client.dane, &dane);
+	assert_int_equal(client.match_count, 2);
+	assert_str(client.match[0], "example.org");
+	assert_str(client.match[1], "alias.example.org");
+	/* where the records stand is no name that anybody has validated */
+	site.is_mx_secure = false;
+	client = tls_policy_client(arena, &set, &policy, &d, &site);
+	assert_str(client.match[0], "example.org");
+	assert_int_equal(client.match[1].len, 0);
+}
+
+static void is_satisfied(void **state)
+{
+	static const enum tls_level needy[] = { TLS_LEVEL_HALF_DANE,
+		TLS_LEVEL_DANE, TLS_LEVEL_DANE_ONLY, TLS_LEVEL_VERIFY,
+		TLS_LEVEL_SECURE };
+	struct tls_session tls = { .is_trusted = true };
+	struct tls_policy policy = { .level = TLS_LEVEL_ENCRYPT };
+
+	(void)state;
+	assert_true(tls_policy_is_satisfied(&policy, &tls));
+	for (size_t i = 0; i < COUNT(needy); i++) {
+		policy.level = needy[i];
+		tls.is_matched = false;
+		assert_false(tls_policy_is_satisfied(&policy, &tls));
+		tls.is_matched = true;
+		assert_true(tls_policy_is_satisfied(&policy, &tls));
+	}
 }
 
 int main(void)
@@ -116,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_policies),
 		cmocka_unit_test(knows_names),
+		cmocka_unit_test(is_satisfied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,8 +61,9 @@ struct transaction {
 /* ---- reports ---- */
 
 /*
- * tls=: the level that was wanted; ":none" behind it if the message went in the
- * clear, "?" if no session came to be; then "/requiretls", with a "!" if it was
+ * tls=: the level that was wanted; behind it ":none" if the message went in the
+ * clear, ":encrypt" and the like if DNSSEC made less of it, "?" if no session
+ * came to be; then "/requiretls", with a "!" if it was
  * refused for want of that.
  */
 static struct str tls_feature(const struct attempt *a,
@@ -70,14 +71,17 @@ static struct str tls_feature(const struct attempt *a,
 {
 	struct arena *arena = a->delivery->arena;
 	bool requires = a->delivery->m.flags & DELIVER_REQUIRETLS;
+	struct str less = a->tls_here;
 	bool violates = outcome->status.subject == 7 &&
 		!status_is_ok(outcome->status);
 
 	if (!a->set->log_tls_feature_status || str_is_none(a->tls))
 		return STR_NONE;
-	return arena_fmt(arena, "%.*s%s%s", STR_ARG(a->tls),
-		!session ? "?" :
-		!session->talk.is_tls && !str_is(a->tls, "none") ? ":none" : "",
+	if (session && !session->talk.is_tls && !str_is(a->tls, "none"))
+		less = STR("none");
+	return arena_fmt(arena, "%.*s%s%.*s%s", STR_ARG(a->tls),
+		!session ? "?" : less.len > 0 ? ":" : "",
+		STR_ARG(session ? less : STR("")),
 		!requires ? "" : violates ? "/!requiretls" : "/requiretls");
 }
 

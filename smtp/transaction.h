@@ -25,6 +25,7 @@ struct attempt {
 	bool is_own;            /* we are the best MX of the domain */
 	struct str tls;         /* what is asked of the server tried, for the
 				   log; NONE: none yet */
+	struct str tls_here;    /* what DNSSEC made of it; NONE: the same */
 	int64_t connected_us;   /* wall clock */
 	unsigned sessions;      /* so far */
 };

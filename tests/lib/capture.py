@@ -1,16 +1,20 @@
 """An SMTP server that accepts everything and keeps what it got."""
 import socketserver
+import ssl
 import threading
 import time
 
 
 class Capture(socketserver.ThreadingTCPServer):
     """`messages`: (sender, recipients, content) with LF line ends, in the
-    order of their arrival. `replies`: what else than 250 a command gets."""
+    order of their arrival. `replies`: what else than 250 a command gets.
+    `certificate`: files of a chain and its key; then STARTTLS is offered."""
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 100
 
-    def __init__(self, port, replies=None, features=("PIPELINING", "8BITMIME")):
+    def __init__(self, port, replies=None, features=("PIPELINING", "8BITMIME"),
+                 certificate=None):
         super().__init__(("127.0.0.1", port), Session)
         self.messages = []
         self.commands = []  # as they came
@@ -21,6 +25,13 @@ class Capture(socketserver.ThreadingTCPServer):
         self.dot_after = 0  # longest time before a message's last line
         self.replies = replies or {}
         self.features = features
+        self.asked_names = []  # SNI, one for each handshake
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*certificate)
+            self.tls.sni_callback = \
+                lambda _, name, __: self.asked_names.append(name)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def __enter__(self):
@@ -36,18 +47,42 @@ class Session(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode() + b"\r\n")
 
     def handle(self):
-        sender, recipients, envelope = None, [], []
         self.say(self.server.greeting)
+        try:
+            if self.converse():
+                self.secure()
+                self.converse()
+        except (ssl.SSLError, ConnectionError):
+            pass  # the client did not like it
+
+    def secure(self):
+        self.connection = self.server.tls.wrap_socket(self.connection,
+                                                      server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", buffering=0)
+
+    def offers_tls(self):
+        return self.server.tls and not isinstance(self.connection,
+                                                  ssl.SSLSocket)
+
+    def converse(self):
+        """True: STARTTLS was said."""
+        sender, recipients, envelope = None, [], []
         for line in self.rfile:
             line = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
             self.server.commands.append(line)
             verb = line[:4].upper()
             if verb == "QUIT":
                 self.say("221 2.0.0 Bye")
-                return
+                return False
+            if verb == "STAR" and self.offers_tls():
+                self.say("220 2.0.0 Ready")
+                return True
             if verb in ("EHLO", "LHLO"):
                 for name in self.server.features:
                     self.say("250-" + name)
+                if self.offers_tls():
+                    self.say("250-STARTTLS")
                 self.say("250 sink.example.com")
                 continue
             if verb == "MAIL":
@@ -68,6 +103,7 @@ class Session(socketserver.StreamRequestHandler):
             if verb == "RCPT" and reply.startswith("2"):
                 recipients.append(path_of(line))
             self.say(reply)
+        return False
 
     def content(self):
         lines, before = [], time.monotonic()
