@@ -3,9 +3,8 @@
  * a policy.
  *
  * Talks to   the servers of the destination, and the system's name servers
- * RFC        5321, 2033, 3207, 6125
+ * RFC        5321, 2033, 2782, 3207, 6125, 7672
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +12,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "commands/finger_sites.h"
+#include "commands/finger.h"
 #include "config/file.h"
 #include "io/fiber.h"
 #include "service/command.h"
-#include "talk/context.h"
-#include "talk/talk.h"
 
 static const struct command command = {
 	"posttls-finger",
-	"[-cCfSvw] [-a family] [-A ta.pem] [-d digest] [-F CAfile] [-g grade] "
+	"[-cCfRSvwxX] [-a family] [-A ta.pem] [-d digest] [-F CAfile] [-g grade] "
 	"[-h lookup] [-H chainfiles] [-k cert] [-K key] [-l level] "
 	"[-L logopts] [-m count] [-M policy] [-o name=value] [-p protocols] "
 	"[-P CApath] "
@@ -30,36 +27,7 @@ static const struct command command = {
 	"[inet:]domain[:port] [match...]",
 };
 
-enum {
-	MATCHES_MOST = 64,
-	OVERRIDES_MOST = 32,
-	TIMEOUT_S = 30,
-};
-
-enum level {
-	LEVEL_NONE,
-	LEVEL_MAY,
-	LEVEL_ENCRYPT,
-	LEVEL_FINGERPRINT,
-	LEVEL_VERIFY,
-	LEVEL_SECURE,
-};
-
-static const struct {
-	const char *name;
-	enum level level;
-} levels[] = {
-	{ "none", LEVEL_NONE },           { "may", LEVEL_MAY },
-	{ "encrypt", LEVEL_ENCRYPT },     { "fingerprint", LEVEL_FINGERPRINT },
-	{ "verify", LEVEL_VERIFY },       { "secure", LEVEL_SECURE },
-};
-
-/* Words of -L. */
-enum {
-	SHOW_SUMMARY = 1,  /* the TLS connection */
-	SHOW_MATCHES = 2,  /* names in the certificate */
-	SHOW_PEER = 4,     /* the certificate */
-};
+enum { TIMEOUT_S = 30 };
 
 static const struct {
 	const char *word;
@@ -68,308 +36,22 @@ static const struct {
 	{ "none", 0 }, { "0", 0 }, { "routine", SHOW_SUMMARY | SHOW_PEER },
 	{ "1", SHOW_SUMMARY | SHOW_PEER }, { "summary", SHOW_SUMMARY },
 	{ "peercert", SHOW_PEER }, { "certmatch", SHOW_MATCHES },
-	{ "verbose", SHOW_SUMMARY | SHOW_PEER | SHOW_MATCHES },
-	{ "debug", SHOW_SUMMARY | SHOW_PEER | SHOW_MATCHES },
-	{ "2", SHOW_SUMMARY | SHOW_PEER | SHOW_MATCHES },
+	{ "verbose", SHOW_SUMMARY | SHOW_PEER | SHOW_MATCHES | SHOW_DANE },
+	{ "debug", SHOW_SUMMARY | SHOW_PEER | SHOW_MATCHES | SHOW_DANE },
+	{ "2", SHOW_SUMMARY | SHOW_PEER | SHOW_MATCHES | SHOW_DANE },
+	{ "dane", SHOW_DANE },
 	/* of another library's dialogue: nothing more to see here */
 	{ "untrusted", 0 }, { "cache", 0 }, { "ssl-debug", 0 },
 	{ "ssl-handshake-packet-dump", 0 }, { "ssl-session-packet-dump", 0 },
-	{ "dane", 0 }, { "session", 0 },
+	{ "session", 0 },
 };
-
-struct finger {
-	struct arena *arena;
-	const struct conf *conf;
-	const char *overrides[OVERRIDES_MOST];
-	size_t override_count;
-
-	/* What the command line says. */
-	int family;
-	bool is_silent, shows_chain, is_lmtp, is_wrapped;
-	enum level level;
-	unsigned shows;
-	struct str trust_file, servername, protocols;
-	struct talk_tls_settings tls;
-	uint64_t tries, connect_s, step_s;
-	int64_t again_s; /* -1: once */
-	struct str matches[MATCHES_MOST];
-	size_t match_count;
-
-	struct talk_destination destination;
-	struct finger_sites sites;
-	struct tls_context *context;
-	struct str resume; /* what the last connection has left */
-	bool is_satisfied;
-};
-
-/* One line of what is seen. */
-static void say(const char *format, ...) printf_like(1, 2);
-static void say(const char *format, ...)
-{
-	va_list args;
-
-	fputs("posttls-finger: ", stdout);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
-}
 
 /* Warnings and errors stand among the rest, as Postfix's do. */
 static void say_line(enum log_level level, struct str line)
 {
 	(void)level;
-	say("%.*s", STR_ARG(line));
+	finger_say("%.*s", STR_ARG(line));
 	fflush(stdout);
-}
-
-/* ---- the dialogue ---- */
-
-struct probe {
-	struct finger *finger;
-	struct arena *arena;
-	const struct finger_site *site;
-	struct talk talk;
-	struct smtp_reply reply;
-};
-
-static bool heard(void *context, struct arena *arena, struct str *line)
-{
-	const struct probe *p = context;
-
-	(void)arena;
-	if (!p->finger->is_silent)
-		say("< %.*s", STR_ARG(str_trim(*line)));
-	return true;
-}
-
-static bool lost(struct probe *p, const char *phase)
-{
-	say("%s: %s while %s", p->site->where.p, errno ? strerror(errno) :
-		"lost connection", phase);
-	return false;
-}
-
-static void chat(const struct probe *p, const char *line)
-{
-	if (!p->finger->is_silent)
-		say("> %s", line);
-}
-
-static bool ask(struct probe *p, const char *line)
-{
-	chat(p, line);
-	return talk_command(&p->talk, p->arena, str_from(line),
-		span_s((int64_t)p->finger->step_s), &p->reply) ||
-		lost(p, line);
-}
-
-/* Both times: before STARTTLS and after it. */
-static bool hello(struct probe *p)
-{
-	const char *verb = p->finger->is_lmtp ? "LHLO" : "EHLO";
-	struct str name = p->finger->conf->myhostname;
-
-	chat(p, arena_fmt(p->arena, "%s %.*s", verb, STR_ARG(name)).p);
-	if (!talk_hello(&p->talk, p->arena, verb, name, STR(""),
-		    span_s((int64_t)p->finger->step_s), &p->reply))
-		return lost(p, verb);
-	if (p->reply.code / 100 == 2)
-		return true;
-	say("%.*s refused %s", STR_ARG(p->site->where), verb);
-	return false;
-}
-
-/* ---- the certificate ---- */
-
-static void show_peer(const struct probe *p,
-	const struct tls_certificate *certificate)
-{
-	const struct tls_session *tls = &p->talk.tls;
-
-	if (!(p->finger->shows & SHOW_PEER) || !tls->has_peer)
-		return;
-	say("%.*s: subject_CN=%.*s, issuer_CN=%.*s, fingerprint=%.*s, "
-		"pkey_fingerprint=%.*s", STR_ARG(p->site->where),
-		STR_ARG(tls->peer_subject), STR_ARG(tls->peer_issuer),
-		STR_ARG(tls->peer_fingerprint),
-		STR_ARG(tls->peer_key_fingerprint));
-	if (certificate->not_after.len > 0)
-		say("%.*s: valid from %.*s to %.*s", STR_ARG(p->site->where),
-			STR_ARG(certificate->not_before),
-			STR_ARG(certificate->not_after));
-}
-
-static void show_names(const struct probe *p,
-	const struct tls_certificate *certificate)
-{
-	if (!(p->finger->shows & SHOW_MATCHES))
-		return;
-	for (size_t i = 0; i < certificate->name_count; i++)
-		say("%.*s: subjectAltName: %.*s", STR_ARG(p->site->where),
-			STR_ARG(certificate->names[i]));
-}
-
-static bool is_fingerprint(const struct finger *f,
-	const struct tls_session *tls)
-{
-	for (size_t i = 0; i < f->match_count; i++)
-		if (str_eq_nocase(f->matches[i], tls->peer_fingerprint) ||
-			str_eq_nocase(f->matches[i],
-				tls->peer_key_fingerprint))
-			return true;
-	return false;
-}
-
-static bool satisfies(const struct finger *f, const struct tls_session *tls)
-{
-	switch (f->level) {
-	case LEVEL_FINGERPRINT:
-		return is_fingerprint(f, tls);
-	case LEVEL_VERIFY:
-	case LEVEL_SECURE:
-		return tls->is_matched;
-	default:
-		return true;
-	}
-}
-
-static const char *trust_of(const struct finger *f,
-	const struct tls_session *tls)
-{
-	if (f->level == LEVEL_FINGERPRINT && is_fingerprint(f, tls))
-		return "Verified";
-	return tls_trust(tls);
-}
-
-static void show_summary(const struct probe *p)
-{
-	const struct tls_session *tls = &p->talk.tls;
-	auto_buf struct buf summary = { 0 };
-
-	if (!(p->finger->shows & SHOW_SUMMARY))
-		return;
-	tls_summary_format(&summary, tls);
-	say("%s TLS connection %s to %.*s: %.*s", trust_of(p->finger, tls),
-		tls->is_resumed ? "reused" : "established",
-		STR_ARG(p->site->where), STR_ARG(buf_str(&summary)));
-}
-
-static void look_at_peer(struct probe *p)
-{
-	struct finger *f = p->finger;
-	const struct tls_session *tls = &p->talk.tls;
-	struct tls_certificate certificate;
-	bool has = tls_certificate_find(p->arena, tls, &certificate);
-
-	show_names(p, &certificate);
-	show_peer(p, &certificate);
-	show_summary(p);
-	if (f->shows_chain && has)
-		printf("%.*s", STR_ARG(certificate.chain_pem));
-	f->is_satisfied = satisfies(f, tls);
-	if (!f->is_satisfied)
-		say("%.*s: the certificate does not satisfy the level %s: %.*s",
-			STR_ARG(p->site->where), levels[f->level].name,
-			STR_ARG(f->level == LEVEL_FINGERPRINT ?
-				STR("no fingerprint matches") :
-				tls->distrust));
-}
-
-/* ---- TLS ---- */
-
-/* The names that the level asks for: given, or of the destination. */
-static void find_names(const struct probe *p, struct tls_client *client)
-{
-	const struct finger *f = p->finger;
-	struct str *names = arena_array(p->arena, 2, sizeof(*names));
-
-	client->match = f->matches;
-	client->match_count = f->match_count;
-	if (f->match_count > 0 || f->level == LEVEL_FINGERPRINT)
-		return;
-	client->match = names;
-	names[client->match_count++] = f->level == LEVEL_SECURE ?
-		f->destination.host : p->site->host;
-	if (f->level == LEVEL_SECURE)
-		names[client->match_count++] = arena_fmt(p->arena, ".%.*s",
-			STR_ARG(f->destination.host));
-}
-
-static bool handshake(struct probe *p)
-{
-	struct finger *f = p->finger;
-	struct tls_client client = {
-		.servername = f->servername.len > 0 ? f->servername : STR_NONE,
-		.single_label =
-			!f->conf->tls_wildcard_matches_multiple_labels,
-		.resume = f->resume,
-	};
-
-	find_names(p, &client);
-	if (!talk_tls(&p->talk, f->context, &client,
-		    span_s((int64_t)f->step_s))) {
-		say("SSL_connect error to %.*s: %.*s", STR_ARG(p->site->where),
-			STR_ARG(p->talk.tls.failure));
-		return false;
-	}
-	look_at_peer(p);
-	return true;
-}
-
-static bool start_tls(struct probe *p)
-{
-	enum level level = p->finger->level;
-
-	if (level == LEVEL_NONE || p->talk.is_tls)
-		return true;
-	if (!(p->talk.features.set & FEATURE_STARTTLS)) {
-		say("%.*s: STARTTLS is not offered", STR_ARG(p->site->where));
-		p->finger->is_satisfied = level < LEVEL_ENCRYPT;
-		return true;
-	}
-	if (!ask(p, "STARTTLS"))
-		return false;
-	if (p->reply.code / 100 != 2) {
-		p->finger->is_satisfied = level < LEVEL_ENCRYPT;
-		return true;
-	}
-	if (!talk_is_silent(&p->talk)) {
-		say("%.*s: plaintext behind the answer to STARTTLS",
-			STR_ARG(p->site->where));
-		return false;
-	}
-	return handshake(p) && hello(p);
-}
-
-/* False: the dialogue broke off. */
-static bool converse(struct probe *p)
-{
-	struct finger *f = p->finger;
-
-	if (f->is_wrapped && !handshake(p))
-		return false;
-	if (!talk_reply(&p->talk, p->arena, span_s((int64_t)f->step_s),
-		    &p->reply))
-		return lost(p, "receiving the greeting");
-	if (p->reply.code / 100 != 2)
-		return ask(p, "QUIT") && false;
-	if (!hello(p) || !start_tls(p))
-		return false;
-	return ask(p, "QUIT");
-}
-
-/* ---- connections ---- */
-
-static int connect_site(const struct finger *f, const struct finger_site *site)
-{
-	int fd = endpoint_connect(&site->endpoint,
-		span_s((int64_t)f->connect_s));
-
-	if (fd < 0)
-		say("Failed to establish session to %.*s: connect: %s",
-			STR_ARG(site->where), strerror(errno));
-	return fd;
 }
 
 /* The first that can be talked with. */
@@ -377,24 +59,8 @@ static bool probe_any(struct finger *f)
 {
 	bool done = false;
 
-	for (size_t i = 0; i < f->sites.count && !done; i++) {
-		struct probe p = { .finger = f, .site = &f->sites.all[i] };
-		int fd = connect_site(f, p.site);
-
-		if (fd < 0)
-			continue;
-		if (!f->is_silent)
-			say("Connected to %.*s", STR_ARG(p.site->where));
-		p.arena = arena_new(0);
-		p.talk = (struct talk){ .arena = p.arena,
-			.io = stream_open(p.arena, fd), .heard = heard,
-			.context = &p };
-		f->is_satisfied = f->level < LEVEL_ENCRYPT;
-		done = converse(&p);
-		if (p.talk.is_tls && done)
-			f->resume = tls_resumption(f->arena, &p.talk.tls);
-		arena_free(p.arena);
-	}
+	for (size_t i = 0; i < f->sites.count && !done; i++)
+		done = finger_probe(f, &f->sites.all[i]);
 	return done;
 }
 
@@ -416,23 +82,17 @@ static void run(void *context)
 static void set_family(struct finger *f, const char *text)
 {
 	if (strcmp(text, "ipv4") == 0)
-		f->family = AF_INET;
+		f->search.family = AF_INET;
 	else if (strcmp(text, "ipv6") == 0)
-		f->family = AF_INET6;
+		f->search.family = AF_INET6;
 	else if (strcmp(text, "any") != 0)
 		log_fatal("-a %s: any, ipv4 or ipv6", text);
 }
 
 static void set_level(struct finger *f, const char *text)
 {
-	for (size_t i = 0; i < COUNT(levels); i++)
-		if (strcmp(text, levels[i].name) == 0) {
-			f->level = levels[i].level;
-			return;
-		}
-	if (strstr(text, "dane"))
-		log_fatal("-l %s: DANE is not supported", text);
-	log_fatal("Invalid TLS level \"%s\"", text);
+	if (!finger_level_find(text, &f->level))
+		log_fatal("Invalid TLS level \"%s\"", text);
 }
 
 static void set_shows(struct finger *f, const char *text)
@@ -463,7 +123,7 @@ static uint64_t number(const char *text, char option, uint64_t least)
 
 static void add_override(struct finger *f, const char *text)
 {
-	if (f->override_count == OVERRIDES_MOST || !strchr(text, '='))
+	if (f->override_count == FINGER_OVERRIDES_MOST || !strchr(text, '='))
 		log_fatal("-o %s: name=value", text);
 	f->overrides[f->override_count++] = text;
 }
@@ -478,12 +138,16 @@ static struct str *text_of(struct finger *f, int option)
 		return &f->tls.CAfile;
 	case 'g':
 		return &f->tls.grade;
+	case 'h':
+		return &f->search.host_lookup;
 	case 'H':
 		return &f->tls.chain_files;
 	case 'k':
 		return &f->tls.cert_file;
 	case 'K':
 		return &f->tls.key_file;
+	case 'M':
+		return &f->insecure_mx;
 	case 'p':
 		return &f->tls.protocols;
 	case 'P':
@@ -517,8 +181,6 @@ static void take_option(struct finger *f, int option)
 	case 'd':
 		f->tls.digest = optarg;
 		break;
-	case 'h':
-		break; /* addresses are the system's affair */
 	case 'l':
 		set_level(f, optarg);
 		break;
@@ -550,16 +212,31 @@ static void take_option(struct finger *f, int option)
 		f->is_wrapped = true;
 		break;
 	case 'f':
-	case 'M':
-		break; /* how TLSA records are looked for, by DANE's levels */
+		f->asks_insecure_hosts = true;
+		break;
 	case 'R':
+		f->search.by_srv = true;
+		break;
 	case 'x':
+		log_warning("-x: raw public keys (RFC 7250) are not supported; "
+			"certificates are asked for");
+		break;
 	case 'X':
-		log_fatal("-%c: SRV records and raw public keys are not "
-			"supported", option);
+		log_warning("-X: there is no tlsproxy; TLS is made here");
+		break;
 	default:
 		usage();
 	}
+}
+
+static void check_insecure_mx(const struct finger *f)
+{
+	static const char *const known[] = { "may", "encrypt", "dane" };
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (str_is_nocase(f->insecure_mx, known[i]))
+			return;
+	log_fatal("-M %.*s: may, encrypt or dane", STR_ARG(f->insecure_mx));
 }
 
 static void take_arguments(struct finger *f, int argc, char **argv)
@@ -577,8 +254,9 @@ static void take_arguments(struct finger *f, int argc, char **argv)
 	}
 	if (optind >= argc)
 		usage();
+	check_insecure_mx(f);
 	for (int i = optind + 1; i < argc; i++) {
-		if (f->match_count == MATCHES_MOST)
+		if (f->match_count == FINGER_MATCHES_MOST)
 			log_fatal("too many names");
 		f->matches[f->match_count++] = str_from(argv[i]);
 	}
@@ -594,7 +272,8 @@ static void find_destination(struct finger *f, const char *text)
 	(void)str_take_prefix(&rest, STR("inet:"));
 	if (!talk_destination_parse(rest, f->is_lmtp, &f->destination))
 		log_fatal("bad destination: %s", text);
-	finger_sites_find(f->arena, &f->destination, f->family, &f->sites);
+	f->search.dns.trust = f->conf->resolver_trust_ad;
+	finger_sites_find(f->arena, &f->search, &f->destination, &f->sites);
 	if (f->sites.count == 0)
 		log_fatal("%s: %.*s", text, STR_ARG(f->sites.trouble));
 }
@@ -618,7 +297,9 @@ int main(int argc, char **argv)
 {
 	struct finger f = {
 		.arena = arena_new(0),
-		.level = LEVEL_SECURE,
+		.level = LEVEL_DANE,
+		.insecure_mx = STR("dane"),
+		.search.host_lookup = STR("dns"),
 		.shows = SHOW_SUMMARY | SHOW_PEER | SHOW_MATCHES,
 		.tls = { .grade = STR("medium"), .cert_file = STR(""),
 			.chain_files = STR(""), .verify_depth = 9 },

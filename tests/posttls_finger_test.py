@@ -4,11 +4,13 @@ import difflib
 import re
 import subprocess
 
+import dane_test
 from capture import Capture
 from instance import (SBIN, Failed, Instance, check, equal, free_port, main,
                       make_certificate, matches, run, wait_for)
+from name_server import system_name_server
 from network import Network
-from postfix_peer import Postfix
+from postfix_peer import Postfix, lay_over_usr
 
 
 class Server(Instance):
@@ -73,7 +75,8 @@ def test_what_satisfies():
                   ".example.org"), 0, "Verified TLS connection"),
                 (("-F", mta.cert, mta.where, "other.example.org"), 1,
                  "Trusted TLS connection"),
-                (("-F", mta.cert, "[localhost]:%d" % mta.smtp_port), 0,
+                (("-h", "native", "-l", "secure", "-F", mta.cert,
+                  "[localhost]:%d" % mta.smtp_port), 0,
                  "Verified TLS connection")):
             words = words if len(words) > 2 else words + (mta.where,)
             got, shown = mta.finger(*words)
@@ -104,7 +107,7 @@ def test_servers_without_tls():
                            free_port(), check=False)
         equal(done.returncode, 1)
         matches("Connection refused", done.stdout)
-        for wrong in (("-l", "dane", where), ("-x", where), (),
+        for wrong in (("-l", "nonsense", where), ("-M", "no", where), (),
                       ("unix:/tmp/x",)):
             equal(mta.command("posttls-finger", *wrong,
                               check=False).returncode, 1)
@@ -163,10 +166,100 @@ OTHERWISE = {
     "-l encrypt -k FILE": (1, "fatal: "),
     # Theirs takes no protocols from main.cf.
     "-l encrypt -o smtp_tls_mandatory_protocols=TLSv1.2": (0, "TLSv1.2"),
-    # What there is not here: the name of it.
-    "-l dane": (1, "fatal: -l dane: DANE is not supported"),
-    "-R": (1, "fatal: -R: SRV records"), "-X": (1, "fatal: -X: "),
+    # Theirs does what it is asked for.
+    "-X -l encrypt": (0, "warning: -X: there is no tlsproxy"),
+    # A later Postfix knows it.
+    "-x -l encrypt": (0, "warning: -x: raw public keys"),
+    # Theirs says 0 whatever it sees.
+    "-l half-dane": (1, "Invalid TLS level"),
 }
+
+# Over the sites of dane_test: what both print, besides the dialogue.
+DANE_LINES = [
+    "-L dane,summary ee", "-L dane,summary second", "-L summary,dane ta",
+    "-L summary wrong", "-L summary none", "-L summary -l dane-only none",
+    "-L summary anymx", "-L summary -M may anymx",
+    "-L summary -M encrypt anymx", "-L summary anyhost",
+    "-L summary -f anyhost", "-L summary pkix", "-L summary failing",
+    "-L summary,certmatch ee", "-L summary alias", "-L summary aliasfirst",
+    "-L summary nomx", "-L summary taname", "-L summary plain",
+    "-L summary -l encrypt wrong", "-L none -c ee",
+]
+# Lines of one of the two.
+OURS_ONLY = ("subjectAltName:|subject_CN=|does not satisfy|STARTTLS is not offered|"
+             "matched peername|server certificate verification failed|"
+             "DANE TLSA lookup problem| [<>] ")
+
+
+def dane_lines(done):
+    return [re.sub(" key-exchange.*", "", line)
+            for line in done.stdout.splitlines()
+            if not re.search(OURS_ONLY, line)]
+
+
+def test_dane_beside_postfix():
+    lay_over_usr("postfix")
+    with system_name_server() as names, dane_test.World(names) as world, \
+            Postfix() as peer, Instance(resolver_servers="") as mta:
+        peer.write_configuration()
+        mta.write_configuration()
+        ports = {site.domain: world.port_of(site) for site in world.sites}
+        wrong = []
+        for line in DANE_LINES:
+            *words, domain = line.split()
+            domain += ".example"
+            words.append("%s:%d" % (domain, ports[domain]))
+            theirs = run("/usr/sbin/posttls-finger", *words, check=False,
+                         env=dict(mta.env, MAIL_CONFIG=peer.conf))
+            ours = mta.command("posttls-finger", *words, check=False)
+            wrong += difflib.unified_diff(
+                dane_lines(theirs), dane_lines(ours), "theirs: " + line,
+                "ours", lineterm="", n=0)
+    if wrong:
+        raise Failed("\n".join(wrong))
+
+
+def test_dane_satisfies():
+    with system_name_server() as names, dane_test.World(names) as world, \
+            Instance(resolver_servers="") as mta:
+        mta.write_configuration()
+        where = ".example:%d" % world.secure.server_address[1]
+        for line, status in (("ee", 0), ("ta", 0), ("anymx", 0), ("wrong", 1),
+                             ("taname", 1), ("failing", 1), ("none", 1),
+                             ("pkix", 1), ("-M may anymx", 0),
+                             ("-M encrypt anymx", 0), ("-l may wrong", 0)):
+            done = mta.command("posttls-finger", *(line + where).split(),
+                               check=False)
+            equal((line, done.returncode), (line, status))
+        check("mx.ee.example" in world.secure.asked_names)
+        # the name of SNI is that of the records, whatever is asked for
+        world.secure.asked_names.clear()
+        mta.command("posttls-finger", "-s", "x.example", "ee" + where)
+        equal(world.secure.asked_names, ["mx.ee.example"])
+
+
+def test_srv():
+    with system_name_server() as names, dane_test.World(names) as world, \
+            Instance(resolver_servers="") as mta:
+        mta.write_configuration()
+        port = world.secure.server_address[1]
+        names.add("_submission._tcp.srv.example SRV 1 0 %d mx.srv.example" %
+                  port)
+        names.add("_submission._tcp.srv.example SRV 0 0 %d no.srv.example" %
+                  free_port())
+        names.add("no.srv.example A 127.0.0.1")
+        names.add("mx.srv.example A 127.0.0.1")
+        names.add("_%d._tcp.mx.srv.example TLSA 3 1 1 %s" % (
+            port, world.keys.leaf_key))
+        done = mta.command("posttls-finger", "-R", "srv.example:submission")
+        matches(r"no\.srv\.example\[127\.0\.0\.1\]:\d+: connect: "
+                "Connection refused", done.stdout)
+        matches(r"Verified TLS connection established to mx\.srv\.example\["
+                r"127\.0\.0\.1\]:%d" % port, done.stdout)
+        done = mta.command("posttls-finger", "-R", "srv.example", check=False)
+        equal(done.returncode, 1)
+        matches("name=_smtp._tcp.srv.example type=SRV: Host not found",
+                done.stdout)
 
 
 def test_beside_postfix():
@@ -201,4 +294,5 @@ def test_beside_postfix():
         raise Failed("\n".join(wrong))
 
 
-main(globals())
+if __name__ == "__main__":
+    main(globals())
