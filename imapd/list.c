@@ -390,8 +390,9 @@ static void add_old_name(struct session *s, struct buf *out, struct str old)
 	buf_text(out, "))");
 }
 
+/* Who is only told for what is below has no STATUS and no METADATA, RFC 5819 2. */
 static void tell(struct session *s, struct listing *list, size_t i,
-	bool child_info)
+	bool child_info, bool chosen)
 {
 	struct candidate *c = &list->items[i];
 	struct buf out = BUF_IN(s->command);
@@ -408,10 +409,10 @@ static void tell(struct session *s, struct listing *list, size_t i,
 		add_old_name(s, &out, list->old);
 	buf_text(&out, "\r\n");
 	io_write(s->io, buf_str(&out));
-	if ((list->options & RETURN_METADATA) && c->exists)
+	if ((list->options & RETURN_METADATA) && c->exists && chosen)
 		is_read = metadata_tell(s, c->inner, &list->metadata,
 			&longest);
-	if ((list->options & RETURN_STATUS) && c->exists &&
+	if ((list->options & RETURN_STATUS) && c->exists && chosen &&
 		status_tell(s, c->inner, list->status_items) ==
 			MAILBOX_TRY_LATER)
 		is_read = false;
@@ -433,9 +434,9 @@ static void tell_if_chosen(struct session *s, struct listing *list, size_t i)
 		chosen = c->exists || has_children(list, i);
 	if (chosen)
 		tell(s, list, i, recursive &&
-			has_chosen_below(s, list, i, false));
+			has_chosen_below(s, list, i, false), true);
 	else if (recursive && has_chosen_below(s, list, i, true))
-		tell(s, list, i, true);
+		tell(s, list, i, true, false);
 }
 
 /* INBOX first, as people expect. */
@@ -495,7 +496,7 @@ void list_tell(struct session *s, struct str name)
 	name = name_shown(s, name);
 	for (size_t i = 0; i < list.count; i++)
 		if (str_eq(list.items[i].name, name))
-			tell(s, &list, i, false);
+			tell(s, &list, i, false, true);
 }
 
 void list_tell_event(struct session *s, struct str name, struct str old)
@@ -510,7 +511,7 @@ void list_tell_event(struct session *s, struct str name, struct str old)
 	join_same(&list);
 	for (size_t i = 0; i < list.count; i++)
 		if (str_eq(list.items[i].name, name))
-			tell(s, &list, i, false);
+			tell(s, &list, i, false, true);
 }
 
 void list_tell_said(struct session *s, struct str name, struct str said)
@@ -527,7 +528,7 @@ static void tell_subscribed(struct session *s, struct listing *list, size_t i)
 
 	if (is_wanted(s, list, c->name) && (c->is_subscribed ||
 		has_chosen_below(s, list, i, true)))
-		tell(s, list, i, false);
+		tell(s, list, i, false, true);
 }
 
 struct answer verb_lsub(struct session *s, struct str args)

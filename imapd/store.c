@@ -63,8 +63,10 @@ static bool tell_changed(struct session *s, struct store *store,
 	return gone;
 }
 
-/* RFC 7162 3.1.3: the set is of the kind that the command used. */
-static struct answer modified(struct session *s, struct store *store)
+/* RFC 7162 3.1.3: the set is of the kind that the command used. NO: others of
+ * its messages are gone. */
+static struct answer modified(struct session *s, struct store *store,
+	bool gone)
 {
 	struct buf out = BUF_IN(s->command);
 	struct imap_set seqs = { 0 };
@@ -77,7 +79,8 @@ static struct answer modified(struct session *s, struct store *store)
 				mailbox_view_seq(s->view, uid));
 	}
 	imap_set_format(&out, s->is_uid ? &store->modified : &seqs);
-	return answer_f(s, "OK", "[MODIFIED %.*s] Conditional store failed",
+	return answer_f(s, gone ? "NO" : "OK",
+		"[MODIFIED %.*s] Conditional store failed",
 		STR_ARG(buf_str(&out)));
 }
 
@@ -103,7 +106,7 @@ struct answer verb_store(struct session *s, struct str args)
 	mailbox_view_told(s->view, uids, count, store.change.modseq);
 	gone = tell_changed(s, &store, uids, count);
 	if (store.modified.count)
-		return modified(s, &store);
+		return modified(s, &store, gone && !s->is_uid);
 	if (gone && !s->is_uid)
 		return answer_of(MAILBOX_EXPUNGED, NULL);
 	return OK_("Store completed");
