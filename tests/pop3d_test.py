@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """pop3d -s: one user's INBOX over POP3."""
+import base64
 import os
 import poplib
 
 from full import PASSWORD, FullInstance
-from imap import LETTER, Mail
+from imap import LETTER, Mail, play
 from instance import check, equal, main, matches, untrusting
 
 
@@ -129,6 +130,123 @@ def test_pipelining():
                               b"+OK", b""])
 
 
+def dialogue(mail, script):
+    """With a fresh process: what the script tells, as for IMAP."""
+    sock = mail.raw(program="pop3d")[0]
+    sock.settimeout(60)
+    stream = sock.makefile("rwb")
+    sock.close()
+    play(stream, script)
+    stream.close()
+    equal(mail.processes.pop().wait(30), 0)
+
+
+def test_rfc1939_examples():
+    """5, 7, and the session of 10."""
+    with Mail() as mail:
+        os.makedirs(mail.path + "/tmp")
+        os.makedirs(mail.path + "/cur")
+        for i, octets in enumerate((120, 200)):
+            mail.drop("cur/%d.a:2," % i, b"Subject: x\n\n" +
+                      b"y" * (octets - 16) + b"\n")
+        dialogue(mail, """
+            S: +OK 2 ...
+            C: STAT
+            S: +OK 2 320
+            C: LIST
+            S: +OK 2 messages (320 octets)
+            S: 1 120
+            S: 2 200
+            S: .
+            C: LIST 2
+            S: +OK 2 200
+            C: LIST 3
+            S: -ERR ...
+            C: TOP 1 10
+            S: +OK ...
+            S: Subject: x
+            S:
+            S: yyy...
+            S: .
+            C: TOP 100 3
+            S: -ERR ...
+            C: UIDL
+            S: +OK ...
+            S: 1 $one
+            S: 2 $two
+            S: .
+            C: UIDL 2
+            S: +OK 2 $two
+            C: UIDL 3
+            S: -ERR ...
+            C: DELE 1
+            S: +OK ...
+            C: DELE 1
+            S: -ERR ...
+            # The others keep their numbers, and it is told no more.
+            C: UIDL
+            S: +OK ...
+            S: 2 $two
+            S: .
+            C: UIDL 1
+            S: -ERR ...
+            C: TOP 1 0
+            S: -ERR ...
+            C: STAT
+            S: +OK 1 200
+            C: RSET
+            S: +OK...
+            C: STAT
+            S: +OK 2 320
+            C: LAST
+            S: -ERR ...
+            C: APOP mrose c4c9334bac560ecc979e58001b3e22fb
+            S: -ERR ...
+            C: QUIT
+            S: +OK ...
+        """)
+        dialogue(mail, """
+            S: +OK 2 ...
+            C: RETR 1
+            S: +OK 120 octets
+            S: Subject: x
+            S:
+            S: yyy...
+            S: .
+            C: DELE 1
+            S: +OK ...
+            C: RETR 2
+            S: +OK 200 octets
+            S: ...
+            S: .
+            C: DELE 2
+            S: +OK ...
+            C: QUIT
+            S: +OK ...
+        """)
+        equal(mail.files(), [])
+
+
+def test_pipelining_with_errors():
+    """RFC 2449 6.6: each has its answer, in order; none is lost."""
+    with Mail() as mail:
+        os.makedirs(mail.path + "/tmp")
+        os.makedirs(mail.path + "/cur")
+        mail.drop("cur/1.a:2,")
+        sock = mail.raw(program="pop3d")[0]
+        sock.settimeout(30)
+        commands = (b"RETR 9", b"NOOP", b"TOP 1", b"DELE x", b"", b"STAT x",
+                    b"NOOP", b"DELE 1", b"RETR 1", b"RSET", b"TOP 1 0",
+                    b"UTF8", b"LANG xx", b"QUIT")
+        sock.sendall(b"\r\n".join(commands) + b"\r\n")
+        said = sock.makefile("rb").read().split(b"\r\n")
+        equal([line[:3] for line in said[1:]],
+              [b"-ER", b"+OK", b"-ER", b"-ER", b"-ER", b"-ER", b"+OK", b"+OK",
+               b"-ER", b"+OK", b"+OK", b"Sub", b"", b".", b"-ER", b"-ER",
+               b"+OK", b""])
+        equal(mail.files(), ["1.a:2,"])
+
+
 class Talk:
     """A client of a whole instance, line by line, with TLS."""
 
@@ -164,6 +282,27 @@ class Talk:
     def end(self):
         self.ask("QUIT", r"\+OK")
         self.client.close()
+
+
+def test_rfc5034_auth():
+    """With and without an initial response, cancelled, and no mechanism."""
+    plain = base64.b64encode(b"\0alice@example.org\0" +
+                             PASSWORD.encode()).decode()
+    with FullInstance() as mta:
+        mta.start()
+        c = Talk(mta)
+        for line, pattern in (
+                ("AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=", r"-ERR \[AUTH\] "),
+                ("AUTH EXTERNAL =", "-ERR"), ("AUTH PLAIN =", "-ERR"),
+                ("AUTH PLAIN", r"\+ "), ("*", "-ERR"),
+                ("STAT", "-ERR"), ("AUTH PLAIN", r"\+ "),
+                (plain, r"\+OK"), ("STAT", r"\+OK 0 0"),
+                ("AUTH PLAIN " + plain, "-ERR")):
+            c.ask(line, pattern)
+        c.end()
+        c = Talk(mta)
+        c.ask("AUTH PLAIN " + plain, r"\+OK")
+        c.end()
 
 
 def test_rfc6856_lang():
