@@ -315,6 +315,9 @@ int main(int argc, char **argv)
 	take_arguments(&f, argc, argv);
 	f.conf = command_conf_with(f.arena, getenv("MAIL_CONFIG"), f.overrides,
 		f.override_count);
+	if (!f.tls.digest)
+		f.tls.digest = arena_cstr(f.arena,
+			f.conf->smtp_tls_fingerprint_digest);
 	if (f.tls.key_file.len == 0)
 		f.tls.key_file = f.tls.cert_file;
 	if (f.tls.protocols.len == 0)

@@ -328,11 +328,7 @@ static bool start_tls(struct session *session, const struct opening *o,
 				"Cannot start TLS: handshake failure"));
 		return false;
 	}
-	satisfied = tls_policy_is_satisfied(o->policy, &session->talk.tls);
-	/* Its certificate is that of the host, but the host's name may be
-	 * a forger's: trusted, not verified. */
-	if (o->policy->level == TLS_LEVEL_HALF_DANE)
-		session->talk.tls.is_matched = false;
+	satisfied = tls_policy_judge(o->policy, &session->talk.tls);
 	session->is_verified = session->talk.tls.is_matched;
 	if (is_tls_logged(session, o))
 		tls_log(&session->talk.tls, "to", session->site.relay);
@@ -343,7 +339,9 @@ static bool start_tls(struct session *session, const struct opening *o,
 	*trouble = tls_trouble(session,
 		outcome_f(o->arena, 451, 7, 5,
 			session->talk.tls.is_trusted ||
-					o->policy->dane ?
+					o->policy->dane ||
+					o->policy->level ==
+						TLS_LEVEL_FINGERPRINT ?
 				"Server certificate not verified" :
 				"Server certificate not trusted"));
 	return false;

@@ -17,7 +17,8 @@ static const struct {
 	enum tls_level level;
 } levels[] = {
 	{ "none", TLS_LEVEL_NONE },       { "may", TLS_LEVEL_MAY },
-	{ "encrypt", TLS_LEVEL_ENCRYPT }, { "dane", TLS_LEVEL_DANE },
+	{ "encrypt", TLS_LEVEL_ENCRYPT },
+	{ "fingerprint", TLS_LEVEL_FINGERPRINT }, { "dane", TLS_LEVEL_DANE },
 	{ "dane-only", TLS_LEVEL_DANE_ONLY }, { "verify", TLS_LEVEL_VERIFY },
 	{ "secure", TLS_LEVEL_SECURE },
 };
@@ -56,6 +57,14 @@ static void refuse(struct arena *arena, struct tls_policy *policy,
 		STR_ARG(value));
 }
 
+static void refuse_match(struct arena *arena, struct tls_policy *policy)
+{
+	policy->refused = outcome_f(arena, 451, 7, 5,
+		"client TLS configuration problem");
+	log_warning("configured at fingerprint security level, but with no "
+		"fingerprints to match");
+}
+
 /* ---- contexts ---- */
 
 static struct talk_tls_settings tls_settings(struct arena *arena,
@@ -78,6 +87,8 @@ static struct talk_tls_settings tls_settings(struct arena *arena,
 			set->tls_exclude_ciphers,
 		.grade = mandatory ? set->tls_mandatory_ciphers :
 				     set->tls_ciphers,
+		.digest = set->tls_fingerprint_digest.len > 0 ?
+			arena_cstr(arena, set->tls_fingerprint_digest) : NULL,
 		.verify_depth = (unsigned)set->tls_scert_verifydepth,
 		.is_opportunistic = !mandatory,
 		.session_timeout = set->tls_session_cache_timeout,
@@ -154,17 +165,22 @@ static void take_attribute(struct arena *arena, struct str word,
 		list = &policy->servername;
 	if (!list || word.len == 0)
 		refuse(arena, policy, "attribute", name);
+	else if (list == &policy->match && list->len > 0) /* more of them */
+		*list = arena_fmt(arena, "%.*s|%.*s", STR_ARG(*list),
+			STR_ARG(word));
 	else
 		*list = arena_copy(arena, word);
 }
 
-/* A ':' in a value separates elements; lists here want blanks. */
-static struct str colons_to_blanks(struct arena *arena, struct str text)
+/* A ':' in a value separates elements, and so does the '|' between values;
+ * lists here want blanks. */
+static struct str to_blanks(struct arena *arena, struct str text)
 {
 	struct buf out = BUF_IN(arena);
 
 	for (size_t i = 0; i < text.len; i++)
-		buf_char(&out, (char)(text.p[i] == ':' ? ' ' : text.p[i]));
+		buf_char(&out, (char)(text.p[i] == ':' || text.p[i] == '|' ?
+				' ' : text.p[i]));
 	return buf_str(&out);
 }
 
@@ -181,9 +197,10 @@ void tls_policy_parse(struct arena *arena, struct str text,
 	}
 	while (str_take_item(&text, " \t,", &word))
 		take_attribute(arena, word, policy);
-	policy->match = colons_to_blanks(arena, policy->match);
-	policy->protocols = colons_to_blanks(arena, policy->protocols);
-	policy->exclude = colons_to_blanks(arena, policy->exclude);
+	if (policy->level != TLS_LEVEL_FINGERPRINT) /* its octets have ':' */
+		policy->match = to_blanks(arena, policy->match);
+	policy->protocols = to_blanks(arena, policy->protocols);
+	policy->exclude = to_blanks(arena, policy->exclude);
 }
 
 /* The nexthop as written; then, without [] and port, its parents. */
@@ -219,7 +236,11 @@ void tls_policy_complete(struct arena *arena, const struct settings *set,
 	if (policy->match.len == 0)
 		policy->match = policy->level == TLS_LEVEL_SECURE ?
 			set->tls_secure_cert_match :
+			policy->level == TLS_LEVEL_FINGERPRINT ?
+			set->tls_fingerprint_cert_match :
 			set->tls_verify_cert_match;
+	if (policy->level == TLS_LEVEL_FINGERPRINT && policy->match.len == 0)
+		refuse_match(arena, policy);
 	if (policy->servername.len == 0)
 		policy->servername = set->tls_servername;
 	if (policy->ciphers.len > 0)
@@ -257,7 +278,7 @@ struct tls_policy tls_policy_find(struct arena *arena,
 	}
 	policy.is_required = deliver_flags & DELIVER_REQUIRETLS;
 	if (policy.is_required && /* RFC 8689 4.2.1 */
-		policy.level < TLS_LEVEL_DANE)
+		policy.level < TLS_LEVEL_FINGERPRINT)
 		policy.level = TLS_LEVEL_VERIFY;
 	else if ((deliver_flags & DELIVER_TLS_OPTIONAL) &&
 		policy.level > TLS_LEVEL_MAY)
@@ -341,8 +362,49 @@ struct tls_client tls_policy_client(struct arena *arena,
 	return client;
 }
 
-bool tls_policy_is_satisfied(const struct tls_policy *policy,
-	const struct tls_session *tls)
+/* "AB:CD" as "ab:cd" or "abcd". */
+static bool is_digest(struct str item, struct str digest)
 {
-	return policy->level <= TLS_LEVEL_ENCRYPT || tls->is_matched;
+	size_t at = 0;
+
+	for (size_t i = 0; i < digest.len; i++) {
+		if (at < item.len && item.p[at] == digest.p[i])
+			at++;
+		else if (digest.p[i] == ':')
+			continue;
+		else if (at == item.len ||
+			ascii_lower((unsigned char)item.p[at++]) !=
+				ascii_lower((unsigned char)digest.p[i]))
+			return false;
+	}
+	return digest.len > 0 && at == item.len;
+}
+
+/* Of the certificate, or of the key in it. */
+static bool has_fingerprint(struct str list, const struct tls_session *tls)
+{
+	struct str item;
+
+	while (str_take_item(&list, "|, \t\r\n", &item))
+		if (is_digest(item, tls->peer_fingerprint) ||
+			is_digest(item, tls->peer_key_fingerprint))
+			return true;
+	return false;
+}
+
+bool tls_policy_judge(const struct tls_policy *policy,
+	struct tls_session *tls)
+{
+	bool ok = tls->is_matched;
+
+	if (policy->level == TLS_LEVEL_FINGERPRINT) {
+		ok = has_fingerprint(policy->match, tls);
+		tls->is_trusted = tls->is_matched = ok;
+		tls->distrust = ok ? STR("") : STR("fingerprint mismatch");
+	} else if (policy->level == TLS_LEVEL_HALF_DANE) {
+		/* Its certificate is that of the host, but the host's name
+		 * may be a forger's: trusted, not verified. */
+		tls->is_matched = false;
+	}
+	return ok || policy->level <= TLS_LEVEL_ENCRYPT;
 }

@@ -3,9 +3,9 @@
  *
  * Source   smtp_tls_security_level, smtp_tls_policy_maps and the parameters
  *          that these refine; smtp_use_tls, smtp_enforce_tls when no level is
- *          set. Fingerprints are not there yet: mail for such a destination
- *          waits with 4.7.5, it is never sent with less. What dane and
- *          dane-only mean for a server, smtp/dane says.
+ *          set. An unknown attribute makes mail wait with 4.7.5, it is never
+ *          sent with less. What dane and dane-only mean for a server,
+ *          smtp/dane says.
  * Memory   in the arena given
  * Waits    tls_policy_find (tables)
  */
@@ -20,6 +20,7 @@ enum tls_level { /* each includes those before */
 	TLS_LEVEL_NONE,
 	TLS_LEVEL_MAY,
 	TLS_LEVEL_ENCRYPT,
+	TLS_LEVEL_FINGERPRINT,
 	TLS_LEVEL_HALF_DANE, /* of a server only: it is who the DNS says, but
 				who it is was not validated */
 	TLS_LEVEL_DANE,      /* of a destination: or less, if the DNS says so */
@@ -30,7 +31,8 @@ enum tls_level { /* each includes those before */
 
 struct tls_policy {
 	enum tls_level level;
-	struct str match;      /* list: nexthop, dot-nexthop, hostname, names */
+	struct str match;      /* list: nexthop, dot-nexthop, hostname, names;
+				  or fingerprints, separated by '|' or blanks */
 	struct str protocols, ciphers, exclude;
 	struct str servername; /* empty: none; "hostname", "nexthop", a name */
 	bool is_required;      /* by the message: REQUIRETLS */
@@ -58,9 +60,13 @@ void tls_policy_parse(struct arena *arena, struct str text,
 struct tls_client tls_policy_client(struct arena *arena,
 	const struct settings *set, const struct tls_policy *policy,
 	const struct talk_destination *destination, const struct site *site);
-/* What the handshake found satisfies the level. */
-bool tls_policy_is_satisfied(const struct tls_policy *policy,
-	const struct tls_session *tls);
+/*
+ * What the handshake found satisfies the level. Sets is_trusted, is_matched
+ * and distrust to what the log shall say where the level is about neither
+ * authorities nor names.
+ */
+bool tls_policy_judge(const struct tls_policy *policy,
+	struct tls_session *tls);
 /* "none", "may", ... */
 struct str tls_level_name(enum tls_level level);
 /* NULL: TLS cannot be used at all (certificates or CAs cannot be read). */

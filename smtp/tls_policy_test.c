@@ -12,6 +12,8 @@ static const struct {
 	{ "[mx.example]:587", "verify servername=hostname" },
 	{ "dane.example", "dane-only" },
 	{ "half.example", "half-dane" },
+	{ "print.example", "fingerprint match=AB:CD|ef01 match=23:45" },
+	{ "noprint.example", "fingerprint" },
 	{ "odd.example", "encrypt tafile=/x" },
 	{ "none.example", "none" },
 };
@@ -53,6 +55,9 @@ static const struct {
 	{ "dane.example", DELIVER_REQUIRETLS, TLS_LEVEL_DANE_ONLY, false },
 	{ "dane.example", DELIVER_TLS_OPTIONAL, TLS_LEVEL_MAY, false },
 	{ "half.example", 0, TLS_LEVEL_NONE, true },
+	{ "print.example", 0, TLS_LEVEL_FINGERPRINT, false },
+	{ "print.example", DELIVER_REQUIRETLS, TLS_LEVEL_FINGERPRINT, false },
+	{ "noprint.example", 0, TLS_LEVEL_NONE, true },
 	{ "odd.example", 0, TLS_LEVEL_NONE, true },
 	{ "sick.example", 0, TLS_LEVEL_NONE, true },
 };
@@ -87,6 +92,14 @@ static void finds_policies(void **state)
 		assert_int_equal(tls_policy_find(arena, &set, &d, 0)
 					 .refused.status.code,
 			451);
+		set.tls_fingerprint_cert_match = STR("AB:CD, EF:01");
+		assert_int_equal(tls_policy_find(arena, &set, &d, 0)
+					 .refused.status.code,
+			0);
+		assert_true(talk_destination_parse(STR("print.example"), false,
+			&d));
+		assert_str(tls_policy_find(arena, &set, &d, 0).match,
+			"AB:CD|ef01|23:45");
 	}
 }
 
@@ -139,13 +152,47 @@ static void is_satisfied(void **state)
 	struct tls_policy policy = { .level = TLS_LEVEL_ENCRYPT };
 
 	(void)state;
-	assert_true(tls_policy_is_satisfied(&policy, &tls));
+	assert_true(tls_policy_judge(&policy, &tls));
 	for (size_t i = 0; i < COUNT(needy); i++) {
 		policy.level = needy[i];
 		tls.is_matched = false;
-		assert_false(tls_policy_is_satisfied(&policy, &tls));
+		assert_false(tls_policy_judge(&policy, &tls));
 		tls.is_matched = true;
-		assert_true(tls_policy_is_satisfied(&policy, &tls));
+		assert_true(tls_policy_judge(&policy, &tls));
+		assert_int_equal(tls.is_matched,
+			needy[i] != TLS_LEVEL_HALF_DANE);
+	}
+}
+
+static const struct {
+	const char *match;
+	bool fits;
+} prints[] = {
+	{ "AB:CD:EF", true }, { "ab:cd:ef", true }, { "abcdef", true },
+	{ "01:23", true }, { "11:22|AB:CD:EF", true }, { "11:22, abcdef", true },
+	{ "11:22", false }, { "AB:CD", false }, { "AB:CD:EF:00", false },
+	{ "abcdef00", false }, { "AB:CD:E", false }, { ":", false },
+	{ "::", false }, { "", false }, { "A:BCDEF", false },
+};
+
+static void compares_fingerprints(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(prints); i++) {
+		struct tls_policy policy = { .level = TLS_LEVEL_FINGERPRINT,
+			.match = str_from(prints[i].match) };
+		struct tls_session tls = { .is_trusted = !prints[i].fits,
+			.is_matched = !prints[i].fits,
+			.peer_fingerprint = STR("AB:CD:EF"),
+			.peer_key_fingerprint = STR("01:23") };
+
+		if (tls_policy_judge(&policy, &tls) != prints[i].fits)
+			fail_msg("%s", prints[i].match);
+		assert_int_equal(tls.is_trusted, prints[i].fits);
+		assert_int_equal(tls.is_matched, prints[i].fits);
+		/* no certificate was shown */
+		tls.peer_fingerprint = tls.peer_key_fingerprint = STR("");
+		assert_false(tls_policy_judge(&policy, &tls));
 	}
 }
 
@@ -155,6 +202,7 @@ int main(void)
 		cmocka_unit_test(finds_policies),
 		cmocka_unit_test(knows_names),
 		cmocka_unit_test(is_satisfied),
+		cmocka_unit_test(compares_fingerprints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

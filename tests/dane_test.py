@@ -273,6 +273,28 @@ def test_validation_is_probed():
               "validated" in mta.log())
 
 
+def test_fingerprints_as_in_postfix():
+    lay_over_usr("postfix")
+    with system_name_server() as names, World(names) as world:
+        world.sites = [site for site in world.sites
+                       if site.domain == "ee.example"]
+        right = ":".join(re.findall("..", world.keys.leaf.upper()))
+        key = ":".join(re.findall("..", world.keys.leaf_key.upper()))
+        wrong = ":".join(re.findall("..", OTHER.upper()))
+        policies = "inline:{{ee.example:%d=fingerprint match=%s|%s}}"
+        port = world.secure.server_address[1]
+        for settings in (
+                {"smtp_tls_fingerprint_cert_match": right},
+                {"smtp_tls_fingerprint_cert_match": wrong + ", " + key},
+                {"smtp_tls_fingerprint_cert_match": key.lower()},
+                {"smtp_tls_fingerprint_cert_match": wrong},
+                {"smtp_tls_fingerprint_cert_match": ""},
+                {"smtp_tls_policy_maps": policies % (port, wrong, key)},
+                {"smtp_tls_policy_maps": policies % (port, wrong, wrong)}):
+            compare(world, "fingerprint",
+                    smtp_tls_fingerprint_digest="sha256", **settings)
+
+
 class Peer(Postfix):
     def command(self, name, *args, **more):
         return run("/usr/sbin/" + name, "-C", self.conf, *args, **more)
