@@ -4,7 +4,8 @@
  * Room       user posthorn-auth; reads the users file and passwd(5); a fiber
  *            per exchange; workers, forked, compute hashes, one at a time each
  * Gets       from smtpd and login, the messages of SASL exchanges
- * Calls      the parents of imapd and pop3d: who a token is
+ * Calls      the parents of imapd and pop3d: who a token is; dialer, for
+ *            Dovecot's auth
  * RFC        4422, 4616, 5802, 5803, 7677
  */
 #include "auth.h"
@@ -21,7 +22,7 @@ enum {
 static const enum param params[] = {
 	auth_users_file, cyrus_sasl_config_path, home_mailbox,
 	mail_spool_directory, mydestination, smtpd_sasl_local_domain,
-	smtpd_sasl_path, smtpd_sasl_type, virtual_gid_maps,
+	smtpd_sasl_path, smtpd_sasl_service, smtpd_sasl_type, virtual_gid_maps,
 	virtual_mailbox_base, virtual_mailbox_domains, virtual_mailbox_maps,
 	virtual_minimum_uid, virtual_uid_maps, PARAMS_END
 };
@@ -51,20 +52,6 @@ static bool is_listed(const struct str *names, size_t count, const char *name)
 	return false;
 }
 
-/* Another server of SASL, or none: smtpd's to say, and not ours. */
-static bool is_ours(const struct conf *conf, struct str service)
-{
-	if (str_is(service, "imap") || str_is(service, "pop3"))
-		return true;
-	if (!str_is(service, "smtp"))
-		return false;
-	if (str_is(conf->smtpd_sasl_type, "cyrus"))
-		return true;
-	log_warning("smtpd_sasl_type = %.*s is not supported; use cyrus",
-		STR_ARG(conf->smtpd_sasl_type));
-	return false;
-}
-
 static size_t offer(const struct conf *conf, struct arena *arena,
 	struct str service, bool secured, bool bound,
 	const struct mechanism **offered)
@@ -72,8 +59,8 @@ static size_t offer(const struct conf *conf, struct arena *arena,
 	struct str *names;
 	size_t count = 0, listed;
 
-	if (!is_ours(conf, service))
-		return 0;
+	if (str_is(service, "smtp"))
+		service = conf->smtpd_sasl_service;
 	listed = cyrus_offer(arena, service, secured, &names);
 	for (size_t i = 0; i < COUNT(mechanisms); i++) {
 		const struct mechanism *m = &mechanisms[i];
@@ -87,19 +74,31 @@ static size_t offer(const struct conf *conf, struct arena *arena,
 	return count;
 }
 
-static void serve_mechanisms(const struct conf *conf, struct call *call)
+static size_t own_offer(const struct conf *conf, struct arena *arena,
+	const struct msg_auth_mechanisms *m, struct str **names)
 {
 	const struct mechanism *offered[COUNT(mechanisms)];
-	struct str names[COUNT(mechanisms)];
+	size_t count = offer(conf, arena, m->service, m->secured, m->bound,
+		offered);
+
+	*names = arena_array(arena, COUNT(mechanisms), sizeof(**names));
+	for (size_t i = 0; i < count; i++)
+		(*names)[i] = str_from(offered[i]->name);
+	return count;
+}
+
+static void serve_mechanisms(const struct conf *conf, struct call *call)
+{
 	struct msg_auth_mechanisms m;
-	struct msg_auth_offer answer = { .mechanisms = { .items = names } };
+	struct msg_auth_offer answer = { 0 };
+	struct str *names;
 
 	if (!msg_auth_mechanisms_recv(call, &m, span_s(ANSWER_S)))
 		return;
-	answer.mechanisms.count = offer(conf, call_arena(call), m.service,
-		m.secured, m.bound, offered);
-	for (size_t i = 0; i < answer.mechanisms.count; i++)
-		names[i] = str_from(offered[i]->name);
+	answer.mechanisms.count = str_is_none(m.server) ?
+		own_offer(conf, call_arena(call), &m, &names) :
+		dovecot_offer(call_arena(call), m.server, &names);
+	answer.mechanisms.items = names;
 	if (!msg_auth_offer_send(call, &answer))
 		log_debug("who asked for mechanisms has gone: %m");
 }
@@ -139,7 +138,11 @@ enum verdict exchange_check_password(struct exchange *x, struct str password)
 static enum verdict run(struct exchange *x)
 {
 	const struct mechanism *offered[COUNT(mechanisms)];
-	size_t count = offer(x->conf, x->arena, x->start.service,
+	size_t count;
+
+	if (!str_is_none(x->start.server))
+		return dovecot_run(x);
+	count = offer(x->conf, x->arena, x->start.service,
 		x->start.secured, x->start.binding.len > 0, offered);
 
 	for (size_t i = 0; i < count; i++)
@@ -247,7 +250,7 @@ static const struct service auth = {
 	.name = "auth",
 	.fibers = 5000,
 	.profile = PROFILE_AUTH,
-	.calls = "imapd pop3d",
+	.calls = "imapd pop3d dialer",
 	.params = params,
 	.prepare = prepare,
 	.start = start,

@@ -42,6 +42,11 @@ size_t cyrus_offer(struct arena *arena, struct str service, bool secured,
 	struct str **names);
 enum verdict cyrus_run(struct exchange *x);
 
+/* dovecot.c: the same by Dovecot's auth, whose socket is at `place`. Wait. */
+size_t dovecot_offer(struct arena *arena, struct str place,
+	struct str **names);
+enum verdict dovecot_run(struct exchange *x);
+
 /* scram.c */
 void scram_open(void);
 enum verdict scram_run(struct exchange *x);

@@ -169,8 +169,11 @@ void cyrus_open(const struct conf *conf)
 {
 	/* For good: the library keeps the pointer to its program's name. */
 	struct arena *arena = arena_new(0);
+	struct str name = conf->smtpd_sasl_path;
 	int result;
 
+	if (!str_is(conf->smtpd_sasl_type, "cyrus"))
+		name = STR("smtpd"); /* the path is another server's */
 	config_path = conf->cyrus_sasl_config_path.len > 0 ?
 		strndup(conf->cyrus_sasl_config_path.p,
 			conf->cyrus_sasl_config_path.len) :
@@ -180,7 +183,7 @@ void cyrus_open(const struct conf *conf)
 		starved("out of memory");
 	sasl_set_alloc(take_memory, take_zeroed, resize, free);
 	result = sasl_server_init(process_callbacks,
-		arena_cstr(arena, conf->smtpd_sasl_path));
+		arena_cstr(arena, name));
 	if (result == SASL_OK)
 		result = sasl_auxprop_add_plugin("posthorn", add_properties);
 	if (result != SASL_OK)
@@ -321,8 +324,11 @@ enum verdict cyrus_run(struct exchange *x)
 {
 	struct conversation c;
 	enum verdict verdict = VERDICT_TEMPORARY;
+	struct str service = x->start.service;
 
-	if (begin(&c, x->arena, x->start.service, x->start.secured))
+	if (str_is(service, "smtp"))
+		service = x->conf->smtpd_sasl_service;
+	if (begin(&c, x->arena, service, x->start.secured))
 		verdict = converse(x, &c);
 	end(&c);
 	return verdict;

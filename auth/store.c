@@ -81,8 +81,10 @@ static void load(void)
 	struct str text;
 	size_t bad;
 	int error = read_file(arena, &seen, &text);
+	/* Who has all users with Dovecot needs no file. */
+	bool is_optional = str_is(store.conf->smtpd_sasl_type, "dovecot");
 
-	if (error && error != store.error)
+	if (error && error != store.error && !(error == ENOENT && is_optional))
 		log_warning("users file %s: %s%s", store.path, strerror(error),
 			error == ENOENT ? "; make it with posthorn user add" :
 					  "");

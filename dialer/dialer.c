@@ -276,12 +276,20 @@ static bool is_table(const struct msg_dial *dial)
 	return str_is(dial->purpose, "table");
 }
 
+/* A path without a type, as in smtpd_sasl_path. */
+static bool is_bare_path(struct str endpoint)
+{
+	return str_find_char(endpoint, '/') != SIZE_MAX &&
+		!str_starts(endpoint, STR("inet:"));
+}
+
 /* A place that configuration names. */
 static void dial_place(const struct conf *conf, struct call *call,
 	const struct msg_dial *dial, struct str endpoint)
 {
 	if (str_take_prefix(&endpoint, STR("unix:")) ||
-		str_take_prefix(&endpoint, STR("local:"))) {
+		str_take_prefix(&endpoint, STR("local:")) ||
+		is_bare_path(endpoint)) {
 		dial_unix(conf, call, dial, endpoint);
 		return;
 	}

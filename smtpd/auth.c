@@ -76,6 +76,23 @@ static bool is_allowed(struct session *s, struct str mechanism)
 		MAPS_FOUND;
 }
 
+/* Whoever says who somebody is: NONE, our own auth. */
+static struct str sasl_server(const struct session *s)
+{
+	return str_is(s->conf->smtpd_sasl_type, "dovecot") ?
+		s->conf->smtpd_sasl_path : STR_NONE;
+}
+
+static bool is_known_type(const struct session *s)
+{
+	if (str_is(s->conf->smtpd_sasl_type, "cyrus") ||
+		str_is(s->conf->smtpd_sasl_type, "dovecot"))
+		return true;
+	log_warning("smtpd_sasl_type = %.*s is not known; use cyrus or "
+		"dovecot", STR_ARG(s->conf->smtpd_sasl_type));
+	return false;
+}
+
 /* Passwords in the clear are for the configuration to forbid. */
 static bool is_secured(struct session *s)
 {
@@ -146,8 +163,9 @@ struct str auth_mechanisms(struct session *s)
 	struct buf list = BUF_IN(s->arena);
 	const struct offer *offer;
 
-	if (!auth_is_offered(s))
+	if (!auth_is_offered(s) || !is_known_type(s))
 		return STR("");
+	ask.server = sasl_server(s);
 	ask.secured = is_secured(s);
 	ask.bound = s->has_tls &&
 		(s->tls.exporter.len > 0 || s->tls.end_point.len > 0);
@@ -258,7 +276,9 @@ static bool start(struct session *s, struct exchange *x, struct str initial)
 	struct msg_auth_start m = {
 		.service = STR("smtp"), .mechanism = x->mechanism,
 		.initial = initial, .client_address = s->address_text,
-		.secured = is_secured(s), .binding = STR_NONE,
+		.server_address = client_server_address(s), .server = sasl_server(s),
+		.secured = is_secured(s), .encrypted = s->has_tls,
+		.binding = STR_NONE,
 	};
 
 	if (s->has_tls && s->tls.exporter.len > 0) {

@@ -85,13 +85,11 @@ static void put_number(struct buf *out, const char *name, uint64_t value)
 static void put_server(struct session *s, struct buf *out)
 {
 	struct dns_address address;
-	struct str text = STR("");
-	uint16_t port = 0;
+	uint16_t port;
 
-	if (dns_address_from(&s->client->server_address, &address, &port))
-		text = dns_address_text(s->arena, &address);
-	put(out, "server_address", str_is_none(s->server_address) ? text :
-		s->server_address);
+	if (!dns_address_from(&s->client->server_address, &address, &port))
+		port = 0;
+	put(out, "server_address", client_server_address(s));
 	put(out, "server_port", str_is_none(s->server_port) ?
 		arena_fmt(s->arena, "%u", port) : s->server_port);
 }

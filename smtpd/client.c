@@ -107,3 +107,14 @@ bool client_is_own(struct session *s)
 	}
 	return false;
 }
+
+struct str client_server_address(struct session *s)
+{
+	struct dns_address address;
+	uint16_t port;
+
+	if (!str_is_none(s->server_address))
+		return s->server_address;
+	return dns_address_from(&s->client->server_address, &address, &port) ?
+		dns_address_text(s->arena, &address) : STR("");
+}

@@ -51,13 +51,9 @@ static struct str get_daemon_name(struct session *s)
 
 static struct str get_server_address(struct session *s)
 {
-	struct dns_address address;
-	uint16_t port;
+	struct str text = client_server_address(s);
 
-	if (!str_is_none(s->server_address))
-		return s->server_address;
-	return dns_address_from(&s->client->server_address, &address, &port) ?
-		dns_address_text(s->arena, &address) : STR_NONE;
+	return text.len > 0 ? text : STR_NONE;
 }
 
 static struct str get_server_port(struct session *s)

@@ -196,6 +196,8 @@ void client_log_end(struct session *s);
 bool client_is_in(struct session *s, struct match *match);
 /* True for an address of this host (inet_interfaces, proxy_interfaces). */
 bool client_is_own(struct session *s);
+/* Our own address, as text; empty: none that has one (a UNIX socket). */
+struct str client_server_address(struct session *s);
 
 /* ---- rate.c: anvil ---- */
 
