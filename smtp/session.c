@@ -339,7 +339,7 @@ static bool start_tls(struct session *session, const struct opening *o,
 	*trouble = tls_trouble(session,
 		outcome_f(o->arena, 451, 7, 5,
 			session->talk.tls.is_trusted ||
-					o->policy->dane ||
+					client.dane ||
 					o->policy->level ==
 						TLS_LEVEL_FINGERPRINT ?
 				"Server certificate not verified" :

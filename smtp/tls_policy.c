@@ -10,6 +10,10 @@
 static struct {
 	struct arena *arena;
 	struct tls_context *opportunistic, *mandatory;
+	/* *_tls_trust_anchor_file; no records: not set. Where files cannot be
+	 * read nobody is trusted. */
+	struct tls_dane anchors;
+	bool has_anchors;
 } contexts;
 
 static const struct {
@@ -112,6 +116,25 @@ static struct tls_context *make_context(struct arena *arena,
 	return context;
 }
 
+/* Before the sandbox closes. */
+static void read_anchors(struct arena *arena, const struct settings *set)
+{
+	struct str list = set->tls_trust_anchor_file, item, error;
+	struct tls_tlsa *all = arena_array(arena, TLS_ANCHORS_MOST,
+		sizeof(*all));
+
+	contexts.anchors = (struct tls_dane){ STR_NONE, all, 0 };
+	contexts.has_anchors = str_trim(list).len > 0;
+	while (str_take_item(&list, ", \t\r\n", &item)) {
+		const char *path = arena_cstr(arena, item);
+
+		if (!tls_anchors_read(arena, path, all,
+			    &contexts.anchors.count, &error))
+			log_warning("trust anchors: %.*s", STR_ARG(error));
+		maps_watch_tls(&(struct tls_options){ .ca_file = path });
+	}
+}
+
 static enum tls_level main_level(const struct settings *set, bool *known)
 {
 	enum tls_level level = TLS_LEVEL_NONE;
@@ -137,6 +160,7 @@ void tls_policy_prepare(const struct settings *set)
 	contexts.arena = arena_new(0);
 	contexts.opportunistic = make_context(contexts.arena, set, false);
 	contexts.mandatory = make_context(contexts.arena, set, true);
+	read_anchors(contexts.arena, set);
 }
 
 struct tls_context *tls_policy_context(const struct tls_policy *policy)
@@ -359,6 +383,8 @@ struct tls_client tls_policy_client(struct arena *arena,
 			policy->level >= TLS_LEVEL_VERIFY ?
 		server_name(policy, destination->host, site->host) :
 		STR_NONE;
+	if (policy->level >= TLS_LEVEL_VERIFY && contexts.has_anchors)
+		client.dane = &contexts.anchors;
 	return client;
 }
 

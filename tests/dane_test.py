@@ -295,6 +295,41 @@ def test_fingerprints_as_in_postfix():
                     smtp_tls_fingerprint_digest="sha256", **settings)
 
 
+def test_trust_anchors_as_in_postfix():
+    lay_over_usr("postfix")
+    other = Keys("other.example")
+    with system_name_server() as names, World(names) as world:
+        world.sites = [site for site in world.sites
+                       if site.domain in ("ta.example", "ee.example")]
+        public = world.keys.folder + "/ca.pub"
+        with open(public, "w") as handle:
+            handle.write(run("openssl", "x509", "-in", world.keys.ca_file,
+                             "-noout", "-pubkey").stdout)
+        both = "%s, %s" % (other.ca_file, world.keys.ca_file)
+        for settings in (
+                {"smtp_tls_trust_anchor_file": world.keys.ca_file},
+                {"smtp_tls_trust_anchor_file": public},
+                {"smtp_tls_trust_anchor_file": both},
+                {"smtp_tls_trust_anchor_file": other.ca_file,
+                 "smtp_tls_CAfile": world.keys.ca_file}):
+            compare(world, "verify", **settings)
+    run("rm", "-r", other.folder)
+
+
+def test_anchors_that_cannot_be_read():
+    with NameServer() as names, World(names) as world, ours(
+            world, smtp_tls_security_level="verify",
+            smtp_tls_CAfile=world.keys.ca_file,
+            smtp_tls_trust_anchor_file="/nonexistent/ca.pem") as mta:
+        world.sites = [site for site in world.sites
+                       if site.domain == "ta.example"]
+        mta.start()
+        found = deliver(mta, world, "verify")["ta.example"]
+        equal(found[1:3], ("deferred", "4.7.5"))
+        mta.wait_log("warning: trust anchors: /nonexistent/ca.pem: "
+                     "No such file or directory")
+
+
 class Peer(Postfix):
     def command(self, name, *args, **more):
         return run("/usr/sbin/" + name, "-C", self.conf, *args, **more)

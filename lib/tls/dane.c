@@ -2,7 +2,11 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <string.h>
 
 enum {
 	USAGE_TRUST_ANCHOR = 2, /* DANE-TA, RFC 7218 2.1 */
@@ -163,17 +167,72 @@ bool tls_dane_want(struct arena *arena, SSL *ssl,
 	const struct tls_client *client)
 {
 	const struct tls_dane *dane = client->dane;
-	size_t added = 0;
+	size_t added = 0, names = dane->base.len > 0;
 
-	if (SSL_dane_enable(ssl, arena_cstr(arena, dane->base)) != 1)
+	if (SSL_dane_enable(ssl, names ? arena_cstr(arena, dane->base) :
+					 NULL) != 1)
 		return false;
 	SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	SSL_set_hostflags(ssl, tls_name_flags(client));
-	for (size_t i = 0; i < client->match_count; i++)
-		if (client->match[i].len > 0 && SSL_add1_host(ssl,
-			arena_cstr(arena, client->match[i])) != 1)
+	for (size_t i = 0; i < client->match_count; i++) {
+		if (client->match[i].len == 0)
+			continue;
+		if (SSL_add1_host(ssl, arena_cstr(arena, client->match[i])) !=
+			1)
 			return false;
+		names++;
+	}
+	if (names == 0) /* the library would take any name for the right one */
+		return false;
 	for (size_t i = 0; i < dane->count; i++)
 		added += add(ssl, &dane->records[i]);
 	return added > 0;
+}
+
+/* ---- files of anchors ---- */
+
+static bool add_anchor(struct arena *arena, const char *label,
+	struct str der, struct tls_tlsa *anchors, size_t *count)
+{
+	bool is_key = strcmp(label, "PUBLIC KEY") == 0;
+
+	if (!is_key && strcmp(label, "CERTIFICATE") != 0 &&
+		strcmp(label, "X509 CERTIFICATE") != 0)
+		return true;
+	if (*count == TLS_ANCHORS_MOST)
+		return false;
+	anchors[(*count)++] = (struct tls_tlsa){ USAGE_TRUST_ANCHOR, is_key, 0,
+		arena_copy(arena, der) };
+	return true;
+}
+
+bool tls_anchors_read(struct arena *arena, const char *path,
+	struct tls_tlsa anchors[TLS_ANCHORS_MOST], size_t *count,
+	struct str *error)
+{
+	FILE *file = fopen(path, "re");
+	char *label, *header;
+	unsigned char *der;
+	size_t before = *count;
+	bool ok = true;
+	long len;
+
+	if (!file) {
+		*error = arena_fmt(arena, "%s: %s", path, strerror(errno));
+		return false;
+	}
+	while (ok && PEM_read(file, &label, &header, &der, &len) == 1) {
+		ok = add_anchor(arena, label, str_of(der, (size_t)len),
+			anchors, count);
+		OPENSSL_free(label);
+		OPENSSL_free(header);
+		OPENSSL_free(der);
+	}
+	fclose(file);
+	ERR_clear_error(); /* "no start line" is the usual end */
+	if (ok && *count > before)
+		return true;
+	*error = arena_fmt(arena, "%s: %s", path, ok ?
+		"no certificate and no public key" : "too many");
+	return false;
 }

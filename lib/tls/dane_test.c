@@ -3,7 +3,10 @@
 #include "tls/tls.h"
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdio.h>
+#include <unistd.h>
 
 /* ---- tls_dane_digests ---- */
 
@@ -170,6 +173,52 @@ static void wrong_digests_end_dane(void **state)
 	}
 }
 
+/* ---- files of anchors ---- */
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void reads_anchors(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct tls_tlsa *anchors = arena_array(arena, TLS_ANCHORS_MOST,
+		sizeof(*anchors));
+	struct tls_context *context = context_of(arena, "sha256");
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	char path[] = "/tmp/anchors-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file = fdopen(fd, "w");
+	size_t count = 0;
+	struct str error;
+
+	(void)state;
+	assert_int_equal(PEM_write_PUBKEY(file, key), 1);
+	assert_int_equal(fclose(file), 0);
+	assert_true(tls_anchors_read(arena, path, anchors, &count, &error));
+	assert_int_equal(count, 1);
+	assert_int_equal(anchors[0].usage, 2);
+	assert_int_equal(anchors[0].selector, 1);
+	assert_int_equal(tls_dane_sift(context, anchors, count), 1);
+	assert_true(tls_anchors_read(arena, path, anchors, &count, &error));
+	assert_int_equal(count, 2);
+	count = TLS_ANCHORS_MOST;
+	assert_false(tls_anchors_read(arena, path, anchors, &count, &error));
+	count = 0;
+	write_file(path, "nothing\n");
+	assert_false(tls_anchors_read(arena, path, anchors, &count, &error));
+	unlink(path);
+	assert_false(tls_anchors_read(arena, path, anchors, &count, &error));
+	assert_true(str_ends(error, STR(": No such file or directory")));
+	EVP_PKEY_free(key);
+	tls_context_free(context);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +227,7 @@ int main(void)
 		cmocka_unit_test(usable_ones_come_first),
 		cmocka_unit_test(knows_keys),
 		cmocka_unit_test(wrong_digests_end_dane),
+		cmocka_unit_test(reads_anchors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

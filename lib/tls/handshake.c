@@ -277,13 +277,12 @@ static bool prepare(struct arena *arena, struct tls_layer *layer,
 	SSL *ssl = layer->ssl;
 	struct tls_protocols protocols;
 
-	if (client->dane) {
-		if (!tls_dane_want(arena, ssl, client))
-			return false;
-	} else if (client->servername.len > 0) {
+	if (client->dane && !tls_dane_want(arena, ssl, client))
+		return false;
+	if (!(client->dane && client->dane->base.len > 0) &&
+		client->servername.len > 0)
 		SSL_set_tlsext_host_name(ssl,
 			arena_cstr(arena, client->servername));
-	}
 	if (client->protocols.len > 0) {
 		if (!tls_protocols_parse(client->protocols, &protocols))
 			return false;

@@ -320,7 +320,8 @@ void tls_session_fill(struct arena *arena, struct tls_layer *layer,
 		session->sni = copy_text(&filling,
 			SSL_get_servername(layer->ssl,
 				TLSEXT_NAMETYPE_host_name));
-	else if (client && !client->dane) /* it says nothing new there */
+	else if (client && !(client->dane && client->dane->base.len > 0))
+		/* there it says nothing new */
 		session->sni = arena_copy(arena, client->servername);
 	session->is_sni_unknown = layer->is_sni_unknown;
 	session->end_point = end_point(&filling,

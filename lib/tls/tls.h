@@ -98,7 +98,8 @@ struct tls_tlsa {
 /* What the DNS says of a server's certificate. The caller has seen to it that
  * the records are validated. */
 struct tls_dane {
-	struct str base; /* TLSA base domain, RFC 7671 7: sent as SNI */
+	struct str base; /* TLSA base domain, RFC 7671 7: sent as SNI; empty:
+			    anchors of a file, with names and SNI as usual */
 	const struct tls_tlsa *records; /* usable ones: tls_dane_sift */
 	size_t count;
 };
@@ -113,6 +114,15 @@ bool tls_has_dane(const struct tls_context *context);
  */
 size_t tls_dane_sift(struct tls_context *context, struct tls_tlsa *records,
 	size_t count);
+/*
+ * Certificates and public keys of a PEM file as records of usage 2: whom a
+ * chain must lead to, whoever else is trusted. More than TLS_ANCHORS_MOST in
+ * all, or no file: false, and *error says why. Waits for the disk.
+ */
+enum { TLS_ANCHORS_MOST = 100 };
+must_check bool tls_anchors_read(struct arena *arena, const char *path,
+	struct tls_tlsa anchors[TLS_ANCHORS_MOST], size_t *count,
+	struct str *error);
 /* dane_digests, as the context reads it. */
 struct tls_digest {
 	struct str name;

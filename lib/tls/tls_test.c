@@ -777,6 +777,61 @@ static void dane(void **state)
 	}
 }
 
+/* Anchors of a file: the names are those of the level, not a base domain. */
+static void anchors(void **state)
+{
+	static const struct {
+		const struct str *anchor;
+		bool with_ca;
+		const char *name, *trust;
+	} cases[] = {
+		{ &ca_pem, true, "mx.example.org", "Verified" },
+		{ &ca_pem, false, "mx.example.org", "Verified" },
+		{ &ca_pem, true, "other.example", "Untrusted" },
+		{ &stranger.chain.cert_pem, true, "mx.example.org",
+			"Untrusted" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct identity shown = mx;
+		struct str name = str_from(cases[i].name);
+		struct tls_tlsa record = { 2, 0, 0,
+			association(*cases[i].anchor, 0, 0) };
+		struct tls_dane wanted = { .base = STR_NONE,
+			.records = &record, .count = 1 };
+
+		if (cases[i].with_ca)
+			shown.chain.cert_pem = arena_fmt(process, "%.*s%.*s",
+				STR_ARG(mx.chain.cert_pem), STR_ARG(ca_pem));
+		wants.dane = &wanted;
+		wants.match = &name;
+		wants.match_count = 1;
+		wants.servername = STR("sni.example.org");
+		meet(server_context(&shown), with_dane());
+		if (strcmp(tls_trust(&client.session), cases[i].trust) != 0)
+			fail_msg("case %zu: %s", i,
+				tls_trust(&client.session));
+		assert_str(server.session.sni, "sni.example.org");
+		part();
+	}
+	/* without any name nothing is the right one */
+	{
+		struct tls_tlsa record = { 2, 0, 0,
+			association(ca_pem, 0, 0) };
+		struct tls_dane wanted = { .base = STR_NONE,
+			.records = &record, .count = 1 };
+
+		wants.dane = &wanted;
+		client.context = with_dane();
+		open_ends();
+		assert_false(tls_connect(client.arena, client.stream,
+			client.context, &wants, span_s(1), &client.session));
+		server.context = with_dane();
+		part();
+	}
+}
+
 /* A resumed session keeps what the first one was judged to be. */
 static void dane_resumed(void **state)
 {
@@ -865,6 +920,7 @@ int main(void)
 		cmocka_unit_test(chain_files),
 		cmocka_unit_test(protocol_syntax),
 		cmocka_unit_test(dane),
+		cmocka_unit_test(anchors),
 		cmocka_unit_test(dane_resumed),
 	};
 
