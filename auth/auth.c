@@ -20,7 +20,8 @@ enum {
 };
 
 static const enum param params[] = {
-	auth_users_file, cyrus_sasl_config_path, home_mailbox,
+	auth_cache_size, auth_cache_ttl, auth_users_file,
+	cyrus_sasl_config_path, home_mailbox,
 	mail_spool_directory, mydestination, smtpd_sasl_local_domain,
 	smtpd_sasl_path, smtpd_sasl_service, smtpd_sasl_type, virtual_gid_maps,
 	virtual_mailbox_base, virtual_mailbox_domains, virtual_mailbox_maps,
@@ -52,16 +53,13 @@ static bool is_listed(const struct str *names, size_t count, const char *name)
 	return false;
 }
 
-static size_t offer(const struct conf *conf, struct arena *arena,
-	struct str service, bool secured, bool bound,
-	const struct mechanism **offered)
+static size_t offer(const struct conf *conf, struct str service, bool secured,
+	bool bound, const struct mechanism **offered)
 {
-	struct str *names;
+	const struct str *names;
 	size_t count = 0, listed;
 
-	if (str_is(service, "smtp"))
-		service = conf->smtpd_sasl_service;
-	listed = cyrus_offer(arena, service, secured, &names);
+	listed = cyrus_offer(conf, service, secured, &names);
 	for (size_t i = 0; i < COUNT(mechanisms); i++) {
 		const struct mechanism *m = &mechanisms[i];
 
@@ -78,8 +76,7 @@ static size_t own_offer(const struct conf *conf, struct arena *arena,
 	const struct msg_auth_mechanisms *m, struct str **names)
 {
 	const struct mechanism *offered[COUNT(mechanisms)];
-	size_t count = offer(conf, arena, m->service, m->secured, m->bound,
-		offered);
+	size_t count = offer(conf, m->service, m->secured, m->bound, offered);
 
 	*names = arena_array(arena, COUNT(mechanisms), sizeof(**names));
 	for (size_t i = 0; i < count; i++)
@@ -118,23 +115,6 @@ bool exchange_ask(struct exchange *x, struct str challenge,
 	return true;
 }
 
-enum verdict exchange_check_password(struct exchange *x, struct str password)
-{
-	const struct user *user = store_find(x->arena, x->claimed);
-	bool known = user && user->hash.len > 0, fits = false;
-	struct str hash = known ? arena_copy(x->arena, user->hash) :
-				  store_decoy(x->arena, x->claimed);
-
-	if (user)
-		x->user = arena_copy(x->arena, user->name);
-	/* The file may change while the worker computes: `user` is old now. */
-	if (!workers_check(x->arena, hash, password, &fits)) {
-		x->why = "no worker to check the password";
-		return VERDICT_TEMPORARY;
-	}
-	return known && fits ? VERDICT_ACCEPTED : VERDICT_WRONG;
-}
-
 static enum verdict run(struct exchange *x)
 {
 	const struct mechanism *offered[COUNT(mechanisms)];
@@ -142,8 +122,8 @@ static enum verdict run(struct exchange *x)
 
 	if (!str_is_none(x->start.server))
 		return dovecot_run(x);
-	count = offer(x->conf, x->arena, x->start.service,
-		x->start.secured, x->start.binding.len > 0, offered);
+	count = offer(x->conf, x->start.service, x->start.secured,
+		x->start.binding.len > 0, offered);
 
 	for (size_t i = 0; i < count; i++)
 		if (str_is_nocase(x->start.mechanism, offered[i]->name))
@@ -235,6 +215,7 @@ static void prepare(const struct conf *conf)
 	store_open(conf);
 	cyrus_open(conf);
 	scram_open();
+	check_open(conf);
 	workers_open();
 	delay_open();
 }
@@ -243,6 +224,7 @@ static void start(const struct conf *conf)
 {
 	(void)conf;
 	maps_watch();
+	check_start();
 	workers_start();
 }
 

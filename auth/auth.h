@@ -32,14 +32,17 @@ struct exchange {
 /* Send a challenge and wait for the answer. False: the asker is gone. */
 must_check bool exchange_ask(struct exchange *x, struct str challenge,
 	struct str *response);
-/* After a mechanism knows the password of x->claimed. */
+/* check.c: after a mechanism knows the password of x->claimed; waits. open:
+ * before the first fork. */
+void check_open(const struct conf *conf);
+void check_start(void);
 enum verdict exchange_check_password(struct exchange *x, struct str password);
 
 /* cyrus.c: the mechanisms that Cyrus SASL runs. open: before the sandbox
- * closes. offer: names as items of an array in the arena. */
+ * closes. offer: the names, for good; the library is asked once. */
 void cyrus_open(const struct conf *conf);
-size_t cyrus_offer(struct arena *arena, struct str service, bool secured,
-	struct str **names);
+size_t cyrus_offer(const struct conf *conf, struct str service, bool secured,
+	const struct str **names);
 enum verdict cyrus_run(struct exchange *x);
 
 /* dovecot.c: the same by Dovecot's auth, whose socket is at `place`. Wait. */

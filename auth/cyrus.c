@@ -229,24 +229,61 @@ static void end(struct conversation *c)
 		sasl_dispose(&c->connection);
 }
 
-size_t cyrus_offer(struct arena *arena, struct str service, bool secured,
-	struct str **names)
+/* What the library offers is what its configuration said at our start. */
+static struct offer {
+	struct str names[NAMES_MOST];
+	size_t count;
+	bool is_known;
+} offers[3][2]; /* by service, and whether secured */
+
+static struct offer *offer_of(struct str service, bool secured)
 {
+	static const char *const services[COUNT(offers)] = {
+		"smtp", "imap", "pop3",
+	};
+
+	for (size_t i = 0; i < COUNT(services); i++)
+		if (str_is(service, services[i]))
+			return &offers[i][secured];
+	return NULL;
+}
+
+/* The library's own name for a service. */
+static struct str library_service(const struct conf *conf, struct str service)
+{
+	return str_is(service, "smtp") ? conf->smtpd_sasl_service : service;
+}
+
+static void ask_library(struct str service, bool secured, struct offer *offer)
+{
+	/* For good. */
+	struct arena *arena = arena_new(0);
 	struct conversation c;
 	const char *list = "";
 	struct str rest, name;
-	size_t count = 0;
 
-	*names = arena_array(arena, NAMES_MOST, sizeof(**names));
-	if (begin(&c, arena, service, secured) &&
+	offer->is_known = begin(&c, arena, service, secured) &&
 		sasl_listmech(c.connection, NULL, "", " ", "", &list, NULL,
-			NULL) != SASL_OK)
-		list = "";
-	rest = arena_copy(arena, str_from(list));
+			NULL) == SASL_OK;
+	rest = arena_copy(arena, str_from(offer->is_known ? list : ""));
 	end(&c);
-	while (count < NAMES_MOST && str_take_item(&rest, " ", &name))
-		(*names)[count++] = name;
-	return count;
+	while (offer->count < NAMES_MOST && str_take_item(&rest, " ", &name))
+		offer->names[offer->count++] = name;
+	if (offer->count == 0)
+		arena_free(arena);
+}
+
+size_t cyrus_offer(const struct conf *conf, struct str service, bool secured,
+	const struct str **names)
+{
+	struct offer *offer = offer_of(service, secured);
+
+	*names = offer ? offer->names : NULL;
+	if (!offer)
+		return 0;
+	if (!offer->is_known)
+		ask_library(library_service(conf, service), secured, offer);
+	return offer->count;
 }
 
 static enum verdict judge(struct exchange *x, struct conversation *c,
@@ -324,10 +361,8 @@ enum verdict cyrus_run(struct exchange *x)
 {
 	struct conversation c;
 	enum verdict verdict = VERDICT_TEMPORARY;
-	struct str service = x->start.service;
+	struct str service = library_service(x->conf, x->start.service);
 
-	if (str_is(service, "smtp"))
-		service = x->conf->smtpd_sasl_service;
 	if (begin(&c, x->arena, service, x->start.secured))
 		verdict = converse(x, &c);
 	end(&c);

@@ -124,16 +124,14 @@ static bool is_refused(struct session *s, const struct append *append,
 static bool take_next(struct session *s, struct append *append,
 	struct str *rest, struct answer *answer)
 {
-	if (append->head.is_utf8 && !str_take_char(rest, ')')) {
-		*answer = BAD_SYNTAX;
-		return false;
-	}
-	if (rest->len == 0)
+	bool closed = !append->head.is_utf8 || str_take_char(rest, ')');
+
+	if (closed && rest->len == 0)
 		return true;
 	*rest = arena_copy(s->command, *rest);
 	if (imap_literal_follows(*rest, &s->literal, &s->literal_plus))
 		s->has_literal = true;
-	if (!s->has_literal || !str_take_char(rest, ' ') ||
+	if (!closed || !s->has_literal || !str_take_char(rest, ' ') ||
 		!take_head(rest, &append->head)) {
 		*answer = BAD_SYNTAX;
 		return false;

@@ -73,6 +73,22 @@ static enum input refuse_literal(struct session *s, struct str command,
 	return INPUT_REFUSED;
 }
 
+/* A literal that comes behind such a line without waiting would be read as
+ * commands. */
+static enum input refuse_line(struct session *s, struct str command)
+{
+	uint64_t octets;
+	bool plus;
+
+	if (imap_literal_follows(stream_line_end(s->io), &octets, &plus) &&
+		plus) {
+		io_text(s->io, "* BYE [LIMIT] Line is too long\r\n");
+		return INPUT_END;
+	}
+	refuse(s, command, "BAD", "Line is too long");
+	return INPUT_REFUSED;
+}
+
 static enum input take_literal(struct session *s, struct buf *out,
 	uint64_t octets, bool plus)
 {
@@ -104,9 +120,8 @@ enum input input_command(struct session *s, struct str *command)
 		if (!io_line(s->io, &line, IDLE_LIMIT)) {
 			if (errno != EMSGSIZE)
 				return input_end(s);
-			refuse(s, out.len ? buf_str(&out) : STR("*"), "BAD",
-				"Line is too long");
-			return INPUT_REFUSED;
+			return refuse_line(s, out.len ? buf_str(&out) :
+							STR("*"));
 		}
 		buf_add(&out, line);
 		*command = buf_str(&out);

@@ -17,7 +17,7 @@ enum {
 	RECURSIVE = 32,
 	EXTENDED = 64,
 	PATTERNS_MOST = 20,
-	STEPS_MOST = 10000, /* of one match: "*" in "*" gets expensive */
+	NAME_ROOM = 2 * MAILBOX_NAME_MOST, /* on the wire, with a prefix */
 };
 
 #define CRITERIA (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)
@@ -161,32 +161,67 @@ static bool take_patterns(struct session *s, struct str *in,
 
 /* ---- what matches ---- */
 
-static bool matches(struct str pattern, struct str name, char separator,
-	unsigned *steps)
+/* A step of the pattern: it matches the first `i` octets of a name where row[i]
+ * is set. False: none any more. */
+static bool match_step(char c, struct str name, char separator, bool *row)
 {
-	while (pattern.len > 0) {
-		char c = pattern.p[0];
+	bool reached = false, before = false, any = false;
 
-		if (++*steps > STEPS_MOST)
-			return false;
-		if (c == '*' || c == '%') {
-			pattern = str_skip(pattern, 1);
-			for (size_t i = 0; i <= name.len; i++) {
-				if (matches(pattern, str_skip(name, i),
-					separator, steps))
-					return true;
-				if (c == '%' && i < name.len &&
-					name.p[i] == separator)
-					return false;
-			}
-			return false;
+	for (size_t i = 0; i <= name.len; i++) {
+		bool was = row[i];
+
+		if (c != '*' && c != '%') {
+			row[i] = before && name.p[i - 1] == c;
+		} else {
+			if (c == '%' && i > 0 && name.p[i - 1] == separator)
+				reached = false;
+			reached = reached || was;
+			row[i] = reached;
 		}
-		if (name.len == 0 || name.p[0] != c)
-			return false;
-		pattern = str_skip(pattern, 1);
-		name = str_skip(name, 1);
+		before = was;
+		any = any || row[i];
 	}
-	return name.len == 0;
+	return any;
+}
+
+/* The next octet, or what some wildcards in a row come to. */
+static char take_step(struct str *pattern)
+{
+	char c = pattern->p[0];
+
+	*pattern = str_skip(*pattern, 1);
+	while ((c == '*' || c == '%') && pattern->len > 0 &&
+		(pattern->p[0] == '*' || pattern->p[0] == '%')) {
+		if (pattern->p[0] == '*')
+			c = '*';
+		*pattern = str_skip(*pattern, 1);
+	}
+	return c;
+}
+
+/* In time that grows with the square of the name's length, whatever wildcards
+ * there are. */
+static bool matches(struct str pattern, struct str name, char separator)
+{
+	bool row[NAME_ROOM] = { true };
+
+	if (name.len >= NAME_ROOM)
+		return false;
+	while (pattern.len > 0)
+		if (!match_step(take_step(&pattern), name, separator, row))
+			return false;
+	return row[name.len];
+}
+
+/* INBOX is the same in any case, also where it is the parent. */
+static struct str one_inbox(struct session *s, struct str pattern)
+{
+	struct str below = pattern;
+
+	if (!str_take_prefix_nocase(&below, STR("INBOX")) || below.len == 0 ||
+		below.p[0] != s->ns->separator)
+		return pattern;
+	return arena_join(s->command, STR("INBOX"), below);
 }
 
 /* Compared as it is on the wire: a pattern is no whole name in UTF-7. */
@@ -197,13 +232,13 @@ static bool is_wanted(struct session *s, struct listing *list, struct str name)
 	for (size_t i = 0; i < list->pattern_count; i++) {
 		struct str pattern = arena_join(s->command, list->reference,
 			list->patterns[i]);
-		unsigned steps = 0;
 
 		if (list->patterns[i].len == 0)
 			continue; /* RFC 5258 3 */
+		pattern = one_inbox(s, pattern);
 		if (str_is(name, "INBOX") && str_is_nocase(pattern, "INBOX"))
 			return true;
-		if (matches(pattern, wire, s->ns->separator, &steps))
+		if (matches(pattern, wire, s->ns->separator))
 			return true;
 	}
 	return false;
@@ -452,6 +487,9 @@ static void tell_all(struct session *s, struct listing *list,
 /* Those whose status will be told; all that are new at once. */
 static enum mailbox_result meet_all(struct session *s, struct listing *list)
 {
+	/* What is UIDVALIDITY's, and what the index alone does not tell. */
+	const unsigned told = STATUS_UIDVALIDITY | STATUS_MAILBOXID |
+		STATUS_RECENT | STATUS_SIZE;
 	struct str *names = arena_array(s->command, list->count + 1,
 		sizeof(*names));
 	size_t count = 0;
@@ -460,7 +498,8 @@ static enum mailbox_result meet_all(struct session *s, struct listing *list)
 		if (list->items[i].exists &&
 			is_wanted(s, list, list->items[i].name))
 			names[count++] = list->items[i].inner;
-	return mailbox_store_meet(s->store, names, count);
+	return mailbox_store_meet(s->store, names, count,
+		list->status_items & told);
 }
 
 struct answer verb_list(struct session *s, struct str args)

@@ -51,10 +51,24 @@ struct str pattern_of_wire(struct session *s, struct str wire)
 	return str_eq(shown, NO_NAME) ? wire : shown;
 }
 
+/* INBOX is the same in any case also where it is the parent, or there would be
+ * two: unless other programs made a mailbox of that very name. */
+static struct str one_inbox(struct session *s, struct str name)
+{
+	struct str below = name;
+
+	if (mailbox_namespace_is_below_inbox(s->ns) ||
+		!str_take_prefix_nocase(&below, STR("INBOX.")) ||
+		str_starts(name, STR("INBOX.")) ||
+		mailbox_store_has(s->store, name))
+		return name;
+	return arena_join(s->command, STR("INBOX."), below);
+}
+
 struct str name_of_wire(struct session *s, struct str wire)
 {
-	return mailbox_namespace_inner(s->command, s->ns,
-		name_shown_of_wire(s, wire));
+	return one_inbox(s, mailbox_namespace_inner(s->command, s->ns,
+		name_shown_of_wire(s, wire)));
 }
 
 bool name_take_said(struct session *s, struct str *in, struct str *name,

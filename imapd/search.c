@@ -5,6 +5,7 @@
 #include "session.h"
 
 #include "base/log.h"
+#include "imap/charset.h"
 #include "imap/format.h"
 #include "imap/match.h"
 #include "imap/search.h"
@@ -419,7 +420,7 @@ static bool take_charset(struct session *s, struct str *args,
 		str_take_char(args, ' ');
 }
 
-bool search_find(struct session *s, struct str charset, struct str keys,
+static bool find(struct session *s, struct str charset, struct str keys,
 	const struct imap_returns *returns, bool scores, struct found *found,
 	struct answer *answer)
 {
@@ -439,10 +440,9 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 		*answer = BAD_("Relevancy only with FUZZY");
 		return false;
 	}
-	if (!make_needles(s, program, charset)) {
-		/* RFC 5182 2.1: "$" is empty after a NO. */
-		if (returns->bits & IMAP_RETURN_SAVE)
-			mailbox_view_save(s->view, NULL, 0);
+	/* Also where nothing is said in it, RFC 3501 6.4.4. */
+	if (!imap_charset_is_known(charset) ||
+		!make_needles(s, program, charset)) {
 		*answer = NO_("[BADCHARSET (US-ASCII UTF-8)] Unknown "
 			"charset, or text that is not of it");
 		return false;
@@ -475,6 +475,18 @@ bool search_find(struct session *s, struct str charset, struct str keys,
 	if (found->has_modseq)
 		use_condstore(s);
 	return true;
+}
+
+/* RFC 5182 2.1: "$" is empty after a NO. */
+bool search_find(struct session *s, struct str charset, struct str keys,
+	const struct imap_returns *returns, bool scores, struct found *found,
+	struct answer *answer)
+{
+	if (find(s, charset, keys, returns, scores, found, answer))
+		return true;
+	if (answer->word[0] == 'N' && (returns->bits & IMAP_RETURN_SAVE))
+		mailbox_view_save(s->view, NULL, 0);
+	return false;
 }
 
 struct answer verb_search(struct session *s, struct str args)

@@ -241,7 +241,7 @@ static bool tell_known(struct session *s, struct str name, unsigned items)
 	struct index_mailbox row;
 
 	if ((items & STATUS_SIZE) || !mailbox_store_status(s->store, name,
-		&row) || ((items & STATUS_RECENT) &&
+		items & (STATUS_UIDVALIDITY | STATUS_MAILBOXID), &row) || ((items & STATUS_RECENT) &&
 			row.recent_from < row.uidnext))
 		return false;
 	format_status(s, &out, name, items, NULL, &row);

@@ -106,23 +106,27 @@ static struct answer run_verb(struct session *s, struct str args)
 	return limit_answer(s, verb->run(s, args));
 }
 
-/* What was not read of a message that its verb refused. */
-static bool drop_literal(struct session *s)
+/* What was not read of messages that their verb refused. Whoever sends without
+ * waiting sends them all: none of them may be taken for a command. */
+static bool drop_literals(struct session *s)
 {
 	struct str octets;
 
-	if (!s->has_literal || !s->literal_plus)
-		return true;
-	while (s->literal > 0) {
-		if (!io_peek(s->io, &octets, IDLE_LIMIT))
+	while (s->has_literal && s->literal_plus) {
+		while (s->literal > 0) {
+			if (!io_peek(s->io, &octets, IDLE_LIMIT))
+				return false;
+			octets = str_first(octets, s->literal > octets.len ?
+				octets.len : (size_t)s->literal);
+			s->literal -= octets.len;
+			stream_consume(s->io, octets.len);
+		}
+		if (!input_rest(s, &octets))
 			return false;
-		octets = str_first(octets, s->literal > octets.len ?
-			octets.len : (size_t)s->literal);
-		s->literal -= octets.len;
-		stream_consume(s->io, octets.len);
+		s->has_literal = imap_literal_follows(octets, &s->literal,
+			&s->literal_plus);
 	}
-	s->has_literal = false;
-	return input_rest(s, &octets);
+	return true;
 }
 
 static void run_command(struct session *s, struct str command)
@@ -138,7 +142,7 @@ static void run_command(struct session *s, struct str command)
 		answer = run_verb(s, command);
 		mailbox_store_idle(s->store);
 	}
-	if (!drop_literal(s)) {
+	if (!drop_literals(s)) {
 		s->stage = GONE;
 		return;
 	}

@@ -230,22 +230,22 @@ static struct status act_command(struct delivery *delivery,
 {
 	struct arena *arena = delivery->arena;
 	const struct command_plan plan = {
-		.argv = to_argv(arena, &m->words),
-		.environment = to_argv(arena, &m->environment),
-		.directory = str_is_none(m->directory) ?
+		.program.argv = to_argv(arena, &m->words),
+		.program.environment = to_argv(arena, &m->environment),
+		.program.directory = str_is_none(m->directory) ?
 			NULL :
 			arena_cstr(arena, m->directory),
-		.sys_uid = geteuid(),
-		.sys_gid = getegid(),
+		.program.sys_uid = geteuid(),
+		.program.sys_gid = getegid(),
 		.time_limit = delivery->conf->command_time_limit,
 		.head = m->head,
 		.flags = COMMAND_FROM_LINE,
 		.eol = "\n",
-		.what = arena_cstr(arena, m->what),
+		.program.what = arena_cstr(arena, m->what),
 	};
 	struct status status;
 
-	if (!plan.argv[0])
+	if (!plan.program.argv[0])
 		return STATUS(554, 3, 5, "the command is empty");
 	status = command_run(delivery, &plan);
 	if (status_is_ok(status))

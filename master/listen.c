@@ -60,16 +60,22 @@ static int bind_unix(const char *path, int type, int mode)
 	return fd_keep(&fd);
 }
 
-/* Private sockets are for our daemons: of the mail owner's. */
+/* Private sockets are for our daemons: for those of the mail owner, and for
+ * dialer, which opens the connections of all others. */
 static void give_to_owner(const char *path)
 {
-	const struct passwd *owner;
 	auto_arena struct arena *arena = arena_new(0);
+	const struct passwd *account;
+	uid_t owner;
 
 	if (geteuid() != 0)
 		return;
-	owner = getpwnam(arena_cstr(arena, state.conf->mail_owner));
-	if (owner && chown(path, owner->pw_uid, owner->pw_gid) < 0)
+	account = getpwnam(arena_cstr(arena, state.conf->mail_owner));
+	if (!account)
+		return;
+	owner = account->pw_uid;
+	account = getpwnam("posthorn-net");
+	if (account && chown(path, owner, account->pw_gid) < 0)
 		log_warning("chown %s: %m", path);
 }
 

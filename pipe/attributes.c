@@ -36,13 +36,7 @@ static const char *set_flags(struct arena *arena, struct attributes *a,
 static const char *set_user(struct arena *arena, struct attributes *a,
 	struct str value)
 {
-	struct str group = value;
-	struct str user = str_take_until(&group, ':');
-
-	a->user = arena_cstr(arena, user);
-	if (group.len > 0)
-		a->group = arena_cstr(arena, group);
-	return user.len > 0 ? NULL : "user= is empty";
+	return run_as_parse(arena, value, &a->user);
 }
 
 static const char *set_directory(struct arena *arena, struct attributes *a,
@@ -139,22 +133,6 @@ static const char *set(struct arena *arena, struct attributes *a,
 	return arena_fmt(arena, "unknown attribute: %.*s", STR_ARG(text)).p;
 }
 
-/* argv=word, then all that follows. */
-static const char *take_words(struct arena *arena, struct attributes *a,
-	char *const *args)
-{
-	size_t count = 0;
-	char **words;
-
-	while (args[count])
-		count++;
-	words = arena_array(arena, count + 1, sizeof(*words));
-	memcpy(words, args, count * sizeof(*words));
-	words[0] = args[0] + strlen("argv=");
-	a->words = words;
-	return words[0][0] ? NULL : "argv= is empty";
-}
-
 const char *attributes_parse(struct arena *arena, char *const *args,
 	struct attributes *attributes)
 {
@@ -167,7 +145,7 @@ const char *attributes_parse(struct arena *arena, char *const *args,
 		const char *wrong;
 
 		if (str_starts(text, STR("argv="))) {
-			wrong = take_words(arena, attributes, args);
+			wrong = run_as_words(arena, args, &attributes->words);
 			if (wrong)
 				return wrong;
 			break;
@@ -178,5 +156,5 @@ const char *attributes_parse(struct arena *arena, char *const *args,
 	}
 	if (!attributes->words)
 		return "argv= is missing";
-	return attributes->user ? NULL : "user= is missing";
+	return attributes->user.name ? NULL : "user= is missing";
 }

@@ -14,8 +14,6 @@
 #include "base/log.h"
 #include "service/service.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 enum {
@@ -31,41 +29,8 @@ static const enum param params[] = { command_time_limit,
 static struct {
 	struct attributes attributes;
 	char *const *args;
-	uint32_t sys_uid, sys_gid;
-	bool is_misplaced; /* not root, and not that user */
+	struct run_as as;
 } own;
-
-static void find_group(void)
-{
-	const char *name = own.attributes.group;
-	struct group *group = name ? getgrnam(name) : NULL;
-
-	if (name && !group)
-		log_fatal("user=%s:%s: there is no such group",
-			own.attributes.user, name);
-	if (group)
-		own.sys_gid = group->gr_gid;
-}
-
-static void find_user(const struct conf *conf)
-{
-	const char *name = own.attributes.user;
-	struct passwd *entry = getpwnam(name);
-
-	if (!entry)
-		log_fatal("user=%s: there is no such user", name);
-	if (entry->pw_uid == 0)
-		log_fatal("user=%s: no command runs as root", name);
-	if (str_is(conf->mail_owner, name))
-		log_fatal("user=%s: the mail system's own user", name);
-	own.sys_uid = entry->pw_uid;
-	own.sys_gid = entry->pw_gid;
-	find_group();
-	if (own.sys_gid == 0)
-		log_fatal("user=%s: no command runs with root's group", name);
-	own.is_misplaced = geteuid() != 0 &&
-		(geteuid() != own.sys_uid || getegid() != own.sys_gid);
-}
 
 static void prepare(const struct conf *conf)
 {
@@ -78,34 +43,23 @@ static void prepare(const struct conf *conf)
 		log_fatal("%s", wrong);
 	if (!words_expand(arena, &own.attributes, NULL, &unknown))
 		log_fatal("argv=: unknown macro: %.*s", STR_ARG(unknown));
-	find_user(conf);
+	run_as_find(conf, own.attributes.user, &own.as);
 	deliver_filter_open(arena, conf, "pipe_delivery_status_filter",
 		conf->pipe_delivery_status_filter);
 }
 
 static void start(const struct conf *conf)
 {
-	const char *const no_paths[] = { NULL };
 	const char *root = own.attributes.root;
-	const struct sandbox_child child = {
-		.profile = PROFILE_DELIVER,
-		.sys_uid = own.sys_uid,
-		.sys_gid = own.sys_gid,
-		.user = own.attributes.user,
-		.paths = no_paths,
-	};
 
 	(void)conf;
-	if (own.is_misplaced) {
-		log_warning("user=%s: this process, started without root, can "
-			    "only be uid %u; mail is deferred",
-			own.attributes.user, geteuid());
+	if (own.as.is_misplaced) {
+		run_as_warn(&own.as, "mail is deferred");
 		return;
 	}
 	if (root && (chroot(root) < 0 || chdir("/") < 0))
 		log_fatal("chroot=%s: %m", root);
-	if (!sandbox_become(&child))
-		log_fatal("user=%s: %m", own.attributes.user);
+	run_as_become(&own.as);
 }
 
 static struct status check(struct delivery *delivery)
@@ -114,7 +68,7 @@ static struct status check(struct delivery *delivery)
 	struct arena *arena = delivery->arena;
 	struct str header;
 
-	if (own.is_misplaced)
+	if (own.as.is_misplaced)
 		return STATUS(451, 3, 5, "cannot run commands as that user");
 	if (own.attributes.size > 0 &&
 		delivery->content.size > own.attributes.size)
@@ -174,19 +128,6 @@ static unsigned command_flags(void)
 	return flags;
 }
 
-static char **environment_of(struct delivery *delivery)
-{
-	size_t count;
-	struct str *items = command_environment(
-		delivery->arena, delivery->conf, 0, &count);
-	char **environment = arena_array(
-		delivery->arena, count + 1, sizeof(*environment));
-
-	for (size_t i = 0; i < count; i++)
-		environment[i] = arena_cstr(delivery->arena, items[i]);
-	return environment;
-}
-
 static struct span time_limit(const struct conf *conf)
 {
 	return conf_transport_span(conf, service_row(), "time_limit");
@@ -197,21 +138,22 @@ static struct status run(struct delivery *delivery)
 	struct arena *arena = delivery->arena;
 	struct str unknown = STR("");
 	const struct command_plan plan = {
-		.argv = words_expand(
+		.program.argv = words_expand(
 			arena, &own.attributes, delivery, &unknown),
-		.environment = environment_of(delivery),
-		.directory = own.attributes.directory,
-		.sys_uid = own.sys_uid,
-		.sys_gid = own.sys_gid,
+		.program.environment = command_environ(delivery->arena,
+			delivery->conf),
+		.program.directory = own.attributes.directory,
+		.program.sys_uid = own.as.sys_uid,
+		.program.sys_gid = own.as.sys_gid,
 		.time_limit = time_limit(delivery->conf),
 		.head = head_of(delivery),
 		.flags = command_flags(),
 		.eol = own.attributes.eol,
-		.what = own.attributes.words[0],
+		.program.what = own.attributes.words[0],
 	};
 	struct status status;
 
-	if (!plan.argv)
+	if (!plan.program.argv)
 		return status_f(arena, 451, 3, 5, "unknown macro: %.*s",
 			STR_ARG(unknown));
 	status = command_run(delivery, &plan);

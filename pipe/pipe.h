@@ -5,6 +5,7 @@
 #define PIPE_PIPE_H
 
 #include "agent/deliver.h"
+#include "agent/run_as.h"
 
 /* Letters of flags=. */
 enum pipe_flag {
@@ -24,7 +25,7 @@ enum pipe_flag {
 /* The attributes of the row in master.cf. */
 struct attributes {
 	unsigned flags;
-	const char *user, *group; /* user=user:group; group may be NULL */
+	struct run_as_names user;
 	const char *directory, *root; /* may be NULL */
 	const char *eol;
 	struct str null_sender;

@@ -8,6 +8,7 @@ import json
 import os
 import poplib
 import re
+import signal
 import smtplib
 import ssl
 import sys
@@ -327,25 +328,74 @@ def test_users():
         client.login(ALICE, PASSWORD)
         client.logout()
         mta.command("posthorn", "user", "passwd", ALICE, input="new one\n")
-
-        def takes(password):
-            other = mta.imap(mta.ports["imap"])
-            try:
-                other.login(ALICE, password)
-                other.logout()
-                return True
-            except imaplib.IMAP4.error:
-                return False
-        wait_for(lambda: takes("new one"), "the new password")
-        check(not takes(PASSWORD), "the old password")
+        wait_for(lambda: takes(mta, "new one"), "the new password")
+        check(not takes(mta, PASSWORD), "the old password")
         mta.command("posthorn", "user", "delete", ALICE)
-        wait_for(lambda: not takes("new one"), "the end of the user")
+        wait_for(lambda: not takes(mta, "new one"), "the end of the user")
         equal(mta.command("posthorn", "user", "list").stdout,
               "bob@example.org\n")
         for name in ("", "a b", "a:b", "#a"):
             done = mta.command("posthorn", "user", "add", name, input="x\n",
                                check=False)
             equal(done.returncode, 1)
+
+
+def kill_workers(mta):
+    """Those children of auth that compute hashes."""
+    for pid in workers_of(mta):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not workers_of(mta), "the end of auth's workers")
+
+
+def workers_of(mta):
+    pids = mta.pids("auth")
+    found = []
+    for pid in pids:
+        try:
+            with open("/proc/%d/stat" % pid) as handle:
+                if int(handle.read().rsplit(")", 1)[1].split()[1]) in pids:
+                    found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def takes(mta, password):
+    client = mta.imap(mta.ports["imap"])
+    try:
+        client.login(ALICE, password)
+        client.logout()
+        return True
+    except imaplib.IMAP4.error:
+        client.shutdown()
+        return False
+
+
+def test_a_right_password_is_remembered():
+    with FullInstance(auth_cache_ttl="1h") as mta:
+        mta.start()
+        check(takes(mta, PASSWORD))
+        kill_workers(mta)
+        check(takes(mta, PASSWORD))
+        equal(workers_of(mta), [])
+        # A wrong one is computed, and no right one for it.
+        wait_for(lambda: not takes(mta, PASSWORD + "x") and workers_of(mta),
+                 "a worker")
+        mta.command("posthorn", "user", "passwd", ALICE, input="new one\n")
+        wait_for(lambda: not takes(mta, PASSWORD), "the new password")
+        check(takes(mta, "new one"))
+        check(not takes(mta, PASSWORD))
+        mta.command("posthorn", "user", "delete", ALICE)
+        wait_for(lambda: not takes(mta, "new one"), "the end of the user")
+
+
+def test_a_right_password_may_be_forgotten():
+    with FullInstance(auth_cache_size="0") as mta:
+        mta.start()
+        check(takes(mta, PASSWORD))
+        kill_workers(mta)
+        wait_for(lambda: takes(mta, PASSWORD), "a login")
+        check(workers_of(mta), "nothing was computed")
 
 
 def test_no_passwords_in_clear():

@@ -5,17 +5,12 @@
 #include "io/fiber.h"
 #include "io/stream.h"
 #include "mail/address.h"
-#include "sandbox/sandbox.h"
 #include "smtp/reply.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
@@ -25,43 +20,12 @@
 struct running {
 	struct delivery *delivery;
 	const struct command_plan *plan;
-	pid_t pid;
-	int pid_fd;
+	struct program program;
 	struct stream *input, *output;
 	struct buf printed;
 	bool output_over;
 	struct io_event event;
 };
-
-static _Noreturn void become_program(const struct command_plan *plan, int in,
-	int out)
-{
-	const char *const no_paths[] = { NULL };
-	const struct sandbox_child child = {
-		.profile = PROFILE_DELIVER,
-		.sys_uid = plan->sys_uid,
-		.sys_gid = plan->sys_gid,
-		.user = plan->user,
-		.paths = no_paths,
-	};
-
-	io_forked();
-	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-		dup2(out, STDERR_FILENO) < 0)
-		_exit(EX_OSERR);
-	close_range(3, ~0U, 0);
-	setsid();
-	umask(077);
-	if (plan->root && (chroot(plan->root) < 0 || chdir("/") < 0))
-		_exit(EX_OSERR);
-	if (!sandbox_become(&child))
-		_exit(EX_TEMPFAIL);
-	if (plan->directory && chdir(plan->directory) < 0)
-		_exit(EX_TEMPFAIL);
-	execvpe(plan->argv[0], plan->argv, plan->environment);
-	dprintf(STDERR_FILENO, "execute %s: %m\n", plan->argv[0]);
-	_exit(EX_TEMPFAIL); /* it may come back, as after an upgrade */
-}
 
 static bool begin(struct running *run)
 {
@@ -69,7 +33,7 @@ static bool begin(struct running *run)
 	auto_close int out_read = -1, out_write = -1;
 	int pair[2];
 
-	if (!sandbox_prepare(PROFILE_DELIVER) || pipe2(pair, O_CLOEXEC) < 0)
+	if (pipe2(pair, O_CLOEXEC) < 0)
 		return false;
 	in_read = pair[0];
 	in_write = pair[1];
@@ -77,12 +41,9 @@ static bool begin(struct running *run)
 		return false;
 	out_read = pair[0];
 	out_write = pair[1];
-	run->pid = fork();
-	if (run->pid == 0)
-		become_program(run->plan, in_read, out_write);
-	if (run->pid < 0)
+	if (!program_start(&run->program, &run->plan->program, in_read,
+		    out_write))
 		return false;
-	run->pid_fd = (int)syscall(SYS_pidfd_open, run->pid, 0);
 	run->input = stream_open(run->delivery->arena, fd_keep(&in_write));
 	run->output = stream_open(run->delivery->arena, fd_keep(&out_read));
 	return true;
@@ -190,41 +151,12 @@ static bool feed_content(struct running *run)
 	return true;
 }
 
-static void kill_all(const struct running *run)
-{
-	kill(-run->pid, SIGKILL);
-	kill(run->pid, SIGKILL);
-}
-
-/* Its wait status; killed when the time is over. */
-static int wait_for_end(struct running *run, struct moment end, bool *late)
-{
-	int status = W_EXITCODE(EX_TEMPFAIL, 0);
-	pid_t ended;
-
-	*late = !io_wait(run->pid_fd, POLLIN, moment_left(end)) &&
-		errno == ETIMEDOUT;
-	ended = waitpid(run->pid, &status, WNOHANG);
-	if (ended == 0) {
-		kill_all(run);
-		while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
-			;
-	} else if (ended == run->pid) {
-		kill(-run->pid, SIGKILL); /* what it left in the background */
-	} else {
-		log_warning("%s: how it ended is not known: %m",
-			run->plan->what);
-	}
-	return status;
-}
-
 struct status command_run(struct delivery *delivery,
 	const struct command_plan *plan)
 {
 	struct running run = {
 		.delivery = delivery,
 		.plan = plan,
-		.pid_fd = -1,
 		.printed = BUF_IN(delivery->arena),
 	};
 	struct moment end = moment_after(plan->time_limit);
@@ -234,12 +166,11 @@ struct status command_run(struct delivery *delivery,
 	io_event_init(&run.event);
 	if (!begin(&run))
 		return status_f(delivery->arena, 451, 3, 0,
-			"cannot start %s: %m", plan->what);
+			"cannot start %s: %m", plan->program.what);
 	io_spawn("output", read_output, &run);
 	good = feed_content(&run);
 	stream_close(run.input);
-	status = wait_for_end(&run, end, &late);
-	io_close(run.pid_fd);
+	status = program_end(&run.program, end, &late);
 	while (!run.output_over)
 		if (!io_event_wait(&run.event, SPAN_FOREVER))
 			io_uncancel();
@@ -248,10 +179,10 @@ struct status command_run(struct delivery *delivery,
 	if (late)
 		return status_f(delivery->arena, 550, 3, 0,
 			"Command time limit exceeded: \"%s\"%s%.*s",
-			plan->what,
+			plan->program.what,
 			run.printed.len ? ". Command output: " : "",
 			STR_ARG(str_trim(buf_str(&run.printed))));
-	return command_status(delivery->arena, status, plan->what,
+	return command_status(delivery->arena, status, plan->program.what,
 		buf_str(&run.printed));
 }
 
@@ -407,6 +338,18 @@ struct str *command_environment(struct arena *arena, const struct conf *conf,
 	while (take_exported(arena, &rest, &items[*count]))
 		(*count)++;
 	return items;
+}
+
+char **command_environ(struct arena *arena, const struct conf *conf)
+{
+	size_t count;
+	struct str *items = command_environment(arena, conf, 0, &count);
+	char **environment = arena_array(arena, count + 1,
+		sizeof(*environment));
+
+	for (size_t i = 0; i < count; i++)
+		environment[i] = arena_cstr(arena, items[i]);
+	return environment;
 }
 
 struct str command_filter(struct arena *arena, struct str text,

@@ -16,6 +16,7 @@
 #define AGENT_COMMAND_H
 
 #include "agent/deliver.h"
+#include "agent/program.h"
 
 enum {
 	COMMAND_OUTPUT_MOST = 8192,
@@ -31,17 +32,11 @@ enum command_flag {
 };
 
 struct command_plan {
-	char *const *argv;       /* ended by NULL; argv[0] is looked up in PATH */
-	char *const *environment; /* ended by NULL */
-	const char *directory;   /* NULL: stays */
-	const char *root;        /* chroot first (root only); NULL: none */
-	uint32_t sys_uid, sys_gid; /* whom it runs as */
-	const char *user;        /* for its groups, NULL: none */
+	struct program_plan program;
 	struct span time_limit;
 	struct str head;         /* header lines put in front of the content */
 	unsigned flags;
 	const char *eol;         /* line end, "\n" */
-	const char *what;        /* the command as it stands in reports */
 };
 
 /* 250 with what it printed as text, or what to report. */
@@ -60,6 +55,8 @@ char **command_words(struct arena *arena, struct str text);
  * is room for `room` more. */
 struct str *command_environment(struct arena *arena, const struct conf *conf,
 	size_t room, size_t *count);
+/* The same as a program gets it, ended by NULL. */
+char **command_environ(struct arena *arena, const struct conf *conf);
 
 /* Octets outside of `allowed` become '_' (command_expansion_filter). */
 struct str command_filter(struct arena *arena, struct str text,

@@ -25,15 +25,15 @@ static struct status run_with(const char *command, const char *content,
 			.size = strlen(content) },
 	};
 	plan = (struct command_plan){
-		.argv = command_words(arena, str_from(command)),
-		.environment = environment,
-		.sys_uid = geteuid(),
-		.sys_gid = getegid(),
+		.program.argv = command_words(arena, str_from(command)),
+		.program.environment = environment,
+		.program.sys_uid = geteuid(),
+		.program.sys_gid = getegid(),
 		.time_limit = span_ms(limit_ms),
 		.flags = flags,
 		.head = STR("X: 1\n"),
 		.eol = "\n",
-		.what = command,
+		.program.what = command,
 	};
 	return command_run(&delivery, &plan);
 }

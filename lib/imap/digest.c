@@ -1,12 +1,12 @@
 #include "imap/digest.h"
 
+#include "imap/charset.h"
 #include "imap/fold.h"
 #include "imap/subject.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/list.h"
 #include "mail/message_id.h"
-#include "mail/word.h"
 
 enum {
 	TEXT_MOST = 1000, /* octets that are compared */
@@ -45,7 +45,7 @@ static void first_address(struct arena *arena, struct str body,
 	if (!display)
 		return;
 	if (m.name.len > 0)
-		*display = folded(arena, mail_words_decode(arena, m.name));
+		*display = folded(arena, imap_words_decode(arena, m.name));
 	else
 		*display = folded(arena, arena_fmt(arena, "%.*s@%.*s",
 			STR_ARG(m.local), STR_ARG(m.domain)));

@@ -1,5 +1,6 @@
 #include "imap/fetch.h"
 
+#include "imap/format.h"
 #include "imap/take.h"
 #include "mail/header.h"
 #include "mail/transfer.h"
@@ -140,15 +141,27 @@ static bool take_partial(struct str *in, struct imap_section *section)
 		str_take_char(in, '>');
 }
 
-/* The label says what was asked for, with the fields as astrings again. */
+/* The label says what was asked for; but a literal of a client may have a form
+ * that a server's cannot have, so that such fields become astrings again. */
 static void make_label(struct arena *arena, struct imap_section *section,
 	struct str raw)
 {
 	struct buf out = BUF_IN(arena);
+	const char *gap = "";
 
 	buf_text(&out, "BODY");
-	for (size_t i = 0; i < raw.len; i++)
-		buf_char(&out, raw.p[i]);
+	if (str_find_char(raw, '\n') == SIZE_MAX) {
+		buf_add(&out, raw);
+		section->label = buf_str(&out);
+		return;
+	}
+	buf_add(&out, str_first(raw, str_find_char(raw, '(') + 1));
+	for (size_t i = 0; i < section->field_count; i++) {
+		buf_text(&out, gap);
+		imap_astring_format(&out, section->fields[i]);
+		gap = " ";
+	}
+	buf_text(&out, ")]");
 	section->label = buf_str(&out);
 }
 

@@ -9,6 +9,8 @@
 
 #include <unicode/unorm2.h>
 
+/* From here on ICU looks for no file. */
+void icu_without_files(void);
 /* What unorm2_getNFCInstance and its like give; the process ends without. */
 const UNormalizer2 *icu_normalizer(
 	const UNormalizer2 *(*get)(UErrorCode *error));

@@ -1,5 +1,6 @@
 #include "base/test.h"
 
+#include "imap/charset.h"
 #include "imap/date.h"
 #include "imap/envelope.h"
 #include "imap/fetch.h"
@@ -346,6 +347,44 @@ static void progress(void **state)
 		"* OK [INPROGRESS (\"tag\" 454 1000)] Still searching\r\n");
 }
 
+/* What a charset makes of octets; NULL: it is not known, or not these. */
+static const struct {
+	const char *charset, *octets, *utf8;
+} charset_cases[] = {
+	{ "koi8-r", "\xc4\xc1", "\xd0\xb4\xd0\xb0" },
+	{ "ISO-2022-JP", "\x1b$B@$3&\x1b(B", "\xe4\xb8\x96\xe7\x95\x8c" },
+	{ "euc-kr", "\xb0", "\x1a" },
+	{ "utf-7", "+AOk-", "\xc3\xa9" },
+	{ "iso-8859-1", "\xe9", "\xc3\xa9" },
+	{ "utf-8", "\xe9", NULL },
+	{ "x-none", "a", NULL },
+	{ "../koi8-r", "a", NULL },
+	{ "koi8-r,swaplfnl", "a", NULL },
+	{ "", "a", NULL },
+};
+
+static void text_of_charsets(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(charset_cases); i++) {
+		struct str charset = str_from(charset_cases[i].charset);
+		struct buf out = BUF_IN(arena);
+		const char *utf8 = charset_cases[i].utf8;
+
+		assert_int_equal(imap_charset_format(&out, charset,
+			str_from(charset_cases[i].octets)), utf8 != NULL);
+		assert_str(buf_str(&out), utf8 ? utf8 : "");
+		assert_int_equal(imap_charset_is_known(charset),
+			utf8 || str_is(charset, "utf-8"));
+	}
+	/* A character may be cut in two by the words. */
+	assert_str(imap_words_decode(arena, STR("=?big5?b?wQ==?= =?big5?b?Yw==?="
+		" =?koi8-r?q?=C4?= x")), "\xe7\xb9\x81\xd0\xb4 x");
+	arena_free(arena);
+}
+
 static void folds_letters(void **state)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -444,6 +483,7 @@ int main(void)
 		cmocka_unit_test(fetch_items),
 		cmocka_unit_test(search_programs),
 		cmocka_unit_test(envelopes),
+		cmocka_unit_test(text_of_charsets),
 		cmocka_unit_test(folds_letters),
 		cmocka_unit_test(first_words),
 		cmocka_unit_test(notify_groups),

@@ -1,9 +1,9 @@
 #include "imap/match.h"
 
+#include "imap/charset.h"
 #include "imap/fold.h"
 #include "mail/header.h"
 #include "mail/transfer.h"
-#include "mail/word.h"
 
 static struct str folded(struct arena *arena, struct str utf8)
 {
@@ -20,7 +20,7 @@ struct str imap_needle(struct arena *arena, struct str charset,
 
 	if (str_is_nocase(charset, "US-ASCII") && !str_is_ascii(text))
 		return STR_NONE;
-	if (!mail_charset_format(&utf8, charset, text) ||
+	if (!imap_charset_format(&utf8, charset, text) ||
 		!str_is_utf8(buf_str(&utf8)))
 		return STR_NONE;
 	return folded(arena, buf_str(&utf8));
@@ -40,7 +40,7 @@ bool imap_match_header(struct arena *arena, struct str header,
 	while (mail_header_take(&header, &h)) {
 		if (!str_eq_nocase(h.name, field))
 			continue;
-		if (contains(arena, mail_words_decode(arena,
+		if (contains(arena, imap_words_decode(arena,
 			mail_header_unfold(arena, h.body)), needle))
 			return true;
 	}
@@ -64,7 +64,7 @@ static bool walk_header(const struct walk *w, const struct mime_part *part,
 	struct mail_header h;
 
 	while (mail_header_take(&header, &h)) {
-		struct str text = mail_words_decode(w->arena,
+		struct str text = imap_words_decode(w->arena,
 			mail_header_unfold(w->arena, h.body));
 
 		text = arena_fmt(w->arena, "%.*s: %.*s", STR_ARG(h.name),
@@ -88,7 +88,7 @@ static bool walk_text(const struct walk *w, const struct mime_part *part)
 	mail_decode_end(&decoder, &plain);
 	if (charset.len == 0 || str_is_nocase(charset, "us-ascii"))
 		charset = STR("utf-8");
-	if (!mail_charset_format(&utf8, charset, buf_str(&plain)))
+	if (!imap_charset_format(&utf8, charset, buf_str(&plain)))
 		return w->each(w->context, IMAP_TEXT_BODY, buf_str(&plain));
 	return w->each(w->context, IMAP_TEXT_BODY, buf_str(&utf8));
 }

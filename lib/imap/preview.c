@@ -1,7 +1,7 @@
 #include "imap/preview.h"
 
+#include "imap/charset.h"
 #include "mail/transfer.h"
-#include "mail/word.h"
 
 enum {
 	READ_FIRST = 1024,     /* octets of a part that are mostly enough */
@@ -87,7 +87,7 @@ static struct str decoded(struct arena *arena, struct str body,
 	mail_decode_end(&decoder, &plain);
 	if (charset.len == 0 || str_is_nocase(charset, "us-ascii"))
 		charset = STR("utf-8");
-	if (!mail_charset_format(&utf8, charset, buf_str(&plain)))
+	if (!imap_charset_format(&utf8, charset, buf_str(&plain)))
 		return buf_str(&plain);
 	return buf_str(&utf8);
 }

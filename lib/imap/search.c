@@ -8,7 +8,7 @@ enum argument {
 	FLAG_NAME,
 	DAY,
 	OCTETS,
-	SECONDS,
+	POSITIVE,
 	STRING,      /* into text */
 	FIELD,       /* a header field's name is given by the row */
 	FIELD_STRING,
@@ -45,7 +45,7 @@ static const struct row {
 	{ "MODSEQ", IMAP_SEARCH_MODSEQ, MODSEQ },
 	{ "NOT", IMAP_SEARCH_AND, NOT },
 	{ "OLD", IMAP_SEARCH_RECENT, NOTHING, 0, true },
-	{ "OLDER", IMAP_SEARCH_OLDER, SECONDS },
+	{ "OLDER", IMAP_SEARCH_OLDER, POSITIVE },
 	{ "ON", IMAP_SEARCH_ON, DAY },
 	{ "OR", IMAP_SEARCH_OR, OR },
 	{ "RECENT", IMAP_SEARCH_RECENT },
@@ -64,15 +64,15 @@ static const struct row {
 	{ "THREADID", IMAP_SEARCH_THREADID, STRING },
 	{ "TO", IMAP_SEARCH_HEADER, FIELD, 0, false, "To" },
 	{ "UID", IMAP_SEARCH_UID, SET },
-	{ "UIDAFTER", IMAP_SEARCH_UIDAFTER, OCTETS },
-	{ "UIDBEFORE", IMAP_SEARCH_UIDBEFORE, OCTETS },
+	{ "UIDAFTER", IMAP_SEARCH_UIDAFTER, POSITIVE },
+	{ "UIDBEFORE", IMAP_SEARCH_UIDBEFORE, POSITIVE },
 	{ "UNANSWERED", IMAP_SEARCH_FLAG, NOTHING, IMAP_ANSWERED, true },
 	{ "UNDELETED", IMAP_SEARCH_FLAG, NOTHING, IMAP_DELETED, true },
 	{ "UNDRAFT", IMAP_SEARCH_FLAG, NOTHING, IMAP_DRAFT, true },
 	{ "UNFLAGGED", IMAP_SEARCH_FLAG, NOTHING, IMAP_FLAGGED, true },
 	{ "UNKEYWORD", IMAP_SEARCH_KEYWORD, FLAG_NAME, 0, true },
 	{ "UNSEEN", IMAP_SEARCH_FLAG, NOTHING, IMAP_SEEN, true },
-	{ "YOUNGER", IMAP_SEARCH_YOUNGER, SECONDS },
+	{ "YOUNGER", IMAP_SEARCH_YOUNGER, POSITIVE },
 };
 
 struct parser {
@@ -197,7 +197,8 @@ static bool take_argument(struct parser *p, const struct row *row,
 	case DAY:
 		return take_day(&p->in, node);
 	case OCTETS:
-	case SECONDS: /* nz-number, RFC 5032 5 */
+		return take_count(&p->in, node);
+	case POSITIVE: /* nz-number, RFC 5032 5 */
 		return take_count(&p->in, node) && node->number > 0;
 	case MODSEQ:
 		return take_modseq(p, node);

@@ -1,7 +1,7 @@
 #include "imap/subject.h"
 
+#include "imap/charset.h"
 #include "mail/header.h"
-#include "mail/word.h"
 
 static bool is_blank(unsigned char c)
 {
@@ -113,7 +113,7 @@ static struct str drop_leaders(struct str s, bool *is_reply)
 struct str imap_subject_base(struct arena *arena, struct str body,
 	bool *is_reply)
 {
-	struct str s = collapse(arena, mail_words_decode(arena,
+	struct str s = collapse(arena, imap_words_decode(arena,
 		mail_header_unfold(arena, body)));
 
 	*is_reply = false;

@@ -204,6 +204,11 @@ int io_fdatasync(int fd)
 	return io_help(call_fdatasync, &fd);
 }
 
+int io_fdatasync_here(int fd)
+{
+	return fdatasync(fd);
+}
+
 int io_fsync(int fd)
 {
 	return io_help(call_fsync, &fd);

@@ -43,6 +43,8 @@ void io_job_begin(struct io_job *job, int (*call)(void *context),
 int io_job_end(struct io_job *job);
 
 int io_fdatasync(int fd);
+/* The same without a helper: nothing else runs meanwhile. Does not wait. */
+int io_fdatasync_here(int fd);
 int io_fsync(int fd);
 int io_syncfs(int fd);
 /* True where syncfs(2) is known to flush all of fd's file system and to tell

@@ -43,6 +43,9 @@ struct stream {
 	bool drained;  /* the last read got all that the socket had */
 	bool bare_lf;  /* how the last line ended */
 	bool skipping; /* inside a line over the limit */
+	size_t end_len;
+	char end[STREAM_LINE_END + 1]; /* of the last line over the limit, with
+					  its CR */
 	bool is_pipe;  /* not a socket: write() instead of send() */
 	bool is_last;  /* its end follows what is sent */
 };
@@ -409,6 +412,9 @@ bool io_shutdown(struct stream *stream, struct span timeout)
 {
 	struct wait wait = { .timeout = timeout };
 
+	/* shutdown(2) sends what is held back, and the end, in one packet;
+	 * also where another process has the socket, too. */
+	stream->is_last = true;
 	if (!is_usable(stream) || !flush(stream, STR(""), &wait))
 		return false;
 	if (stream->layer) {
@@ -617,12 +623,41 @@ bool stream_bare_lf(const struct stream *stream)
 	return stream->bare_lf;
 }
 
+static void note_end(struct stream *stream, struct str part)
+{
+	size_t kept = sizeof(stream->end);
+
+	if (part.len < kept) {
+		kept -= part.len;
+		if (kept > stream->end_len)
+			kept = stream->end_len;
+		memmove(stream->end, stream->end + stream->end_len - kept,
+			kept);
+	} else {
+		part = str_skip(part, part.len - kept);
+		kept = 0;
+	}
+	if (part.len > 0)
+		memcpy(stream->end + kept, part.p, part.len);
+	stream->end_len = kept + part.len;
+}
+
+struct str stream_line_end(const struct stream *stream)
+{
+	struct str end = str_of(stream->end, stream->end_len);
+
+	if (str_ends(end, STR("\r")))
+		end.len--;
+	return end.len > STREAM_LINE_END ? str_skip(end, 1) : end;
+}
+
 /* The end of a line over the limit: true when its LF was found. */
 static bool skip_to_lf(struct stream *stream)
 {
 	struct str input = stream_buffered(stream);
 	size_t lf = str_find_char(input, '\n');
 
+	note_end(stream, str_first(input, lf == SIZE_MAX ? input.len : lf));
 	stream_consume(stream, lf == SIZE_MAX ? input.len : lf + 1);
 	stream->skipping = lf == SIZE_MAX;
 	return lf != SIZE_MAX;
@@ -630,6 +665,8 @@ static bool skip_to_lf(struct stream *stream)
 
 static bool too_long(struct stream *stream, struct wait *wait)
 {
+	if (!stream->skipping)
+		stream->end_len = 0;
 	stream->skipping = true;
 	while (!skip_to_lf(stream))
 		if (!fill(stream, wait))
@@ -668,6 +705,8 @@ bool io_line(struct stream *stream, struct str *line, struct span timeout)
 	*line = str_first(input, stream->bare_lf ? lf : lf - 1);
 	if (line->len <= stream->line_limit)
 		return true;
+	stream->end_len = 0;
+	note_end(stream, *line);
 	*line = STR_NONE;
 	errno = EMSGSIZE;
 	return false;

@@ -31,6 +31,7 @@ struct stream;
 
 enum {
 	STREAM_LINE_MOST = 2048, /* default limit of a line, without its end */
+	STREAM_LINE_END = 32,
 };
 
 /* Owns `fd` from now on (made non-blocking); closed with the arena. */
@@ -60,6 +61,9 @@ void stream_deadline(struct stream *stream, struct moment deadline);
  */
 must_check bool io_line(struct stream *stream, struct str *line,
 	struct span timeout);
+/* The last octets, up to 32, of the last line that was over the limit, without
+ * its LF or CRLF: they may announce what follows. */
+struct str stream_line_end(const struct stream *stream);
 /* True if the last line ended in LF without CR. */
 bool stream_bare_lf(const struct stream *stream);
 /* What is buffered, at least one octet; waits if there is none. */
@@ -91,7 +95,7 @@ bool io_flush(struct stream *stream, struct span timeout);
 /* Flush what is the last: the stream is closed at once, and the octets leave
  * with the end of the connection in one packet. */
 bool io_flush_last(struct stream *stream, struct span timeout);
-/* Flush, then end the output direction (TLS: close_notify). */
+/* Flush and end the output direction (TLS: close_notify), in one packet. */
 bool io_shutdown(struct stream *stream, struct span timeout);
 
 /* Output collected and not yet sent, in octets. */

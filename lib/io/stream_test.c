@@ -146,15 +146,17 @@ static void limits(void *context)
 	assert_int_equal(line.len, 10);
 	assert_false(io_line(stream, &line, span_s(10)));
 	assert_int_equal(errno, EMSGSIZE);
+	assert_str(stream_line_end(stream), "0123456789a");
 	assert_true(io_line(stream, &line, span_s(10)));
 	assert_str(line, "ok");
 	/* the end of the long line comes later, even after a timeout */
 	say_many(5000, "");
 	assert_false(io_line(stream, &line, span_ms(1)));
 	assert_int_equal(errno, ETIMEDOUT);
-	say_many(100, "\r\nagain\r\n");
+	say_many(100, " the end {1}\r\nagain\r\n");
 	assert_false(io_line(stream, &line, span_s(10)));
 	assert_int_equal(errno, EMSGSIZE);
+	assert_str(stream_line_end(stream), "xxxxxxxxxxxxxxxxxxxx the end {1}");
 	assert_true(io_line(stream, &line, span_s(10)));
 	assert_str(line, "again");
 }

@@ -200,6 +200,7 @@ static bool is_blank(unsigned char c)
 /* Octets of one charset, collected over adjacent words: a character may have
  * been cut in two. */
 struct run {
+	mail_charset_fn *format;
 	struct str charset;
 	struct buf octets;
 	size_t source; /* where its first word begins */
@@ -207,16 +208,17 @@ struct run {
 
 static void end_run(struct buf *out, struct run *run, struct str source)
 {
-	if (run->octets.len > 0 && !mail_charset_format(out, run->charset,
+	if (run->octets.len > 0 && !run->format(out, run->charset,
 		buf_str(&run->octets)))
 		buf_add(out, source);
 	buf_clear(&run->octets);
 }
 
-struct str mail_words_decode(struct arena *arena, struct str text)
+struct str mail_words_decode_by(struct arena *arena, struct str text,
+	mail_charset_fn *format)
 {
 	struct buf out = BUF_IN(arena);
-	struct run run = { .octets = BUF_IN(arena) };
+	struct run run = { .format = format, .octets = BUF_IN(arena) };
 	struct str rest = text, source = STR_NONE;
 	struct word word;
 
@@ -248,6 +250,11 @@ struct str mail_words_decode(struct arena *arena, struct str text)
 	}
 	end_run(&out, &run, source);
 	return buf_str(&out);
+}
+
+struct str mail_words_decode(struct arena *arena, struct str text)
+{
+	return mail_words_decode_by(arena, text, mail_charset_format);
 }
 
 /* What may stand unencoded in a "q" word anywhere, RFC 2047 5 (3). */

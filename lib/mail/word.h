@@ -15,7 +15,14 @@ enum {
 	MAIL_WORD_MOST = 75, /* octets of one encoded word, RFC 2047 2 */
 };
 
-/* All encoded words of `text` as UTF-8, blanks between two of them dropped. */
+/* Appends octets of a charset as UTF-8; false: unknown, nothing appended. */
+typedef bool mail_charset_fn(struct buf *out, struct str charset,
+	struct str octets);
+/* All encoded words of `text` as UTF-8, blanks between two of them dropped, of
+ * the charsets that `format` knows. */
+struct str mail_words_decode_by(struct arena *arena, struct str text,
+	mail_charset_fn *format);
+/* The same with the charsets of mail_charset_format. */
 struct str mail_words_decode(struct arena *arena, struct str text);
 /* Text (UTF-8) as encoded words in `charset`, each at most 75 octets, joined
  * with a space; `out` gets the text itself if it is printable ASCII. With

@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "io/fiber.h"
 #include "io/helper.h"
+#include "mailbox/mailbox.h"
 
 enum {
 	ALONE_MOST = 4,  /* mailboxes that are flushed one by one */
@@ -26,6 +27,7 @@ struct mailbox_unflushed {
 /* A flush of one mailbox that has begun. */
 struct running {
 	struct mailbox_unflushed *u;
+	const char *name; /* of a flush of many */
 	unsigned what;
 	uint64_t number;
 };
@@ -65,6 +67,21 @@ void mailbox_flush_renamed(struct mailbox_store *store, const char *from,
 		return;
 	mailbox_store_unflushed(store, to, u->what);
 	u->what = 0;
+}
+
+/* The uidlists of those that were met, not durable yet. */
+static bool list_some(struct mailbox_store *store, const char *const *names,
+	size_t count)
+{
+	struct index_txn *txn = index_begin(store->index, true);
+	bool ok = txn;
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = mailbox_uids_settle(store, txn, names[i]);
+	if (ok)
+		return index_commit(txn);
+	index_abort(txn);
+	return false;
 }
 
 static bool flush_uids(struct mailbox_store *store, const char *mailbox,
@@ -121,6 +138,8 @@ static bool flush_what(struct mailbox_store *store, const char *mailbox,
 	bool files = what & (MAILBOX_CUR | MAILBOX_NEW);
 	bool uids = what & (MAILBOX_UIDS | MAILBOX_NAMED);
 
+	if ((what & MAILBOX_UNLISTED) && !list_some(store, &mailbox, 1))
+		return false;
 	if (files && uids && io_has_helpers())
 		return flush_both(store, mailbox, what);
 	return (!files || store->driver->flush(&store->place, mailbox,
@@ -130,7 +149,8 @@ static bool flush_what(struct mailbox_store *store, const char *mailbox,
 
 static void begin(struct mailbox_unflushed *u, struct running *r)
 {
-	*r = (struct running){ u, u->what, ++u->begun };
+	*r = (struct running){ .u = u, .what = u->what,
+		.number = ++u->begun };
 	u->is_running = true;
 	u->what = 0;
 }
@@ -234,12 +254,37 @@ static size_t begin_all(struct mailbox_store *store, struct arena *arena,
 
 	if (!io_syncfs_is_known(store->dir) || !fd_stat(store->dir, &st))
 		return 0;
-	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);)
-		if (is_waiting(w.value) && is_here(store,
-			arena_cstr(arena, w.key), what_of(w.value), arena,
-			st.st_dev))
-			begin(w.value, &running[count++]);
+	for (struct table_walk w = { 0 }; table_next(store->unflushed, &w);) {
+		const char *name = arena_cstr(arena, w.key);
+
+		if (!is_waiting(w.value) || !is_here(store, name,
+			what_of(w.value), arena, st.st_dev))
+			continue;
+		begin(w.value, &running[count]);
+		running[count++].name = name;
+	}
 	return count;
+}
+
+/* Those of the flushes that need it; others run between. */
+static bool list_all(struct mailbox_store *store, struct arena *arena,
+	const struct running *running, size_t count)
+{
+	const char **names = arena_array(arena, MEET_EACH, sizeof(*names));
+	size_t found = 0;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < count; i++) {
+		if (running[i].what & MAILBOX_UNLISTED)
+			names[found++] = running[i].name;
+		if (found < MEET_EACH && i + 1 < count)
+			continue;
+		ok = found == 0 || list_some(store, names, found);
+		found = 0;
+		if (io_self())
+			io_yield();
+	}
+	return ok;
 }
 
 /* One flush of the whole file system instead of some for each mailbox. What
@@ -250,7 +295,8 @@ static enum mailbox_result flush_together(struct mailbox_store *store)
 	struct running *running = arena_array(arena,
 		count_waiting(store) + 1, sizeof(*running));
 	size_t count = begin_all(store, arena, running);
-	bool flushed = count == 0 || io_syncfs(store->dir) == 0;
+	bool flushed = count == 0 || (list_all(store, arena, running, count) &&
+		io_syncfs(store->dir) == 0);
 
 	for (size_t i = 0; i < count; i++)
 		end(&running[i], flushed);
@@ -300,6 +346,23 @@ static size_t find_unknown(struct mailbox_store *store,
 	return found;
 }
 
+/* Their uidlists follow: in the background, or when they are opened. */
+static void note_unlisted(struct mailbox_store *store, const struct str **names,
+	size_t count)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct index_txn *txn = index_begin(store->index, false);
+	struct index_mailbox row;
+
+	for (size_t i = 0; txn && i < count; i++)
+		if (index_mailbox_find(txn, *names[i], &row) &&
+			row.uidlist_ns == 0)
+			mailbox_store_unflushed(store,
+				arena_cstr(arena, *names[i]), MAILBOX_UNLISTED |
+				MAILBOX_UIDS | MAILBOX_NAMED);
+	index_abort(txn);
+}
+
 /* What cannot be taken in is told when it is asked for. */
 static void meet_some(struct mailbox_store *store, const struct str **names,
 	size_t count)
@@ -313,14 +376,14 @@ static void meet_some(struct mailbox_store *store, const struct str **names,
 		ok = index_mailbox_find(txn, *names[i], &row) ||
 			mailbox_meet(store, *names[i], txn);
 	store->is_meeting = false;
-	if (ok)
-		(void)!index_commit(txn);
-	else
+	if (!ok)
 		index_abort(txn);
+	else if (index_commit(txn))
+		note_unlisted(store, names, count);
 }
 
 enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
-	const struct str *names, size_t count)
+	const struct str *names, size_t count, bool is_told)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	const struct str **unknown = arena_array(arena, count + 1,
@@ -335,7 +398,7 @@ enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
 		if (io_self())
 			io_yield();
 	}
-	return flush_together(store);
+	return is_told ? flush_together(store) : MAILBOX_OK;
 }
 
 void mailbox_flush_end(struct mailbox_store *store)

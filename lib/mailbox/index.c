@@ -19,7 +19,7 @@
 #define INDEX_NAME "posthorn-index"
 #define INDEX_LOCK INDEX_NAME "-lock"
 #define INDEX_BOOT INDEX_NAME "-boot"
-#define INDEX_FORMAT "posthorn 7"
+#define INDEX_FORMAT "posthorn 8"
 
 enum {
 	ROOM = 1 << 30, /* of addresses, free before a transaction begins */

@@ -186,11 +186,9 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 		return false;
 	/* Its UIDVALIDITY is on disk before it is told. */
 	mailbox->is_unlisted = !is_listed;
-	if (!is_listed && mailbox->is_met) {
+	if (!is_listed) {
 		mailbox->row.uid_reserved = row.uidnext + MAILBOX_RESERVED;
-	} else if (!is_listed) {
-		mailbox->row.uid_reserved = row.uidnext + MAILBOX_RESERVED;
-		if (!mailbox_uids_write(mailbox))
+		if (!mailbox->is_met && !mailbox_uids_write(mailbox))
 			return false;
 	}
 	return index_mailbox_put(txn, str_from(mailbox->name), &mailbox->row);
@@ -293,11 +291,6 @@ bool mailbox_meet(struct mailbox_store *store, struct str name,
 	m->is_met = true;
 	if (take_over(m, txn))
 		result = mailbox_scan_in(m, txn);
-	/* The list was written with the messages, if there are any. */
-	if (result == MAILBOX_OK && m->is_unlisted &&
-		(!mailbox_uids_write(m) ||
-			!index_mailbox_put(txn, name, &m->row)))
-		result = MAILBOX_TRY_LATER;
 	if (result == MAILBOX_OK)
 		mailbox_changed(m);
 	else if (result == MAILBOX_NONEXISTENT &&
@@ -307,10 +300,20 @@ bool mailbox_meet(struct mailbox_store *store, struct str name,
 	return result == MAILBOX_OK;
 }
 
+/* Met, and killed before its uidlist was written. */
+static bool was_only_met(struct mailbox *m)
+{
+	return m->row.uidlist_ns == 0 && mailbox_uids_stamp(m) == 0;
+}
+
+/* Whoever opens it may tell its UIDs: its uidlist is on the disk before. */
 static enum mailbox_result opened(struct mailbox *m,
 	enum mailbox_result result)
 {
-	if (result == MAILBOX_OK && !m->store->is_meeting)
+	if (result == MAILBOX_OK && was_only_met(m))
+		mailbox_store_unflushed(m->store, m->name, MAILBOX_UNLISTED |
+			MAILBOX_UIDS | MAILBOX_NAMED);
+	if (result == MAILBOX_OK)
 		result = mailbox_store_settle_name(m->store, m->name);
 	if (result != MAILBOX_OK)
 		mailbox_close(m);

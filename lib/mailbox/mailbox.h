@@ -85,7 +85,7 @@ struct mailbox {
 	unsigned singles;      /* ... but those of so many messages */
 	bool keeps_whole;      /* they were, and stay so: who uses them waits */
 	bool is_met;           /* its uidlist is written behind the scan */
-	bool is_unlisted;      /* it has none yet */
+	bool is_unlisted;      /* ... if at all: it has none yet */
 	bool is_tidied;        /* of what was left in its folders */
 	struct mailbox_watch *watch; /* of its files; NULL: none */
 	struct list watchers;  /* struct mailbox_watcher */
@@ -306,6 +306,10 @@ bool mailbox_keywords_are_named(const struct mailbox *mailbox,
 bool mailbox_uids_write(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp_of(struct mailbox_store *store, const char *name);
+/* The same of a mailbox that was met (mailbox_store_meet), not durable: in the
+ * transaction in which its row says so. Nothing if it has one. */
+must_check bool mailbox_uids_settle(struct mailbox_store *store,
+	struct index_txn *txn, const char *name);
 /* Nobody uses it: out of memory with it. */
 void mailbox_drop(struct mailbox *mailbox);
 /* Everybody who watches hears it. */

@@ -141,8 +141,8 @@ static bool scan_folder(const struct mailbox_place *place,
 	const char *mailbox, bool is_new, struct arena *arena,
 	struct entries *entries)
 {
-	_Alignas(struct dirent64) char piece[PIECE];
-	char path[PATH_MOST];
+	_Alignas(struct dirent64) char piece[PIECE] left_as_is;
+	char path[PATH_MOST] left_as_is;
 	auto_close int dir = openat(place->dir, path_to(path, place, mailbox,
 		is_new ? "new" : "cur", NULL),
 		O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,9 +1,9 @@
 #include "mailbox/segment.h"
 
+#include "imap/charset.h"
 #include "imap/fold.h"
 #include "imap/match.h"
 #include "mail/header.h"
-#include "mail/word.h"
 
 bool segments_read(struct index_txn *txn, uint32_t mailbox,
 	struct arena *arena, struct segments *all)
@@ -68,7 +68,7 @@ void segment_fields_format(struct arena *arena, struct str header,
 
 			if (!str_is_nocase(h.name, field_names[i]))
 				continue;
-			value = mail_words_decode(arena,
+			value = imap_words_decode(arena,
 				mail_header_unfold(arena, h.body));
 			imap_fold_format(out, value);
 			ok = ok && str_find_char(str_of(out->p + from,

@@ -75,7 +75,7 @@ static bool is_open(struct mailbox_store *store, struct str name)
 }
 
 bool mailbox_store_status(struct mailbox_store *store, struct str name,
-	struct index_mailbox *row)
+	bool is_told, struct index_mailbox *row)
 {
 	char text[MAILBOX_NAME_MOST + 1];
 	struct mailbox_stamp stamp;
@@ -95,5 +95,6 @@ bool mailbox_store_status(struct mailbox_store *store, struct str name,
 	return store->driver->stamp(&store->place, text, &stamp) &&
 		stamp.new_ns == row->new_ns && stamp.cur_ns == row->cur_ns &&
 		mailbox_uids_stamp_of(store, text) == row->uidlist_ns &&
-		mailbox_store_settle_name(store, text) == MAILBOX_OK;
+		(!is_told || (row->uidlist_ns != 0 &&
+			mailbox_store_settle_name(store, text) == MAILBOX_OK));
 }

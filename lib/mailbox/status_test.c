@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mailbox/store.h"
@@ -96,11 +97,12 @@ static void those_that_are_met_are_known(void **state)
 	struct index_mailbox row, again;
 
 	(void)state;
-	assert_false(mailbox_store_status(store, names.names[3], &row));
-	assert_int_equal(mailbox_store_meet(store, names.names, names.count),
+	assert_false(mailbox_store_status(store, names.names[3], true, &row));
+	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
+		true),
 		MAILBOX_OK);
 	for (int n = 0; n < BOXES; n++) {
-		assert_true(mailbox_store_status(store, names.names[n], &row));
+		assert_true(mailbox_store_status(store, names.names[n], true, &row));
 		assert_int_equal(row.messages, n);
 		assert_int_equal(row.unseen, n ? n - 1 : 0);
 		assert_int_equal(row.deleted, 0);
@@ -111,9 +113,10 @@ static void those_that_are_met_are_known(void **state)
 	mailbox_store_close(store);
 	assert_int_equal(unlink(path_in("posthorn-index")), 0);
 	store = open_store();
-	assert_int_equal(mailbox_store_meet(store, names.names, names.count),
+	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
+		true),
 		MAILBOX_OK);
-	assert_true(mailbox_store_status(store, STR("B8"), &again));
+	assert_true(mailbox_store_status(store, STR("B8"), true, &again));
 	assert_int_equal(again.uidvalidity, row.uidvalidity);
 	assert_true(again.uidnext >= row.uidnext);
 	assert_memory_equal(again.guid, row.guid, sizeof(row.guid));
@@ -142,22 +145,23 @@ static void what_changed_is_not_told_from_memory(void **state)
 	struct mailbox *m;
 
 	(void)state;
-	assert_int_equal(mailbox_store_meet(store, names.names, names.count),
+	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
+		true),
 		MAILBOX_OK);
 	/* By others: a message that came, and one that went. */
 	put_file(".B5/new/9.x");
-	assert_false(mailbox_store_status(store, STR("B5"), &row));
+	assert_false(mailbox_store_status(store, STR("B5"), true, &row));
 	assert_int_equal(unlink(path_in(".B6/cur/2.a:2,")), 0);
-	assert_false(mailbox_store_status(store, STR("B6"), &row));
+	assert_false(mailbox_store_status(store, STR("B6"), true, &row));
 	/* Their uidlist. */
 	assert_int_equal(unlink(path_in(".B7/dovecot-uidlist")), 0);
-	assert_false(mailbox_store_status(store, STR("B7"), &row));
+	assert_false(mailbox_store_status(store, STR("B7"), true, &row));
 	/* The mailbox. */
 	assert_int_equal(stand_folder_remove(path_in(".B3")), 0);
-	assert_false(mailbox_store_status(store, STR("B3"), &row));
+	assert_false(mailbox_store_status(store, STR("B3"), true, &row));
 	/* By us; counted again when it leaves memory. */
 	change(store, IMAP_SEEN | IMAP_DELETED);
-	assert_false(mailbox_store_status(store, STR("B4"), &row));
+	assert_false(mailbox_store_status(store, STR("B4"), true, &row));
 	mailbox_store_close(store);
 	make_old(".B4/cur");
 	store = open_store();
@@ -165,10 +169,120 @@ static void what_changed_is_not_told_from_memory(void **state)
 	mailbox_close(m);
 	mailbox_store_close(store);
 	store = open_store();
-	assert_true(mailbox_store_status(store, STR("B4"), &row));
+	assert_true(mailbox_store_status(store, STR("B4"), true, &row));
 	assert_int_equal(row.messages, 4);
 	assert_int_equal(row.unseen, 2);
 	assert_int_equal(row.deleted, 1);
+	mailbox_store_close(store);
+}
+
+static bool is_listed(int n)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), ".B%d/dovecot-uidlist", n);
+	return access(path_in(name), F_OK) == 0;
+}
+
+/* Of whom nobody was told UIDVALIDITY or a UID. */
+static void uidlists_follow_in_the_background(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox_names names = make_boxes(arena);
+	struct index_mailbox rows[BOXES], row;
+	struct mailbox *m;
+
+	(void)state;
+	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
+		false), MAILBOX_OK);
+	for (int n = 0; n < BOXES; n++) {
+		assert_true(mailbox_store_status(store, names.names[n], false,
+			&rows[n]));
+		assert_int_equal(rows[n].messages, n);
+		assert_int_equal(rows[n].uidnext, n + 1);
+		assert_false(is_listed(n));
+	}
+	/* UIDVALIDITY: not before it is on the disk, so to be opened. */
+	assert_false(mailbox_store_status(store, names.names[3], true, &row));
+	assert_int_equal(mailbox_open(store, names.names[3], &m), MAILBOX_OK);
+	assert_int_equal(m->row.uidvalidity, rows[3].uidvalidity);
+	check_list(store, arena, 3, &rows[3]);
+	mailbox_close(m);
+	assert_false(is_listed(2));
+	/* It goes with its mailbox. */
+	assert_int_equal(mailbox_store_rename(store, STR("B4"), STR("C")),
+		MAILBOX_OK);
+	assert_int_equal(access(path_in(".C/dovecot-uidlist"), F_OK), 0);
+	assert_int_equal(mailbox_store_remove(store, STR("B5")), MAILBOX_OK);
+	mailbox_store_settle(store);
+	for (int n = 0; n < BOXES; n++)
+		if (n != 4 && n != 5)
+			check_list(store, arena, n, &rows[n]);
+	assert_true(mailbox_store_status(store, names.names[8], true, &row));
+	assert_int_equal(row.uidvalidity, rows[8].uidvalidity);
+	mailbox_store_close(store);
+}
+
+/* Another program was quicker with its own. */
+static void another_uidlist_is_not_replaced(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox_names names = make_boxes(arena);
+	struct mailbox *m;
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
+		false), MAILBOX_OK);
+	f = fopen(path_in(".B3/dovecot-uidlist"), "we");
+	assert_non_null(f);
+	fputs("3 V77 N8\n", f);
+	fclose(f);
+	mailbox_store_settle(store);
+	assert_int_equal(mailbox_open(store, names.names[3], &m), MAILBOX_OK);
+	assert_int_equal(m->row.uidvalidity, 77);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static void meet_and_die(struct mailbox_names names)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct mailbox_store *store = mailbox_store_open(dir);
+
+		_exit(mailbox_store_meet(store, names.names, names.count,
+			false) != MAILBOX_OK);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* The index has what is to be in the list. */
+static void a_kill_before_the_uidlist(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct mailbox_names names = make_boxes(arena);
+	struct mailbox_store *store;
+	struct index_mailbox row;
+	struct mailbox *m;
+
+	(void)state;
+	mailbox_store_close(open_store());
+	meet_and_die(names);
+	assert_false(is_listed(6));
+	store = open_store();
+	assert_true(mailbox_store_status(store, names.names[6], false, &row));
+	assert_int_equal(row.messages, 6);
+	assert_false(mailbox_store_status(store, names.names[6], true, &row));
+	assert_int_equal(mailbox_open(store, names.names[6], &m), MAILBOX_OK);
+	assert_int_equal(m->row.uidvalidity, row.uidvalidity);
+	check_list(store, arena, 6, &row);
+	mailbox_close(m);
 	mailbox_store_close(store);
 }
 
@@ -182,10 +296,11 @@ static void one_that_is_no_mailbox_any_more(void **state)
 
 	(void)state;
 	assert_int_equal(stand_folder_remove(path_in(".B3/cur")), 0);
-	assert_int_equal(mailbox_store_meet(store, names.names, names.count),
+	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
+		true),
 		MAILBOX_OK);
-	assert_false(mailbox_store_status(store, STR("B3"), &row));
-	assert_true(mailbox_store_status(store, STR("B4"), &row));
+	assert_false(mailbox_store_status(store, STR("B3"), true, &row));
+	assert_true(mailbox_store_status(store, STR("B4"), true, &row));
 	assert_int_equal(row.messages, 4);
 	mailbox_store_close(store);
 }
@@ -251,14 +366,14 @@ static void older_indexes_go_on(void **state)
 	read_row("B4", &before);
 	make_older("posthorn 5");
 	store = open_store();
-	assert_false(mailbox_store_status(store, STR("B4"), &after));
+	assert_false(mailbox_store_status(store, STR("B4"), true, &after));
 	mailbox_store_close(store);
 	read_row("B4", &after);
 	assert_int_equal(after.id, before.id);
 	assert_int_equal(after.modseq, before.modseq);
 	assert_int_equal(after.uidnext, before.uidnext);
 	store = open_store();
-	assert_true(mailbox_store_status(store, STR("B4"), &after));
+	assert_true(mailbox_store_status(store, STR("B4"), true, &after));
 	assert_int_equal(after.messages, 4);
 	mailbox_store_close(store);
 	/* One that is not known is made anew, from the uidlists. */
@@ -275,6 +390,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_DIR(those_that_are_met_are_known),
 		IN_DIR(what_changed_is_not_told_from_memory),
+		IN_DIR(uidlists_follow_in_the_background),
+		IN_DIR(another_uidlist_is_not_replaced),
+		IN_DIR(a_kill_before_the_uidlist),
 		IN_DIR(one_that_is_no_mailbox_any_more),
 		IN_DIR(older_indexes_go_on),
 	};

@@ -390,6 +390,16 @@ struct renames {
 	size_t count;
 };
 
+/* A mailbox has that name, and will not have got another one before. */
+static bool is_taken(struct mailbox_store *store, struct str name,
+	const struct renames *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (str_eq(plan->from[i], name))
+			return false;
+	return mailbox_store_has(store, name);
+}
+
 /* Nothing is renamed if one of them could not be. */
 static enum mailbox_result plan_renames(struct mailbox_store *store,
 	struct arena *arena, struct str from, struct str to,
@@ -414,6 +424,8 @@ static enum mailbox_result plan_renames(struct mailbox_store *store,
 			str_skip(name, from.len));
 		if (!mailbox_name_is_good(store, plan->to[plan->count]))
 			return MAILBOX_LIMIT;
+		if (is_taken(store, plan->to[plan->count], plan))
+			return MAILBOX_EXISTS;
 		plan->count++;
 	}
 	for (size_t i = 0; result == MAILBOX_OK && i < plan->count; i++)

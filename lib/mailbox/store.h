@@ -47,6 +47,7 @@ enum {
 	MAILBOX_NEW = 1 << 1,  /* names in new/ */
 	MAILBOX_UIDS = 1 << 2, /* lines at the end of the uidlist */
 	MAILBOX_NAMED = 1 << 3, /* that there is one */
+	MAILBOX_UNLISTED = 1 << 4, /* there is none: it is to be written first */
 };
 
 /* location: see layout_of_location, which is Maildir++ if it does not say
@@ -90,14 +91,19 @@ must_check enum mailbox_result mailbox_store_flush(
 	struct mailbox_store *store, const char *mailbox);
 /* Something is to be done within a second: names of files, a flush. */
 void mailbox_store_soon(struct mailbox_store *store);
-/* Mailboxes that the index does not know yet are taken in, with one flush for
- * all of them: before much is asked of many. Waits. */
+/*
+ * Mailboxes that the index does not know yet are taken in: before much is asked
+ * of many. Their uidlists are written with one flush for all of them: now, if
+ * is_told (their UIDVALIDITY or a UID); else a moment later, in the background.
+ * Waits.
+ */
 must_check enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
-	const struct str *names, size_t count);
+	const struct str *names, size_t count, bool is_told);
 /* What the index says of a mailbox whose files are as it knows them, all of it
- * counted. False: open it to know. Waits as mailbox_store_settle_name. */
+ * counted. is_told: its UIDVALIDITY or MAILBOXID, too. False: open it to know.
+ * Waits then, as mailbox_store_settle_name. */
 must_check bool mailbox_store_status(struct mailbox_store *store,
-	struct str name, struct index_mailbox *row);
+	struct str name, bool is_told, struct index_mailbox *row);
 /* The uidlist of the mailbox is on disk: before its UIDVALIDITY is told.
  * Waits if somebody is about to meet it. */
 must_check enum mailbox_result mailbox_store_settle_name(

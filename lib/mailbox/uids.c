@@ -72,6 +72,49 @@ bool mailbox_uids_write(struct mailbox *mailbox)
 	return true;
 }
 
+struct listing {
+	struct mailbox_store *store;
+	struct arena *arena;
+	struct buf out;
+};
+
+static void list_each_message(void *context,
+	const struct index_message *message, struct str name)
+{
+	struct listing *l = context;
+	const char *text = arena_cstr(l->arena, name);
+
+	mailbox_uidlist_line_format(&l->out, message->uid,
+		str_of(text, l->store->driver->key(text)));
+}
+
+bool mailbox_uids_settle(struct mailbox_store *store, struct index_txn *txn,
+	const char *name)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct listing l = { .store = store, .arena = arena,
+		.out = BUF_IN(arena) };
+	const char *path = arena_fmt(arena, "%sdovecot-uidlist",
+		layout_prefix(&store->place, arena, name)).p;
+	struct index_mailbox row;
+
+	/* Another program's is looked at when the mailbox is opened. */
+	if (!index_mailbox_find(txn, str_from(name), &row) ||
+		row.uidlist_ns != 0 || mailbox_uids_stamp_of(store, name) != 0)
+		return true;
+	mailbox_uidlist_header_format(&l.out, row.uidvalidity,
+		row.uid_reserved, row.guid);
+	index_messages_each(txn, row.id, list_each_message, &l);
+	if (!mailbox_store_write(store, path, buf_str(&l.out), false)) {
+		if (!layout_exists(&store->place, name))
+			return true;
+		log_warning("%s: write %s: %m", store->path, path);
+		return false;
+	}
+	row.uidlist_ns = mailbox_uids_stamp_of(store, name);
+	return index_mailbox_put(txn, str_from(name), &row);
+}
+
 uint32_t *mailbox_uids_all(const struct mailbox *mailbox, struct arena *arena)
 {
 	uint32_t *uids = arena_array(arena, mailbox->count + 1,
@@ -104,10 +147,16 @@ static bool append_lines(struct mailbox *mailbox, int fd, size_t from,
 	return true;
 }
 
+/* Only met: all of it is written later, from the index. */
+static bool is_put_off(const struct mailbox *mailbox)
+{
+	return mailbox->is_met && mailbox->is_unlisted;
+}
+
 void mailbox_list_uids(struct mailbox *mailbox, size_t from)
 {
 	char path[MAILBOX_PATH_MOST];
-	auto_close int fd = mailbox->is_unlisted ? -1 :
+	auto_close int fd = is_put_off(mailbox) ? -1 :
 		openat(mailbox->store->dir,
 			mailbox_file_of(mailbox, "dovecot-uidlist", path),
 			O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -116,6 +165,8 @@ void mailbox_list_uids(struct mailbox *mailbox, size_t from)
 		stamp_of(&st) == mailbox->row.uidlist_ns;
 	off_t size = is_ours ? st.st_size : 0;
 
+	if (is_put_off(mailbox))
+		return;
 	if (fd < 0 || !append_lines(mailbox, fd, from, &size)) {
 		mailbox_uids_write(mailbox);
 		return;
@@ -138,7 +189,7 @@ bool mailbox_reserve_uids(struct mailbox *mailbox, size_t count)
 		return true;
 	row->uid_reserved = row->uidnext + (uint32_t)count - 1 +
 		MAILBOX_RESERVED;
-	if (mailbox_uids_write(mailbox))
+	if (is_put_off(mailbox) || mailbox_uids_write(mailbox))
 		return true;
 	row->uid_reserved = was;
 	return false;

@@ -95,7 +95,8 @@ static void read_list(struct look *l)
 static void check_list(struct look *l)
 {
 	if (!l->has_list) {
-		if (l->count > 0)
+		/* 0: of one that was only met nobody was told a UID. */
+		if (l->count > 0 && l->mailbox.uidlist_ns != 0)
 			tell(l, "dovecot-uidlist is missing or unreadable: "
 				"if the index is lost, so are the UIDs");
 		return;

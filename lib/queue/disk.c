@@ -106,6 +106,12 @@ static int real_sync(struct disk *disk, int fd)
 	return io_fdatasync(fd);
 }
 
+static int real_sync_here(struct disk *disk, int fd)
+{
+	(void)disk;
+	return io_fdatasync_here(fd);
+}
+
 /* The path operations, as a helper thread runs them. */
 struct path_job {
 	int root;
@@ -276,6 +282,7 @@ bool disk_open(struct disk **disk, const char *queue_directory)
 	real->disk = (struct disk){
 		.open = real_open, .close = real_close, .pread = real_pread,
 		.pwrite = real_pwrite, .size = real_size, .sync = real_sync,
+		.sync_here = real_sync_here,
 		.sync_dir = real_sync_dir, .sync_all = real_sync_all,
 		.is_covered = real_is_covered, .rename = real_rename,
 		.link = real_link, .is_sealed = real_is_sealed,
@@ -343,6 +350,12 @@ void disk_close(struct disk *disk, int *fd)
 int disk_sync(struct disk *disk, int fd)
 {
 	return disk->sync(disk, fd);
+}
+
+int disk_sync_here(struct disk *disk, int fd)
+{
+	return disk->sync_here ? disk->sync_here(disk, fd) :
+				 disk->sync(disk, fd);
 }
 
 int disk_sync_dir(struct disk *disk, const char *path)

@@ -23,6 +23,8 @@ struct disk {
 		size_t len, off_t at);
 	int64_t (*size)(struct disk *disk, int fd);
 	int (*sync)(struct disk *disk, int fd);
+	/* The same at once, while nothing else runs. NULL: as sync. */
+	int (*sync_here)(struct disk *disk, int fd);
 	int (*sync_dir)(struct disk *disk, const char *path);
 	/* All that is on the file system of the queue directory. */
 	int (*sync_all)(struct disk *disk);
@@ -61,6 +63,7 @@ must_check bool disk_write_all(struct disk *disk, int fd, const void *from,
 int disk_open_file(struct disk *disk, const char *path, int flags);
 void disk_close(struct disk *disk, int *fd);
 int disk_sync(struct disk *disk, int fd);
+int disk_sync_here(struct disk *disk, int fd);
 int disk_sync_dir(struct disk *disk, const char *path);
 int disk_rename(struct disk *disk, const char *from, const char *to);
 int disk_unlink(struct disk *disk, const char *path);

@@ -88,6 +88,7 @@ static struct stream *connect_to(struct arena *arena)
 		return NULL;
 	io = stream_open(arena, fd);
 	stream_line_limit(io, 64 * 1024);
+	stream_wait_first(io);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return io_connect(fd, (const struct sockaddr *)&address,
 		sizeof(address), span_s(WAIT_S)) ? io : NULL;

@@ -399,6 +399,30 @@ def imap_met(play, mta):
     client.close()
 
 
+def imap_counted(play, mta):
+    """The same when only counts are told: their uidlists come later, but
+    before anything of theirs that must stay is told."""
+    play.ledger.add("store", "mail/frank")
+    client = Imap(play.ledger, mta.conf, mta.mail + "/frank", mta.env)
+    lines, _, _ = client.ask('LIST "" * RETURN (STATUS (MESSAGES UIDNEXT))')
+    told = re.findall(r"STATUS (\S+) \(MESSAGES 0 UIDNEXT 1\)",
+                      "\n".join(lines))
+    if sorted(told) != ["INBOX"] + MET:
+        raise instance.Failed("%r" % lines)
+    client.select("Met0")
+    client.append("Met3", "frank-0")
+    lines, _, ok = client.ask("STATUS Met5 (UIDVALIDITY)")
+    play.ledger.add("box", "Met5", re.search(
+        r"UIDVALIDITY (\d+)", "\n".join(lines)).group(1), ok)
+    _, asked, _ = client.ask("RENAME Met1 Moved")
+    play.ledger.add("nobox", "Met1", asked)
+    client.append("Moved", "frank-1")
+    time.sleep(1.5)  # all have theirs
+    for name in MET[2:]:
+        client.select(name)
+    client.close()
+
+
 def play(folder, recorder, rounds=2):
     """Run it all; the folder has the log then."""
     scenario = Scenario(folder, recorder)
@@ -407,8 +431,9 @@ def play(folder, recorder, rounds=2):
         scenario.watch(mta)
         mta.write_configuration()
         mta.command("posthorn", "set-permissions")
-        for path in ["/example.org/dave", "/erin"] + [
-                "/erin/." + name for name in MET]:
+        for path in ["/example.org/dave", "/erin", "/frank"] + [
+                "%s/.%s" % (user, name) for name in MET
+                for user in ("/erin", "/frank")]:
             os.makedirs(mta.mail + path, exist_ok=True)
             for sub in ("", "/tmp", "/new", "/cur"):
                 os.makedirs(mta.mail + path + sub, exist_ok=True)
@@ -436,6 +461,7 @@ def play(folder, recorder, rounds=2):
         imap(scenario, mta)
         imap_of_delivered(scenario, mta)
         imap_met(scenario, mta)
+        imap_counted(scenario, mta)
         slow.close()
         wait_for(lambda: len(mta.queue_list()) == 6 and all(
             m["queue_name"] != "active" for m in mta.queue_list()),
