@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 void base_close(int *fd)
 {
 	int saved = errno;
@@ -94,6 +96,14 @@ void array_grow(void *array_pointer, size_t *capacity, size_t need,
 	if (__builtin_mul_overflow(wanted, size, &octets))
 		panic("array of %zu elements", need);
 	memcpy(&memory, array_pointer, sizeof(memory));
+	if (!memory) {
+		/* The kernel's pages are zero: they are not written twice. */
+		memory = mem_new(wanted, size);
+		memory_fill(memory, octets);
+		memcpy(array_pointer, &memory, sizeof(memory));
+		*capacity = wanted;
+		return;
+	}
 	do
 		larger = realloc(memory, octets);
 	while (!larger && mem_is_awaited(++tries));

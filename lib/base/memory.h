@@ -7,6 +7,8 @@
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
+#include <stddef.h>
+
 /*
  * For a daemon: what a client took goes back to the heap and is taken by the
  * next one. To give it to the kernel in between costs calls, page faults and,
@@ -24,5 +26,8 @@ void memory_return(void);
  */
 void memory_apart_begin(void);
 void memory_apart_end(void);
+/* A large allocation that is about to be filled: in large pages, if the system
+ * has them, for one page fault where there would be 512. */
+void memory_fill(void *memory, size_t octets);
 
 #endif
