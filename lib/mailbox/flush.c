@@ -339,6 +339,8 @@ static size_t find_unknown(struct mailbox_store *store,
 	struct index_mailbox row;
 	size_t found = 0;
 
+	if (txn && count > ALONE_MOST)
+		index_read_ahead(txn);
 	for (size_t i = 0; txn && i < count; i++)
 		if (!index_mailbox_find(txn, names[i], &row))
 			unknown[found++] = &names[i];

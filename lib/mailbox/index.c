@@ -37,6 +37,40 @@ static const char *const table_names[TABLES] = {
 	"keywords", "words", "packs", "meta",
 };
 
+/*
+ * Where the map is mapped LMDB does not tell, but a page has its number in
+ * front (maps/pages knows the format), and where a value is, that is known.
+ */
+static char *map_of(struct index_txn *txn, size_t page_size)
+{
+	MDB_val val;
+	uintptr_t page;
+	uint64_t number;
+
+	if (!rows_find(txn, META, val_str(STR("format")), &val))
+		return NULL;
+	page = (uintptr_t)val.mv_data & ~(uintptr_t)(page_size - 1);
+	memcpy(&number, (const void *)page, sizeof(number));
+	return (char *)(page - number * page_size);
+}
+
+void index_read_ahead(struct index_txn *txn)
+{
+	struct index *index = txn->index;
+	MDB_envinfo info;
+	MDB_stat stat;
+	char *map;
+
+	if (!index->is_sparse)
+		return;
+	index->is_sparse = false;
+	mdb_env_info(index->env, &info);
+	mdb_env_stat(index->env, &stat);
+	map = map_of(txn, stat.ms_psize);
+	if (map && madvise(map, info.me_mapsize, MADV_NORMAL) < 0)
+		log_debug("%s: read ahead: %m", index->path);
+}
+
 /* Enough addresses that a transaction does not meet the end of the map. */
 static int make_room(struct index *index)
 {
@@ -49,6 +83,7 @@ static int make_room(struct index *index)
 	used = (info.me_last_pgno + 1) * stat.ms_psize;
 	if (info.me_mapsize > used && info.me_mapsize - used >= ROOM / 2)
 		return 0;
+	index->is_sparse = true; /* it is mapped anew */
 	return mdb_env_set_mapsize(index->env, used + ROOM);
 }
 
@@ -63,11 +98,14 @@ struct index_txn *index_begin(struct index *index, bool write)
 			write ? 0 : MDB_RDONLY, &txn->txn);
 	if (error == MDB_MAP_RESIZED) {
 		/* Another process made it larger. */
+		index->is_sparse = true;
 		error = mdb_env_set_mapsize(index->env, 0);
 		if (error == 0)
 			error = mdb_txn_begin(index->env, NULL,
 				write ? 0 : MDB_RDONLY, &txn->txn);
 	}
+	if (error == 0 && write)
+		index_read_ahead(txn);
 	if (error == 0)
 		return txn;
 	/* After a write that failed midway LMDB does nothing more until the
@@ -256,8 +294,9 @@ static int open_env(struct index *index)
 	mdb_env_set_mapsize(index->env, ROOM);
 	memory_apart_begin(); /* it takes 3 MiB, and uses some pages of it */
 	error = mdb_env_open(index->env, index->path,
-		MDB_NOSUBDIR | MDB_NOTLS | MDB_NOSYNC, 0600);
+		MDB_NOSUBDIR | MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD, 0600);
 	memory_apart_end();
+	index->is_sparse = true;
 	if (error == 0) {
 		mdb_reader_check(index->env, &dead);
 		error = open_tables(index);
@@ -295,23 +334,6 @@ struct index *index_open(int store, const char *path)
 	log_warning("%s: %s", index->path, mdb_strerror(error));
 	index_close(index);
 	return NULL;
-}
-
-/*
- * Where the map is mapped LMDB does not tell, but a page has its number in
- * front (maps/pages knows the format), and where a value is, that is known.
- */
-static char *map_of(struct index_txn *txn, size_t page_size)
-{
-	MDB_val val;
-	uintptr_t page;
-	uint64_t number;
-
-	if (!rows_find(txn, META, val_str(STR("format")), &val))
-		return NULL;
-	page = (uintptr_t)val.mv_data & ~(uintptr_t)(page_size - 1);
-	memcpy(&number, (const void *)page, sizeof(number));
-	return (char *)(page - number * page_size);
 }
 
 void index_rest(struct index *index)

@@ -62,6 +62,13 @@ struct index_message {
  * NULL: said in the log. */
 struct index *index_open(int store, const char *path);
 void index_close(struct index *index);
+/*
+ * Much of it is about to be read. Until somebody says so (a walk or a change
+ * does), the kernel reads just what is asked for: where it reads megabytes
+ * around each page, a few pages of a cold index, for SELECT, cost as much as
+ * all of it.
+ */
+void index_read_ahead(struct index_txn *txn);
 /* Its pages leave the process's memory, not the kernel's: for one that nobody
  * asks for anything. */
 void index_rest(struct index *index);

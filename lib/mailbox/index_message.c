@@ -36,6 +36,7 @@ void index_messages_each(struct index_txn *txn, uint32_t id,
 	MDB_cursor *cursor;
 	int error;
 
+	index_read_ahead(txn);
 	if (rows_failed(txn, "cursor", mdb_cursor_open(txn->txn,
 		txn->index->tables[MESSAGES], &cursor)))
 		return;
@@ -107,6 +108,7 @@ struct index_walk *index_walk_begin(struct index_txn *txn, uint32_t id)
 {
 	struct index_walk *walk = mem_new(1, sizeof(*walk));
 
+	index_read_ahead(txn);
 	walk->txn = txn;
 	walk->id = id;
 	if (!rows_failed(txn, "cursor", mdb_cursor_open(txn->txn,
@@ -177,6 +179,7 @@ void index_digests_each(struct index_txn *txn, uint32_t id, uint32_t from,
 	MDB_cursor *cursor;
 	int error;
 
+	index_read_ahead(txn);
 	if (rows_failed(txn, "cursor", mdb_cursor_open(txn->txn,
 		txn->index->tables[DIGESTS], &cursor)))
 		return;

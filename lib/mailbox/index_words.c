@@ -22,6 +22,9 @@ bool index_words_find(struct index_txn *txn, uint32_t id, uint32_t segment,
 	struct words_key key = words_key_of(id, segment, kind, block);
 	MDB_val val;
 
+	/* The row of the mailbox itself is asked for before it is used. */
+	if (segment != 0)
+		index_read_ahead(txn);
 	if (!rows_find(txn, WORDS, val_of(&key, sizeof(key)), &val))
 		return false;
 	*row = str_of(val.mv_data, val.mv_size);

@@ -110,21 +110,27 @@ static void saves_and_reads(void **state)
 	mailbox_store_close(store);
 }
 
-static size_t mapped_octets(void)
+/* Of the index's map: what of it is here, and whether more than what is asked
+ * for is read (proc(5): "rr" is MADV_RANDOM). */
+static size_t mapped_octets(bool *reads_ahead)
 {
 	FILE *f = fopen("/proc/self/smaps", "r");
 	bool is_index = false;
 	size_t octets = 0, kib;
 	char line[512];
 
+	*reads_ahead = true;
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f)) {
 		if (strstr(line, "r--s "))
 			is_index = strstr(line, "posthorn-index\n");
 		else if (is_index && sscanf(line, "Rss: %zu", &kib) == 1)
 			octets += kib * 1024;
-		else if (strstr(line, "VmFlags:")) /* its last line */
+		else if (strstr(line, "VmFlags:")) { /* its last line */
+			if (is_index && strstr(line, " rr "))
+				*reads_ahead = false;
 			is_index = false;
+		}
 	}
 	fclose(f);
 	return octets;
@@ -137,12 +143,13 @@ static void an_index_that_rests_is_as_good(void **state)
 	struct mailbox *m = open_inbox(store);
 	struct index_mailbox row;
 	struct index_txn *txn;
+	bool ahead;
 
 	(void)state;
 	save(m, "Subject: a\r\n\r\n", 0, NULL);
-	assert_true(mapped_octets() > 0);
+	assert_true(mapped_octets(&ahead) > 0);
 	index_rest(store->index);
-	assert_int_equal(mapped_octets(), 0);
+	assert_int_equal(mapped_octets(&ahead), 0);
 	txn = index_begin(store->index, false);
 	assert_true(index_mailbox_find(txn, STR("INBOX"), &row));
 	index_abort(txn);
@@ -150,6 +157,37 @@ static void an_index_that_rests_is_as_good(void **state)
 	index_rest(store->index);
 	assert_int_equal(save(m, "Subject: b\r\n\r\n", 0, NULL), 2);
 	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+static void ignore_each(void *context, const struct index_message *message,
+	struct str name)
+{
+	(void)context;
+	(void)message;
+	(void)name;
+}
+
+/* Who opens a cold index and looks a row up reads that; who walks, all. */
+static void only_a_walk_reads_ahead(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct index_mailbox row;
+	struct index_txn *txn;
+	bool ahead;
+
+	(void)state;
+	mailbox_close(open_inbox(store));
+	mailbox_store_close(store);
+	store = open_store();
+	txn = index_begin(store->index, false);
+	assert_true(index_mailbox_find(txn, STR("INBOX"), &row));
+	assert_true(mapped_octets(&ahead) > 0);
+	assert_false(ahead);
+	index_messages_each(txn, row.id, ignore_each, NULL);
+	mapped_octets(&ahead);
+	assert_true(ahead);
+	index_abort(txn);
 	mailbox_store_close(store);
 }
 
@@ -1004,6 +1042,7 @@ int main(void)
 		IN_DIR(a_name_that_comes_back_is_another_mailbox),
 		IN_DIR(saves_and_reads),
 		IN_DIR(an_index_that_rests_is_as_good),
+		IN_DIR(only_a_walk_reads_ahead),
 		IN_DIR(uids_outlive_the_index),
 		IN_DIR(sees_other_programs),
 		IN_DIR(what_is_delivered_costs_little),

@@ -97,16 +97,35 @@ bool pack_open(struct str octets, const struct index_mailbox *row,
 	return h.count <= pack->left.len / 4;
 }
 
+/* Most are of one octet each. */
+static bool take_four(struct str *in, uint64_t numbers[4])
+{
+	const unsigned char *p = (const unsigned char *)in->p;
+
+	if (in->len >= 4 && !((p[0] | p[1] | p[2] | p[3]) & 0x80)) {
+		for (size_t i = 0; i < 4; i++)
+			numbers[i] = p[i];
+		*in = str_skip(*in, 4);
+		return true;
+	}
+	for (size_t i = 0; i < 4; i++)
+		if (!take_number(in, &numbers[i]))
+			return false;
+	return true;
+}
+
 bool pack_take(struct pack *pack, const struct index_mailbox *row,
 	struct index_message *message)
 {
-	uint64_t uid, flags, keywords, modseq;
+	uint64_t numbers[4], uid, flags, keywords, modseq;
 
-	if (!take_number(&pack->left, &uid) ||
-		!take_number(&pack->left, &flags) ||
-		!take_number(&pack->left, &keywords) ||
-		!take_number(&pack->left, &modseq) ||
-		uid == 0 || uid >= row->uidnext - pack->last.uid ||
+	if (!take_four(&pack->left, numbers))
+		return false;
+	uid = numbers[0];
+	flags = numbers[1];
+	keywords = numbers[2];
+	modseq = numbers[3];
+	if (uid == 0 || uid >= row->uidnext - pack->last.uid ||
 		flags > UINT32_MAX >> FLAGS_MOVED)
 		return false;
 	*message = (struct index_message){

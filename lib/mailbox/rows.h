@@ -33,6 +33,7 @@ struct index {
 	MDB_dbi tables[TABLES];
 	int boot;
 	char *path;
+	bool is_sparse; /* a page here and there is read: index_read_ahead */
 };
 
 struct index_txn {
