@@ -21,6 +21,7 @@ enum {
 struct child {
 	const struct child_plan *plan;
 	int fd;
+	struct moment idle_since; /* the end of the last call */
 };
 
 static int by_number(const void *a, const void *b)
@@ -63,21 +64,28 @@ static int lowest(int fd)
 	return low;
 }
 
+static void serve(struct call *call, void *context)
+{
+	struct child *child = context;
+
+	child->plan->serve(call, child->plan->context);
+	child->idle_since = moment_now();
+}
+
 static void run_child(void *context)
 {
 	struct child *child = context;
 	const struct child_plan *plan = child->plan;
-	struct peer *peer =
-		peer_open(child->fd, plan->name, plan->serve, plan->context);
-	struct moment idle_since = moment_now();
+	struct peer *peer = peer_open(child->fd, plan->name, serve, child);
 
+	child->idle_since = moment_now();
 	while (peer_is_alive(peer)) {
 		struct span left;
 
 		if (peer_calls(peer) > 0)
-			idle_since = moment_now();
+			child->idle_since = moment_now();
 		left = span_us(plan->idle.us -
-			moment_between(idle_since, moment_now()).us);
+			moment_between(child->idle_since, moment_now()).us);
 		if (left.us <= 0)
 			break;
 		if (!io_event_wait(peer_news(), left) && errno == ECANCELED)
