@@ -157,6 +157,37 @@ def test_connections_of_a_user_share_a_process():
         c.logout()
 
 
+def test_mail_that_has_moved_has_a_process_of_its_own():
+    with Parent() as p:
+        p.grant("t1")
+        a = Given(p.hand("t1")[1])
+        equal(a.append("INBOX", "", None, LETTER)[0], "OK")
+        other = p.path + "-other"
+        if is_root():
+            os.mkdir(other)
+            os.chown(other, p.uid, p.gid)
+        p.grant("t2", path=other)
+        b = Given(p.hand("t2")[1])
+        equal(b.select("INBOX"), ("OK", [b"0"]))
+        b.logout()
+
+
+def test_many_short_connections_and_a_process_that_ends():
+    """Whoever comes next finds the process, or another one."""
+    with Parent() as p:
+        for n in range(20):
+            p.grant("t%d" % n)
+            status, sock = p.hand("t%d" % n, "a%d" % n)
+            equal(status, 0)
+            c = Given(sock)
+            matches(r"^a%d OK " % n, c.greeting.decode())
+            c.logout()
+            if n == 10:
+                for pid in p.child_pids():
+                    os.kill(pid, signal.SIGTERM)
+                wait_for(lambda: not p.child_pids(), "the end of the process")
+
+
 def test_what_came_is_taken_up_when_the_last_one_leaves():
     with Parent() as p:
         for folder in ("", "/cur", "/new", "/tmp"):

@@ -20,6 +20,7 @@ enum {
 	GRANT_S = 2, /* for a token that comes after its connection */
 	ANSWER_S = 30,
 	IDLE_S = 60,      /* a user's process after its last connection */
+	SURE_S = 30,      /* ... so that it stays so long for sure */
 	LINGER_S = 5,     /* its open store */
 	HELPERS = 2,
 	EXTRAS_MOST = 100, /* POSTHORN_CLIENTS */
@@ -41,6 +42,7 @@ struct user {
 	uint32_t sys_uid, sys_gid;
 	struct peer *peer; /* NULL: no process */
 	int pid;
+	struct moment sure_until; /* the process is at work, and stays */
 	unsigned crashes;
 	struct moment last_crash;
 	size_t connections;
@@ -194,7 +196,7 @@ static void serve_in_child(struct call *call, void *context)
 
 	if (!msg_handover_recv(call, &m, span_s(ANSWER_S)))
 		return;
-	if (m.socket < 0 || !msg_handed_over_send(call, &done)) {
+	if (m.socket < 0 || (!m.silent && !msg_handed_over_send(call, &done))) {
 		base_close(&m.socket);
 		return;
 	}
@@ -402,6 +404,15 @@ static struct token *take_token(struct str name)
 
 /* ---- users ---- */
 
+static void drop_process(struct user *user)
+{
+	if (user->peer)
+		peer_close(user->peer);
+	user->peer = NULL;
+	user->pid = 0;
+	user->sure_until = (struct moment){ 0 };
+}
+
 static struct user *user_of(const struct token *token)
 {
 	struct user *user = table_find(all.users, str_from(token->user));
@@ -418,8 +429,7 @@ static struct user *user_of(const struct token *token)
 	if (strcmp(user->mail, token->mail) != 0 ||
 		user->sys_uid != token->sys_uid ||
 		user->sys_gid != token->sys_gid) {
-		if (user->peer)
-			peer_retire(user->peer);
+		drop_process(user);
 		free(user->mail);
 		user->mail = copy_of(str_from(token->mail));
 		user->sys_uid = token->sys_uid;
@@ -487,18 +497,13 @@ static bool begin_process(struct user *user)
 	return user->peer != NULL;
 }
 
-static void drop_process(struct user *user)
-{
-	if (user->peer)
-		peer_close(user->peer);
-	user->peer = NULL;
-	user->pid = 0;
-}
-
+/* Whether the connection is there for sure is asked of a process that is new,
+ * or may be about to end, only: for others the answer would be a message and
+ * two wake-ups more. One that crashes takes its connections with it. */
 static bool pass_once(struct user *user, const struct msg_handover *m,
 	struct passed *passed)
 {
-	struct msg_handed_over done;
+	struct msg_handed_over done = { 0 };
 	struct msg_handover to_child = *m;
 
 	if (user->peer && !peer_takes_calls(user->peer))
@@ -506,11 +511,14 @@ static bool pass_once(struct user *user, const struct msg_handover *m,
 	if (!user->peer && !begin_process(user))
 		return false;
 	to_child.token = STR("");
+	to_child.silent = moment_left(user->sure_until).us > 0;
 	passed->call = peer_call(user->peer, passed->arena);
-	return passed->call &&
-		msg_handover_send(passed->call, &to_child) &&
-		msg_handed_over_recv(passed->call, &done, span_s(ANSWER_S)) &&
-		done.status == 0;
+	if (!passed->call || !msg_handover_send(passed->call, &to_child) ||
+		(!to_child.silent && !msg_handed_over_recv(passed->call, &done,
+			span_s(ANSWER_S))) || done.status != 0)
+		return false;
+	user->sure_until = moment_after(span_s(SURE_S));
+	return true;
 }
 
 /* 0 or an errno. A process that was just about to end leaves the second
