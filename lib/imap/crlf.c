@@ -1,7 +1,10 @@
 #include "imap/crlf.h"
 
+#include <endian.h>
+
 enum {
 	LANES = 16,
+	WIDE = IMAP_CRLF_SPARE / 3,
 	ROUNDS_MOST = 255, /* until a lane of the sum is full */
 };
 
@@ -52,64 +55,98 @@ uint64_t imap_crlf_octets(struct str text)
 	return count;
 }
 
-/* The next LF is looked for while what stands before it is copied: up to it, the
- * end, or the last octet that may be written. */
+/* Where a conversion stands: what is left to read, and to write to. */
 struct run {
 	const char *p, *end;
 	char *to, *most;
+	char before;
+	bool dots;
 };
 
-static void copy_lanes(struct run *run)
+/* Bit n: octet n is a LF. Of each octet that is all ones its own bit is kept,
+ * and the product has the sum of all in its highest octet. */
+static inline uint64_t line_ends(const char *p)
 {
 	octets lf;
+	uint64_t bits = 0;
 
 	memset(&lf, '\n', sizeof(lf));
-	while (run->end - run->p >= LANES && run->most - run->to >= LANES) {
-		octets some = load(run->p), is_lf = (octets)(some == lf);
-		uint64_t found[2];
+	for (int i = 0; i < WIDE / LANES; i++) {
+		octets is_lf = (octets)(load(p + i * LANES) == lf);
+		uint64_t half[2];
 
-		memcpy(run->to, &some, sizeof(some));
-		memcpy(found, &is_lf, sizeof(found));
-		if (found[0] | found[1]) {
-			const char *at = memchr(run->p, '\n', LANES);
-
-			run->to += at - run->p;
-			run->p = at;
-			return;
-		}
-		run->p += LANES;
-		run->to += LANES;
+		memcpy(half, &is_lf, sizeof(half));
+		for (int k = 0; k < 2; k++)
+			bits |= ((le64toh(half[k]) & 0x8040201008040201) *
+				0x0101010101010101 >> 56) << (i * LANES + k * 8);
 	}
+	return bits;
 }
 
-static void copy_run(struct run *run)
+/*
+ * WIDE octets at a time, and how many are left where less than that can be read
+ * or written. What stands between line ends is copied as if it were as long as
+ * can be: how long the next line is no processor foresees, and to find that
+ * wrong takes longer. Not at the beginning: it looks at the octet before.
+ */
+static inline struct run convert_wide(struct run run)
 {
-	copy_lanes(run);
-	while (run->p < run->end && run->to < run->most && *run->p != '\n')
-		*run->to++ = *run->p++;
+	if (run.before == '\n' && run.dots && run.p < run.end &&
+		*run.p == '.' && run.most - run.to >= IMAP_CRLF_SPARE) {
+		*run.to++ = '.';
+		run.before = '\0';
+	}
+	while (run.end - run.p >= 2 * WIDE &&
+		run.most - run.to >= IMAP_CRLF_SPARE) {
+		uint64_t bits = line_ends(run.p);
+		size_t at = 0;
+
+		for (; bits; bits &= bits - 1) {
+			size_t lf = (size_t)__builtin_ctzll(bits);
+
+			memcpy(run.to, run.p + at, WIDE);
+			run.to += lf - at;
+			*run.to = '\r';
+			run.to += (run.p + lf)[-1] != '\r';
+			*run.to++ = '\n';
+			at = lf + 1;
+			if (run.dots && run.p[at] == '.')
+				*run.to++ = '.';
+		}
+		memcpy(run.to, run.p + at, WIDE);
+		run.to += WIDE - at;
+		run.p += WIDE;
+		/* The dot behind a LF was seen to. */
+		run.before = run.p[-1] == '\n' ? '\0' : run.p[-1];
+	}
+	return run;
+}
+
+static inline struct run convert_one(struct run run)
+{
+	char c = *run.p++;
+
+	if (c == '\n' && run.before != '\r')
+		*run.to++ = '\r';
+	if (c == '.' && run.before == '\n' && run.dots)
+		*run.to++ = '.';
+	*run.to++ = c;
+	run.before = c;
+	return run;
 }
 
 size_t imap_crlf_take(struct imap_crlf *crlf, char *out, size_t room)
 {
 	struct run run = { .p = crlf->rest.p, .to = out,
-		.end = crlf->rest.p + crlf->rest.len, .most = out + room };
+		.end = crlf->rest.p + crlf->rest.len, .most = out + room,
+		.before = crlf->before, .dots = crlf->dots };
 
-	while (run.p < run.end && run.most - run.to >= 2) {
-		const char *from = run.p;
-
-		if (crlf->dots && crlf->before == '\n' && *run.p == '.')
-			*run.to++ = '.';
-		copy_run(&run);
-		if (run.p > from)
-			crlf->before = run.p[-1];
-		if (run.p == run.end || *run.p != '\n' ||
-			run.most - run.to < 2)
-			continue;
-		if (crlf->before != '\r')
-			*run.to++ = '\r';
-		*run.to++ = *run.p++;
-		crlf->before = '\n';
-	}
+	if (run.p < run.end)
+		run = convert_one(run);
+	run = convert_wide(run);
+	while (run.p < run.end && run.most - run.to >= 2)
+		run = convert_one(run);
+	crlf->before = run.before;
 	crlf->rest = str_of(run.p, (size_t)(run.end - run.p));
 	return (size_t)(run.to - out);
 }

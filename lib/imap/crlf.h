@@ -10,6 +10,12 @@
 
 #include "base/str.h"
 
+enum {
+	/* Where so much room is left behind what is written, it takes less
+	 * time. */
+	IMAP_CRLF_SPARE = 192,
+};
+
 /* How long it will be. */
 uint64_t imap_crlf_octets(struct str text);
 

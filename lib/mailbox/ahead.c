@@ -102,7 +102,7 @@ static void add_item(struct batch *batch, const struct mailbox_message *m)
 
 	*item = (struct item){ .uid = m->is.uid, .entry = entry,
 		.size = m->is.size, .most = (size_t)m->is.size + 1 };
-	item->room = item->most + 4;
+	item->room = item->most + IMAP_CRLF_SPARE;
 	if (batch->form == MAILBOX_AHEAD_DOTTED)
 		item->room += item->most / DOTS;
 	item->entry.name = arena_cstr(batch->arena, str_from(entry.name));
