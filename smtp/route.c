@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "dns/record.h"
+#include "dns/srv.h"
 #include "smtp/self.h"
 
 enum {
@@ -224,7 +225,7 @@ static void find_by_mx(struct search *s, struct str domain)
 	}
 	switch (answer.status) {
 	case DNS_FOUND:
-		s->is_secure = answer.secure;
+		s->is_secure = s->is_secure && answer.secure;
 		s->domain = answer.canonical;
 		if (is_null_mx(&answer, s->arena))
 			fail(s, outcome_f(s->arena, 556, 1, 0,
@@ -239,6 +240,70 @@ static void find_by_mx(struct search *s, struct str domain)
 	default:
 		fail(s, name_trouble(s, domain, DNS_MX, answer.status));
 	}
+}
+
+/* ---- SRV ---- */
+
+/* The service of "example.org:submission", if use_srv_lookup has it. */
+static struct str service_of(const struct search *s,
+	const struct talk_destination *destination)
+{
+	struct str text = destination->text;
+	size_t colon = str_rfind_char(text, ':');
+
+	if (!destination->use_mx || colon == SIZE_MAX)
+		return STR_NONE;
+	text = str_skip(text, colon + 1);
+	return settings_has(s->set->conf->use_srv_lookup, text) ? text :
+								  STR_NONE;
+}
+
+static void add_servers(struct search *s, const struct dns_answer *answer)
+{
+	struct dns_srv *all = arena_array(s->arena, MX_MOST, sizeof(*all));
+	size_t count = 0;
+
+	for (size_t i = 0; i < answer->count && count < MX_MOST; i++)
+		if (dns_record_srv(s->arena, answer->records[i], &all[count]) &&
+			all[count].host.len > 0)
+			count++;
+	dns_srv_sort(all, count, random_below);
+	s->detect_loop = false;
+	for (size_t i = 0; i < count; i++) {
+		s->port = all[i].port;
+		add_host(s, all[i].host, (unsigned)i); /* in this order */
+	}
+	if (count == 0) /* "." as its host: RFC 2782 */
+		fail(s, outcome_f(s->arena, 550, 4, 4,
+			"the service is not offered: SRV record of %.*s",
+			STR_ARG(answer->canonical)));
+}
+
+/* False: look for MX records as if there were no SRV records. */
+static bool find_by_srv(struct search *s, struct str domain,
+	struct str service)
+{
+	const struct conf *conf = s->set->conf;
+	struct str name = arena_fmt(s->arena, "_%.*s._tcp.%.*s",
+		STR_ARG(service), STR_ARG(domain));
+	struct dns_answer answer;
+	bool is_known;
+
+	dns_lookup(s->arena, name, DNS_SRV, &answer);
+	is_known = answer.status == DNS_NO_DATA || answer.status == DNS_NO_NAME;
+	if (answer.status == DNS_FOUND) {
+		s->is_secure = answer.secure;
+		s->domain = answer.canonical;
+		add_servers(s, &answer);
+		return true;
+	}
+	if (conf->allow_srv_lookup_fallback ||
+		(!is_known && conf->ignore_srv_lookup_error)) {
+		s->is_secure = is_known && answer.secure;
+		return false;
+	}
+	fail(s, name_trouble(s, name, DNS_SRV, answer.status));
+	return true;
 }
 
 /* ---- all of it ---- */
@@ -286,6 +351,7 @@ void route_find(struct arena *arena, const struct settings *set,
 	struct search s = { .arena = arena, .set = set, .route = route,
 		.flags = lookup_flags(set), .is_secure = true,
 		.domain = destination->host };
+	struct str service;
 
 	*route = (struct route){ 0 };
 	if (destination->is_unix) {
@@ -296,7 +362,11 @@ void route_find(struct arena *arena, const struct settings *set,
 	s.port = destination->port ? destination->port :
 				     dns_port_parse(set->tcp_port);
 	s.detect_loop = s.port == SMTP_PORT && !set->is_lmtp;
-	if (destination->use_mx && !without_dns(set))
+	service = service_of(&s, destination);
+	if (service.len > 0 && !without_dns(set) &&
+		find_by_srv(&s, destination->host, service))
+		; /* found, or there is trouble */
+	else if (destination->use_mx && !without_dns(set))
 		find_by_mx(&s, destination->host);
 	else
 		add_host(&s, destination->host, 0);

@@ -506,6 +506,26 @@ static bool is_silent(struct session *session, const struct opening *o,
 	return false;
 }
 
+/*
+ * An answer to what we have not said: somebody has put commands of his own
+ * before ours (CVE-2009-3555), and the server believes that we sent them.
+ */
+static bool is_expected(struct session *session, const struct opening *o,
+	struct outcome *trouble)
+{
+	if (!session->set->tls_block_early_mail_reply ||
+		!io_has_input(session->talk.io))
+		return true;
+	log_warning("%.*s: reply to a command that was not sent, over TLS",
+		STR_ARG(session->site.relay));
+	session->talk.is_broken = true;
+	*trouble = tls_trouble(session,
+		outcome_f(o->arena, 451, 7, 0,
+			"host %.*s sent a reply before the command",
+			STR_ARG(session->site.where)));
+	return false;
+}
+
 /* STARTTLS as far as the policy wants it. */
 static bool secure(struct session *session, const struct opening *o,
 	struct outcome *trouble)
@@ -552,7 +572,8 @@ static bool secure(struct session *session, const struct opening *o,
 	}
 	return is_silent(session, o, trouble) &&
 		start_tls(session, o, trouble) &&
-		introduce(session, o, trouble);
+		introduce(session, o, trouble) &&
+		is_expected(session, o, trouble);
 }
 
 static bool converse(struct session *session, const struct opening *o,

@@ -34,7 +34,8 @@ const enum param settings_params[] = {
 #undef SETTING_SMTP
 #undef REFUSED
 	myhostname, inet_interfaces, proxy_interfaces, inet_protocols,
-	disable_dns_lookups, dnssec_probe, tls_dane_digests, best_mx_transport, soft_bounce,
+	disable_dns_lookups, use_srv_lookup, allow_srv_lookup_fallback,
+	ignore_srv_lookup_error, dnssec_probe, tls_dane_digests, best_mx_transport, soft_bounce,
 	delay_logging_resolution_limit, tls_append_default_CA,
 	tls_high_cipherlist, tls_medium_cipherlist, tls_low_cipherlist,
 	tls_export_cipherlist, tls_null_cipherlist, tls_eecdh_auto_curves,

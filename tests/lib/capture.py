@@ -25,6 +25,7 @@ class Capture(socketserver.ThreadingTCPServer):
         self.dot_after = 0  # longest time before a message's last line
         self.replies = replies or {}
         self.features = features
+        self.early = ""  # said behind the answer to EHLO, over TLS
         self.asked_names = []  # SNI, one for each handshake
         self.tls = None
         if certificate:
@@ -83,7 +84,8 @@ class Session(socketserver.StreamRequestHandler):
                     self.say("250-" + name)
                 if self.offers_tls():
                     self.say("250-STARTTLS")
-                self.say("250 sink.example.com")
+                self.say("250 sink.example.com" +
+                         ("" if self.offers_tls() else self.server.early))
                 continue
             if verb == "MAIL":
                 sender, recipients, envelope = path_of(line), [], []
