@@ -171,7 +171,7 @@ void pool_put(struct session *session, struct str nexthop, bool more)
 
 	if (!keep || session->talk.is_broken || limit.us <= 0 ||
 		pool.count >= SESSIONS_MOST || is_tired(session) ||
-		(session->talk.is_tls && !set->tls_connection_reuse)) {
+		(session->talk.is_tls && !session->keeps_tls)) {
 		session_close(session);
 		return;
 	}

@@ -107,6 +107,15 @@ static bool find_policy(struct trial *trial, const struct site *site)
 {
 	struct attempt *a = trial->attempt;
 
+	if (!tls_policy_allows(a->set, &trial->policy, site->host)) {
+		a->trouble = outcome_f(a->delivery->arena, 451, 7, 5,
+			"host %.*s is not in the MTA-STS policy of %.*s",
+			STR_ARG(site->host),
+			STR_ARG(trial->destination->text));
+		a->trouble.mta = site->host;
+		log_warning("%.*s", STR_ARG(a->trouble.status.text));
+		return false;
+	}
 	trial->here = dane_policy(a->delivery->arena, a->set, &trial->policy,
 		trial->destination, site);
 	if (trial->here.refused.status.code) {

@@ -221,6 +221,7 @@ static struct session *new_session(const struct opening *o, int fd)
 	session->opened = moment_now();
 	session->address = o->site->is_unix ? STR("") :
 		dns_address_text(arena, &o->site->address);
+	session->keeps_tls = o->policy->reuse == REUSE_YES;
 	session->is_debugged = tables_debugs(arena, session->site.host,
 		session->address);
 	return session;

@@ -22,6 +22,7 @@ struct session {
 	const struct settings *set;
 	struct site site;       /* in the session's arena */
 	bool is_verified;
+	bool keeps_tls;         /* may be used again with TLS, too */
 	bool is_authenticated;
 	bool used_helo;         /* EHLO was refused */
 	bool no_ehlo, slow_dot; /* a firewall that spoils them is before it */

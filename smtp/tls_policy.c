@@ -171,14 +171,50 @@ struct tls_context *tls_policy_context(const struct tls_policy *policy)
 
 /* ---- policies ---- */
 
+/* For reports (TLSRPT) only, which we do not send. */
+static bool is_for_reports(struct str name)
+{
+	static const char *const names[] = { "policy_domain", "policy_ttl",
+		"policy_string", "policy_failure" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_is_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Attributes that are no lists; false: another one. */
+static bool take_flag(struct arena *arena, struct str name, struct str value,
+	struct tls_policy *policy)
+{
+	bool yes = str_is_nocase(value, "yes");
+
+	if (str_is_nocase(name, "policy_type")) {
+		policy->is_sts = str_is_nocase(value, "sts");
+		return true;
+	}
+	if (str_is_nocase(name, "connection_reuse"))
+		policy->reuse = yes ? REUSE_YES : REUSE_NO;
+	else if (!str_is_nocase(name, "enable_rpk"))
+		return is_for_reports(name);
+	if (!yes && !str_is_nocase(value, "no"))
+		refuse(arena, policy, "attribute value", value);
+	return true;
+}
+
 static void take_attribute(struct arena *arena, struct str word,
 	struct tls_policy *policy)
 {
-	struct str name = str_take_until(&word, '=');
+	struct str name = str_trim(str_take_until(&word, '='));
 	struct str *list = NULL;
 
+	word = str_trim(word);
+	if (take_flag(arena, name, word, policy))
+		return;
 	if (str_is_nocase(name, "match"))
 		list = &policy->match;
+	else if (str_is_nocase(name, "mx_host_pattern"))
+		list = &policy->mx_patterns;
 	else if (str_is_nocase(name, "protocols"))
 		list = &policy->protocols;
 	else if (str_is_nocase(name, "ciphers"))
@@ -189,7 +225,8 @@ static void take_attribute(struct arena *arena, struct str word,
 		list = &policy->servername;
 	if (!list || word.len == 0)
 		refuse(arena, policy, "attribute", name);
-	else if (list == &policy->match && list->len > 0) /* more of them */
+	else if ((list == &policy->match || list == &policy->mx_patterns) &&
+		list->len > 0) /* more of them */
 		*list = arena_fmt(arena, "%.*s|%.*s", STR_ARG(*list),
 			STR_ARG(word));
 	else
@@ -208,6 +245,17 @@ static struct str to_blanks(struct arena *arena, struct str text)
 	return buf_str(&out);
 }
 
+/* The next attribute: a word, or "{ name = value }". */
+static bool take_word(struct str *text, struct str *word)
+{
+	while (text->len > 0 && strchr(" \t,", text->p[0]))
+		*text = str_skip(*text, 1);
+	if (!str_take_char(text, '{'))
+		return str_take_item(text, " \t,", word);
+	*word = str_trim(str_take_until(text, '}'));
+	return true;
+}
+
 void tls_policy_parse(struct arena *arena, struct str text,
 	struct tls_policy *policy)
 {
@@ -219,7 +267,7 @@ void tls_policy_parse(struct arena *arena, struct str text,
 		refuse(arena, policy, "security level", word);
 		return;
 	}
-	while (str_take_item(&text, " \t,", &word))
+	while (take_word(&text, &word))
 		take_attribute(arena, word, policy);
 	if (policy->level != TLS_LEVEL_FINGERPRINT) /* its octets have ':' */
 		policy->match = to_blanks(arena, policy->match);
@@ -252,12 +300,47 @@ static enum table_result look_up(struct arena *arena,
 	return result;
 }
 
+/* smtp_tls_enforce_sts_mx_patterns has something to enforce. */
+static bool has_patterns(const struct settings *set,
+	const struct tls_policy *policy)
+{
+	return set->tls_enforce_sts_mx_patterns && policy->is_sts &&
+		policy->mx_patterns.len > 0;
+}
+
+/* RFC 8461 4.1: "*." stands for one label. */
+static bool fits_pattern(struct str pattern, struct str host)
+{
+	if (str_take_prefix(&pattern, STR("*.")) &&
+		str_take_until(&host, '.').len == 0)
+		return false;
+	return str_eq_nocase(pattern, host);
+}
+
+bool tls_policy_allows(const struct settings *set,
+	const struct tls_policy *policy, struct str host)
+{
+	struct str list = policy->mx_patterns, pattern;
+
+	if (!has_patterns(set, policy))
+		return true;
+	while (str_take_item(&list, "|", &pattern))
+		if (fits_pattern(pattern, host))
+			return true;
+	return false;
+}
+
 void tls_policy_complete(struct arena *arena, const struct settings *set,
 	struct tls_policy *policy)
 {
 	bool mandatory = policy->level >= TLS_LEVEL_ENCRYPT;
 
-	if (policy->match.len == 0)
+	if (policy->reuse == REUSE_USUAL)
+		policy->reuse = set->tls_connection_reuse ? REUSE_YES :
+							    REUSE_NO;
+	if (has_patterns(set, policy))
+		policy->match = STR("hostname");
+	else if (policy->match.len == 0)
 		policy->match = policy->level == TLS_LEVEL_SECURE ?
 			set->tls_secure_cert_match :
 			policy->level == TLS_LEVEL_FINGERPRINT ?

@@ -36,6 +36,10 @@ struct tls_policy {
 	struct str protocols, ciphers, exclude;
 	struct str servername; /* empty: none; "hostname", "nexthop", a name */
 	bool is_required;      /* by the message: REQUIRETLS */
+	/* Connections are kept; 0: as *_tls_connection_reuse says. */
+	enum { REUSE_USUAL, REUSE_YES, REUSE_NO } reuse;
+	bool is_sts;            /* policy_type=sts */
+	struct str mx_patterns; /* of the STS policy, RFC 8461 4.1 */
 	const struct tls_dane *dane; /* what the certificate must agree with */
 	struct outcome refused; /* code set: mail has to wait */
 };
@@ -60,6 +64,9 @@ void tls_policy_parse(struct arena *arena, struct str text,
 struct tls_client tls_policy_client(struct arena *arena,
 	const struct settings *set, const struct tls_policy *policy,
 	const struct talk_destination *destination, const struct site *site);
+/* False: the policy's MTA-STS patterns do not allow this host. */
+bool tls_policy_allows(const struct settings *set,
+	const struct tls_policy *policy, struct str host);
 /*
  * What the handshake found satisfies the level. Sets is_trusted, is_matched
  * and distrust to what the log shall say where the level is about neither

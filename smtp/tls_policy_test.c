@@ -165,6 +165,93 @@ static void is_satisfied(void **state)
 }
 
 static const struct {
+	const char *text;
+	bool is_refused, is_sts;
+	int reuse;
+	const char *match, *patterns;
+} texts[] = {
+	{ "secure match=a:b connection_reuse=yes", false, false, REUSE_YES,
+		"a b", "" },
+	{ "secure connection_reuse=no enable_rpk=yes match=a", false, false,
+		REUSE_NO, "a", "" },
+	{ "secure connection_reuse=maybe", true, false, REUSE_NO, "", "" },
+	{ "secure enable_rpk=1", true, false, REUSE_USUAL, "", "" },
+	{ "secure match=mx.example servername=hostname policy_type=sts "
+	  "policy_domain=a.example policy_ttl=60 "
+	  "{ policy_string = version: STSv1 } {policy_string=mode: enforce} "
+	  "mx_host_pattern=mx.a.example mx_host_pattern=*.b.example", false,
+		true, REUSE_USUAL, "mx.example",
+		"mx.a.example|*.b.example" },
+	{ "secure { match = a } { ciphers=high }", false, false, REUSE_USUAL,
+		"a", "" },
+	{ "secure {", true, false, REUSE_USUAL, "", "" },
+	{ "secure { }", true, false, REUSE_USUAL, "", "" },
+	{ "secure {match=a", false, false, REUSE_USUAL, "a", "" },
+	{ "secure tafile=/x", true, false, REUSE_USUAL, "", "" },
+};
+
+static void reads_attributes(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct tls_policy got;
+
+		tls_policy_parse(arena, str_from(texts[i].text), &got);
+		if ((got.refused.status.code != 0) != texts[i].is_refused)
+			fail_msg("%s", texts[i].text);
+		if (texts[i].is_refused)
+			continue;
+		assert_int_equal(got.is_sts, texts[i].is_sts);
+		assert_int_equal(got.reuse, texts[i].reuse);
+		assert_str(got.match, texts[i].match);
+		assert_str(got.mx_patterns, texts[i].patterns);
+	}
+}
+
+static const struct {
+	const char *patterns, *host;
+	bool allows;
+} hosts[] = {
+	{ "mx.a.example", "MX.a.example", true },
+	{ "mx.b.example|mx.a.example", "mx.a.example", true },
+	{ "mx.b.example", "mx.a.example", false },
+	{ "*.a.example", "mx.a.example", true },
+	{ "*.a.example", "mx.mx.a.example", false },
+	{ "*.a.example", "a.example", false },
+	{ "*.a.example", ".a.example", false },
+	{ "", "mx.a.example", true }, /* nothing to enforce */
+};
+
+static void knows_sts_patterns(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct conf conf = { 0 };
+	struct settings set = { .conf = &conf };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(hosts); i++) {
+		struct tls_policy policy = { .is_sts = true,
+			.level = TLS_LEVEL_SECURE, .match = STR("x.example"),
+			.mx_patterns = str_from(hosts[i].patterns) };
+		struct str host = str_from(hosts[i].host);
+
+		set.tls_enforce_sts_mx_patterns = true;
+		if (tls_policy_allows(&set, &policy, host) != hosts[i].allows)
+			fail_msg("%s: %s", hosts[i].patterns, hosts[i].host);
+		tls_policy_complete(arena, &set, &policy);
+		assert_str(policy.match, hosts[i].patterns[0] ? "hostname" :
+								"x.example");
+		set.tls_enforce_sts_mx_patterns = false;
+		assert_true(tls_policy_allows(&set, &policy, host));
+		set.tls_enforce_sts_mx_patterns = true;
+		policy.is_sts = false;
+		assert_true(tls_policy_allows(&set, &policy, host));
+	}
+}
+
+static const struct {
 	const char *match;
 	bool fits;
 } prints[] = {
@@ -203,6 +290,8 @@ int main(void)
 		cmocka_unit_test(knows_names),
 		cmocka_unit_test(is_satisfied),
 		cmocka_unit_test(compares_fingerprints),
+		cmocka_unit_test(reads_attributes),
+		cmocka_unit_test(knows_sts_patterns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

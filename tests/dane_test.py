@@ -344,6 +344,29 @@ def test_replies_before_the_command():
         equal(len(world.secure.messages), 1)
 
 
+def test_patterns_of_mta_sts():
+    with NameServer() as names, World(names) as world, ours(world) as mta:
+        world.sites = [site for site in world.sites
+                       if site.domain in ("ta.example", "backup.example")]
+        policy = "{ %s:%d = secure match=%s policy_type=sts " \
+            "mx_host_pattern=%s }"
+        mta.set(smtp_tls_CAfile=world.keys.ca_file,
+                smtp_tls_policy_maps="inline:{%s, %s}" % (
+                    policy % ("ta.example", world.secure.server_address[1],
+                              "nonsense.example", "*.ta.example"),
+                    policy % ("backup.example",
+                              world.secure.server_address[1],
+                              "mx.ta.example", "mx3.backup.example")))
+        mta.start()
+        found = deliver(mta, world, "secure")
+        # the server's name must be in the certificate, not that of "match"
+        equal(found["ta.example"][:2], ("Verified", "sent"))
+        equal(found["backup.example"][1:],
+              ("deferred", "4.7.5",
+               "host mx2.backup.example is not in the MTA-STS policy of "
+               "backup.example:%d" % world.secure.server_address[1]))
+
+
 class Peer(Postfix):
     def command(self, name, *args, **more):
         return run("/usr/sbin/" + name, "-C", self.conf, *args, **more)
