@@ -320,18 +320,40 @@ class There:
         return self.text(name).decode().rstrip() in shown
 
 
-def check_mail(suite, there, marks, found):
-    queue = {m["queue_id"] for m in queue_of(suite)}
-    for fields in marks:
-        if fields[0] != "mail":
-            continue
-        _, name, place, queue_id = fields
-        found["promises"] += 1
-        copies = there.copies.get((place, name), 0)
-        found["twice"] += copies > 1
-        if not copies and not there.is_queued(queue, queue_id, name):
-            found["lost"].append("%s, to %s" % (name, place))
-    found["damaged"] += there.damaged
+class Mail:
+    """What became of the messages that were acknowledged."""
+
+    def __init__(self, suite, folder, marks):
+        there = There(suite, folder)
+        queue = {m["queue_id"] for m in queue_of(suite)}
+        self.damaged = there.damaged
+        self.lost, self.twice, self.promises = [], 0, 0
+        for fields in marks:
+            if fields[0] != "mail":
+                continue
+            _, name, place, queue_id = fields
+            self.promises += 1
+            copies = there.copies.get((place, name), 0)
+            self.twice += copies > 1
+            if not copies and not there.is_queued(queue, queue_id, name):
+                self.lost.append("%s, to %s" % (name, place))
+
+
+def check_mail(suite, folder, marks, found):
+    """A listing right after the start may not know all of the journal yet,
+    and be taken for that of a quiet queue: what is missing may still come."""
+    def none_is_lost():
+        wait_quiet(suite)
+        return not Mail(suite, folder, marks).lost
+    try:
+        wait_for(none_is_lost, "the last of the mail", 20)
+    except instance.Failed:
+        pass
+    mail = Mail(suite, folder, marks)
+    found["promises"] += mail.promises
+    found["twice"] += mail.twice
+    found["lost"] += mail.lost
+    found["damaged"] += mail.damaged
 
 
 def check_imap(suite, marks, now_us, found):
@@ -388,9 +410,8 @@ def check_image(suite, disk, marks, now_us, found):
         return
     try:
         suite.start()
-        wait_quiet(suite)
-        there = There(suite, disk.folder)
-        check_mail(suite, there, [fields for fields, _ in marks], found)
+        check_mail(suite, disk.folder, [fields for fields, _ in marks],
+                   found)
         if suite.has_imap:
             check_imap(suite, marks, now_us, found)
     except (instance.Failed, OSError) as why:
