@@ -359,6 +359,7 @@ static struct status write_maildir(struct delivery *delivery,
 		.head = m->head,
 		.content = &delivery->content,
 		.look = (delivery->m.flags & DELIVER_RETRY) != 0,
+		.shares = m->shares,
 	};
 	item->fresh = is_made;
 	item->name = maildir_name(arena, delivery->conf->myhostname, delivery,
@@ -398,6 +399,7 @@ static void serve_settle(struct call *call)
 		.folder = m.folder,
 		.name = m.name,
 		.made = m.made,
+		.is_linked = true, /* perhaps */
 		.status = STATUS_OK,
 		.fd = -1,
 	};

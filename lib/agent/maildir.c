@@ -17,10 +17,36 @@ static int real_open_new(int base, const char *path)
 		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+static int real_open_unnamed(int base, const char *folder)
+{
+	return openat(base, folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+}
+
+/* By the descriptor, which Linux 6.10 allows everybody; else by /proc. */
+static int real_link(int fd, int base, const char *path)
+{
+	char name[32];
+
+	if (linkat(fd, "", base, path, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, name, base, path, AT_SYMLINK_FOLLOW);
+}
+
 static int real_sync_folder(int base, const char *path)
 {
 	auto_close int fd =
 		openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : io_fsync(fd);
+}
+
+static int real_sync_path(int base, const char *path)
+{
+	auto_close int fd = openat(base, path,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	return fd < 0 ? -1 : io_fsync(fd);
 }
@@ -39,10 +65,13 @@ static uint64_t real_device(int fd)
 
 static const struct maildir_calls real_calls = {
 	.open_new = real_open_new,
+	.open_unnamed = real_open_unnamed,
+	.link = real_link,
 	.write = write,
 	.sync_file = io_fsync,
 	.sync_all = io_syncfs,
 	.sync_folder = real_sync_folder,
+	.sync_path = real_sync_path,
 	.rename = real_rename,
 	.shares = io_syncfs_is_known,
 	.device = real_device,
@@ -216,6 +245,35 @@ static int open_tmp(struct maildir_store *store, struct arena *arena,
 	return store->calls->open_new(store->base, path);
 }
 
+/* Others write at this moment: the flush will be shared. */
+static bool may_be_unnamed(const struct maildir_store *store,
+	const struct maildir_item *item)
+{
+	return store->shares && !store->needs_names && !item->look &&
+		(item->shares || group_is_busy(&store->group));
+}
+
+/* What it says on file systems, and kernels, that have no such files. */
+static bool means_never(int error)
+{
+	return error == EOPNOTSUPP || error == EISDIR || error == EINVAL;
+}
+
+static int open_file(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item)
+{
+	int fd = -1;
+
+	if (may_be_unnamed(store, item)) {
+		fd = store->calls->open_unnamed(store->base,
+			arena_fmt(arena, "%.*s/new", STR_ARG(item->folder)).p);
+		if (fd < 0 && means_never(errno))
+			store->needs_names = true;
+	}
+	item->is_unnamed = fd >= 0;
+	return fd >= 0 ? fd : open_tmp(store, arena, item);
+}
+
 static bool write_all(const struct maildir_store *store, int fd,
 	struct str octets)
 {
@@ -255,7 +313,8 @@ static bool write_message(const struct maildir_store *store,
 static void drop_tmp(const struct maildir_store *store, struct arena *arena,
 	const struct maildir_item *item)
 {
-	unlinkat(store->base, path_of(arena, item, "tmp"), 0);
+	if (!item->is_unnamed)
+		unlinkat(store->base, path_of(arena, item, "tmp"), 0);
 }
 
 void maildir_write(struct maildir_store *store, struct arena *arena,
@@ -263,6 +322,7 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 {
 	item->status = STATUS(250, 0, 0, "delivered to maildir");
 	item->fd = -1;
+	item->is_unnamed = item->is_linked = false;
 	/* The attempt before made them, perhaps. */
 	item->made = item->look || item->fresh;
 	item->elsewhere = !store->shares;
@@ -271,7 +331,7 @@ void maildir_write(struct maildir_store *store, struct arena *arena,
 		drop_tmp(store, arena, item);
 		return;
 	}
-	item->fd = open_tmp(store, arena, item);
+	item->fd = open_file(store, arena, item);
 	if (item->fd < 0) {
 		item->status = failure(arena, path_of(arena, item, "tmp"));
 		return;
@@ -308,6 +368,40 @@ uint64_t maildir_device(const struct maildir_store *store,
 	return item->elsewhere ? 0 : store->device;
 }
 
+static bool link_to(struct maildir_store *store, struct maildir_item *item,
+	const char *path)
+{
+	if (store->calls->link(item->fd, store->base, path) < 0)
+		return false;
+	item->is_unnamed = false;
+	item->is_linked = true;
+	return true;
+}
+
+/* What an attempt that died has left there gives way. */
+static bool name_in_tmp(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item)
+{
+	const char *path = path_of(arena, item, "tmp");
+
+	if (link_to(store, item, path) ||
+		(errno == EEXIST && unlinkat(store->base, path, 0) == 0 &&
+			link_to(store, item, path)))
+		return true;
+	store->needs_names = true; /* the next attempt has one at once */
+	return false;
+}
+
+static bool flush_alone(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item)
+{
+	if ((item->is_unnamed && !name_in_tmp(store, arena, item)) ||
+		store->calls->sync_file(item->fd) < 0)
+		return false;
+	item->is_linked = false;
+	return true;
+}
+
 /* Data of the items is durable, or their status says why not. */
 static void flush_data(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *items, size_t count, bool at_once)
@@ -316,11 +410,25 @@ static void flush_data(struct maildir_store *store, struct arena *arena,
 
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].fd >= 0 && (!shared || items[i].elsewhere) &&
-			store->calls->sync_file(items[i].fd) < 0)
+			!flush_alone(store, arena, &items[i]))
 			items[i].status = failure(arena, "flush");
-		close_file(&items[i]);
+		if (!items[i].is_unnamed)
+			close_file(&items[i]);
 	}
 	group_data_end(&store->group, count, at_once);
+}
+
+/* In new/ in place of what an attempt that nobody heard of may have left. */
+static bool give_name(struct maildir_store *store, struct arena *arena,
+	struct maildir_item *item)
+{
+	const char *path = path_of(arena, item, "new");
+
+	if (item->is_unnamed && link_to(store, item, path))
+		return true;
+	return (!item->is_unnamed || name_in_tmp(store, arena, item)) &&
+		store->calls->rename(store->base, path_of(arena, item, "tmp"),
+			path) == 0;
 }
 
 void maildir_rename(struct maildir_store *store, struct arena *arena,
@@ -329,15 +437,12 @@ void maildir_rename(struct maildir_store *store, struct arena *arena,
 	for (size_t i = 0; i < count; i++) {
 		struct maildir_item *item = &items[i];
 
-		close_file(item);
-		if (item->is_there || !status_is_ok(item->status))
-			continue;
-		if (store->calls->rename(store->base,
-			    path_of(arena, item, "tmp"),
-			    path_of(arena, item, "new")) < 0) {
+		if (!item->is_there && status_is_ok(item->status) &&
+			!give_name(store, arena, item)) {
 			item->status = failure(arena, "rename");
 			drop_tmp(store, arena, item);
 		}
+		close_file(item);
 	}
 }
 
@@ -381,10 +486,20 @@ static bool sync_way(const struct maildir_store *store, struct arena *arena,
 	return errno == EACCES && store->calls->sync_all(store->base) == 0;
 }
 
+/* Where a reader has moved it to is not known. */
+static bool sync_count(const struct maildir_store *store, struct arena *arena,
+	const struct maildir_item *item)
+{
+	return store->calls->sync_path(store->base,
+		       path_of(arena, item, "new")) == 0 ||
+		(errno == ENOENT && store->calls->sync_all(store->base) == 0);
+}
+
 static bool settle_one(const struct maildir_store *store, struct arena *arena,
 	const struct maildir_item *item)
 {
-	return sync_folder(store, arena, item->folder, "/new") &&
+	return (!item->is_linked || sync_count(store, arena, item)) &&
+		sync_folder(store, arena, item->folder, "/new") &&
 		(!item->made || sync_way(store, arena, item->folder));
 }
 

@@ -1,11 +1,16 @@
 /*
  * agent/maildir - delivery into Maildirs, many with one flush.
  *
- *	maildir_write(store, &item)      each message: written under tmp/
- *	maildir_publish(store, items)    one shared flush, then renamed to new/:
+ *	maildir_write(store, &item)      each message: written
+ *	maildir_publish(store, items)    one shared flush, then named in new/:
  *	                                 now it may be reported as delivered
  *	maildir_settle(store, items)     after the next shared flush: the names
  *	                                 survive a power cut, too
+ *
+ * Where many share a flush a file has no name until its data is durable, so that
+ * each name is made once, and nothing is left in tmp/ by who dies. One that is
+ * flushed alone has its name in tmp/ first: fsync(2) of a file without a name
+ * does nothing on btrfs.
  *
  * The queue keeps a message until it is settled, so that what is lost in
  * between is delivered again; the file name tells whether it was
@@ -28,10 +33,15 @@
 /* What the writer does to a file system; tests put a recorder here. */
 struct maildir_calls {
 	int (*open_new)(int base, const char *path);
+	/* A file without a name on the file system of this folder. */
+	int (*open_unnamed)(int base, const char *folder);
+	/* Its first name. */
+	int (*link)(int fd, int base, const char *path);
 	ssize_t (*write)(int fd, const void *octets, size_t len);
 	int (*sync_file)(int fd);
 	int (*sync_all)(int fd);
 	int (*sync_folder)(int base, const char *path);
+	int (*sync_path)(int base, const char *path);
 	int (*rename)(int base, const char *from, const char *to);
 	/* Does syncfs of base cover everything there? */
 	bool (*shares)(int base);
@@ -45,6 +55,7 @@ struct maildir_store {
 	struct flush_group group;
 	uint64_t device; /* of base */
 	bool shares;
+	bool needs_names; /* there are no files without */
 };
 
 struct maildir_item {
@@ -55,9 +66,13 @@ struct maildir_item {
 	const struct content *content;
 	bool look;          /* it may be there already */
 	bool fresh;         /* the folder was just made for it */
+	bool shares;        /* somebody else flushes it, with those of others */
 	struct status status;
 	/* private */
 	int fd;
+	bool is_unnamed;
+	bool is_linked; /* its first name was made after its last flush: a flush
+			   of the folder does not cover the count of names */
 	bool is_there; /* delivered before */
 	bool elsewhere; /* on another file system than base */
 	bool made;      /* folders were created for it */
@@ -72,7 +87,7 @@ void maildir_store_open(struct maildir_store *store, int base,
 struct str maildir_name(struct arena *arena, struct str host,
 	const struct delivery *delivery, uint64_t number, uint64_t size);
 
-/* tmp/ (and the Maildir, 0700, if it is missing). */
+/* Under tmp/, or without a name (and the Maildir, 0700, if it is missing). */
 void maildir_write(struct maildir_store *store, struct arena *arena,
 	struct maildir_item *item);
 /* Those whose status is still 250; it becomes their end. at_once: a client

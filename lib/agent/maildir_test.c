@@ -7,6 +7,7 @@
 #include "base/test.h"
 #include "io/fiber.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,11 +26,14 @@ static struct {
 		int fd;
 		char name[100];
 		bool written, data_safe, renamed, name_safe;
+		bool counted; /* a name, since the last flush of the file */
 	} files[FILES_MOST];
 	size_t count;
 	unsigned file_syncs, all_syncs, folder_syncs;
+	unsigned unnamed, tmp_links, path_syncs;
 	bool lies; /* flushes do nothing: the model must notice */
 	bool fails, folders_fail, elsewhere, alone, is_closed_above;
+	int no_unnamed, no_link; /* the error */
 } disk;
 
 static char folder[] = "/tmp/posthorn-maildir-XXXXXX";
@@ -48,16 +52,52 @@ static const char *name_in(const char *path)
 	return strrchr(path, '/') + 1;
 }
 
-static int model_open_new(int at, const char *path)
+static int opened(int fd, const char *name)
 {
-	int fd = openat(at, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
 	if (fd >= 0) {
 		disk.files[disk.count].fd = fd;
 		snprintf(disk.files[disk.count++].name,
-			sizeof(disk.files[0].name), "%s", name_in(path));
+			sizeof(disk.files[0].name), "%s", name);
 	}
 	return fd;
+}
+
+static int model_open_new(int at, const char *path)
+{
+	return opened(openat(at, path, O_WRONLY | O_CREAT | O_TRUNC, 0600),
+		name_in(path));
+}
+
+static int model_open_unnamed(int at, const char *path)
+{
+	int fd = disk.no_unnamed ? -1 :
+				   openat(at, path, O_WRONLY | O_TMPFILE, 0600);
+
+	if (disk.no_unnamed)
+		errno = disk.no_unnamed;
+	disk.unnamed += fd >= 0;
+	return opened(fd, "");
+}
+
+static int model_link(int fd, int at, const char *path)
+{
+	char from[32];
+
+	if (disk.no_link) {
+		errno = disk.no_link;
+		return -1;
+	}
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, from, at, path, AT_SYMLINK_FOLLOW) < 0)
+		return -1;
+	snprintf(disk.files[find(fd)].name, sizeof(disk.files[0].name), "%s",
+		name_in(path));
+	disk.files[find(fd)].counted = true;
+	if (strstr(path, "/new/"))
+		disk.files[find(fd)].renamed = true;
+	else
+		disk.tmp_links++;
+	return 0;
 }
 
 static ssize_t model_write(int fd, const void *octets, size_t len)
@@ -67,10 +107,13 @@ static ssize_t model_write(int fd, const void *octets, size_t len)
 	return write(fd, octets, len);
 }
 
+/* That of a file without a name may do nothing. */
 static int model_sync_file(int fd)
 {
 	disk.file_syncs++;
 	if (!disk.lies)
+		disk.files[find(fd)].counted = false;
+	if (!disk.lies && disk.files[find(fd)].name[0])
 		disk.files[find(fd)].data_safe = true;
 	return 0;
 }
@@ -93,6 +136,7 @@ static int model_sync_all(int fd)
 	for (size_t i = 0; !disk.lies && !disk.elsewhere && i < count; i++) {
 		disk.files[i].data_safe = true;
 		disk.files[i].name_safe |= renamed[i];
+		disk.files[i].counted = false;
 	}
 	return 0;
 }
@@ -111,8 +155,22 @@ static int model_sync_folder(int at, const char *path)
 		return -1;
 	}
 	for (size_t i = 0; !disk.lies && i < disk.count; i++)
-		disk.files[i].name_safe = disk.files[i].renamed;
+		disk.files[i].name_safe = disk.files[i].renamed &&
+			!disk.files[i].counted;
 	return fstatat(at, path, &st, 0);
+}
+
+static int model_sync_path(int at, const char *path)
+{
+	struct stat st;
+
+	disk.path_syncs++;
+	if (fstatat(at, path, &st, 0) < 0)
+		return -1;
+	for (size_t i = 0; !disk.lies && i < disk.count; i++)
+		if (strcmp(disk.files[i].name, name_in(path)) == 0)
+			disk.files[i].counted = false;
+	return 0;
 }
 
 static int model_rename(int at, const char *from, const char *to)
@@ -136,10 +194,13 @@ static uint64_t model_device(int fd)
 
 static const struct maildir_calls model = {
 	.open_new = model_open_new,
+	.open_unnamed = model_open_unnamed,
+	.link = model_link,
 	.write = model_write,
 	.sync_file = model_sync_file,
 	.sync_all = model_sync_all,
 	.sync_folder = model_sync_folder,
+	.sync_path = model_sync_path,
 	.rename = model_rename,
 	.shares = model_shares,
 	.device = model_device,
@@ -152,7 +213,8 @@ static struct {
 	struct arena *arena;
 	struct content content;
 	unsigned reported, settled, broken_report, broken_settle;
-	bool look;
+	bool look, shares;
+	void (*between)(void); /* publish and settle */
 } run;
 
 static bool is_safe(const struct maildir_item *item, bool name)
@@ -183,6 +245,7 @@ static void deliver(void *context)
 		.head = STR("Return-Path: <>\n"),
 		.content = &run.content,
 		.look = run.look,
+		.shares = run.shares,
 	};
 
 	item.name = name_of(number, item.head.len + run.content.size);
@@ -192,6 +255,8 @@ static void deliver(void *context)
 		return;
 	run.reported++;
 	run.broken_report += !is_safe(&item, false);
+	if (run.between)
+		run.between();
 	if (maildir_settle(&run.store, run.arena, &item, 1,
 		false)) {
 		run.settled++;
@@ -376,6 +441,187 @@ static void a_second_delivery_finds_the_first(void **state)
 	assert_int_equal(disk.count, 2);
 }
 
+/* How many names are in tmp/ now, or in new/. */
+static int names_in(const char *sub)
+{
+	DIR *dir = opendir(
+		arena_fmt(run.arena, "%s/a/box/%s", folder, sub).p);
+	struct dirent *entry;
+	int count = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+static bool deliver_without_names(void **state)
+{
+	assert_int_equal(end(state), 0);
+	assert_int_equal(begin(state), 0);
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1); /* makes the folders */
+	run.shares = true;
+	deliver_many(20);
+	assert_int_equal(run.reported, 20);
+	assert_int_equal(run.settled, 20);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(names_in("tmp"), 0);
+	assert_int_equal(names_in("new"), 20);
+	return run.store.group.one_by_one.us == 0;
+}
+
+static void who_shares_has_one_name(void **state)
+{
+	for (int i = 0; !deliver_without_names(state); i++)
+		assert_true(i < 50);
+	assert_int_equal(disk.unnamed, 20);
+	assert_int_equal(disk.tmp_links, 1); /* one was in new/ before */
+}
+
+/* The flush fails: each has a name before it is flushed by itself. */
+static void what_is_flushed_alone_has_a_name_first(void **state)
+{
+	(void)state;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	run.shares = true;
+	disk.fails = true;
+	deliver_many(5);
+	assert_int_equal(run.settled, 5);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.unnamed, 5);
+	assert_int_equal(disk.tmp_links, 5);
+	assert_int_equal(names_in("tmp"), 0);
+}
+
+static void flushes_fail(void)
+{
+	disk.fails = true;
+}
+
+/* That of its folder does not cover how many names a file has. */
+static bool settle_after_a_link(void **state, void (*between)(void))
+{
+	assert_int_equal(end(state), 0);
+	assert_int_equal(begin(state), 0);
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	run.shares = true;
+	deliver_many(5);
+	assert_int_equal(run.settled, 5);
+	run.between = between;
+	deliver_many(5);
+	assert_int_equal(run.settled, 5);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	return disk.path_syncs > 0;
+}
+
+static void a_name_that_is_settled_alone_is_counted(void **state)
+{
+	for (int i = 0; !settle_after_a_link(state, flushes_fail); i++)
+		assert_true(i < 50);
+}
+
+static void settle_what_was_read(void *context)
+{
+	const char *box = arena_fmt(run.arena, "%s/a/box", folder).p;
+	struct maildir_item item = {
+		.folder = STR("a/box"),
+		.name = name_of(2, 11),
+		.head = STR(""),
+		.content = &run.content,
+		.shares = true,
+	};
+	char command[200];
+
+	(void)context;
+	maildir_write(&run.store, run.arena, &item);
+	assert_int_equal(model_sync_all(base), 0); /* by somebody else */
+	maildir_rename(&run.store, run.arena, &item, 1);
+	assert_true(status_is_ok(item.status));
+	snprintf(command, sizeof(command), "mv %s/new/* %s/cur/", box, box);
+	assert_int_equal(system(command), 0);
+	disk.all_syncs = 0;
+	assert_true(maildir_settle_alone(&run.store, run.arena, &item, 1));
+	assert_true(is_safe(&item, true));
+	assert_int_equal(disk.all_syncs, 1);
+}
+
+/* Nobody knows under which name. */
+static void what_was_read_meanwhile_is_counted_by_a_flush_of_all(void **state)
+{
+	(void)state;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	io_run(settle_what_was_read, NULL);
+}
+
+static void other_systems_have_no_such_files(void **state)
+{
+	static const int errors[] = { EOPNOTSUPP, EISDIR, EINVAL, EACCES };
+
+	for (size_t i = 0; i < COUNT(errors); i++) {
+		assert_int_equal(end(state), 0);
+		assert_int_equal(begin(state), 0);
+		disk.no_unnamed = errors[i];
+		run.shares = true;
+		maildir_store_open(&run.store, base, &model);
+		deliver_many(5);
+		assert_int_equal(run.settled, 5);
+		assert_int_equal(run.broken_report + run.broken_settle, 0);
+		assert_int_equal(disk.unnamed, 0);
+		assert_int_equal(run.store.needs_names, errors[i] != EACCES);
+	}
+}
+
+/* An old kernel where /proc is out of reach: the next attempt does without. */
+static void a_file_that_gets_no_name_is_delivered_again(void **state)
+{
+	(void)state;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	run.shares = true;
+	disk.no_link = ENOENT;
+	deliver_many(1);
+	assert_int_equal(run.reported, 0);
+	deliver_many(1);
+	assert_int_equal(run.settled, 1);
+	assert_int_equal(disk.unnamed, 1);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+}
+
+/* Of an attempt that nobody heard of, in new/ or in tmp/. */
+static void a_name_that_is_there_gives_way(void **state)
+{
+	int fd;
+
+	(void)state;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(1);
+	for (int tmp = 0; tmp < 2; tmp++) {
+		const char *path = arena_fmt(run.arena, "%s/a/box/%s/%s",
+			folder, tmp ? "tmp" : "new", disk.files[0].name)
+					   .p;
+
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		assert_int_equal(write(fd, "old", 3), 3);
+		close(fd);
+		run.shares = true;
+		disk.fails = tmp;
+		deliver_many(1);
+		assert_int_equal(run.settled, 1);
+		assert_int_equal(run.broken_report + run.broken_settle, 0);
+		assert_int_equal(names_in("tmp"), 0);
+		assert_int_equal(names_in("new"), 1);
+	}
+	run.look = true;
+	disk.count = 0;
+	deliver_many(1);
+	assert_int_equal(disk.count, 0); /* it is what was to be there */
+}
+
 static void names_are_the_same_again(void **state)
 {
 	(void)state;
@@ -394,6 +640,13 @@ int main(void)
 		TEST(what_cannot_be_made_durable_is_withdrawn),
 		TEST(a_folder_above_may_be_closed),
 		TEST(a_second_delivery_finds_the_first),
+		TEST(who_shares_has_one_name),
+		TEST(what_is_flushed_alone_has_a_name_first),
+		TEST(a_name_that_is_settled_alone_is_counted),
+		TEST(what_was_read_meanwhile_is_counted_by_a_flush_of_all),
+		TEST(other_systems_have_no_such_files),
+		TEST(a_file_that_gets_no_name_is_delivered_again),
+		TEST(a_name_that_is_there_gives_way),
 		TEST(names_are_the_same_again),
 	};
 

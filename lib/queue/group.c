@@ -45,6 +45,12 @@ static bool may_share(const struct flush_group *group)
 	return !group->flush.error && moment_left(group->one_by_one).us == 0;
 }
 
+bool group_is_busy(const struct flush_group *group)
+{
+	return may_share(group) && (group->flush.running ||
+		group->waiting + 1 >= group->share_from);
+}
+
 void group_expect(struct flush_group *group)
 {
 	group->coming++;

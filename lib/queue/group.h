@@ -47,6 +47,9 @@ void group_init(struct flush_group *group, int (*sync)(struct flush_group *group
 /* Flushes after an error tell of newer ones: share again. */
 void group_forgive(struct flush_group *group);
 
+/* Others flush at this moment, or are about to. */
+bool group_is_busy(const struct flush_group *group);
+
 /* Others write a file, and will flush it: for them one waits a moment. Each is
  * told of once, and has come once: before its group_data, or in its place. */
 void group_expect(struct flush_group *group);

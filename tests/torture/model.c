@@ -131,6 +131,10 @@ static bool opened(struct model *model, const struct record *r)
 
 	if (!dir)
 		return false;
+	if (r->b & __O_TMPFILE) {
+		new_node(model, dir, "", r->a, false);
+		return false;
+	}
 	if (node && node_of(model, r->a) == node) {
 		if (!(r->b & O_TRUNC) || !model->newest.nodes[node]->size)
 			return false;
@@ -200,9 +204,11 @@ static bool renamed(struct model *model, const struct record *r, bool is_link)
 {
 	const char *from = (const char *)(r + 1), *to = from + strlen(from) + 1;
 	const char *name, *name_to;
-	uint32_t dir = resolve(model, r->dir, from, &name);
+	uint32_t dir = *from ? resolve(model, r->dir, from, &name) : 0;
 	uint32_t dir_to = resolve(model, r->dir_to, to, &name_to);
-	uint32_t node = dir ? child(model, dir, name) : 0;
+	uint32_t node = !*from ? node_of(model, r->a) :
+			dir    ? child(model, dir, name) :
+				 0;
 	struct change *change;
 
 	if (!node || !dir_to)

@@ -271,7 +271,7 @@ static int opened(int fd, int dir, const char *path, int flags)
 {
 	uint64_t inode;
 
-	if (fd < 0 || !(flags & (O_CREAT | O_TRUNC)))
+	if (fd < 0 || !(flags & (O_CREAT | O_TRUNC | __O_TMPFILE)))
 		return fd;
 	inode = inode_of(fd, S_IFREG);
 	if (inode)
@@ -432,12 +432,33 @@ int rename(const char *from, const char *to)
 	return renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
+/* The first name of a file: the path it had is empty. */
+static void named(int fd, int dir_to, const char *to)
+{
+	int saved = errno;
+	uint64_t inode = inode_of(fd, S_IFREG), at_to = dir_of(dir_to, to);
+	size_t len_to = strlen(to) + 1;
+	struct record *r;
+
+	if (inode && (at_to || to[0] == '/') &&
+		(r = begin((uint32_t)(1 + len_to)))) {
+		r->a = inode;
+		r->dir_to = at_to;
+		*(char *)(r + 1) = 0;
+		memcpy((char *)(r + 1) + 1, to, len_to);
+		end(r, OP_LINK);
+	}
+	errno = saved;
+}
+
 int linkat(int dir, const char *from, int dir_to, const char *to, int flags)
 {
 	REAL(linkat);
 	int result = real(dir, from, dir_to, to, flags);
 
-	if (result == 0)
+	if (result == 0 && !*from)
+		named(dir, dir_to, to);
+	else if (result == 0)
 		paths(OP_LINK, dir, from, dir_to, to, 0, 0);
 	return result;
 }

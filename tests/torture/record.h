@@ -16,11 +16,13 @@
 
 enum record_op {
 	OP_NONE, /* not finished: its process was killed */
-	OP_OPEN,       /* path; O_CREAT or O_TRUNC; a: inode, b: flags */
+	OP_OPEN,       /* path; O_CREAT, O_TRUNC or O_TMPFILE (path: of a
+			  directory); a: inode, b: flags */
 	OP_WRITE,      /* a: inode, b: offset; data */
 	OP_TRUNCATE,   /* a: inode, b: size */
 	OP_RENAME,     /* two paths */
-	OP_LINK,       /* two paths */
+	OP_LINK,       /* two paths; the first is empty: inode a, without a
+			  name so far */
 	OP_UNLINK,     /* path */
 	OP_MKDIR,      /* path; a: inode */
 	OP_RMDIR,      /* path */
