@@ -7,15 +7,18 @@
 #include "base/log.h"
 #include "base/table.h"
 
-/* The same address for the same original one is one delivery. */
-static struct str key_of(struct arena *arena, const struct msg_recipient *r)
+/* The same address for the same original one is one delivery; if originals are
+ * of no interest, the same address. */
+static struct str key_of(const struct intake *intake,
+	const struct msg_recipient *r)
 {
 	auto_buf struct buf key = { 0 };
 
 	buf_add(&key, r->address);
 	buf_char(&key, '\0');
-	buf_add(&key, r->orig);
-	return arena_lower(arena, buf_str(&key));
+	if (intake->conf->enable_original_recipient)
+		buf_add(&key, r->orig);
+	return arena_lower(intake->arena, buf_str(&key));
 }
 
 static struct status add(struct intake *intake,
@@ -40,7 +43,7 @@ static void drop_duplicates(struct intake *intake)
 
 	for (size_t i = 0; i < intake->recipient_count; i++) {
 		struct msg_recipient *r = &intake->recipients[i];
-		struct str key = key_of(intake->arena, r);
+		struct str key = key_of(intake, r);
 		bool is_known = table_find(seen, key) != NULL;
 		int64_t limit = intake->conf->duplicate_filter_limit;
 

@@ -42,9 +42,9 @@ static const struct field {
 	{ "Resent-From", offsetof(struct seen, resent_from), true },
 	{ "Resent-Sender", 0, true },
 	{ "Resent-Reply-To", 0, true },
-	{ "Resent-To", 0, true },
-	{ "Resent-Cc", 0, true },
-	{ "Resent-Bcc", 0, true },
+	{ "Resent-To", offsetof(struct seen, to), true },
+	{ "Resent-Cc", offsetof(struct seen, to), true },
+	{ "Resent-Bcc", offsetof(struct seen, to), true },
 	{ "Resent-Date", offsetof(struct seen, resent_date), true },
 	{ "Resent-Message-ID", offsetof(struct seen, resent_message_id), true },
 };
@@ -139,15 +139,21 @@ static struct str make_message_id(struct intake *intake)
 		STR_ARG(intake->conf->myhostname));
 }
 
-static void put_from(struct intake *intake, struct buf *out,
+/* The author is the sender, by the address that the envelope will have. */
+static struct status put_from(struct intake *intake, struct buf *out,
 	const char *prefix)
 {
 	struct str sender = intake->facts.sender;
+	struct status status = STATUS_OK;
 	struct str name = intake->facts.full_name;
 	auto_buf struct buf words = { 0 };
 	const char *charset = arena_cstr(
 		intake->arena, intake->conf->full_name_encoding_charset);
 
+	if (!(intake->facts.flags & (SUBMIT_NO_REWRITE | SUBMIT_INTERNAL)))
+		status = rewriting_sender(intake, &sender);
+	if (!status_is_ok(status))
+		return status;
 	if (sender.len == 0)
 		sender = STR("MAILER-DAEMON");
 	buf_fmt(out, "%sFrom: ", prefix);
@@ -164,9 +170,10 @@ static void put_from(struct intake *intake, struct buf *out,
 		mail_mailbox_format(out, buf_str(&words), sender);
 	}
 	buf_char(out, '\n');
+	return STATUS_OK;
 }
 
-static void put_missing(struct intake *intake, struct buf *out,
+static struct status put_missing(struct intake *intake, struct buf *out,
 	struct seen *seen)
 {
 	const char *prefix = seen->resent ? "Resent-" : "";
@@ -175,9 +182,10 @@ static void put_missing(struct intake *intake, struct buf *out,
 	bool has_date = seen->resent ? seen->resent_date : seen->date;
 	bool has_from = seen->resent ? seen->resent_from : seen->from;
 	struct str undisclosed = intake->conf->undisclosed_recipients_header;
+	struct status status = STATUS_OK;
 
 	if (!is_local(intake) && !intake->conf->always_add_missing_headers)
-		return;
+		return STATUS_OK;
 	if (!has_id) {
 		seen->id = make_message_id(intake);
 		buf_fmt(out, "%sMessage-Id: %.*s\n", prefix,
@@ -190,9 +198,10 @@ static void put_missing(struct intake *intake, struct buf *out,
 		buf_char(out, '\n');
 	}
 	if (!has_from)
-		put_from(intake, out, prefix);
-	if (!seen->to && !seen->resent && undisclosed.len)
+		status = put_from(intake, out, prefix);
+	if (!seen->to && undisclosed.len)
 		buf_fmt(out, "%.*s\n", STR_ARG(undisclosed));
+	return status;
 }
 
 /* ---- all of it ---- */
@@ -279,8 +288,9 @@ struct status header_apply(struct intake *intake, struct str content)
 	status = put_fields(intake, &head, &rest, &seen);
 	if (!status_is_ok(status))
 		return status;
-	put_missing(intake, &head, &seen);
-	status = check_hops(intake, &seen);
+	status = put_missing(intake, &head, &seen);
+	if (status_is_ok(status))
+		status = check_hops(intake, &seen);
 	if (!status_is_ok(status))
 		return status;
 	log_message_id(intake, &seen);

@@ -324,9 +324,8 @@ static void fill_envelope(const struct intake *in, struct envelope *envelope)
 
 		envelope->recipients[i] = (struct recipient){
 			.address = r->address,
-			.orig = !in->conf->enable_original_recipient ||
-				str_eq(r->orig, r->address) ? STR_NONE
-							    : r->orig,
+			.orig = str_eq(r->orig, r->address) ? STR_NONE :
+							      r->orig,
 			.orcpt = r->orcpt,
 			.notify = r->notify,
 		};

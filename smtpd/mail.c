@@ -321,6 +321,7 @@ static unsigned override_flags(const struct session *s)
 static unsigned context_flags(struct session *s)
 {
 	struct str rest = s->conf->local_header_rewrite_clients, item;
+	struct str value = STR("");
 	struct str source = s->forwarded.values[XFORWARD_SOURCE];
 
 	if (s->forwarded.given & 1u << XFORWARD_SOURCE)
@@ -340,7 +341,9 @@ static unsigned context_flags(struct session *s)
 			s->has_tls && s->tls.is_trusted)
 			return SUBMIT_LOCAL_HEADERS;
 	}
-	return 0;
+	/* What cannot be looked up is a stranger. */
+	return maps_find(server.local_clients, s->mail->arena, s->address_text,
+		       &value) == MAPS_FOUND ? SUBMIT_LOCAL_HEADERS : 0;
 }
 
 struct status mail_open(struct session *s)

@@ -141,11 +141,28 @@ static struct maps *open_maps(const char *name, struct str text)
 	return maps_open(server.arena, server.conf, name, text, 0);
 }
 
+/* local_header_rewrite_clients: "check_address_map type:table", or the table
+ * alone; the rest are words. */
+static void open_local_clients(void)
+{
+	struct str rest = server.conf->local_header_rewrite_clients, item, type,
+		   name;
+	struct buf tables = BUF_IN(server.arena);
+
+	while (list_take(&rest, &item))
+		if (list_split_table(item, &type, &name))
+			buf_fmt(&tables, "%s%.*s", tables.len ? ", " : "",
+				STR_ARG(item));
+	server.local_clients = open_maps("local_header_rewrite_clients",
+		buf_str(&tables));
+}
+
 static void open_matches(void)
 {
 	const struct conf *conf = server.conf;
 
 	server.mynetworks = open_match("mynetworks", conf->mynetworks);
+	open_local_clients();
 	server.exempt = open_match("smtpd_client_event_limit_exceptions",
 		conf_is_set(conf, STR("smtpd_client_event_limit_exceptions")) ?
 			conf->smtpd_client_event_limit_exceptions :

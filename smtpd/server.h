@@ -42,6 +42,8 @@ struct server {
 	struct match *noop_commands, *forbidden_commands, *mechanisms;
 	struct maps *command_filter, *discard_ehlo, *logins, *rbl_replies;
 	struct maps *clientcerts, *reject_filter, *reject_footers;
+	struct maps *local_clients; /* tables that local_header_rewrite_clients
+				       names; by address */
 	struct interfaces interfaces; /* inet_interfaces */
 	/* These and proxy_interfaces: as whose MX we are known. */
 	struct dns_address *own;

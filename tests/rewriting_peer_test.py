@@ -5,6 +5,7 @@ import difflib
 import re
 import smtplib
 
+from agents import at_rest
 from capture import Capture
 from instance import (SBIN, Failed, Instance, equal, free_port, main, run,
                       wait_for)
@@ -374,6 +375,136 @@ def test_sender_dependent_default_transport_maps():
     routed(BY_SENDER, {"sender_dependent_default_transport_maps": TRANSPORTS,
                        "sender_dependent_relayhost_maps": RELAYS,
                        "transport_maps": "t.example smtp:A\n"})
+
+
+# ---- settings that are seldom changed ----
+
+# Each with what is sent: sender, recipients, header.
+LETTERS = [
+    ("joe@old.example", ["joe@old.example", "boss@example.org"],
+     "From: joe@old.example\nTo: joe@old.example, boss@example.org\n"
+     "Reply-To: info@example.org\nX-Secret: x\nReturn-Path: y\n"),
+    ("boss@example.org", ["info@example.org", "a@deep.hide.example"],
+     "From: boss@example.org\nTo: info@example.org\n"
+     "Cc: a@deep.hide.example, u@moved.example\n"
+     "Sender: a@sub.hide.example\nErrors-To: plain\n"),
+    ("plain", ["plain", "u@host", "x!y", "u%host", "joe+more@old.example"],
+     "From: plain\nTo: u@host, x!y, u%host\nBcc: secret@example.net\n"),
+    ("", ["info@example.org"], "To: info@example.org\n"),
+    ("s@example.net", ["\"u@host.example\"@example.org", "u@",
+                       "\"a b\"@example.net", "list-request", "owner-list",
+                       "owner-list+x"], "Subject: no author\n"),
+    ("s@example.net", ["list@v.example", "one@v.example"],
+     "From: Some Body <s@example.net> (at home)\nResent-From: plain\n"),
+    ("s@example.net", ["chain1@example.org", "self@example.org",
+                       "watched@example.net"], "From: s@example.net\n"),
+    ("boss@example.org", ["x@example.net"], "Subject: no author\n"),
+    ("a@sub.hide.example", ["x@example.net"], "Subject: no author\n"),
+    ("plain", ["x@example.net"], "Subject: no author\n"),
+]
+VARIANTS = [
+    {"canonical_classes": "envelope_sender, header_recipient",
+     "sender_canonical_classes": "header_sender",
+     "recipient_canonical_classes": "envelope_recipient",
+     "masquerade_classes": "envelope_recipient, header_recipient",
+     "propagate_unmatched_extensions": ""},
+    {"canonical_classes": "header_sender, envelope_recipient",
+     "sender_canonical_classes": "envelope_sender",
+     "recipient_canonical_classes": "header_recipient",
+     "masquerade_classes": "envelope_sender",
+     "masquerade_exceptions": "a, b", "message_drop_headers": "x-secret, to",
+     "undisclosed_recipients_header": "To: undisclosed-recipients:;"},
+    {"append_dot_mydomain": "no", "always_add_missing_headers": "yes",
+     "swap_bangpath": "no", "allow_percent_hack": "no",
+     "header_from_format": "obsolete", "always_bcc": "",
+     "recipient_delimiter": "", "owner_request_special": "no"},
+    {"virtual_alias_maps": "", "canonical_maps": "",
+     "resolve_dequoted_address": "no", "enable_original_recipient": "no",
+     "local_header_rewrite_clients": "static:all",
+     "remote_header_rewrite_domain": "domain.invalid",
+     "empty_address_recipient": "nobody"},
+    {"virtual_alias_expansion_limit": "2"},
+    {"virtual_alias_recursion_limit": "2"},
+    {"virtual_alias_address_length_limit": "10"},
+    {"always_bcc": "one@example.com", "sender_bcc_maps":
+     "inline:{{@example.net=two@example.com}}", "recipient_bcc_maps":
+     "inline:{{@v.example=three@example.com}, {plain=four@v.example}}"},
+]
+
+
+def all_fields(content):
+    """Of the header, but for what each suite writes in its way."""
+    head = re.sub(r"\n[ \t]+", " ", content.split("\n\n", 1)[0])
+    return sorted(re.sub(r"\s*,\s*", ", ", re.sub(r"(?i)^(Message-Id|Date|"
+                  r"Resent-Message-Id|Resent-Date):.*", r"\1", line))
+                  for line in head.splitlines()
+                  if not line.startswith("Received:"))
+
+
+def fate(mta, sink, send):
+    """Of each of LETTERS: what is answered, what leaves, what is logged."""
+    found, ids = [], set()
+    for number, (sender, recipients, header) in enumerate(LETTERS):
+        token = "token-%d-end" % number
+        before = len(mta.log())
+        answer = send(sender, recipients, header + "X-Token: %s\n\nbody\n" %
+                      token)
+        ids |= set(re.findall(r"(?<=queued as )\w+", answer[-1][1]))
+        wait_for(lambda: at_rest(mta, ids), "rest")
+        answer = [(code, re.sub(r"queued as \w+", "queued", reply))
+                  for code, reply in answer]
+        logged = sorted(re.findall(
+            r" to=<(.*?)>,(?: orig_to=<(.*?)>,)? .*status=(\w+)",
+            mta.log()[before:]))
+        found.append((answer, logged, sorted(
+            (sender, recipient, tuple(all_fields(content)))
+            for sender, recipients, content in list(sink.messages)
+            for recipient in recipients if token in content)))
+    return found
+
+
+def answered_by_smtp(port):
+    def send(sender, recipients, text):
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+            client.ehlo("client.example.net")
+            said = [client.docmd("MAIL FROM:<%s>" % sender)]
+            said += [client.docmd("RCPT TO:<%s>" % recipient)
+                     for recipient in recipients]
+            try:
+                said.append(client.data(text.encode()))
+            except smtplib.SMTPDataError as refused:
+                said.append((refused.smtp_code, refused.smtp_error))
+            return [(code, reply.decode()) for code, reply in said]
+    return send
+
+
+def settled(variant):
+    """With both suites."""
+    relay_port = free_port()
+    got = []
+    for kind in (Postfix, Instance):
+        with Capture(relay_port) as sink, kind() as mta:
+            mta.write_configuration()
+
+            def write(name, text):
+                path = mta.conf + "/" + name
+                with open(path, "w") as handle:
+                    handle.write(text)
+                return path
+            mta.parameters.update(rules("[127.0.0.1]:%d" % relay_port, write))
+            mta.parameters.update(variant, myhostname="mail.example.org",
+                                  mail_name="Mail")
+            mta.start()
+            got.append(fate(mta, sink, answered_by_smtp(mta.smtp_port)))
+    return [(variant, *row[:2], a, b) for row, a, b in zip(LETTERS, *got)
+            if a != b]
+
+
+def test_other_settings():
+    wrong = [row for variant in VARIANTS for row in settled(variant)]
+    if wrong:
+        raise Failed("\n".join("%r %r %r\n  theirs %r\n  ours   %r" % row
+                               for row in wrong))
 
 
 main(globals())

@@ -13,6 +13,7 @@ static const struct {
 	{ "Sender", HEADER_SENDER },
 	{ "Reply-To", HEADER_SENDER },
 	{ "Errors-To", HEADER_SENDER },
+	{ "Return-Path", HEADER_SENDER },
 	{ "Return-Receipt-To", HEADER_SENDER },
 	{ "Disposition-Notification-To", HEADER_SENDER },
 	{ "Resent-From", HEADER_SENDER },

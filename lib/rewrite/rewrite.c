@@ -510,7 +510,7 @@ static void expand(struct expansion *e, struct pending item)
 		.address = item.address,
 		.extends = e->rewriter->extends_virtual };
 
-	if (item.depth > conf->virtual_alias_recursion_limit ||
+	if (item.depth >= conf->virtual_alias_recursion_limit ||
 		(int64_t)++e->steps > 4 * conf->virtual_alias_expansion_limit) {
 		too_much(e, "nesting", item.address);
 		return;
