@@ -1,5 +1,5 @@
 /*
- * local/biff - "user@offset" to the service biff (comsat) of this host, for
+ * local/biff - "user@offset" and a NUL to the service biff (comsat) of this host, for
  * each message that was put into a mailbox file. Nobody has to listen.
  */
 #include "local/local.h"
@@ -43,6 +43,7 @@ void biff_tell(struct str user, uint64_t at)
 	if (room.biff < 0)
 		return;
 	buf_fmt(&text, "%.*s@%llu", STR_ARG(user), (unsigned long long)at);
+	buf_char(&text, '\0');
 	if (write(room.biff, text.p, text.len) < 0)
 		log_debug("biff: %m");
 }

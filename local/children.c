@@ -176,11 +176,12 @@ static void came(struct doing *doing)
 static bool send_deed(struct doing *doing)
 {
 	struct msg_local_act act = doing->deed->act;
+	struct msg_deliver m = doing->task->delivery->m;
 
 	act.shares = doing->volume != NULL;
+	m.sender = task_sender(doing->task);
 	return msg_local_act_send(doing->call, &act) &&
-		deliver_send(doing->call, &doing->task->delivery->m,
-			&doing->task->recipient, 1);
+		deliver_send(doing->call, &m, &doing->task->recipient, 1);
 }
 
 /* The flusher that was there before the file was written. */

@@ -104,7 +104,10 @@ static void add_recipients(const struct task *task,
 	for (size_t i = 0; i < forward->count; i++) {
 		const struct msg_recipient recipient = {
 			.address = forward->addresses[i],
-			.orig = from->orig.len ? from->orig : from->address,
+			/* a list with an owner is a sender of its own */
+			.orig = !str_eq(forward->sender,
+					task->delivery->m.sender) ? STR_NONE :
+				from->orig.len ? from->orig : from->address,
 			.orcpt = is_one ? from->orcpt : STR_NONE,
 			.notify = notify,
 		};

@@ -167,6 +167,7 @@ static void deliver(struct delivery *delivery)
 		task->delivery = delivery;
 		task->recipient = &delivery->recipients[i];
 		task->arena = delivery->arena;
+		task->owner = STR_NONE;
 		list_init(&task->forwards);
 		list_init(&task->unsettled);
 		room.busy++;

@@ -77,6 +77,8 @@ struct task {
 	struct mail_address parts; /* of `at`, lower case local-part */
 	struct str delivered_to;   /* what Delivered-To says */
 	struct str at;             /* the address that is followed now */
+	struct str owner;          /* of the list that is run, in the sender's
+				      place; NONE: there is none */
 	struct arena *arena;
 	struct status status;      /* the worst so far; code 0: nothing done */
 	enum dsn_action action;
@@ -113,6 +115,8 @@ must_check enum maps_result aliases_find(struct arena *arena, struct str name,
 void recipient_deliver(struct task *task);
 
 /* task.c */
+/* Whom failures are told: the sender, or the owner of a list. */
+struct str task_sender(const struct task *task);
 /* Take the result of one destination in. */
 void task_add(struct task *task, struct status status);
 /* True the first time. */
@@ -156,7 +160,8 @@ void to_mailbox(struct task *task, const struct user *user,
  * and no parameter knows of anything else. */
 must_check bool mailbox_deed(struct task *task, const struct user *user,
 	struct str extension, struct deed *deed);
-void to_nobody(struct task *task, struct str name);
+/* No user of this system has that name. */
+void to_stranger(struct task *task, struct str name);
 void to_file(struct task *task, const struct rights *rights,
 	struct str path);
 void to_command(struct task *task, const struct rights *rights,
@@ -175,7 +180,8 @@ must_check bool pass_by(struct task *task, struct maps *maps, struct str key,
 	struct str destination);
 
 /* values.c: the names that commands and paths may use. `user` may be NULL. */
-/* STR_NONE: malformed, logged. Values are filtered. */
+/* STR_NONE: malformed, logged. Values are filtered by `allowed`, unless that is
+ * NONE. */
 struct str values_expand(const struct task *task, const struct user *user,
 	struct str text, struct str allowed);
 /* Environment of a command, as NAME=value. */

@@ -11,19 +11,22 @@
 
 #include <string.h>
 
-/* prepend_delivered_header says where Delivered-To belongs; a mailbox always
- * has it. */
+/* prepend_delivered_header says where Delivered-To belongs; a mailbox is a
+ * file, too. What comes to a list is from its owner. */
 static struct str head_for(const struct task *task, const char *kind)
 {
 	struct buf head = BUF_IN(task->arena);
 	unsigned lines = TRACE_ALL;
 	struct deliver_recipient recipient = *task->recipient;
+	struct delivery shown = *task->delivery;
 
 	recipient.address = task->delivered_to;
-	if (kind &&
-		!list_has_word(room.conf->prepend_delivered_header, kind))
+	if (!str_is_none(task->owner))
+		recipient.orig = STR("");
+	shown.m.sender = task_sender(task);
+	if (!list_has_word(room.conf->prepend_delivered_header, kind))
 		lines &= ~(unsigned)TRACE_DELIVERED_TO;
-	trace_format(&head, task->delivery, &recipient, lines);
+	trace_format(&head, &shown, &recipient, lines);
 	return buf_str(&head);
 }
 
@@ -61,8 +64,8 @@ static void fill(struct task *task, struct deed *deed, enum child_kind kind,
 				arena_fmt(task->arena, "%.*s/%.*s",
 					STR_ARG(base), STR_ARG(path)),
 			.what = str_from(what),
-			.head = head_for(task,
-				kind == CHILD_PLAIN ? "file" : NULL),
+			.user = kind == CHILD_PLAIN ? STR("") : rights->user,
+			.head = head_for(task, "file"),
 			.directory = STR_NONE,
 			.extension = STR_NONE,
 			.limit = (uint64_t)room.conf->mailbox_size_limit,
@@ -237,6 +240,7 @@ void to_command(struct task *task, const struct rights *rights,
 		.act = {
 			.act = ACT_COMMAND,
 			.what = command,
+			.user = STR(""),
 			.head = head_for(task, "command"),
 			.words = words_of(task->arena, command),
 			.environment = values_environment(task, user),
@@ -272,45 +276,34 @@ static bool is_required(struct str name)
 		str_is_nocase(name, "postmaster");
 }
 
+/* One address, whatever is in it: no list, no command and no file. */
 static void deliver_to_luser(struct task *task)
 {
-	struct alias_list list;
 	struct str text = values_expand(task, NULL, room.conf->luser_relay,
-		room.conf->command_expansion_filter);
+		STR_NONE);
 
-	if (str_is_none(text) || !alias_parse(task->arena, text, &list) ||
-		list.count == 0) {
+	if (str_is_none(text) || text.len == 0) {
 		task_add(task, STATUS(451, 3, 5, "luser_relay is malformed"));
 		return;
 	}
-	for (size_t i = 0; i < list.count; i++) {
-		const struct alias_item *item = &list.items[i];
-
-		if (item->kind == ALIAS_ADDRESS)
-			forward_add(task, task->delivery->m.sender, false,
-				rewrite_address(room.rewriter, task->arena,
-					REWRITE_LOCAL, item->value));
-		else if (item->kind == ALIAS_FILE)
-			to_file(task, &room.defaults, item->value);
-		else if (item->kind == ALIAS_COMMAND)
-			to_command(
-				task, &room.defaults, NULL, item->value);
-		else
-			task_add(task,
-				STATUS(451, 3, 5, "luser_relay is malformed"));
-	}
+	forward_add(task, task->delivery->m.sender, false,
+		rewrite_address(room.rewriter, task->arena, REWRITE_LOCAL,
+			text));
 }
 
-void to_nobody(struct task *task, struct str name)
+/* mailbox_transport knows users that the system does not have to know. */
+void to_stranger(struct task *task, struct str name)
 {
-	if (pass_by(task, room.fallback_transports, name,
-		    room.conf->fallback_transport))
+	if (pass_by(task, room.mailbox_transports, name,
+		    room.conf->mailbox_transport) ||
+		pass_by(task, room.fallback_transports, name,
+			room.conf->fallback_transport))
 		return;
-	if (is_required(name)) {
+	if (room.conf->luser_relay.len > 0) {
+		deliver_to_luser(task);
+	} else if (is_required(name)) {
 		log_warning("required alias not found: %.*s", STR_ARG(name));
 		task_add(task, STATUS(250, 0, 0, "discarded"));
-	} else if (room.conf->luser_relay.len > 0) {
-		deliver_to_luser(task);
 	} else {
 		task_add(task,
 			status_f(task->arena, 550, 1, 1,

@@ -14,7 +14,7 @@
 #include "service/service.h"
 
 enum {
-	DEPTH_MOST = 50,
+	DEPTH_MOST = 25, /* as Postfix has it */
 	LOGGED_MOST = 1000, /* octets; with more a line would lose its end */
 };
 
@@ -26,6 +26,7 @@ struct list_of {
 	struct str sender;
 	const char *source; /* alias, forward, include: allow_mail_to_... */
 	bool is_list;       /* addresses become a message of their own */
+	bool has_owner;     /* who is `sender` */
 };
 
 static void run_name(struct task *task, struct str local,
@@ -47,12 +48,14 @@ static bool is_in(const struct chain *chain, char kind, struct str name)
 	return false;
 }
 
-static bool is_too_deep(struct task *task, const struct chain *chain)
+static bool is_too_deep(struct task *task, const struct chain *chain,
+	struct str name)
 {
 	if (!chain || chain->depth < DEPTH_MOST)
 		return false;
 	task_add(task,
-		STATUS(554, 4, 6, "aliases and .forward files are too deep"));
+		status_f(task->arena, 554, 4, 6, "alias database loop for %.*s",
+			STR_ARG(name)));
 	return true;
 }
 
@@ -180,7 +183,7 @@ static void run_include(struct task *task, const struct list_of *of,
 	struct alias_list items;
 	struct status status = child_may_be(task->arena, rights);
 
-	if (is_too_deep(task, of->chain))
+	if (is_too_deep(task, of->chain, path))
 		return;
 	if (is_in(of->chain, 'i', path) || path.len == 0 ||
 		path.p[0] != '/')
@@ -226,7 +229,7 @@ static void run_user_only(struct task *task, struct str name)
 			to_mailbox(task, &user, STR_NONE);
 		break;
 	case MAPS_ABSENT:
-		to_nobody(task, local);
+		to_stranger(task, local);
 		break;
 	case MAPS_ERROR:
 		task_add(task, STATUS(451, 3, 0, "user lookup error"));
@@ -300,6 +303,7 @@ static bool find_owner(struct task *task, struct str name,
 	if (result != MAPS_FOUND)
 		return result == MAPS_ABSENT;
 	of->is_list = true;
+	of->has_owner = true;
 	if (room.conf->expand_owner_alias &&
 		alias_parse(task->arena, value, &list) && list.count == 1 &&
 		list.items[0].kind == ALIAS_ADDRESS)
@@ -325,8 +329,9 @@ static void run_alias(struct task *task, struct str name, struct str value,
 		.source = "alias",
 	};
 	struct alias_list items;
+	struct str owner = task->owner;
 
-	if (is_too_deep(task, up))
+	if (is_too_deep(task, up, name))
 		return;
 	if (!alias_parse(task->arena, value, &items) || items.count == 0)
 		task_add(task,
@@ -338,8 +343,18 @@ static void run_alias(struct task *task, struct str name, struct str value,
 		task_add(task,
 			status_f(task->arena, 250, 0, 0, "aliased to %.*s",
 				STR_ARG(value)));
-	else
+	else {
+		if (of.has_owner)
+			task->owner = of.sender;
 		run_list(task, &items, &of);
+		task->owner = owner;
+	}
+}
+
+/* "joe: joe, jim" means the user joe. */
+static bool is_itself(const struct chain *chain, struct str name)
+{
+	return chain && chain->kind == 'a' && str_eq_nocase(chain->name, name);
 }
 
 /* True: an alias, or doubt: nothing else is to be looked at. */
@@ -349,7 +364,7 @@ static bool try_alias(struct task *task, struct str name,
 	const struct alias_table *table;
 	struct str value = STR("");
 
-	if (name.len == 0 || is_in(chain, 'a', name))
+	if (name.len == 0 || is_itself(chain, name))
 		return false;
 	switch (aliases_find(task->arena, name, &value, &table)) {
 	case MAPS_FOUND:
@@ -492,7 +507,7 @@ static void run_name(struct task *task, struct str local,
 			to_mailbox(task, &user, extension);
 		break;
 	case MAPS_ABSENT:
-		to_nobody(task, parts.user);
+		to_stranger(task, parts.user);
 		break;
 	case MAPS_ERROR:
 		task_add(task, STATUS(451, 3, 0, "user lookup error"));

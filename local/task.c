@@ -21,6 +21,12 @@ void task_add(struct task *task, struct status status)
 		task->status = status;
 }
 
+struct str task_sender(const struct task *task)
+{
+	return str_is_none(task->owner) ? task->delivery->m.sender :
+					  task->owner;
+}
+
 static struct str key_of(struct arena *arena, char kind, struct str what)
 {
 	return arena_fmt(arena, "%c%.*s", kind, STR_ARG(what));

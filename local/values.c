@@ -37,14 +37,16 @@ static struct str value_of(const struct values *v, const char *name)
 		{ "shell", user->shell },
 		{ "logname", v->user ? user->name : parts->user },
 		{ "recipient", v->task->at },
-		{ "original_recipient", recipient->orig.len ?
+		{ "original_recipient", !str_is_none(v->task->owner) ?
+				STR("") : recipient->orig.len ?
 				recipient->orig : recipient->address },
 		{ "extension", or_empty(parts->extension) },
 		{ "domain", or_empty(parts->domain) },
 		{ "local", parts->local },
 		{ "recipient_delimiter", extended ?
-				str_of(&parts->delimiter, 1) : STR("") },
-		{ "sender", m->sender },
+				str_of(&parts->delimiter, 1) :
+				room.conf->recipient_delimiter },
+		{ "sender", task_sender(v->task) },
 		{ "envid", m->dsn_envid },
 		{ "client_address", m->client_address },
 		{ "client_helo", m->helo },
@@ -61,18 +63,11 @@ static struct str value_of(const struct values *v, const char *name)
 	return STR_NONE;
 }
 
-/* Home and shell come from passwd, not from strangers. */
-static bool is_trusted(const char *name)
-{
-	return str_is_nocase(str_from(name), "home") ||
-		str_is_nocase(str_from(name), "shell");
-}
-
 static struct str filtered(const struct values *v, const char *name)
 {
 	struct str value = value_of(v, name);
 
-	if (str_is_none(value) || is_trusted(name))
+	if (str_is_none(value) || str_is_none(v->allowed))
 		return value;
 	return command_filter(v->arena, value, v->allowed);
 }

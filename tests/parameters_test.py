@@ -377,12 +377,12 @@ def test_new_mail_is_announced():
             mta.set(mail_spool_directory=mta.mail)
             mta.start()
             submit(mta, "alice@example.org")
-            equal(comsat.recv(100), b"alice@0")
+            equal(comsat.recv(100), b"alice@0\0")
             size = os.stat(mta.mail + "/alice").st_size
             equal(os.stat(mta.mail + "/alice").st_uid,
                   pwd.getpwnam("alice").pw_uid)
             submit(mta, "alice@example.org")
-            equal(comsat.recv(100), b"alice@%d" % size)
+            equal(comsat.recv(100), b"alice@%d\0" % size)
         finally:
             run("umount", "/etc/services")
 

@@ -97,7 +97,9 @@ static struct status cannot(const struct writer *w, const char *doing)
 		subject = 3;
 	}
 	return status_f(w->arena, code, subject, detail,
-		"cannot update %s %s. %s: %m", w->mbox->what, w->path, doing);
+		"cannot update %s %s%s%.*s. %s: %m", w->mbox->what, w->path,
+		w->mbox->user.len ? " for user " : "", STR_ARG(w->mbox->user),
+		doing);
 }
 
 /* Of the mailbox and of its lock. */
@@ -133,11 +135,11 @@ static struct status check_file(struct writer *w)
 static struct status check_room(const struct writer *w)
 {
 	if (w->mbox->limit > 0 &&
-		(uint64_t)w->size + w->delivery->content.size >
-			(uint64_t)w->mbox->limit)
-		return status_f(w->arena, 552, 2, 2,
-			"cannot update %s %s. The mailbox is full",
-			w->mbox->what, w->path);
+		(uint64_t)w->size + w->mbox->head.len +
+			w->delivery->content.size > (uint64_t)w->mbox->limit) {
+		errno = EFBIG;
+		return cannot(w, "error writing message");
+	}
 	return STATUS_OK;
 }
 

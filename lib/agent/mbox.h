@@ -20,6 +20,7 @@ struct mbox {
 	struct str head;  /* header lines put in front of the content */
 	bool is_strict;   /* the file must belong to us */
 	const char *what; /* "mailbox", "file: /x": delivered to ... */
+	struct str user;  /* whose it is; NONE or empty: not said */
 	uint64_t *at;     /* gets where in the file it begins; may be NULL */
 };
 
