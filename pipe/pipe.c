@@ -18,6 +18,7 @@
 
 enum {
 	HEADER_MOST = 100 * 1024,
+	SAID_MOST = 100, /* octets of output, in the log of a success */
 };
 
 static const enum param params[] = { command_time_limit,
@@ -72,10 +73,7 @@ static struct status check(struct delivery *delivery)
 		return STATUS(451, 3, 5, "cannot run commands as that user");
 	if (own.attributes.size > 0 &&
 		delivery->content.size > own.attributes.size)
-		return status_f(arena, 552, 2, 3,
-			"message size %llu exceeds size limit %llu",
-			(unsigned long long)delivery->content.size,
-			(unsigned long long)own.attributes.size);
+		return STATUS(552, 2, 3, "message too large");
 	if (!(flags & PIPE_DELIVERED_TO))
 		return STATUS_OK;
 	if (delivery->count > 1)
@@ -91,6 +89,7 @@ static struct status check(struct delivery *delivery)
 	return STATUS_OK;
 }
 
+/* null_sender= stands for the empty sender here, too. */
 static struct str head_of(struct delivery *delivery)
 {
 	static const struct {
@@ -101,12 +100,16 @@ static struct str head_of(struct delivery *delivery)
 		{ PIPE_DELIVERED_TO, TRACE_DELIVERED_TO },
 	};
 	struct buf head = BUF_IN(delivery->arena);
+	struct delivery shown = *delivery;
 	unsigned wanted = 0;
+
+	if (shown.m.sender.len == 0)
+		shown.m.sender = own.attributes.null_sender;
 
 	for (size_t i = 0; i < COUNT(lines); i++)
 		if (own.attributes.flags & lines[i].flag)
 			wanted |= lines[i].line;
-	trace_format(&head, delivery, &delivery->recipients[0], wanted);
+	trace_format(&head, &shown, &delivery->recipients[0], wanted);
 	return buf_str(&head);
 }
 
@@ -148,6 +151,7 @@ static struct status run(struct delivery *delivery)
 		.time_limit = time_limit(delivery->conf),
 		.head = head_of(delivery),
 		.flags = command_flags(),
+		.null_sender = own.attributes.null_sender,
 		.eol = own.attributes.eol,
 		.program.what = own.attributes.words[0],
 	};
@@ -161,7 +165,8 @@ static struct status run(struct delivery *delivery)
 		return status;
 	status.text = arena_fmt(arena, "delivered via %.*s service%s%.*s%s",
 		STR_ARG(service_row()), status.text.len ? " (" : "",
-		STR_ARG(status.text), status.text.len ? ")" : "");
+		STR_ARG(str_first(status.text, SAID_MOST)),
+		status.text.len ? ")" : "");
 	return status;
 }
 

@@ -78,7 +78,7 @@ def test_changes_of_the_content():
         mta.send("", ["joe@example.org"], text())
         mta.wait_log(r"status=sent")
         message = mta.read("message")
-        matches(r"^From MAILER-DAEMON \w\w\w \w\w\w ", message)
+        matches(r"^From nobody@null \w\w\w \w\w\w ", message)
         matches(r"\nHello.\n>From here\n..dot\n\n$", message)
         equal(mta.read("words").splitlines()[1], "nobody@null")
 

@@ -13,10 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	HEADER_MOST = 100 * 1024,
-};
-
 /* The file system of virtual_mailbox_base and its flushes. */
 static struct {
 	const struct room *room;
@@ -108,8 +104,7 @@ static void add_to_batch(struct delivery *delivery,
 }
 
 static void take(struct delivery *delivery,
-	struct deliver_recipient *recipient, struct str header,
-	struct batch *batch)
+	struct deliver_recipient *recipient, struct batch *batch)
 {
 	struct place place = { 0 };
 	struct status status =
@@ -118,11 +113,6 @@ static void take(struct delivery *delivery,
 
 	if (status_is_ok(status))
 		status = check_place(delivery->arena, &place);
-	if (status_is_ok(status) &&
-		trace_is_loop(header, recipient->address))
-		status = status_f(delivery->arena, 554, 4, 6,
-			"mail forwarding loop for %.*s",
-			STR_ARG(recipient->address));
 	if (status_is_ok(status) && limit > 0 &&
 		delivery->content.size > (uint64_t)limit)
 		status = STATUS(552, 2, 3, "message is too large for a mailbox");
@@ -188,19 +178,8 @@ void here_deliver(struct delivery *delivery)
 		.recipients = arena_array(delivery->arena, delivery->count,
 			sizeof(*batch.recipients)),
 	};
-	struct str header;
 
-	if (!content_header(delivery->arena, &delivery->content, HEADER_MOST,
-		    &header)) {
-		deliver_report_rest(delivery,
-			&(struct deliver_report){
-				.status = STATUS(451, 3, 0,
-					"queue file read error"),
-				.relay = service_row(),
-			});
-		return;
-	}
 	for (size_t i = 0; i < delivery->count; i++)
-		take(delivery, &delivery->recipients[i], header, &batch);
+		take(delivery, &delivery->recipients[i], &batch);
 	deliver_batch(delivery, &batch);
 }

@@ -111,10 +111,12 @@ static void add_from_line(struct feed *feed)
 
 	localtime_r(&now, &tm);
 	buf_text(&feed->out, "From ");
-	if (delivery->m.sender.len == 0)
+	if (delivery->m.sender.len > 0)
+		mail_address_format(&feed->out, delivery->m.sender);
+	else if (feed->run->plan->null_sender.len == 0)
 		buf_text(&feed->out, "MAILER-DAEMON");
 	else
-		mail_address_format(&feed->out, delivery->m.sender);
+		buf_add(&feed->out, feed->run->plan->null_sender);
 	asctime_r(&tm, text);
 	buf_fmt(&feed->out, " %.24s%s", text, feed->run->plan->eol);
 }
@@ -199,7 +201,7 @@ static const struct exit_row {
 	{ EX_UNAVAILABLE, 550, 3, 0, "service unavailable" },
 	{ EX_SOFTWARE, 550, 3, 0, "internal software error" },
 	{ EX_OSERR, 451, 3, 0, "system resource problem" },
-	{ EX_OSFILE, 550, 3, 5, "critical OS file missing" },
+	{ EX_OSFILE, 550, 3, 0, "critical OS file missing" },
 	{ EX_CANTCREAT, 550, 2, 0, "can't create user output file" },
 	{ EX_IOERR, 550, 3, 0, "input/output error" },
 	{ EX_TEMPFAIL, 451, 3, 0, "temporary failure" },

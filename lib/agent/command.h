@@ -36,6 +36,7 @@ struct command_plan {
 	struct span time_limit;
 	struct str head;         /* header lines put in front of the content */
 	unsigned flags;
+	struct str null_sender;  /* in "From "; empty: MAILER-DAEMON */
 	const char *eol;         /* line end, "\n" */
 };
 
