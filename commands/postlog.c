@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 		.postlog_socket = arena_fmt(arena, "%.*s/public/%.*s",
 			STR_ARG(conf->queue_directory),
 			STR_ARG(conf->postlog_service_name)),
+		.file_prefixes = conf->maillog_file_prefixes,
 		.quiet = !isatty(STDERR_FILENO),
 	});
 	if (optind < argc)

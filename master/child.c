@@ -431,8 +431,7 @@ static void on_ready(struct child *child, struct str body)
 		rings_postlogd(child);
 	retire_replaced(row, child);
 	introduce_ready(row);
-	if (row->wakeup_due)
-		wakeup_send(row, STR("W"));
+	wakeup_ready(row);
 	ready_look();
 }
 

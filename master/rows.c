@@ -140,7 +140,7 @@ static void say_missing(struct arena *arena)
 				row->command);
 	}
 	if (not_needed.len)
-		log_info("rows that are not needed here: %.*s",
+		log_debug("rows that are not needed here: %.*s",
 			STR_ARG(buf_str(&not_needed)));
 	if (missing.len)
 		log_warning("rows without a program in %.*s: %.*s",

@@ -59,6 +59,7 @@ struct row {
 	unsigned crashes;     /* one after the other, in short time */
 	struct moment crashed;
 	bool wakeup_due;      /* as soon as a process is ready */
+	char wakeup_text[32]; /* what it is told then, beside "W" */
 	bool successor_due;   /* a process waits to be replaced */
 };
 
@@ -216,6 +217,8 @@ bool introduce_is_wanted(const struct row *row);
 
 /* kick.c: wakeup timers */
 void wakeup_send(struct row *row, struct str request);
+/* A process of it is ready: what came meanwhile. */
+void wakeup_ready(struct row *row);
 void wakeup_tick(void);
 struct moment wakeup_next(void);
 

@@ -1,6 +1,7 @@
 #include "master/state.h"
 
 #include <errno.h>
+#include <string.h>
 
 static bool send_to(struct child *child, struct str request)
 {
@@ -14,8 +15,34 @@ static bool send_to(struct child *child, struct str request)
 		child_send(child, MSG_wakeup, buf_str(&body), -1);
 }
 
+/* Requests are letters; a timer's "W" is sent anyway. */
+static void remember(struct row *row, struct str request)
+{
+	size_t len = strlen(row->wakeup_text);
+
+	row->wakeup_due = true;
+	if (str_is(request, "W") ||
+		request.len >= sizeof(row->wakeup_text) - len)
+		return;
+	memcpy(row->wakeup_text + len, request.p, request.len);
+	row->wakeup_text[len + request.len] = '\0';
+}
+
+void wakeup_ready(struct row *row)
+{
+	char text[sizeof(row->wakeup_text)];
+
+	if (!row->wakeup_due)
+		return;
+	memcpy(text, row->wakeup_text, sizeof(text));
+	row->wakeup_text[0] = '\0';
+	wakeup_send(row, STR("W"));
+	if (text[0])
+		wakeup_send(row, str_from(text));
+}
+
 /* To a process that is ready; one is started if there is none, and gets "W"
- * then, which makes it look at everything. */
+ * and the request then: the first makes it look at everything. */
 void wakeup_send(struct row *row, struct str request)
 {
 	row->wakeup_due = false;
@@ -27,7 +54,7 @@ void wakeup_send(struct row *row, struct str request)
 			return;
 		}
 	}
-	row->wakeup_due = true;
+	remember(row, request);
 	if (children_of(row, false) == 0)
 		child_start(row);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,12 +21,13 @@
 enum {
 	STOP_S = 120,    /* for a running system to end */
 	LOOK_MS = 20,    /* between looks whether it has */
+	BEGIN_S = 10,    /* for a new log file's first line */
 };
 
 /* Log lines of Postfix's postfix-script have this name. */
 static void log_as_script(struct command_line *line)
 {
-	command_log(line->conf, "postfix-script");
+	command_log_quietly(line->conf, "postfix-script");
 }
 
 int master_pid(struct command_line *line)
@@ -277,13 +279,13 @@ int run_status(struct command_line *line)
 
 	if (line->argc > 0 && strcmp(line->argv[0], "--json") == 0)
 		return say_json(pid, knows ? answer.text : STR(""));
-	log_as_script(line);
+	command_log(line->conf, "postfix-script");
 	if (!pid) {
 		log_info("the Postfix mail system is not running");
 		return 1;
 	}
 	log_info("the Postfix mail system is running: PID: %d", pid);
-	if (knows)
+	if (knows && strcmp(program_invocation_short_name, "postfix") != 0)
 		fwrite(answer.text.p, 1, answer.text.len, stdout);
 	return 0;
 }
@@ -323,12 +325,61 @@ static int compress_file(struct command_line *line, const char *path)
 	return WEXITSTATUS(status);
 }
 
+/* postlogd may have no right to make files in that folder: the new one is there
+ * before the old one goes, with its owner and mode. */
+static bool replace_file(const char *path, const char *to)
+{
+	char fresh[4352];
+	struct stat st;
+	auto_close int fd = -1;
+
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	if (stat(path, &st) < 0) {
+		log_error("%s: %m", path);
+		return false;
+	}
+	unlink(fresh);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		0600);
+	if (fd < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 ||
+		fchmod(fd, st.st_mode & 0777) < 0) {
+		log_error("%s: %m", fresh);
+		return false;
+	}
+	if (rename(path, to) < 0 || rename(fresh, path) < 0) {
+		log_error("rename %s to %s: %m", path, to);
+		return false;
+	}
+	return true;
+}
+
+/* Until postlogd writes to the new file: its first line tells. */
+static bool has_begun(struct command_line *line, const char *path)
+{
+	struct moment until = moment_after(span_s(BEGIN_S));
+	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
+	struct control_answer answer;
+	struct stat st;
+
+	if (!master_pid(line))
+		return true;
+	if (!ask(line, "rotate", STR(""), &answer))
+		return false;
+	while (stat(path, &st) < 0 || st.st_size == 0) {
+		if (moment_left(until).us == 0) {
+			log_error("%s: postlogd has not begun it", path);
+			return false;
+		}
+		nanosleep(&look, NULL);
+	}
+	return true;
+}
+
 int run_logrotate(struct command_line *line)
 {
 	const char *path = arena_cstr(line->arena, line->conf->maillog_file);
 	const char *form = arena_cstr(line->arena,
 		line->conf->maillog_file_rotate_suffix);
-	struct control_answer answer;
 	char suffix[128], to[4352];
 	time_t now = time(NULL);
 	struct tm local;
@@ -345,11 +396,7 @@ int run_logrotate(struct command_line *line)
 		log_error("maillog_file_rotate_suffix: too long");
 		return 1;
 	}
-	if (rename(path, to) < 0) {
-		log_error("rename %s to %s: %m", path, to);
-		return 1;
-	}
-	if (master_pid(line) && !ask(line, "rotate", STR(""), &answer))
+	if (!replace_file(path, to) || !has_begun(line, path))
 		return 1;
 	return compress_file(line, to);
 }

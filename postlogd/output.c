@@ -200,6 +200,20 @@ void output_lines(struct output *output, const struct output_line *lines,
 		write_all(output->fd, buf_str(&out));
 }
 
+void output_rotate(struct output *output, struct str tag)
+{
+	const struct output_line line = {
+		.level = LOG_LEVEL_INFO,
+		.wall_us = wall_us(),
+		.tag = tag,
+		.pid = getpid(),
+		.text = STR("a new log file begins"),
+	};
+
+	output->looked = (struct moment){ 0 };
+	output_lines(output, &line, 1);
+}
+
 /* "<22>Jan  2 03:04:05 " in front; what follows is "tag[pid]: text". */
 static bool skip_header(struct str *line)
 {

@@ -35,6 +35,8 @@ struct output_line {
 void output_open(struct output *output, const struct conf *conf);
 void output_lines(struct output *output, const struct output_line *lines,
 	size_t count);
+/* The file was renamed: open the new one, and say so in it. */
+void output_rotate(struct output *output, struct str tag);
 /* A line in the form of /dev/log, from a command: untrusted. */
 void output_datagram(struct output *output, struct str datagram);
 

@@ -244,6 +244,19 @@ static void datagrams(const struct conf *conf, int fd)
 	}
 }
 
+/* What was written before belongs to the old file. */
+static void wake_up(const struct conf *conf, struct str request)
+{
+	auto_arena struct arena *arena = arena_new(0);
+
+	if (!str_is(request, "rotate"))
+		return;
+	while (drain())
+		;
+	output_rotate(&state.output,
+		arena_fmt(arena, "%.*s/postlogd", STR_ARG(conf->syslog_name)));
+}
+
 static void finish(const struct conf *conf)
 {
 	(void)conf;
@@ -261,6 +274,7 @@ static const struct service postlogd = {
 	.start = start,
 	.serve = serve,
 	.datagrams = datagrams,
+	.wakeup = wake_up,
 	.finish = finish,
 	.resident = true,
 };

@@ -4,8 +4,11 @@
 #include "log/line.h"
 #include "log/ring.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,9 +18,10 @@ static struct {
 	int wake_fd;
 	int64_t pid;
 	int socket, facility; /* datagrams of log_syslog_format */
+	int file;             /* instead of the socket */
 	char tag[RING_TAG_MOST + 1];
-	bool quiet;
-} sink = { .wake_fd = -1, .socket = -1 };
+	bool quiet, only_wrong;
+} sink = { .wake_fd = -1, .socket = -1, .file = -1 };
 
 static void put_in_ring(enum log_level level, struct str line)
 {
@@ -63,12 +67,28 @@ int log_forked(void)
 	return sink.wake_fd;
 }
 
+/* One write: other processes append to it, too. */
+static void append_line(struct str line)
+{
+	struct buf out = { .limit = 2 * RING_LINE_MOST };
+	char host[256] = "";
+
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		snprintf(host, sizeof(host), "localhost");
+	host[strcspn(host, ".")] = '\0';
+	log_line_format(&out, wall_us(), host, str_from(sink.tag), getpid(),
+		line);
+	if (write(sink.file, out.p, out.len) < 0)
+		sink.file = -1;
+	buf_free(&out);
+}
+
 static void send_datagram(enum log_level level, struct str line)
 {
 	const char *name = strrchr(sink.tag, '/');
 	struct buf out = { .limit = 2 * RING_LINE_MOST };
 
-	if (!sink.quiet)
+	if (!sink.quiet && !(sink.only_wrong && level == LOG_LEVEL_INFO))
 		dprintf(STDERR_FILENO, "%s: %.*s\n",
 			name ? name + 1 : sink.tag, STR_ARG(line));
 	if (sink.socket >= 0) {
@@ -76,6 +96,8 @@ static void send_datagram(enum log_level level, struct str line)
 			str_from(sink.tag), getpid(), line);
 		send(sink.socket, out.p, out.len, MSG_NOSIGNAL);
 		buf_free(&out);
+	} else if (sink.file >= 0) {
+		append_line(line);
 	}
 }
 
@@ -94,6 +116,27 @@ static int connect_datagram(struct str path)
 	return fd_keep(&fd);
 }
 
+/* One that is there: who makes it decides whose it is. */
+static int open_file(const struct log_system *system)
+{
+	char path[4096];
+	struct stat st;
+	auto_close int fd = -1;
+
+	if (!str_starts(system->maillog_file, STR("/")) ||
+		system->maillog_file.len >= sizeof(path) ||
+		!log_file_is_allowed(system->maillog_file,
+			system->file_prefixes))
+		return -1;
+	memcpy(path, system->maillog_file.p, system->maillog_file.len);
+	path[system->maillog_file.len] = '\0';
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW |
+		O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	return fd_keep(&fd);
+}
+
 void log_to_system(const struct log_system *system)
 {
 	struct str tag = str_first(system->tag, RING_TAG_MOST);
@@ -106,6 +149,9 @@ void log_to_system(const struct log_system *system)
 	sink.socket = connect_datagram(system->maillog_file.len ?
 			system->postlog_socket :
 			STR("/dev/log"));
+	if (sink.socket < 0)
+		sink.file = open_file(system);
 	sink.quiet = system->quiet;
+	sink.only_wrong = system->only_wrong;
 	log_sink(send_datagram);
 }

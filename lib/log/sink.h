@@ -27,12 +27,15 @@ struct log_system {
 	struct str facility;       /* syslog_facility */
 	struct str maillog_file;   /* empty: lines go to /dev/log */
 	struct str postlog_socket; /* else here: public/postlog */
+	struct str file_prefixes;  /* maillog_file_prefixes */
 	bool quiet;                /* nothing on standard error */
+	bool only_wrong;           /* there: no line of LOG_LEVEL_INFO */
 };
 
 /*
  * A command: lines go to standard error as "name: text", unless quiet, and
- * to the log. Nothing listening there is no error.
+ * to the log. While postlogd does not run, who may write to the log file does
+ * so himself; nothing listening there is no error.
  */
 void log_to_system(const struct log_system *system);
 

@@ -106,7 +106,8 @@ bool look_offline(const struct conf *conf, struct listing *list,
 	if (!disk_open(&disk, arena_cstr(arena, conf->queue_directory)) ||
 		!store_open(&offline->store, disk, true, nobody, NULL))
 		return false;
-	log_warning("Mail system is down -- accessing queue directly");
+	log_warning("Mail system is down -- accessing queue directly (Connect "
+		"to the Postfix showq service: %s)", strerror(ENOENT));
 	offline->list = list;
 	offline->put = put;
 	offline->context = context;

@@ -94,7 +94,8 @@ void command_debug(const struct conf *conf)
 		log_warning("debugger_command failed");
 }
 
-void command_log(const struct conf *conf, const char *name)
+static void log_there(const struct conf *conf, const char *name,
+	bool only_wrong)
 {
 	struct arena *arena = arena_new(0); /* until the process ends */
 
@@ -106,5 +107,17 @@ void command_log(const struct conf *conf, const char *name)
 		.postlog_socket = arena_fmt(arena, "%.*s/public/%.*s",
 			STR_ARG(conf->queue_directory),
 			STR_ARG(conf->postlog_service_name)),
+		.file_prefixes = conf->maillog_file_prefixes,
+		.only_wrong = only_wrong,
 	});
+}
+
+void command_log(const struct conf *conf, const char *name)
+{
+	log_there(conf, name, false);
+}
+
+void command_log_quietly(const struct conf *conf, const char *name)
+{
+	log_there(conf, name, !isatty(STDERR_FILENO));
 }

@@ -44,5 +44,8 @@ void command_debug(const struct conf *conf);
 /* From now on lines go to the mail log too, with the tag
  * "$syslog_name/name". */
 void command_log(const struct conf *conf, const char *name);
+/* The same for what runs by itself, too (cron): what is no warning stands on
+ * standard error only if that is a terminal. */
+void command_log_quietly(const struct conf *conf, const char *name);
 
 #endif
