@@ -7,6 +7,7 @@
  */
 #include "commands/postconf.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,8 +230,14 @@ int main(int argc, char **argv)
 {
 	static struct postconf p;
 	int option;
+	char *name = argv[0];
 	bool is_readers = argc > 1 && strcmp(argv[1], "--readers") == 0;
 
+	p.not_honoured = argc > 1 && strcmp(argv[1], "--not-honoured") == 0;
+	if (p.not_honoured) {
+		argc--;
+		*++argv = name;
+	}
 	command_begin(&command, is_readers ? 1 : argc, argv);
 	p.arena = arena_new(0);
 	if (is_readers) {
@@ -243,11 +250,17 @@ int main(int argc, char **argv)
 	argv += optind;
 	if (p.defaults && p.only_set)
 		log_fatal("specify one of -d -n");
+	/* who pipes into head(1) wants no more */
+	signal(SIGPIPE, SIG_DFL);
 	note_directory(&p);
 	p.conf = command_conf_with(p.arena, p.directory, p.overrides,
 		p.override_count);
 	if (p.bounces) {
 		show_bounces(&p, argv);
+		return fflush(stdout) == 0 ? 0 : 1;
+	}
+	if (p.not_honoured) {
+		show_not_honoured(&p);
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
 	/* "name=value" alone means -e */
@@ -263,7 +276,7 @@ int main(int argc, char **argv)
 		show_parameters(&p, argv);
 	if (fflush(stdout) != 0)
 		log_fatal("standard output: %m");
-	if (p.edit == EDIT_NONE && !p.quiet)
+	if (p.edit == EDIT_NONE && !p.quiet && !p.defaults)
 		warn_of_names(&p);
 	return 0;
 }

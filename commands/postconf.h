@@ -33,6 +33,7 @@ struct postconf {
 	int master; /* 'M', 'F', 'P' or 0 */
 	bool all_params; /* -PP */
 	int bounces; /* 'b', 't' or 0 */
+	bool not_honoured; /* --not-honoured */
 };
 
 /* postconf_show.c: names, or all of them. */
@@ -47,6 +48,9 @@ void postconf_service_names(struct postconf *p, struct str **names,
 
 /* postconf_readers.c: the programs that read these, or all. */
 void show_readers(struct postconf *p, char **names);
+
+/* postconf_marks.c: what is set and not honoured yet; with -d all of it. */
+void show_not_honoured(struct postconf *p);
 
 /* postconf_names.c: names that are set and nobody reads, or read and nobody
  * sets, as warnings. */

@@ -88,6 +88,8 @@ static void check_name(struct str name)
 {
 	if (name.len == 0)
 		log_fatal("missing attribute name");
+	if (name.p[0] == '#')
+		log_fatal("-e, -X, or -# accepts no comment input");
 	for (size_t i = 0; i < name.len; i++)
 		if (ascii_is_blank((unsigned char)name.p[i]) ||
 			name.p[i] == '#' || name.p[i] == '=')

@@ -339,43 +339,59 @@ static size_t show_other(struct postconf *p, const struct master_cf_row *row,
 	return shown;
 }
 
-static size_t show_matching(struct postconf *p, struct master_cf *cf,
-	const struct pattern *pattern)
+static size_t show_matching(struct postconf *p,
+	const struct master_cf_row *row, const struct pattern *pattern)
 {
 	size_t shown = 0;
 
-	for (size_t i = 0; i < cf->count; i++) {
-		const struct master_cf_row *row = &cf->rows[i];
-
-		if (!is_row(pattern, row))
-			continue;
-		if (p->master == 'M')
-			shown += show_row(p, row);
-		else if (p->master == 'F')
-			shown += show_fields(p, row, pattern->part[2]);
-		else
-			shown += show_settings(p, row, pattern->part[2]);
-		if (p->all_params)
-			shown += show_other(p, row, pattern->part[2]);
-	}
+	if (!is_row(pattern, row))
+		return 0;
+	if (p->master == 'M')
+		shown += show_row(p, row);
+	else if (p->master == 'F')
+		shown += show_fields(p, row, pattern->part[2]);
+	else
+		shown += show_settings(p, row, pattern->part[2]);
+	if (p->all_params)
+		shown += show_other(p, row, pattern->part[2]);
 	return shown;
+}
+
+static void check_field(struct str name)
+{
+	for (size_t i = 0; i < COUNT(fields); i++)
+		if (is_part(name, str_from(fields[i])))
+			return;
+	log_fatal("invalid service attribute name: \"%.*s\"", STR_ARG(name));
 }
 
 void show_master(struct postconf *p, char **patterns)
 {
-	struct pattern all = { 0 }, pattern;
+	static char any[] = "*";
+	char *all[] = { any, NULL };
+	char **asked = *patterns ? patterns : all;
+	struct pattern *parsed;
 	struct master_cf cf;
+	size_t count = 0, *shown;
 
-	read_master(p, &cf);
-	if (!*patterns)
-		show_matching(p, &cf, &all);
-	for (; *patterns; patterns++) {
-		pattern = pattern_of(p, *patterns);
-		if (show_matching(p, &cf, &pattern) == 0) {
-			fflush(stdout);
-			log_warning("unmatched request: \"%s\"", *patterns);
-		}
+	while (asked[count])
+		count++;
+	parsed = arena_array(p->arena, count, sizeof(*parsed));
+	shown = arena_array(p->arena, count, sizeof(*shown));
+	for (size_t i = 0; i < count; i++) {
+		parsed[i] = pattern_of(p, asked[i]);
+		if (p->master == 'F')
+			check_field(parsed[i].part[2]);
 	}
+	read_master(p, &cf);
+	/* in the order of the file, not of the command line */
+	for (size_t k = 0; k < cf.count; k++)
+		for (size_t i = 0; i < count; i++)
+			shown[i] += show_matching(p, &cf.rows[k], &parsed[i]);
+	fflush(stdout);
+	for (size_t i = 0; *patterns && i < count; i++)
+		if (shown[i] == 0)
+			log_warning("unmatched request: \"%s\"", asked[i]);
 }
 
 /* ---- editing ---- */

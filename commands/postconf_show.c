@@ -95,6 +95,8 @@ static struct str value_of(struct postconf *p, struct str name)
 		return STR_NONE;
 	if (p->defaults && row)
 		value = config_default(config, row);
+	else if (row && row->id == myorigin && conf_is_set(p->conf, name))
+		value = config_entry(config, name)->value; /* or its file */
 	else
 		value = conf_raw(p->conf, name);
 	if (p->expand && !str_is_none(value) &&
@@ -272,10 +274,16 @@ static bool is_of_no_service(struct postconf *p, struct str name)
 	return true;
 }
 
-/* NONE: unknown, or not shown. */
-static struct str value_of_named(struct postconf *p, struct str name)
+/* No parameter, and nothing that is set uses what main.cf says under the name. */
+static bool is_unknown(struct postconf *p, struct str name)
 {
-	return is_of_no_service(p, name) ? STR_NONE : value_of(p, name);
+	size_t count;
+	struct str *values = postconf_row_values(p, &count);
+
+	if (config_row(p->conf->source, name) || param_of_transport(name))
+		return is_of_no_service(p, name);
+	return !conf_is_set(p->conf, name) ||
+		!conf_is_used(p->conf, name, values, count);
 }
 
 void show_parameters(struct postconf *p, char **names)
@@ -286,13 +294,14 @@ void show_parameters(struct postconf *p, char **names)
 	}
 	for (char **at = names; *at; at++) {
 		struct str name = str_from(*at);
-		struct str value = value_of_named(p, name);
+		struct str value = is_unknown(p, name) ? STR_NONE :
+							 value_of(p, name);
 
 		if (!str_is_none(value))
 			show_one(p, name, value);
 	}
 	fflush(stdout);
-	for (char **at = names; *at && !p->only_set; at++)
-		if (str_is_none(value_of_named(p, str_from(*at))))
+	for (char **at = names; *at; at++)
+		if (is_unknown(p, str_from(*at)))
 			log_warning("%s: unknown parameter", *at);
 }

@@ -139,12 +139,22 @@ struct request {
 	const char *argument;
 };
 
+static _Noreturn void invalid(int operation, const char *argument)
+{
+	auto_arena struct arena *arena = arena_new(0);
+
+	unavailable(arena_fmt(arena, "Cannot flush %s: \"%s\"",
+		operation == 'i' ? "queue ID - invalid name" :
+				   "mail queue - invalid destination",
+		argument).p);
+}
+
 static void set(struct request *request, int operation, const char *argument)
 {
 	if (request->operation)
 		usage();
 	if (argument && !is_word(argument))
-		unavailable("bad argument");
+		invalid(operation, argument);
 	request->operation = operation;
 	request->argument = argument;
 }
@@ -177,6 +187,7 @@ int main(int argc, char **argv)
 	int option;
 
 	command_begin(&command, argc, argv);
+	log_fatal_status(EX_UNAVAILABLE);
 	while ((option = getopt(argc, argv, "c:fi:jps:v")) > 0)
 		switch (option) {
 		case 'c':

@@ -21,13 +21,16 @@ struct super {
 	struct alter alter;
 	struct str queues; /* named on the command line; empty: the act's */
 	size_t counts[ALTER_ACTS];
+	bool asked[ALTER_ACTS];
+	bool is_all; /* the sum is enough */
 };
 
 static void done(void *context, const struct alter_act *act, struct str id)
 {
 	struct super *super = context;
 
-	log_info("%.*s: %s", STR_ARG(id), act->past);
+	if (!super->is_all)
+		log_info("%.*s: %s", STR_ARG(id), act->past);
 	super->counts[act - alter_acts]++;
 }
 
@@ -56,6 +59,7 @@ static void run_id(struct super *super, const struct alter_act *act,
 {
 	uint64_t serial;
 
+	super->is_all = str_is(id, "ALL");
 	if (alter_names(super->queues, "maildrop"))
 		alter_maildrop(&super->alter, act, id);
 	if (str_is(id, "ALL"))
@@ -74,6 +78,7 @@ static void run_argument(struct super *super, const struct alter_act *act,
 	size_t capacity = 0;
 	ssize_t len;
 
+	super->asked[act - alter_acts] = true;
 	if (strcmp(argument, "-") != 0) {
 		run_id(super, act, str_from(argument));
 		return;
@@ -89,13 +94,11 @@ static void run_argument(struct super *super, const struct alter_act *act,
 
 static void report(const struct super *super)
 {
-	for (size_t i = 0; i < ALTER_ACTS; i++) {
-		size_t count = super->counts[i];
-
-		if (count > 0)
-			log_info("%s: %zu message%s", alter_acts[i].total, count,
-				count == 1 ? "" : "s");
-	}
+	for (size_t i = 0; i < ALTER_ACTS; i++)
+		if (super->asked[i])
+			log_info("%s: %zu message%s", alter_acts[i].total,
+				super->counts[i],
+				super->counts[i] == 1 ? "" : "s");
 }
 
 static void name_queues(struct super *super, char **names)

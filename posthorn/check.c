@@ -10,6 +10,7 @@
 
 #include "log/sink.h"
 #include "config/findings.h"
+#include "config/list.h"
 #include "config/master_cf.h"
 #include "config/params.h"
 #include "config/source.h"
@@ -27,6 +28,14 @@ struct findings_so_far {
 
 /* ---- main.cf ---- */
 
+static void add_later(struct findings_so_far *f, struct str name)
+{
+	if (!list_has_word(buf_str(&f->later), arena_cstr(f->line->arena,
+			name)))
+		buf_fmt(&f->later, "%s%.*s", f->later.len ? ", " : "",
+			STR_ARG(name));
+}
+
 /* At start, what is merely without effect is named in one line. */
 static void say(struct findings_so_far *f, const struct finding *finding)
 {
@@ -34,8 +43,7 @@ static void say(struct findings_so_far *f, const struct finding *finding)
 		f->errors++;
 		log_error("%.*s", STR_ARG(finding->text));
 	} else if (f->brief && finding->kind == FINDING_LATER) {
-		buf_fmt(&f->later, "%s%.*s", f->later.len ? ", " : "",
-			STR_ARG(finding->name));
+		add_later(f, finding->name);
 	} else {
 		f->warnings++;
 		log_warning("%.*s", STR_ARG(finding->text));
@@ -69,9 +77,6 @@ static void check_entries(struct findings_so_far *f,
 	conf_findings(f->line->arena, f->line->conf, args, count, &found);
 	for (size_t i = 0; i < found.count; i++)
 		say(f, &found.all[i]);
-	if (f->later.len > 0)
-		log_warning("not honoured yet: %.*s",
-			STR_ARG(buf_str(&f->later)));
 }
 
 /* ---- master.cf ---- */
@@ -113,7 +118,7 @@ static void check_program(struct findings_so_far *f, const char *path,
 	if (f->brief)
 		return; /* master says so too */
 	if (program_is_not_needed(command)) {
-		log_info("%s, line %u: %.*s is not needed here", path,
+		log_debug("%s, line %u: %.*s is not needed here", path,
 			row->line, STR_ARG(command));
 		return;
 	}
@@ -150,6 +155,14 @@ static void check_settings(struct findings_so_far *f, const char *path,
 			log_error("%s, line %u: %.*s is not honoured yet: "
 				"mail that it concerns is refused with 451 "
 				"4.3.5", path, row->line, STR_ARG(name));
+		}
+		if (param && param->mark == MARK_LATER && f->brief) {
+			add_later(f, name);
+		} else if (param && param->mark == MARK_LATER) {
+			f->warnings++;
+			log_warning("%s, line %u: %.*s is not supported yet "
+				"and has no effect", path, row->line,
+				STR_ARG(name));
 		}
 		if (param || param_of_transport(name))
 			continue;
@@ -188,6 +201,9 @@ static void check_files(struct findings_so_far *f)
 		check_program(f, path, &cf.rows[i]);
 		check_settings(f, path, &cf.rows[i]);
 	}
+	if (f->later.len > 0)
+		log_warning("not honoured yet: %.*s",
+			STR_ARG(buf_str(&f->later)));
 	if (!f->brief && !check_outside(f->line, &cf))
 		f->errors++;
 }

@@ -288,10 +288,20 @@ static void check_word(struct outside *o, struct str word, bool is_alias)
 		check_table(o, word, is_alias);
 }
 
+/* A table that programs write, and make when there is none. */
+static bool is_cache(struct str name)
+{
+	return str_ends(name, STR("_cache_database")) ||
+		str_is(name, "address_verify_map") ||
+		str_is(name, "postscreen_cache_map");
+}
+
 static void check_words(struct outside *o, struct str name)
 {
 	struct str text = outside_text(o, name), word;
 
+	if (is_cache(name))
+		return;
 	set_place(o, name);
 	if (str_is(name, "smtpd_sasl_path") && str_find_char(text, '/') !=
 			SIZE_MAX) {

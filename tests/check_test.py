@@ -122,6 +122,41 @@ def test_settings_of_rows():
         findings(mta, 0)
 
 
+def test_what_is_not_honoured():
+    """check, the log at start and postconf name what is set and not done; a
+    setting that restricts is refused where it applies."""
+    with Instance(tcp_windowsize="65536", nothing_of_this_name="x") as mta:
+        mta.master = """
+127.0.0.1:%d inet n - n - - smtpd
+  -o { smtpd_tls_enable_rpk = yes } -o smtpd_proxy_filter=127.0.0.1:9
+""" % mta.port("second")
+        one(mta, 1, "tcp_windowsize is not supported yet and has no effect")
+        one(mta, 1, "smtpd_tls_enable_rpk is not supported yet and has no")
+        one(mta, 1, "smtpd_proxy_filter is not honoured yet: mail that it "
+            "concerns is refused with 451 4.3.5")
+
+        def listed(*words):
+            return mta.command("postconf", "--not-honoured",
+                               *words).stdout.splitlines()
+        row = "127.0.0.1:%d/inet/" % mta.port("second")
+        equal(listed(), ["tcp_windowsize = 65536",
+                         row + "smtpd_tls_enable_rpk = yes",
+                         row + "smtpd_proxy_filter = 127.0.0.1:9"])
+        equal(listed("-H")[0], "tcp_windowsize")
+        known = listed("-d")
+        check("tcp_windowsize = 0" in known and not any(
+            line.startswith("mydestination ") for line in known))
+        mta.start()
+        mta.wait_log(r"warning: not honoured yet: tcp_windowsize, "
+                     "smtpd_tls_enable_rpk\n")
+        mta.wait_port(mta.port("second"))
+        with mta.raw(mta.port("second")) as client:
+            answers = [client.reply()] + [client.ask(line) for line in (
+                "EHLO x", "MAIL FROM:<a@example.net>")]
+            matches("^451 4.3.5 ", [a for a in answers
+                                    if not a.startswith("2")][0])
+
+
 def test_servers():
     policy = "check_policy_service inet:127.0.0.1:%d"
     with Instance() as mta:
