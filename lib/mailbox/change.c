@@ -243,7 +243,7 @@ static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
 	is.keywords = same_keywords(copy, m->is.keywords, &ok);
 	is.flags &= SYSTEM;
 	name = driver->with_flags(copy->arena,
-		driver->fresh(copy->arena, 0, 0), is.flags,
+		driver->fresh(&to->store->place, copy->arena), is.flags,
 		(uint32_t)(is.keywords & ((1u << MAILBOX_LETTERS) - 1)));
 	m = mailbox_find(from, uid); /* from may be to */
 	entry = mailbox_entry_of(m);

@@ -34,6 +34,8 @@ struct mailbox_stamp {
 struct mailbox_driver {
 	const char *scheme;
 
+	/* Before a store makes new names. */
+	void (*begin)(struct mailbox_place *place);
 	/* What processes that died long ago left in the mailbox goes. */
 	void (*tidy)(const struct mailbox_place *place, const char *mailbox);
 	bool (*stamp)(const struct mailbox_place *place, const char *mailbox,
@@ -54,9 +56,11 @@ struct mailbox_driver {
 	/* The name of the same message with other flags. */
 	const char *(*with_flags)(struct arena *arena, const char *name,
 		unsigned flags, uint32_t letters);
-	/* A name that was never used. */
-	const char *(*fresh)(struct arena *arena, uint64_t octets,
-		uint64_t crlf_octets);
+	/* A name that was never used, and the same with sizes. */
+	const char *(*fresh)(const struct mailbox_place *place,
+		struct arena *arena);
+	const char *(*sized)(struct arena *arena, const char *fresh,
+		uint64_t octets, uint64_t crlf_octets);
 
 	/* A descriptor to read; -1 with errno. */
 	int (*open)(const struct mailbox_place *place, const char *mailbox,

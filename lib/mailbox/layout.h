@@ -31,6 +31,7 @@ struct mailbox_place {
 	int dir; /* the mail's directory */
 	const struct mailbox_layout *layout;
 	bool utf8; /* new names are in UTF-8, not in modified UTF-7 */
+	char host[72]; /* that names of new messages say; the driver's */
 };
 
 struct mailbox_layout {

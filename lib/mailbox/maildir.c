@@ -244,33 +244,34 @@ static const char *with_flags(struct arena *arena, const char *name,
 	return arena_cstr(arena, buf_str(&out));
 }
 
-static const char *host_name(char host[256])
+static void begin(struct mailbox_place *place)
 {
-	if (gethostname(host, 255) < 0)
-		return "localhost";
-	host[255] = 0;
-	for (char *p = host; *p; p++)
+	if (gethostname(place->host, sizeof(place->host)) < 0)
+		snprintf(place->host, sizeof(place->host), "localhost");
+	place->host[60] = 0; /* room for the rest of a name */
+	for (char *p = place->host; *p; p++)
 		if (*p == '/' || *p == ':' || *p == ',' || *p < '!')
 			*p = '_';
-	host[60] = 0; /* room for the rest of a name */
-	return host;
 }
 
-static const char *fresh(struct arena *arena, uint64_t octets,
-	uint64_t crlf_octets)
+static const char *fresh(const struct mailbox_place *place,
+	struct arena *arena)
 {
-	char host[256];
 	int64_t now = wall_us();
-	struct str name = arena_fmt(arena, "%lld.M%lldP%dR%08x%08x.%s",
-		(long long)(now / 1000000), (long long)(now % 1000000),
-		(int)getpid(), (unsigned)random_below(UINT32_MAX),
-		(unsigned)random_below(UINT32_MAX), host_name(host));
+	uint64_t random;
 
-	if (crlf_octets)
-		name = arena_fmt(arena, "%.*s,S=%llu,W=%llu", STR_ARG(name),
-			(unsigned long long)octets,
-			(unsigned long long)crlf_octets);
-	return name.p;
+	random_octets(&random, sizeof(random));
+	return arena_fmt(arena, "%lld.M%lldP%dR%016llx.%s",
+		(long long)(now / 1000000), (long long)(now % 1000000),
+		(int)getpid(), (unsigned long long)random, place->host).p;
+}
+
+static const char *sized(struct arena *arena, const char *name,
+	uint64_t octets, uint64_t crlf_octets)
+{
+	return arena_fmt(arena, "%s,S=%llu,W=%llu", name,
+		(unsigned long long)octets,
+		(unsigned long long)crlf_octets).p;
 }
 
 static int open_entry(const struct mailbox_place *place, const char *mailbox,
@@ -388,7 +389,7 @@ static int save(const struct mailbox_place *place, const char *mailbox,
 {
 	char path[PATH_MOST];
 
-	*temporary = fresh(arena, 0, 0);
+	*temporary = fresh(place, arena);
 	return openat(place->dir,
 		path_to(path, place, mailbox, "tmp", *temporary),
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -428,6 +429,7 @@ static bool flush(const struct mailbox_place *place, const char *mailbox,
 
 const struct mailbox_driver mailbox_maildir = {
 	.scheme = "maildir",
+	.begin = begin,
 	.tidy = tidy,
 	.stamp = stamp,
 	.watched = watched,
@@ -437,6 +439,7 @@ const struct mailbox_driver mailbox_maildir = {
 	.size = size_of,
 	.with_flags = with_flags,
 	.fresh = fresh,
+	.sized = sized,
 	.open = open_entry,
 	.times = times,
 	.unlink = unlink_entry,

@@ -162,8 +162,8 @@ static enum mailbox_result publish(struct mailbox_save *save,
 	is->uid = mailbox_next_uid(m);
 	if (is->uid == 0)
 		return MAILBOX_TRY_LATER;
-	name = driver->with_flags(save->arena,
-		driver->fresh(save->arena, save->octets, is->size),
+	name = driver->with_flags(save->arena, driver->sized(save->arena,
+			save->temporary, save->octets, is->size),
 		is->flags, (uint32_t)(is->keywords &
 			((1u << MAILBOX_LETTERS) - 1)));
 	is->modseq = m->row.modseq + 1;

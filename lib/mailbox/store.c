@@ -564,6 +564,7 @@ struct mailbox_store *mailbox_store_open(const char *location)
 		log_warning("open %s: %m", store->path);
 	place.dir = store->dir;
 	store->place = place;
+	store->driver->begin(&store->place);
 	if (store->dir >= 0 && layout_prepare(&store->place) == MAILBOX_OK)
 		store->index = index_open(store->dir, store->path);
 	if (store->index)
