@@ -130,20 +130,22 @@ static void only_deleted(struct session *s, uint32_t *uids, size_t *count)
 /* EXPUNGE, or UID EXPUNGE of RFC 4315 2.1; tell_news says what went. */
 struct answer verb_expunge(struct session *s, struct str args)
 {
-	uint32_t *uids = s->view->uids;
+	const uint32_t *uids = s->view->uids;
+	uint32_t *some = NULL;
 	size_t count = s->view->count;
 	enum mailbox_result result;
 	struct imap_set set;
 
 	if (s->is_uid && (!imap_set_take(s->command, &args, &set) ||
 		args.len > 0 || !mailbox_view_uids(s->view, s->command, &set,
-			true, &uids, &count)))
+			true, &some, &count)))
 		return BAD_SYNTAX;
 	if (s->view->read_only)
 		return NO_("[READ-ONLY] Mailbox is open read-only");
 	if (s->is_uid) {
-		only_deleted(s, uids, &count);
-		limit_uids(s, &uids, &count);
+		only_deleted(s, some, &count);
+		limit_uids(s, &some, &count);
+		uids = some;
 	}
 	result = mailbox_expunge(s->view->mailbox, uids, count, false);
 	if (result != MAILBOX_OK || !s->qresync)

@@ -17,6 +17,7 @@
 #include "mailbox/order.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
+#include "mailbox/view.h"
 
 enum {
 	UNUSED_MOST = 4,      /* mailboxes in memory that nobody uses */
@@ -276,6 +277,7 @@ static void free_mailbox(struct mailbox *m)
 		free(m->keywords[i]);
 	list_remove(&m->link);
 	mailbox_order_free(m->order);
+	mailbox_shared_leave(m->shared);
 	buf_free(&m->learned);
 	free(m->messages);
 	free(m->name);

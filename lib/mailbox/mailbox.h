@@ -94,6 +94,7 @@ struct mailbox {
 	uint32_t learned_last; /* the largest uid of them */
 	struct mailbox_prefetch prefetch;
 	struct mailbox_order *order; /* mailbox/order.h; NULL: none */
+	struct mailbox_shared *shared; /* mailbox/view.h; NULL: none */
 };
 
 /* Told of every change of a mailbox. wake() must not wait. */

@@ -269,6 +269,61 @@ static void sees_other_programs(void **state)
 	mailbox_store_close(store);
 }
 
+/* Until each is told of what has changed meanwhile. */
+static void views_share_their_uids(void **state)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct mailbox_store *store = open_store();
+	struct mailbox_view *a, *b, *c;
+	struct mailbox_news news;
+	struct mailbox *m;
+
+	(void)state;
+	put_file("cur/1.a:2,S", "Subject: a\n\na\n");
+	put_file("cur/2.b:2,S", "Subject: b\n\nb\n");
+	put_file("cur/3.c:2,S", "Subject: c\n\nc\n");
+	m = open_inbox(store);
+	assert_int_equal(mailbox_view_open(m, true, &a), MAILBOX_OK);
+	assert_int_equal(mailbox_view_open(open_inbox(store), true, &b),
+		MAILBOX_OK);
+	assert_ptr_equal(a->uids, b->uids);
+	/* One goes: a is told, b is not. */
+	assert_int_equal(unlink(path_in("cur/2.b:2,S")), 0);
+	mailbox_stamp_forget(m);
+	assert_int_equal(mailbox_refresh(m, false), MAILBOX_OK);
+	mailbox_view_look(a, arena, MAILBOX_LOOK_ALL, &news);
+	assert_int_equal(news.expunged_count, 1);
+	assert_int_equal(a->count, 2);
+	assert_int_equal(a->uids[1], 3);
+	assert_int_equal(b->count, 3);
+	assert_int_equal(b->uids[1], 2);
+	assert_int_equal(b->uids[2], 3);
+	/* One comes: b is told of that only. */
+	put_file("cur/4.d:2,", "Subject: d\n\nd\n");
+	mailbox_stamp_forget(m);
+	assert_int_equal(mailbox_refresh(m, false), MAILBOX_OK);
+	mailbox_view_look(b, arena, MAILBOX_LOOK_NEW, &news);
+	assert_int_equal(news.new_count, 1);
+	assert_int_equal(b->count, 4);
+	assert_int_equal(b->uids[1], 2);
+	assert_int_equal(b->uids[3], 4);
+	assert_int_equal(a->count, 2);
+	/* Who comes sees what there is. */
+	assert_int_equal(mailbox_view_open(open_inbox(store), true, &c),
+		MAILBOX_OK);
+	assert_int_equal(c->count, 3);
+	assert_int_equal(c->uids[1], 3);
+	assert_int_equal(c->uids[2], 4);
+	mailbox_view_close(b);
+	mailbox_view_look(a, arena, MAILBOX_LOOK_ALL, &news);
+	assert_int_equal(a->count, 3);
+	assert_int_equal(a->uids[2], 4);
+	mailbox_view_close(a);
+	assert_int_equal(c->uids[0], 1);
+	mailbox_view_close(c);
+	mailbox_store_close(store);
+}
+
 static size_t whole_scans;
 
 static enum mailbox_result count_scan(const struct mailbox_place *place,
@@ -1045,6 +1100,7 @@ int main(void)
 		IN_DIR(only_a_walk_reads_ahead),
 		IN_DIR(uids_outlive_the_index),
 		IN_DIR(sees_other_programs),
+		IN_DIR(views_share_their_uids),
 		IN_DIR(what_is_delivered_costs_little),
 		IN_DIR(many_at_once_cost_little),
 		IN_DIR(dates_are_read_when_they_are_wanted),

@@ -1,12 +1,77 @@
 #include "mailbox/view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-static void add(struct mailbox_view *view, uint32_t uid, bool recent)
+void mailbox_shared_leave(struct mailbox_shared *shared)
 {
-	view->uids[view->count] = uid;
-	view->recent[view->count++] = recent;
-	view->recent_count += recent;
+	if (shared && --shared->users == 0)
+		free(shared);
+}
+
+/* It has a message at least. */
+static struct mailbox_shared *share(struct mailbox *m)
+{
+	struct mailbox_shared *shared = m->shared;
+
+	if (shared && shared->changes == m->changes &&
+		shared->count == m->count && shared->uids[m->count - 1] ==
+			m->messages[m->count - 1].is.uid)
+		return shared;
+	mailbox_shared_leave(shared);
+	shared = m->shared = mem_new(1, sizeof(*shared) +
+		m->count * sizeof(*shared->uids));
+	shared->users = 1;
+	shared->changes = m->changes;
+	shared->count = m->count;
+	for (size_t i = 0; i < m->count; i++)
+		shared->uids[i] = m->messages[i].is.uid;
+	return shared;
+}
+
+/* Before they are changed. */
+static uint32_t *own_uids(struct mailbox_view *view, size_t count)
+{
+	bool was_shared = view->shared;
+
+	array_grow(&view->own_uids, &view->capacity, count,
+		sizeof(*view->own_uids));
+	if (was_shared)
+		memcpy(view->own_uids, view->uids,
+			view->count * sizeof(*view->uids));
+	mailbox_shared_leave(view->shared);
+	view->shared = NULL;
+	view->uids = view->own_uids;
+	return view->own_uids;
+}
+
+/* All that the mailbox has, from the one with that number on. */
+static void add_from(struct mailbox_view *view, size_t at)
+{
+	struct mailbox *m = view->mailbox;
+	size_t count = view->count + m->count - at;
+	uint32_t *uids;
+
+	if (view->count == 0) {
+		mailbox_shared_leave(view->shared);
+		view->shared = share(m);
+		view->shared->users++;
+		view->uids = view->shared->uids;
+	} else {
+		uids = own_uids(view, count);
+		for (size_t i = view->count; i < count; i++, at++)
+			uids[i] = m->messages[at].is.uid;
+	}
+	view->count = count;
+}
+
+static void mark_recent(struct mailbox_view *view, size_t before, size_t from)
+{
+	array_grow(&view->recent, &view->recent_capacity, view->count,
+		sizeof(*view->recent));
+	memset(view->recent + before, false, from - before);
+	memset(view->recent + from, true, view->count - from);
+	view->recent_count += view->count - from;
 }
 
 /* Messages behind the last that it knows: how many. */
@@ -15,21 +80,18 @@ static size_t add_new(struct mailbox_view *view)
 	struct mailbox *m = view->mailbox;
 	uint32_t last = view->count ? view->uids[view->count - 1] : 0;
 	uint32_t recent_from;
-	size_t at = mailbox_behind(m, last), before = view->count;
+	size_t before = view->count, from;
 
-	if (at == m->count)
+	if (mailbox_behind(m, last) == m->count)
 		return 0;
 	if (mailbox_recent(m, !view->read_only, &recent_from) != MAILBOX_OK)
 		recent_from = UINT32_MAX;
 	/* mailbox_recent may have loaded the mailbox anew. */
-	at = mailbox_behind(m, last);
-	array_grow(&view->uids, &view->capacity, before + m->count - at,
-		sizeof(*view->uids));
-	array_grow(&view->recent, &view->recent_capacity,
-		before + m->count - at, sizeof(*view->recent));
-	for (; at < m->count; at++)
-		add(view, m->messages[at].is.uid,
-			m->messages[at].is.uid >= recent_from);
+	add_from(view, mailbox_behind(m, last));
+	from = view->count;
+	while (from > before && view->uids[from - 1] >= recent_from)
+		from--;
+	mark_recent(view, before, from);
 	return view->count - before;
 }
 
@@ -63,7 +125,8 @@ void mailbox_view_close(struct mailbox_view *view)
 	mailbox_close(view->mailbox);
 	arena_free(view->own_arena);
 	arena_free(view->saved_arena);
-	free(view->uids);
+	mailbox_shared_leave(view->shared);
+	free(view->own_uids);
 	free(view->recent);
 	free(view);
 }
@@ -84,16 +147,18 @@ static void look_for_expunged(struct mailbox_view *view, struct arena *arena,
 	struct mailbox *m = view->mailbox;
 	uint32_t last = view->count ? view->uids[view->count - 1] : 0;
 	size_t at = 0, kept = 0;
+	uint32_t *uids;
 
 	/* What the mailbox has up to there, the view has, too. */
 	if (mailbox_behind(m, last) == view->count)
 		return;
+	uids = own_uids(view, view->count);
 	for (size_t i = 0; i < view->count; i++) {
 		while (at < m->count &&
 			m->messages[at].is.uid < view->uids[i])
 			at++;
 		if (at < m->count && m->messages[at].is.uid == view->uids[i]) {
-			view->uids[kept] = view->uids[i];
+			uids[kept] = uids[i];
 			view->recent[kept++] = view->recent[i];
 			continue;
 		}

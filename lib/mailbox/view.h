@@ -11,10 +11,23 @@
 
 #include "mailbox/mailbox.h"
 
+/* All uids of a mailbox as it is: until somebody is told of a change, those who
+ * select it share them. */
+struct mailbox_shared {
+	unsigned users; /* the mailbox, and views */
+	uint64_t changes; /* of the mailbox, when they were these */
+	size_t count;
+	uint32_t uids[];
+};
+
+void mailbox_shared_leave(struct mailbox_shared *shared);
+
 struct mailbox_view {
 	struct mailbox *mailbox;
 	bool read_only;
-	uint32_t *uids;      /* uids[seq - 1] */
+	const uint32_t *uids; /* uids[seq - 1]; of one of the next two */
+	struct mailbox_shared *shared;
+	uint32_t *own_uids;
 	bool *recent;
 	size_t count, capacity, recent_capacity;
 	size_t recent_count;
