@@ -183,9 +183,13 @@ def test_many_short_connections_and_a_process_that_ends():
             matches(r"^a%d OK " % n, c.greeting.decode())
             c.logout()
             if n == 10:
-                for pid in p.child_pids():
+                pids = p.child_pids()
+                for pid in pids:
                     os.kill(pid, signal.SIGTERM)
-                wait_for(lambda: not p.child_pids(), "the end of the process")
+                # All its threads are gone, and the parent knows.
+                wait_for(lambda: not any(os.path.exists("/proc/%d" % pid)
+                                         for pid in pids),
+                         "the end of the process")
 
 
 def test_what_came_is_taken_up_when_the_last_one_leaves():
