@@ -135,6 +135,16 @@ static void add_entries(int dir, bool is_new, struct str piece,
 	}
 }
 
+/* When it was read nobody wants to know, and the inode would be written for
+ * that. Of a folder that belongs to somebody else this may not be asked. */
+static int open_folder(int dir, const char *path)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int fd = openat(dir, path, flags | O_NOATIME);
+
+	return fd < 0 && errno == EPERM ? openat(dir, path, flags) : fd;
+}
+
 /* Without a DIR, whose making takes longer than to read the few messages that
  * most mailboxes have. */
 static bool scan_folder(const struct mailbox_place *place,
@@ -143,9 +153,8 @@ static bool scan_folder(const struct mailbox_place *place,
 {
 	_Alignas(struct dirent64) char piece[PIECE] left_as_is;
 	char path[PATH_MOST] left_as_is;
-	auto_close int dir = openat(place->dir, path_to(path, place, mailbox,
-		is_new ? "new" : "cur", NULL),
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int dir = open_folder(place->dir, path_to(path, place,
+		mailbox, is_new ? "new" : "cur", NULL));
 	ssize_t got = dir < 0 ? -1 : 1;
 
 	while (got > 0) {
