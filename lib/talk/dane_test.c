@@ -97,7 +97,7 @@ static void answer_of(struct arena *arena, const struct row *row,
 		return;
 	answer->count = 1;
 	answer->records = arena_new_of(arena, struct str);
-	if (row->record[0] == '\0' && row->record[1] == '\0')
+	if (row->record[0] == '\0')
 		return;
 	buf_add(&record, str_of(row->record, 3));
 	for (unsigned i = 0; i < 32; i++)
