@@ -1,6 +1,7 @@
 #include "smtp/dane.h"
 
 #include "base/log.h"
+#include "io/fiber.h"
 #include "talk/dane.h"
 
 struct question {
@@ -46,38 +47,46 @@ static void fall_back(struct question *q, enum tls_level level,
 	q->policy.level = level;
 }
 
-/*
- * dnssec_probe: the first time that an answer is not validated, ask for
- * something that always is. `type:name`.
- */
-static void probe(struct question *q)
+/* `type:name`; something that is always validated. */
+static void run_probe(void *context)
 {
-	static bool is_done; /* once in a process */
-	struct str name = q->set->conf->dnssec_probe;
+	const struct conf *conf = context;
+	auto_arena struct arena *arena = arena_new(0);
+	struct str name = conf->dnssec_probe;
 	struct str type_name = str_take_until(&name, ':');
 	struct dns_answer answer;
 	enum dns_type type;
 
-	if (is_done || type_name.len == 0)
-		return;
-	is_done = true;
 	if (!dns_type_parse(type_name, &type)) {
 		log_warning("dnssec_probe = %.*s: unknown type of record",
-			STR_ARG(q->set->conf->dnssec_probe));
+			STR_ARG(conf->dnssec_probe));
 		return;
 	}
-	dns_lookup(q->arena, name, type, &answer);
+	dns_lookup(arena, name, type, &answer);
 	if (answer.status == DNS_FOUND && answer.secure)
 		return;
 	log_warning("DNSSEC validation may be unavailable");
 	if (answer.status == DNS_FOUND)
 		log_warning("reason: dnssec_probe '%.*s' received a response "
 			"that is not DNSSEC validated",
-			STR_ARG(q->set->conf->dnssec_probe));
+			STR_ARG(conf->dnssec_probe));
 	else
 		log_warning("reason: dnssec_probe '%.*s' received no response: "
-			"%s", STR_ARG(q->set->conf->dnssec_probe),
+			"%s", STR_ARG(conf->dnssec_probe),
 			dns_status_text(answer.status));
+}
+
+/* The first time that an answer is not validated: is any? The delivery does
+ * not wait for that. */
+static void probe(const struct question *q)
+{
+	static bool is_done; /* once in a process */
+
+	if (is_done || q->set->conf->dnssec_probe.len == 0)
+		return;
+	is_done = true;
+	io_spawn("dnssec probe", run_probe,
+		(void *)(uintptr_t)q->set->conf);
 }
 
 /* ---- the judgement ---- */
