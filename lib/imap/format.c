@@ -19,6 +19,16 @@ static bool is_quotable(struct str s)
 	return true;
 }
 
+/* Octets at the front that need no backslash. */
+static size_t plain_len(struct str s)
+{
+	size_t len = 0;
+
+	while (len < s.len && s.p[len] != '"' && s.p[len] != '\\')
+		len++;
+	return len;
+}
+
 static void literal_format(struct buf *out, struct str s)
 {
 	size_t nuls = 0;
@@ -41,10 +51,16 @@ void imap_string_format(struct buf *out, struct str s)
 		return;
 	}
 	buf_char(out, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
+	while (s.len > 0) {
+		size_t len = plain_len(s);
+
+		buf_add(out, str_first(s, len));
+		s = str_skip(s, len);
+		if (s.len > 0) {
 			buf_char(out, '\\');
-		buf_char(out, s.p[i]);
+			buf_char(out, s.p[0]);
+		}
+		s = str_skip(s, 1);
 	}
 	buf_char(out, '"');
 }
