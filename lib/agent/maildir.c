@@ -410,8 +410,11 @@ static void flush_data(struct maildir_store *store, struct arena *arena,
 
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].fd >= 0 && (!shared || items[i].elsewhere) &&
-			!flush_alone(store, arena, &items[i]))
+			!flush_alone(store, arena, &items[i])) {
 			items[i].status = failure(arena, "flush");
+			/* Who comes over LMTP comes again under another name. */
+			drop_tmp(store, arena, &items[i]);
+		}
 		if (!items[i].is_unnamed)
 			close_file(&items[i]);
 	}

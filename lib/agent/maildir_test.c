@@ -32,7 +32,8 @@ static struct {
 	unsigned file_syncs, all_syncs, folder_syncs;
 	unsigned unnamed, tmp_links, path_syncs;
 	bool lies; /* flushes do nothing: the model must notice */
-	bool fails, folders_fail, elsewhere, alone, is_closed_above;
+	bool fails, files_fail, folders_fail, elsewhere, alone;
+	bool is_closed_above;
 	int no_unnamed, no_link; /* the error */
 } disk;
 
@@ -111,6 +112,10 @@ static ssize_t model_write(int fd, const void *octets, size_t len)
 static int model_sync_file(int fd)
 {
 	disk.file_syncs++;
+	if (disk.files_fail) {
+		errno = EIO;
+		return -1;
+	}
 	if (!disk.lies)
 		disk.files[find(fd)].counted = false;
 	if (!disk.lies && disk.files[find(fd)].name[0])
@@ -394,6 +399,22 @@ static void what_cannot_be_made_durable_is_withdrawn(void **state)
 	assert_true(disk.folder_syncs >= 3 + 3 * 3); /* and the way to it */
 }
 
+/* Of what cannot be flushed nothing stays in tmp/: the next attempt may have
+ * another name. */
+static void what_cannot_be_flushed_is_removed(void **state)
+{
+	(void)state;
+	disk.files_fail = true;
+	disk.alone = true;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(3);
+	assert_int_equal(run.reported, 0);
+	assert_int_equal(disk.file_syncs, 3);
+	/* rmdir removes what is empty */
+	assert_int_equal(unlinkat(base, "a/box/tmp", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(base, "a/box/new", AT_REMOVEDIR), 0);
+}
+
 /* /home with mode 0711: its users cannot open it to flush it. */
 static void a_folder_above_may_be_closed(void **state)
 {
@@ -638,6 +659,7 @@ int main(void)
 		TEST(after_an_error_each_by_itself),
 		TEST(other_file_systems_are_flushed_themselves),
 		TEST(what_cannot_be_made_durable_is_withdrawn),
+		TEST(what_cannot_be_flushed_is_removed),
 		TEST(a_folder_above_may_be_closed),
 		TEST(a_second_delivery_finds_the_first),
 		TEST(who_shares_has_one_name),

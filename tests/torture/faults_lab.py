@@ -455,6 +455,11 @@ class Lab:
                       if name.endswith(".lock")]
         return [path for path in found if not is_bookkeeping(path)]
 
+    def remove_leftovers(self):
+        """For the next scenario."""
+        for path in self.leftovers():
+            os.unlink(path)
+
     def orphans(self):
         """Content in large/, by its name; with an empty queue, of what came
         to nothing while nobody could remove it."""
@@ -510,11 +515,17 @@ class Lab:
         except Failed:
             self.report.violation(label, "the queue does not drain: %s" %
                                   str(self.queue())[:1000])
+        # What an agent had begun for LMTP when it died: its client comes again
+        # with another message, so nobody removes it before its 36 hours.
+        most = self.report.by_scenario[label.split(":")[0]]["exits"] \
+            if label.startswith("lmtp") else 0
         try:
-            wait_for(lambda: not self.leftovers(), "no files left", 5)
+            wait_for(lambda: len(self.leftovers()) <= most, "no files left",
+                     5)
         except Failed:
             self.report.violation(label, "left behind: %s" %
                                   self.leftovers()[:5])
+        self.remove_leftovers()
         self.judge_orphans(label)
         self.collect()
         self.judge_doubles()

@@ -236,7 +236,9 @@ class MailSuite:
             # what error: refuses is accepted, and bounces
             smtpd_reject_unlisted_recipient="no")
         user = pwd.getpwuid(sys_uid).pw_name if is_root() else None
+        self.lmtp_port = mta.port("lmtp")
         mta.master += (
+            "127.0.0.1:%d inet n - n - - lmtpd\n" % self.lmtp_port +
             "pickup unix n - n 1 1 pickup\n"
             "store unix - n n - - pipe flags=R%s argv=%s %s\n" % (
                 " user=" + user if user else "",
@@ -288,13 +290,13 @@ class MailSuite:
 
     # -- what scenarios do ---------------------------------------------------
 
-    def answer(self, dialogue, *args):
-        """What a dialogue over SMTP ends in."""
+    def answer(self, dialogue, *args, port=None, hello="EHLO"):
+        """What a dialogue over SMTP, or LMTP, ends in."""
         client = None
         try:
-            client = Client(self.mta_port)
+            client = Client(port or self.mta_port)
             client.reply("2")
-            client.ask("EHLO client.example.net")
+            client.ask(hello + " client.example.net")
             dialogue(client, *args)
             return "acknowledged", ""
         except Refused as reply:
@@ -486,6 +488,16 @@ def by(method, *args):
         getattr(suite, method), name, *args)
 
 
+def lmtp(method, *args):
+    """One that is an LMTP dialogue: the answer comes from the delivery itself,
+    so that whoever dies with it leaves a doubt."""
+    def act(suite, lab, name):
+        return suite.answer(getattr(suite, method), name, *args,
+                            port=suite.lmtp_port, hello="LHLO")
+    act.is_final = True
+    return act
+
+
 def prepared(prepare, run):
     """One that begins with something that no fault hits."""
     def act(suite, lab, name):
@@ -506,6 +518,9 @@ SCENARIOS = (
     ("sendmail", lambda suite, lab, name: suite.sendmail(lab, name),
      ("sendmail", "pickup", "cleanup", "qmgr", "master")),
     ("mbox", by("data", "box@example.org"), ("virtual", "qmgr")),
+    ("lmtp", lmtp("data", "alice@example.org"), ("lmtpd", "virtual")),
+    ("lmtp-large", lmtp("bdat", "box@example.org", 150000),
+     ("lmtpd", "virtual")),
     ("remote", by("data", "a@relay.example.com"),
      ("smtp", "dialer", "resolver", "qmgr", "rewrite")),
     ("command", by("data", "a@command.example.com"), ("pipe", "qmgr")),
