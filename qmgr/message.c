@@ -357,10 +357,12 @@ static void report_all(struct message *message)
  * still in use, where the heap does not give it back by itself. */
 static void give_memory_back(void)
 {
-	if (qmgr.most_active < MANY_ACTIVE ||
-		qmgr.active > qmgr.most_active / 4)
+	if (qmgr.most_active >= MANY_ACTIVE &&
+		qmgr.active <= qmgr.most_active / 4)
+		qmgr.most_active = qmgr.active;
+	else if (qmgr.active > 0 || !qmgr.has_spare)
 		return;
-	qmgr.most_active = qmgr.active;
+	qmgr.has_spare = qmgr.active > 0;
 	memory_return();
 }
 

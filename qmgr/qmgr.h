@@ -126,6 +126,7 @@ struct qmgr {
 	size_t incoming_count;
 	size_t active;
 	size_t most_active;    /* since memory was given back */
+	bool has_spare;        /* it was, but some of them were still active */
 	size_t whole;          /* octets of messages that are kept as read */
 	bool is_ready;         /* the queue is ours, the journal was read */
 	bool is_indexed;       /* so were the names of all files */
