@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/list.h"
@@ -139,41 +138,6 @@ static void check_table(struct outside *o, struct str table, bool is_alias)
 		SAY(o, warning, "table %.*s is older than its source: run "
 			"`%s %.*s`", STR_ARG(table), maker, STR_ARG(table));
 	}
-}
-
-/* ---- sockets ---- */
-
-/* A service of ours: it listens when the suite runs. */
-static bool is_own(const struct outside *o, struct str path)
-{
-	return (str_take_prefix(&path, STR("private/")) ||
-		       str_take_prefix(&path, STR("public/"))) &&
-		master_cf_find(o->cf, path, MASTER_CF_UNIX);
-}
-
-static void check_socket(struct outside *o, struct str path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct str queue = str_starts(path, STR("/")) ? STR("") :
-		o->line->conf->queue_directory;
-	int len;
-
-	if (is_own(o, path))
-		return;
-	len = snprintf(address.sun_path, sizeof(address.sun_path),
-		"%.*s%s%.*s", STR_ARG(queue), queue.len ? "/" : "",
-		STR_ARG(path));
-	if (fd < 0 || len < 0)
-		return;
-	if ((size_t)len >= sizeof(address.sun_path))
-		SAY(o, error, "unix:%.*s is too long for a socket",
-			STR_ARG(path));
-	else if (connect(fd, (const struct sockaddr *)&address,
-			 sizeof(address)) < 0 && errno != EACCES)
-		SAY(o, warning, "nobody answers at unix:%s (%s): start its "
-			"server, or correct the path", address.sun_path,
-			strerror(errno));
 }
 
 /* ---- servers ---- */

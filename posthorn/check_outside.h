@@ -28,6 +28,9 @@ bool outside_is_set(struct outside *o, struct str name);
 /* The value, expanded, with the row's -o. */
 struct str outside_text(struct outside *o, struct str name);
 
+/* check_socket.c: a path below the queue directory, or an absolute one. */
+void check_socket(struct outside *o, struct str path);
+
 /* check_tls.c: certificates and keys, of main.cf or of o->row. */
 void check_certificates(struct outside *o);
 

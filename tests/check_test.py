@@ -3,8 +3,8 @@ is one line that says where it is written, why, and what to do."""
 import os
 import socket
 
-from instance import Instance, check, equal, main, make_certificate, matches, \
-    free_port, run
+from instance import Instance, check, equal, is_root, main, make_certificate, \
+    free_port, matches, run
 
 
 def findings(mta, status):
@@ -196,7 +196,11 @@ def test_ports_and_sockets():
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(path)
             server.listen()
+            os.chmod(path, 0o666)
             equal([line for line in findings(mta, 0) if "unix:" in line], [])
+            os.chmod(path, 0o600)
+            if is_root():
+                one(mta, 0, "unix:%s is not open to posthorn-net" % path)
         mta.set(virtual_transport="lmtp:unix:private/none")
         one(mta, 0, "nobody answers at unix:%s/private/none" % mta.queue)
         mta.set(virtual_transport="virtual")
