@@ -1,6 +1,7 @@
 """The commands as the reference has them: --help and --version everywhere,
 sendmail -bs, -bv, -v and -XV, postlog's words, postsuper -r and the listing
 while the suite is down, postconf -b and -t."""
+import json
 import os
 import re
 import subprocess
@@ -240,6 +241,27 @@ def test_requeue_and_list_while_down():
         done = mta.command("postsuper", "-d", "ALL", "maildrop")
         matches("Deleted: 1 message", done.stderr)
         equal(len(mta.queue_list()), 2)
+
+
+def test_tables_as_json():
+    """postmap -j, which 3.7 has not."""
+    with new() as mta:
+        path = mta.write("conf/table", 'plain a "b" \\c\nother \u00e9\n')
+        mta.write_configuration()
+        mta.command("postmap", "hash:" + path)
+        rows = [json.loads(line) for line in mta.command(
+            "postmap", "-j", "-s", "hash:" + path).stdout.splitlines()]
+        equal(sorted(rows, key=str), [{"other": "\u00e9"},
+                                      {"plain": 'a "b" \\c'}])
+        out, err = feed(mta, "plain\nnothing\n", "postmap", "-j", "-q", "-",
+                        "hash:" + path)
+        equal(json.loads(out), {"plain": 'a "b" \\c'})
+        equal(feed(mta, "", "postmap", "-j", "-q", "nothing", "hash:" + path,
+                   check_rc=1), ("", ""))
+        aliases = mta.write("conf/names", "root: alice, bob\n")
+        mta.command("postalias", "hash:" + aliases)
+        equal(json.loads(mta.command("postalias", "-j", "-q", "root", "hash:" +
+                                     aliases).stdout), {"root": "alice, bob"})
 
 
 def test_templates():

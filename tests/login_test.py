@@ -18,8 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 
 from full import PASSWORD, FullInstance
-from instance import (Failed, Instance, Raw, check, equal, main, run, untrusting,
-                      wait_for)
+from instance import (Failed, Instance, Raw, check, equal, main,
+                      make_certificate, run, untrusting, wait_for)
 
 
 def b64(octets):
@@ -499,6 +499,29 @@ def test_a_reload_ends_nothing_and_keeps_nobody_out():
         equal(pop.stat()[0], 0)
         pop.quit()
         old.logout()
+
+
+def test_a_new_certificate_is_noticed():
+    with FullInstance() as mta:
+        mta.start()
+
+        def seen():
+            with mta.imap(mta.ports["imaps"], tls=True) as client:
+                return client.socket().getpeercert(True)
+        first = seen()
+        equal(seen(), first)
+        os.makedirs(mta.path("next"))
+        for old, new in zip(("cert.pem", "key.pem"),
+                            make_certificate(mta.path("next"))):
+            os.rename(new, mta.conf + "/" + old)
+
+        def is_new():
+            try:
+                return seen() != first
+            except (OSError, imaplib.IMAP4.error):  # between the two renames
+                return False
+        wait_for(is_new, "the new certificate")
+        mta.login_imap().logout()
 
 
 if __name__ == "__main__":

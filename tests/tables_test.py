@@ -160,6 +160,34 @@ def test_a_new_certificate_is_noticed():
         wait_for(is_new, "the new certificate")
 
 
+def test_what_smtp_trusts_is_noticed():
+    with Instance() as hop, Instance(
+            relayhost="[127.0.0.1]:%d" % hop.smtp_port, mydestination="",
+            smtp_tls_security_level="verify", minimal_backoff_time="1000s",
+            smtp_tls_verify_cert_match="mail.example.org") as mta:
+        folders = [mta.path(name) for name in ("one", "two")]
+        for folder in folders:
+            os.makedirs(folder)
+        cert, key = make_certificate(folders[0])
+        trusted, _ = make_certificate(folders[1])
+        hop.virtual_mailboxes()
+        hop.set(smtpd_tls_security_level="may", smtpd_tls_cert_file=cert,
+                smtpd_tls_key_file=key)
+        mta.set(smtp_tls_CAfile=trusted)
+        hop.start()
+        mta.start()
+        mta.send("a@example.net", ["alice@example.org"], TEXT % "x")
+        mta.wait_log("status=deferred .*not trusted")
+        shutil.copy(cert, trusted + ".new")
+        os.rename(trusted + ".new", trusted)
+
+        def is_sent():
+            mta.command("postqueue", "-f")
+            return "status=sent" in mta.log()
+        wait_for(is_sent, "trust in the other certificate")
+        hop.wait_mail("alice")
+
+
 def test_tables_are_migrated():
     with Instance() as mta:
         mta.set(virtual_alias_maps=mta.map("virtual", [("a@x.example", "b")]),
