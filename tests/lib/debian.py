@@ -29,6 +29,11 @@ inet_protocols = all
 """
 ALIASES = "# See man 5 aliases for format\npostmaster:    root\nroot: alice\n"
 CONF = "/etc/postfix"
+# What its package makes below /var/spool/postfix.
+FOLDERS = [("maildrop", "postdrop", 0o730), ("public", "postdrop", 0o710)] + [
+    (name, "root", 0o700) for name in (
+        "active bounce corrupt defer deferred flush hold incoming private "
+        "saved trace").split()]
 
 
 def enter():
@@ -66,7 +71,15 @@ def install():
     write("/etc/aliases", ALIASES)
     if os.path.exists("/etc/aliases.db"):
         os.unlink("/etc/aliases.db")
+    for path in ("/var/spool/postfix", "/var/spool/posthorn",
+                 "/var/lib/posthorn"):
+        shutil.rmtree(path, ignore_errors=True)
     run("cp", "-a", package + "/var/spool/postfix", "/var/spool")
+    for path, group, mode in FOLDERS:
+        path = "/var/spool/postfix/" + path
+        os.makedirs(path, exist_ok=True)
+        shutil.chown(path, "postfix", group)
+        os.chmod(path, mode)
     os.makedirs("/var/lib/postfix", exist_ok=True)
     shutil.chown("/var/lib/postfix", "postfix", "postfix")
     for name in os.listdir("/var/mail"):
