@@ -1,5 +1,7 @@
 #include "master/state.h"
 
+#include "config/list.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +21,17 @@ void environment_clean(const struct conf *conf, const char *directory)
 	const char *notify = getenv("NOTIFY_SOCKET");
 	size_t count = 0;
 
-	while (count < KEPT_MOST && str_take_item(&list, ", \t\r\n", &item)) {
-		size_t at = str_find_char(item, '=');
-		const char *name = arena_cstr(arena, str_first(item, at));
-		const char *value = at == SIZE_MAX ? getenv(name) :
-			arena_cstr(arena, str_skip(item, at + 1));
+	while (count < KEPT_MOST && list_take(&list, &item)) {
+		const char *name, *value;
+		size_t at;
 
-		if (!value)
+		list_unbrace(&item); /* { NAME = a value } */
+		at = str_find_char(item, '=');
+		name = arena_cstr(arena, str_trim(str_first(item,
+			at == SIZE_MAX ? item.len : at)));
+		value = at == SIZE_MAX ? getenv(name) : arena_cstr(arena,
+			str_trim(str_skip(item, at + 1)));
+		if (!value || !*name)
 			continue;
 		names[count] = name;
 		values[count++] = arena_cstr(arena, str_from(value));

@@ -115,6 +115,7 @@ RULES = {
     "virtual_alias_maps": "", "minimal_backoff_time": "1000s",
     "queue_run_delay": "1000s", "bounce_notice_recipient": "postmaster",
     "smtputf8_enable": "no", "mailbox_size_limit": "0", "biff": "no",
+    "import_environment": "MAIL_CONFIG LANG=C {IMPORTED=of the suite}",
 }
 # An alias of several destinations, a list and a forward to somebody else become
 # messages of their own at other points (posthorn-differences(7)); these do not.
@@ -186,7 +187,8 @@ ROWS = {
     "owner": ({"expand_owner_alias": "yes"}, "members one+x"),
     "no-owner": ({}, "members list2 members-request owner-members"),
     "exported": ({
-        "export_environment": "TZ MARK=of-a-row {SPACED=a b} NOTHING LANG=C",
+        "export_environment": "TZ MARK=of-a-row {SPACED=a b} NOTHING IMPORTED "
+        "LANG=C",
         "mailbox_command": "FOLDER/names"}, "alice bob+x"),
     "allowed": ({"command_expansion_filter": "abcdefghijklmnopqrstuvwxyz.@",
                  "mailbox_command": "FOLDER/show filtered"},
