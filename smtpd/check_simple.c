@@ -156,25 +156,11 @@ enum verdict check_all_clientcerts(struct session *s,
 	return s->has_tls && s->tls.is_trusted ? PERMIT : DUNNO;
 }
 
-static enum maps_result find_fingerprint(struct session *s,
-	struct str fingerprint)
-{
-	struct str value;
-
-	return fingerprint.len ? maps_find(server.clientcerts, s->arena,
-		fingerprint, &value) : MAPS_ABSENT;
-}
-
 enum verdict check_clientcerts(struct session *s,
 	const struct restriction *restriction)
 {
 	(void)restriction;
-	if (!s->has_tls || !s->tls.has_peer)
-		return DUNNO;
-	if (find_fingerprint(s, s->tls.peer_fingerprint) == MAPS_FOUND ||
-		find_fingerprint(s, s->tls.peer_key_fingerprint) == MAPS_FOUND)
-		return PERMIT;
-	return DUNNO;
+	return client_has_listed_certificate(s) ? PERMIT : DUNNO;
 }
 
 /* ---- addresses without a full domain ---- */

@@ -108,6 +108,21 @@ bool client_is_own(struct session *s)
 	return false;
 }
 
+static bool is_listed(struct session *s, struct str fingerprint)
+{
+	struct str value;
+
+	return fingerprint.len > 0 && maps_find(server.clientcerts, s->arena,
+		fingerprint, &value) == MAPS_FOUND;
+}
+
+bool client_has_listed_certificate(struct session *s)
+{
+	return s->has_tls && s->tls.has_peer &&
+		(is_listed(s, s->tls.peer_fingerprint) ||
+			is_listed(s, s->tls.peer_key_fingerprint));
+}
+
 struct str client_server_address(struct session *s)
 {
 	struct dns_address address;

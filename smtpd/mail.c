@@ -340,6 +340,9 @@ static unsigned context_flags(struct session *s)
 		if (str_is_nocase(item, "permit_tls_all_clientcerts") &&
 			s->has_tls && s->tls.is_trusted)
 			return SUBMIT_LOCAL_HEADERS;
+		if (str_is_nocase(item, "permit_tls_clientcerts") &&
+			client_has_listed_certificate(s))
+			return SUBMIT_LOCAL_HEADERS;
 	}
 	/* What cannot be looked up is a stranger. */
 	return maps_find(server.local_clients, s->mail->arena, s->address_text,

@@ -196,6 +196,10 @@ void client_log_end(struct session *s);
 bool client_is_in(struct session *s, struct match *match);
 /* True for an address of this host (inet_interfaces, proxy_interfaces). */
 bool client_is_own(struct session *s);
+/* True for a client that showed a certificate whose fingerprint, or that of
+ * its public key, is in relay_clientcerts. Not when that cannot be looked
+ * up. May wait for a lookup. */
+bool client_has_listed_certificate(struct session *s);
 /* Our own address, as text; empty: none that has one (a UNIX socket). */
 struct str client_server_address(struct session *s);
 

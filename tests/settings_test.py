@@ -1,12 +1,15 @@
 """What single parameters change: each case fails where its parameters are
 without effect."""
 import base64
+import hashlib
 import os
 import pwd
+import subprocess
 
 from capture import Capture
 from instance import (Instance, Raw, Skip, check, equal, free_port, is_root,
-                      main, matches, run, wait_for, SBIN)
+                      main, make_certificate, matches, run, untrusting,
+                      wait_for, SBIN)
 
 DISCARD = {"mydestination": "", "relay_transport": "discard:",
            "relay_domains": "example.com"}
@@ -218,6 +221,63 @@ def test_xforward():
         # SOURCE=REMOTE: nothing is added to a foreign header
         equal(header(by_subject["x"], "Date"), None)
         check(header(by_subject["y"], "Date"))
+
+
+class Certified:
+    """A client's certificate: its files and its two fingerprints."""
+
+    def __init__(self, folder):
+        os.makedirs(folder)
+        self.files = make_certificate(folder, "client.example.net")
+        self.own = run("openssl", "x509", "-in", self.files[0], "-noout",
+                       "-fingerprint", "-sha256").stdout.split("=")[1].strip()
+        der = subprocess.run(
+            ["openssl", "pkey", "-in", self.files[1], "-pubout", "-outform",
+             "DER"], check=True, stdout=subprocess.PIPE).stdout
+        self.of_key = hashlib.sha256(der).digest().hex(":").upper()
+
+
+def author(mta, sink, port, certified):
+    """From: as it leaves when such a client (None: one without) sends it."""
+    context = untrusting()
+    if certified:
+        context.load_cert_chain(*certified.files)
+    before = len(sink.messages)
+    with mta.smtp(port) as client:
+        client.starttls(context=context)
+        client.sendmail("a@example.net", ["b@example.com"],
+                        "From: joe\n\nx\n")
+    wait_for(lambda: len(sink.messages) > before, "the message")
+    return header(sink.messages[-1][2], "From")
+
+
+def test_headers_of_clients_with_certificates():
+    """local_header_rewrite_clients knows a client by its certificate."""
+    with Capture(free_port()) as sink, relay(
+            sink, smtpd_tls_security_level="may", smtpd_tls_ask_ccert="yes",
+            smtpd_tls_fingerprint_digest="sha256",
+            local_header_rewrite_clients="permit_tls_clientcerts") as mta:
+        cert, key = make_certificate(mta.conf)
+        listed, by_key, stranger = (Certified(mta.path(name))
+                                    for name in ("one", "two", "three"))
+        mta.set(smtpd_tls_cert_file=cert, smtpd_tls_key_file=key,
+                smtpd_tls_CAfile=stranger.files[0],
+                relay_clientcerts="inline:{{%s=one}, {%s=two}}" % (
+                    listed.own, by_key.of_key))
+        trusted = mta.port("trusted")
+        mta.master = """127.0.0.1:%d inet n - n - - smtpd
+  -o local_header_rewrite_clients=permit_tls_all_clientcerts
+""" % trusted
+        mta.start()
+        mta.wait_port(trusted)
+        for port, who, expected in (
+                (mta.smtp_port, listed, "joe@example.org"),
+                (mta.smtp_port, by_key, "joe@example.org"),
+                (mta.smtp_port, stranger, "joe"),
+                (mta.smtp_port, None, "joe"),
+                (trusted, stranger, "joe@example.org"),
+                (trusted, listed, "joe"), (trusted, None, "joe")):
+            equal(author(mta, sink, port, who), expected)
 
 
 # ---- what is logged ----
