@@ -1,6 +1,8 @@
 """posthorn check: each finding that concerns what main.cf and master.cf name
 is one line that says where it is written, why, and what to do."""
 import os
+import pwd
+import re
 import socket
 
 from instance import Instance, check, equal, is_root, main, make_certificate, \
@@ -96,6 +98,80 @@ def test_chains():
         one(mta, 1, "empty.pem holds neither a key nor a certificate")
         mta.set(smtpd_tls_chain_files=mta.folder + "/none.pem")
         one(mta, 1, "/none.pem: No such file")
+
+
+def complaints(mta):
+    """Exit status and lines; nothing is repaired before."""
+    done = mta.command("posthorn", "check", check=False)
+    return done.returncode, [
+        re.sub(r"^postfix-script: (warning: )?", "", line)
+        for line in done.stderr.splitlines()]
+
+
+def changed(path, mode=None, owner=None):
+    """The path is so for a while."""
+    st = os.lstat(path)
+    if owner is not None:
+        os.chown(path, *owner)
+    if mode is not None:
+        os.chmod(path, mode)
+    return lambda: (os.chown(path, st.st_uid, st.st_gid),
+                    os.chmod(path, st.st_mode & 0o7777))
+
+
+def test_owners_and_modes():
+    """Each is one line. Folders of the queue make it fail: mail would."""
+    with Instance() as mta:
+        mta.write_configuration()
+        mta.command("posthorn", "set-permissions")
+        usual = complaints(mta)
+        equal(usual[0], 0)
+        main_cf, deferred, journal, data = (
+            mta.conf + "/main.cf", mta.queue + "/deferred",
+            mta.queue + "/journal", mta.data)
+        rows = [
+            (deferred, {"mode": 0o777}, 1,
+             "group or other writable: " + deferred),
+            (deferred, {"mode": 0o500}, 1,
+             deferred + ": mode 0500, not 0700"),
+            (journal, {"mode": 0o770}, 1, journal + ": mode 0770, not 2770"),
+            (data, {"mode": 0o755}, 1, data + ": mode 0755, not 0750"),
+            (main_cf, {"mode": 0o664}, 0,
+             "group or other writable: " + main_cf),
+            (mta.conf + "/master.cf", {"mode": 0o646}, 0,
+             "group or other writable: " + mta.conf + "/master.cf"),
+        ]
+        if is_root():
+            nobody = pwd.getpwnam("nobody")
+            user, group = nobody.pw_uid, nobody.pw_gid
+            rows += [
+                (deferred, {"owner": (user, -1)}, 1,
+                 "not owned by posthorn: " + deferred),
+                (deferred, {"owner": (-1, group)}, 1,
+                 "not owned by group posthorn: " + deferred),
+                (mta.queue, {"owner": (user, -1)}, 1,
+                 "not owned by root: " + mta.queue),
+                (main_cf, {"owner": (user, -1)}, 0,
+                 "not owned by root: " + main_cf),
+            ]
+        for path, how, status, line in rows:
+            restore = changed(path, **how)
+            said = complaints(mta)
+            restore()
+            equal((said[0], [text for text in said[1]
+                             if text not in usual[1]]), (status, [line]))
+        equal(complaints(mta), usual)
+        os.rmdir(mta.queue + "/saved")
+        with open(mta.queue + "/saved", "w"):
+            equal(complaints(mta), (1, usual[1] + [
+                mta.queue + "/saved: not a folder"]))
+        os.remove(mta.queue + "/saved")
+        equal(complaints(mta), (1, usual[1] + [
+            mta.queue + "/saved: No such file or directory"]))
+        # And all of it is repaired.
+        os.chmod(deferred, 0o777)
+        mta.command("posthorn", "set-permissions")
+        equal(complaints(mta), usual)
 
 
 def test_settings_of_rows():
