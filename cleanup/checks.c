@@ -187,6 +187,14 @@ static enum check_result do_bcc(const struct word *word)
 	return CHECK_KEEP;
 }
 
+/* Rules and filters are told no more of it. */
+static enum check_result do_pass(const struct word *word)
+{
+	log_action(word, "pass");
+	word->intake->passed = true;
+	return CHECK_PASS;
+}
+
 /* clang-format off */
 /* What concerns the whole message. */
 static const struct action {
@@ -198,6 +206,7 @@ static const struct action {
 	{ "DISCARD",  do_discard,  false },
 	{ "FILTER",   do_filter,   true },
 	{ "HOLD",     do_hold,     false },
+	{ "PASS",     do_pass,     false },
 	{ "REDIRECT", do_redirect, true },
 	{ "REJECT",   do_reject,   false },
 };
@@ -218,48 +227,123 @@ static const struct action *find_action(struct str name)
 	return NULL;
 }
 
+/* What a table says of a line. */
+struct verdict {
+	enum maps_result result;
+	struct check_word said; /* MAPS_FOUND */
+};
+
+static struct verdict look_up(struct checks *of, const struct intake *intake,
+	enum check_kind kind, struct str line)
+{
+	struct verdict verdict = { 0 };
+
+	verdict.result = checks_find(of, intake->arena, kind, line,
+		&verdict.said);
+	return verdict;
+}
+
+static enum check_result obey(struct word *word, const struct verdict *verdict,
+	struct str *text)
+{
+	const struct line_action *of_line;
+	const struct action *action;
+
+	if (verdict->result == MAPS_ABSENT)
+		return CHECK_KEEP;
+	if (verdict->result == MAPS_ERROR) {
+		word->intake->refusal = check_problem(word, "lookup problem");
+		return CHECK_STOP;
+	}
+	word->argument = verdict->said.argument;
+	of_line = line_action_find(&verdict->said);
+	if (of_line && word->of == milter_checks &&
+		of_line->result == CHECK_PREPEND)
+		of_line = NULL; /* a filter's line has no place of its own */
+	if (of_line) {
+		if (of_line->logged)
+			log_action(word, of_line->logged);
+		*text = word->argument;
+		return of_line->result;
+	}
+	action = find_action(verdict->said.action);
+	if (action && (word->argument.len > 0 || !action->needs_argument))
+		return action->run(word);
+	/* A filter that is not understood lets nothing pass. */
+	word->intake->refusal = check_problem(word, "unknown action, or one "
+		"without its argument");
+	return CHECK_STOP;
+}
+
 static enum check_result judge_by(struct checks *of, struct intake *intake,
 	enum check_kind kind, struct str line, struct str *text)
 {
 	struct word word = { .intake = intake, .of = of, .kind = kind,
 		.line = line };
-	const struct line_action *of_line;
-	const struct action *action;
-	struct check_word said;
+	struct verdict verdict = look_up(of, intake, kind, line);
 
-	switch (checks_find(of, intake->arena, kind, line, &said)) {
-	case MAPS_ABSENT:
-		return CHECK_KEEP;
-	case MAPS_ERROR:
-		intake->refusal = check_problem(&word, "lookup problem");
-		return CHECK_STOP;
-	case MAPS_FOUND:
-		break;
-	}
-	word.argument = said.argument;
-	of_line = line_action_find(&said);
-	if (of_line && of == milter_checks &&
-		of_line->result == CHECK_PREPEND)
-		of_line = NULL; /* a filter's line has no place of its own */
-	if (of_line) {
-		if (of_line->logged)
-			log_action(&word, of_line->logged);
-		*text = said.argument;
-		return of_line->result;
-	}
-	action = find_action(said.action);
-	if (action && (word.argument.len > 0 || !action->needs_argument))
-		return action->run(&word);
-	/* A filter that is not understood lets nothing pass. */
-	intake->refusal = check_problem(&word, "unknown action, or one "
-		"without its argument");
-	return CHECK_STOP;
+	return obey(&word, &verdict, text);
 }
 
 static enum check_result judge(void *context, enum check_kind kind,
 	struct str line, struct str *text)
 {
 	return judge_by(checks, context, kind, line, text);
+}
+
+/* ---- the message's own header: it may say PASS for the parts, which are
+ * walked before it. What its tables say is looked up once. ---- */
+
+struct foreseen {
+	struct verdict *all; /* of its fields, in their order */
+	size_t count, capacity;
+	size_t used;
+};
+
+static enum check_result foresee(void *context, enum check_kind kind,
+	struct str line, struct str *text)
+{
+	struct intake *intake = context;
+	struct foreseen *f = intake->foreseen;
+	struct verdict verdict = look_up(checks, intake, kind, line);
+
+	(void)text;
+	arena_grow(intake->arena, &f->all, &f->capacity, f->count + 1,
+		sizeof(*f->all));
+	f->all[f->count++] = verdict;
+	if (verdict.result != MAPS_FOUND)
+		return CHECK_KEEP;
+	return str_is_nocase(verdict.said.action, "PASS") ? CHECK_PASS :
+							     CHECK_KEEP;
+}
+
+static enum check_result judge_header(void *context, enum check_kind kind,
+	struct str line, struct str *text)
+{
+	struct intake *intake = context;
+	struct foreseen *f = intake->foreseen;
+	struct word word = { .intake = intake, .of = checks, .kind = kind,
+		.line = line };
+
+	if (!f || f->used == f->count)
+		return judge(context, kind, line, text);
+	return obey(&word, &f->all[f->used++], text);
+}
+
+static bool header_passes(struct intake *intake, struct str content)
+{
+	struct walk walk = checks_walk(intake);
+	struct buf unused = BUF_IN(intake->arena);
+	struct mail_header header;
+
+	if (!walk_has_fields(&walk))
+		return false;
+	intake->foreseen = arena_new_of(intake->arena, struct foreseen);
+	walk.judge = foresee;
+	while (!walk.stopped && mail_header_take(&content, &header) &&
+		walk_field(&walk, &header, &unused))
+		; /* every field stays */
+	return walk.stopped;
 }
 
 enum milter_line checks_milter_line(struct intake *intake, struct str *line)
@@ -289,7 +373,7 @@ static bool concerns(const struct intake *intake)
 struct walk checks_walk(struct intake *intake)
 {
 	return (struct walk){ .arena = intake->arena, .conf = intake->conf,
-		.checks = checks, .judge = judge, .context = intake,
+		.checks = checks, .judge = judge_header, .context = intake,
 		.is_flat = intake->conf->disable_mime_input_processing,
 		.stopped = !concerns(intake) };
 }
@@ -305,5 +389,8 @@ struct str checks_parts(struct intake *intake, struct str content)
 {
 	struct walk walk = checks_walk(intake);
 
+	if (header_passes(intake, content))
+		return content;
+	walk.judge = judge;
 	return walk_parts(&walk, content);
 }

@@ -49,6 +49,8 @@ struct intake {
 	struct str message_id; /* "<...>", empty: none */
 	struct str extra; /* header lines that the checks put in front */
 	bool hold, discard;
+	bool passed; /* PASS: no filter is told of the rest */
+	struct foreseen *foreseen; /* checks.c: what is said of the header */
 	struct status refusal; /* code 0: none */
 };
 

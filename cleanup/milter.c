@@ -540,7 +540,7 @@ struct status milter_apply(struct intake *in, struct str head)
 
 	if (in->refusal.code)
 		return in->refusal;
-	if (in->discard)
+	if (in->discard || in->passed)
 		return STATUS_OK;
 	if (is_local(in))
 		status = begin_local(in);

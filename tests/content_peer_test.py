@@ -27,6 +27,9 @@ HEADER = r"""
 /^Subject: warn/                WARN beware
 /^Subject: (nonsense)/          NONSENSE $1
 /^Subject: lower/               reject in small letters
+/^Subject: ok/                  OK
+/^Subject: pass/                PASS as it is
+/^X-Later:/                     WARN later
 /^Subject: folded[[:space:]]+line/ REPLACE Subject: unfolded
 /^Subject: empty/               REPLACE
 /^Subject: text/                some text
@@ -62,6 +65,8 @@ BODY = r"""
 /^hold/         HOLD
 /^ignore/       IGNORE
 /^info/         INFO
+/^ok/           OK
+/^pass/         PASS
 /^prepend/      PREPEND before
 /^redirect/     REDIRECT other@example.net
 /^reject/       REJECT body
@@ -105,6 +110,12 @@ def messages():
     for word in WORDS:
         yield "body " + word, "Subject: x\n\nfirst\n%s\nlast\n" % word
         yield "late " + word, "Subject: x\n\n%s\n%s\n" % ("a" * 250, word)
+    for name in ("ok", "pass"):
+        yield name + " before others", (
+            "X-If: yes\nSubject: %s\nX-Later: a\nX-Later: b\n"
+            "Mime-Version: 1.0\nX-Part: c\n\nwarn\nreplace it\n" % name)
+        yield "body %s before others" % name, (
+            "Subject: x\nX-Later: a\n\nwarn\n%s\nwarn\nreplace it\n" % name)
     for line in ("X-If: yes", "X-If: no", "X-If: other", "X-If: yes\nX-If: o"):
         yield line, "Subject: x\n%s\n\nbody\n" % line
     for name, head, body in (

@@ -589,6 +589,35 @@ def test_a_hanging_filter_stops_nobody_else():
         filter.hanging.set()
 
 
+def test_what_passes_is_not_shown():
+    """PASS of header_checks: the filter that would refuse it never sees it,
+    beside Debian's."""
+    for kind in (Postfix, Instance):
+        with Filter({"E": reply("550 5.7.1 no")}) as filter, kind(
+                smtpd_milters=filter.endpoint, mydestination="",
+                header_checks="regexp:{{/^X-Pass: (.*)/ PASS $$1}}",
+                body_checks="regexp:{{/^line two/ REJECT no line two}}",
+                relay_domains="example.edu", relay_transport="discard:",
+                smtpd_peername_lookup="no") as mta:
+            mta.start()
+            with mta_session(mta) as client:
+                for more, code in ((b"", 550), (b"X-Pass: it is ours\r\n", 250)):
+                    client.mail("s@example.net")
+                    client.rcpt("r@example.edu")
+                    equal(client.data(more + TEXT)[0], code)
+            wait_for(lambda: re.search(
+                r"pass: header X-Pass: it is ours from .*: it is ours\n",
+                mta.log()), "the line in the log")
+            wait_for(lambda: filter.kinds().endswith("Q"), "the goodbye")
+            equal(filter.kinds().count("E"), 0)
+
+
+def mta_session(mta):
+    client = smtplib.SMTP("127.0.0.1", mta.smtp_port, timeout=60)
+    client.ehlo("c.example")
+    return client
+
+
 def test_not_understood():
     with new("{ inet:127.0.0.1:9, colour=red }") as mta:
         mta.start()

@@ -54,7 +54,6 @@ static const struct line_action line_actions[] = {
 	{ "IGNORE", CHECK_DROP, NULL, false },
 	{ "INFO", CHECK_KEEP, "info", false },
 	{ "OK", CHECK_KEEP, NULL, false },
-	{ "PASS", CHECK_KEEP, NULL, false },
 	{ "PREPEND", CHECK_PREPEND, "prepend", true },
 	{ "REPLACE", CHECK_REPLACE, "replace", true },
 	{ "STRIP", CHECK_DROP, "strip", false },

@@ -45,6 +45,7 @@ enum check_result {
 	CHECK_DROP,    /* IGNORE, STRIP */
 	CHECK_REPLACE, /* *text is what stands there now */
 	CHECK_PREPEND, /* *text goes before it */
+	CHECK_PASS,    /* it stays, and no line behind it is looked at */
 	CHECK_STOP,    /* nothing else matters: the walk ends */
 };
 
@@ -56,7 +57,7 @@ struct line_action {
 	bool needs_argument;
 };
 
-/* DUNNO IGNORE INFO OK PASS PREPEND REPLACE STRIP WARN, without case; NULL:
+/* DUNNO IGNORE INFO OK PREPEND REPLACE STRIP WARN, without case; NULL:
  * none of them, or its argument is missing. */
 const struct line_action *line_action_find(const struct check_word *word);
 

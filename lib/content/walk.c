@@ -18,7 +18,7 @@ static enum check_result ask(struct walk *walk, enum check_kind kind,
 {
 	enum check_result result = walk->judge(walk->context, kind, line, text);
 
-	walk->stopped |= result == CHECK_STOP;
+	walk->stopped |= result == CHECK_STOP || result == CHECK_PASS;
 	return result;
 }
 
@@ -85,7 +85,8 @@ static void check(struct copy *copy, enum check_kind kind, size_t at,
 	struct str text = STR("");
 	enum check_result result = ask(copy->walk, kind, line, &text);
 
-	if (result == CHECK_KEEP || result == CHECK_STOP)
+	if (result == CHECK_KEEP || result == CHECK_STOP ||
+		result == CHECK_PASS)
 		return;
 	copy_to(copy, at);
 	if (result != CHECK_DROP) {
