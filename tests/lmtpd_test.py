@@ -7,7 +7,7 @@ import smtplib
 import socket
 
 from capture import Capture
-from instance import (Skip, check, equal, is_root, main, make_certificate,
+from instance import (Failed, Skip, check, equal, is_root, main, make_certificate,
                       matches, run, untrusting, wait_for)
 from postfix_peer import Postfix
 from virtual_test import Virtual
@@ -383,6 +383,29 @@ def tls_hello(mta, session=None, context=untrusting()):
     wrapped.sendall(b"LHLO x\r\n")
     wrapped.recv(4096)
     return wrapped
+
+
+def test_a_new_certificate_is_noticed():
+    with Tls("may") as mta:
+        mta.start()
+
+        def seen():
+            wrapped = tls_hello(mta)
+            with wrapped:
+                return wrapped.getpeercert(True)
+        first = seen()
+        equal(seen(), first)
+        os.makedirs(mta.path("next"))
+        for old, new in zip(("cert.pem", "key.pem"),
+                            make_certificate(mta.path("next"))):
+            os.rename(new, mta.conf + "/" + old)
+
+        def is_new():
+            try:
+                return seen() != first
+            except (OSError, Failed):  # between the two renames
+                return False
+        wait_for(is_new, "the new certificate")
 
 
 def test_a_session_is_resumed_by_any_process():

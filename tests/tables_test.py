@@ -1,6 +1,7 @@
 """Lookup tables in the running system: rewriting, routes, recipients, tables
 that are replaced, proxymap; and the commands that make and show them."""
 import os
+import re
 import shutil
 import smtplib
 
@@ -186,6 +187,37 @@ def test_what_smtp_trusts_is_noticed():
             return "status=sent" in mta.log()
         wait_for(is_sent, "trust in the other certificate")
         hop.wait_mail("alice")
+
+
+def test_a_new_certificate_of_smtp_is_noticed():
+    """The one that it shows as a client, as the next hop's Received: has it."""
+    with Instance(smtpd_tls_security_level="may", smtpd_tls_ask_ccert="yes",
+                  smtpd_tls_received_header="yes") as hop, Instance(
+            relayhost="[127.0.0.1]:%d" % hop.smtp_port, mydestination="",
+            smtp_tls_security_level="encrypt") as mta:
+        folders = [mta.path(name) for name in ("one", "two")]
+        for folder in folders:
+            os.makedirs(folder)
+        cert, key = make_certificate(hop.conf)
+        hop.virtual_mailboxes()
+        hop.set(smtpd_tls_cert_file=cert, smtpd_tls_key_file=key)
+        mine, theirs = (make_certificate(folder, name + ".example.net")
+                        for folder, name in zip(folders, ("first", "second")))
+        mta.set(smtp_tls_cert_file=mine[0], smtp_tls_key_file=mine[1])
+        hop.start()
+        mta.start()
+
+        def shown():
+            """What the certificate with the next message calls itself."""
+            count = len(hop.maildir("alice"))
+            mta.send("a@example.net", ["alice@example.org"], TEXT % "x")
+            message = hop.wait_mail("alice", count + 1)[-1]
+            return re.findall(rb'Client CN "(.*?)"', message)
+        equal(shown(), [b"first.example.net"])
+        for old, new in zip(mine, theirs):
+            os.rename(new, old)
+        wait_for(lambda: shown() == [b"second.example.net"],
+                 "the new certificate")
 
 
 def test_tables_are_migrated():
