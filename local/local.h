@@ -51,7 +51,7 @@ extern struct room room;
 struct user {
 	struct str name, home, shell;
 	uint32_t sys_uid, sys_gid;
-	bool has_home; /* the directory is there */
+	int home_error; /* errno; 0: the directory is there */
 };
 
 /* What was expanded on the way to here, newest first. */

@@ -25,8 +25,8 @@ struct lookup {
 	struct passwd entry, *found;
 	char *text;
 	size_t octets;
-	int error;
-	bool has_home, is_done;
+	int error, home_error;
+	bool is_done;
 };
 
 /* Who asks at the same time shares a helper's turn. */
@@ -43,8 +43,12 @@ static void find_one(struct lookup *lookup)
 
 	lookup->error = getpwnam_r(lookup->name, &lookup->entry, lookup->text,
 		lookup->octets, &lookup->found);
-	lookup->has_home = lookup->found &&
-		stat(lookup->entry.pw_dir, &st) == 0 && S_ISDIR(st.st_mode);
+	if (!lookup->found)
+		return;
+	if (stat(lookup->entry.pw_dir, &st) < 0)
+		lookup->home_error = errno;
+	else
+		lookup->home_error = S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
 /* In a helper thread: NSS may ask the network. */
@@ -123,7 +127,7 @@ void lookup_serve(struct call *call)
 			.name = str_from(lookup.entry.pw_name),
 			.home = str_from(lookup.entry.pw_dir),
 			.shell = str_from(lookup.entry.pw_shell),
-			.has_home = lookup.has_home,
+			.home_error = (uint64_t)lookup.home_error,
 			.sys_uid = lookup.entry.pw_uid,
 			.sys_gid = lookup.entry.pw_gid,
 		};

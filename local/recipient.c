@@ -8,6 +8,8 @@
  */
 #include "local/local.h"
 
+#include <errno.h>
+
 #include "agent/trace.h"
 #include "base/log.h"
 #include "config/list.h"
@@ -196,7 +198,7 @@ static void run_include(struct task *task, const struct list_of *of,
 		run_list(task, &items, &inner);
 }
 
-/* user+ext as a whole, then user. */
+/* user+ext as a whole, then user. MAPS_ERROR: the task has the status. */
 static enum maps_result find_user(struct task *task, struct str local,
 	struct str plain, struct user *user)
 {
@@ -204,13 +206,15 @@ static enum maps_result find_user(struct task *task, struct str local,
 
 	if (result == MAPS_ABSENT && !str_eq(local, plain))
 		result = users_find(task->arena, plain, user);
-	if (result == MAPS_FOUND && room.conf->require_home_directory &&
-		!user->has_home) {
-		log_warning("user %.*s: the home directory %.*s is not there",
-			STR_ARG(user->name), STR_ARG(user->home));
-		return MAPS_ERROR;
-	}
-	return result;
+	if (result == MAPS_ERROR)
+		task_add(task, STATUS(451, 3, 0, "user lookup error"));
+	if (result != MAPS_FOUND || !room.conf->require_home_directory ||
+		user->home_error == 0)
+		return result;
+	errno = user->home_error;
+	task_add(task, status_f(task->arena, 451, 3, 0,
+		"cannot access home directory %.*s: %m", STR_ARG(user->home)));
+	return MAPS_ERROR;
 }
 
 /* "\joe": the mailbox, whatever aliases and .forward say. */
@@ -232,7 +236,7 @@ static void run_user_only(struct task *task, struct str name)
 		to_stranger(task, local);
 		break;
 	case MAPS_ERROR:
-		task_add(task, STATUS(451, 3, 0, "user lookup error"));
+		break;
 	}
 	task->at = at;
 	task->parts = parts;
@@ -510,7 +514,7 @@ static void run_name(struct task *task, struct str local,
 		to_stranger(task, parts.user);
 		break;
 	case MAPS_ERROR:
-		task_add(task, STATUS(451, 3, 0, "user lookup error"));
+		break;
 	}
 }
 

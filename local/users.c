@@ -6,6 +6,7 @@
 
 #include "base/table.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 enum {
@@ -77,10 +78,11 @@ static enum maps_result ask(struct arena *arena, struct str name,
 	if (is.result == 0)
 		return MAPS_ABSENT;
 	if (is.result != 1 || is.sys_uid >= UINT32_MAX ||
-		is.sys_gid >= UINT32_MAX || is.name.len == 0)
+		is.sys_gid >= UINT32_MAX || is.home_error > INT_MAX ||
+		is.name.len == 0)
 		return MAPS_ERROR;
 	*user = (struct user){ is.name, is.home, is.shell,
-		(uint32_t)is.sys_uid, (uint32_t)is.sys_gid, is.has_home };
+		(uint32_t)is.sys_uid, (uint32_t)is.sys_gid, (int)is.home_error };
 	return MAPS_FOUND;
 }
 

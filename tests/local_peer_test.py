@@ -151,6 +151,9 @@ def own_homes():
     return folder
 
 
+# A lock is waited for a second; older than some hours it is nobody's.
+HURRY = {"deliver_lock_attempts": "1", "deliver_lock_delay": "1s",
+         "stale_lock_time": "10000s"}
 # Rows of local(8): its settings, and what is sent to DOMAIN of that name.
 ROWS = {
     "tables": ({
@@ -237,6 +240,33 @@ ROWS = {
                  "hash:FOLDER/aliases"}, "one gone remote"),
     "broken": ({"alias_maps": "hash:FOLDER/aliases, fail:x"},
                "one nobody-here alice"),
+    # nobody's home is not there
+    "need-home": ({"require_home_directory": "yes",
+                   "mailbox_command": "FOLDER/show homes"},
+                  "nobody nobody+x alice"),
+    "no-home": ({"mailbox_command": "FOLDER/show no-home"}, "nobody"),
+    "strict": ({"home_mailbox": "", "mail_spool_directory": "FOLDER/owned"},
+               "alice bob"),
+    "lenient": ({"home_mailbox": "", "mail_spool_directory": "FOLDER/owned",
+                 "strict_mailbox_ownership": "no"}, "alice"),
+    # alice.lock lies in "held"; nobody but root makes files in "closed"
+    "locked": ({"home_mailbox": "", "mail_spool_directory": "FOLDER/held",
+                "mailbox_delivery_lock": "fcntl, dotlock", **HURRY},
+               "alice bob"),
+    "dot-locked": ({"home_mailbox": "", "mail_spool_directory": "FOLDER/held",
+                    "mailbox_delivery_lock": "dotlock", **HURRY}, "alice"),
+    "not-locked": ({"home_mailbox": "", "mail_spool_directory": "FOLDER/held",
+                    "mailbox_delivery_lock": "flock, fcntl", **HURRY},
+                   "alice"),
+    "stale-lock": ({"home_mailbox": "", "mail_spool_directory": "FOLDER/stale",
+                    "mailbox_delivery_lock": "dotlock", "stale_lock_time":
+                    "1s", "deliver_lock_delay": "1s"}, "alice"),
+    "closed-dot": ({"home_mailbox": "",
+                    "mail_spool_directory": "FOLDER/closed"}, "alice bob"),
+    "closed": ({"home_mailbox": "", "mail_spool_directory": "FOLDER/closed",
+                "mailbox_delivery_lock": "flock"}, "alice bob"),
+    "slow": ({"command_time_limit": "1s", "mailbox_command": "sleep 500"},
+             "alice"),
 }
 # Commands tell the names of what they are given.
 NAMES = """#!/bin/sh
@@ -261,10 +291,17 @@ def prepared(kind):
                   0o644)
         run("chown", "-R", user + ":" + user, home)
     for name, mode in (("out", 0o1777), ("out/sub", 0o777), ("spool", 0o1777),
-                       ("spool-md", 0o1777), ("spool-biff", 0o1777)):
+                       ("spool-md", 0o1777), ("spool-biff", 0o1777),
+                       ("owned", 0o1777), ("held", 0o1777),
+                       ("stale", 0o1777), ("closed", 0o755)):
         os.makedirs(mta.folder + "/" + name)
         os.chmod(mta.folder + "/" + name, mode)
     os.chmod(mta.folder, 0o755)
+    for name, owner in (("owned/alice", "bob"), ("held/alice.lock", "root"),
+                        ("stale/alice.lock", "alice"),
+                        ("closed/alice", "alice")):
+        write(mta.folder + "/" + name, "", 0o666)
+        shutil.chown(mta.folder + "/" + name, owner)
     for name, text in {"aliases": ALIASES, **INCLUDED}.items():
         write(mta.folder + "/" + name, filled(text, mta), 0o644)
     for name, text in (("show", SHOW), ("names", NAMES), ("shell", SHELL)):
@@ -297,7 +334,8 @@ def outcome(mta):
     more = [(homes, "HOMES")]
     return (statuses(mta, "local|discard|error", more),
             tree(mta, [mta.folder + "/" + name for name in (
-                "out", "spool", "spool-md", "spool-biff")] +
+                "out", "spool", "spool-md", "spool-biff", "owned", "held",
+                "stale", "closed")] +
                 [pwd.getpwnam(user).pw_dir for user in USERS], more),
             senders(mta), answers)
 

@@ -113,6 +113,17 @@ static const char *folder_of(const struct writer *w)
 		str_first(w->mbox->path, slash ? slash : 1));
 }
 
+static struct status not_owned(const struct writer *w)
+{
+	struct str prefix = w->mbox->user.len == 0 ? STR("") :
+		arena_fmt(w->arena, "cannot update %s %s for user %.*s. ",
+			w->mbox->what, w->path, STR_ARG(w->mbox->user));
+
+	return status_f(w->arena, 451, 2, 0,
+		"%.*sdestination %s is not owned by recipient",
+		STR_ARG(prefix), w->path);
+}
+
 static struct status check_file(struct writer *w)
 {
 	struct stat st;
@@ -126,8 +137,7 @@ static struct status check_file(struct writer *w)
 		return status_f(w->arena, 554, 7, 1,
 			"destination file %s is executable", w->path);
 	if (w->mbox->is_strict && st.st_uid != geteuid())
-		return status_f(w->arena, 451, 2, 0,
-			"destination %s is not owned by recipient", w->path);
+		return not_owned(w);
 	w->size = st.st_size;
 	return STATUS_OK;
 }
@@ -273,7 +283,8 @@ static struct status locked_out(struct writer *w, struct place *place,
 static struct status lock_and_append(struct writer *w, struct place *place)
 {
 	if (!lock_dot(&w->lock))
-		return locked_out(w, place, "dotlock");
+		return locked_out(w, place, arena_fmt(w->arena,
+			"unable to create lock file %s.lock", w->path).p);
 	w->fd = openat(w->mbox->base, w->path,
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (w->fd < 0)
