@@ -69,6 +69,7 @@ static bool ends_line(const struct buf *line)
 	return line->len > 0 && line->p[line->len - 1] == '\n';
 }
 
+/* However many CR stand before the LF. */
 static void fix_end(struct input *input)
 {
 	struct buf *line = &input->line;
@@ -76,7 +77,9 @@ static void fix_end(struct input *input)
 
 	if (input->first && input->ends == LINE_ENDS_STRICT)
 		input->strip = crlf;
-	if (crlf && input->strip) {
+	if (!input->strip)
+		return;
+	while (str_ends(buf_str(line), STR("\r\n"))) {
 		line->p[line->len - 2] = '\n';
 		line->len--;
 	}
@@ -90,9 +93,9 @@ bool input_next(struct input *input, struct str *piece, bool *starts)
 	*starts = !input->in_text;
 	if (input->over && input->line.len == 0 && !input->in_text)
 		return false;
+	fix_end(input);
 	if (input->over && !ends_line(&input->line))
 		buf_char(&input->line, '\n');
-	fix_end(input);
 	input->first = false;
 	input->in_text = !ends_line(&input->line);
 	*piece = buf_str(&input->line);

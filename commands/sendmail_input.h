@@ -10,7 +10,7 @@
 #include "base/buf.h"
 
 enum line_ends {
-	LINE_ENDS_ALWAYS, /* CRLF becomes LF on every line */
+	LINE_ENDS_ALWAYS, /* CRLF, CRCRLF.. become LF on every line */
 	LINE_ENDS_STRICT, /* only if the first line has CRLF */
 	LINE_ENDS_NEVER,
 };

@@ -302,14 +302,14 @@ def as_ours(words, text):
     return text
 
 
-def compare_flags(flags):
+def compare_flags(flags, **more):
     got = []
     for kind in (Postfix, Instance):
         port = free_port()
         with Capture(port, features=(
                 "PIPELINING", "8BITMIME", "DSN", "SMTPUTF8")) as sink, \
                 kind() as mta:
-            mta.parameters.update(flag_rules(port, mta.folder))
+            mta.parameters.update(flag_rules(port, mta.folder), **more)
             mta.start()
             got.append(flag_outcomes(mta, *(
                 ("/usr/sbin", dict(os.environ, MAIL_CONFIG=mta.conf))
@@ -325,6 +325,46 @@ def compare_flags(flags):
 def test_flags_of_sendmail():
     lay_over_usr("postfix")
     compare_flags(FLAGS)
+
+
+# Line ends of each kind, first and later.
+ENDS = [(FROM + TO, text, 1) for text in (
+    "Subject: a\r\n\r\none\r\ntwo\r\n", "Subject: b\r\n\r\none\r\ntwo\nthree\n",
+    "Subject: c\n\none\r\ntwo\r\n", "Subject: d\nTo: x\r\n\none\rtwo\n",
+    "Subject: e\r\n\r\none\rtwo\r\r\nthree", "Subject: f\r\n\r\none\r",
+    "Subject: g\r\n\r\none\r\n.\r\ntwo\r\n", "Subject: h\n\none\n.\r\ntwo\n")]
+
+
+def test_line_endings():
+    lay_over_usr("postfix")
+    for value in ("always", "strict"):
+        compare_flags(ENDS, sendmail_fix_line_endings=value)
+    # A line of one CR goes on with the field before it in theirs; here it is
+    # no field, and the body begins.
+    compare_flags([row for row in ENDS if "\r\n\r\n" not in row[1]],
+                  sendmail_fix_line_endings="never")
+
+
+def test_smtputf8_is_asked_for():
+    """-O smtputf8=yes, which Debian's does not know yet."""
+    port = free_port()
+    with Capture(port, features=("8BITMIME", "SMTPUTF8")) as sink, \
+            Instance(smtputf8_autodetect_classes="") as mta:
+        mta.parameters.update(flag_rules(port, mta.folder),
+                              smtputf8_autodetect_classes="")
+        mta.start()
+        for words, asked in (("-O smtputf8=yes ", True),
+                             ("-Osmtputf8=YES ", True),
+                             ("-O smtputf8=no ", False), ("", False)):
+            count = len(sink.envelopes)
+            done = subprocess.run(
+                [SBIN + "/sendmail", *(words + FROM + TO).split()],
+                env=mta.env, input="Subject: \u00fc\n\nx\n".encode(),
+                timeout=120)
+            wait_for(lambda: len(sink.messages) > count, "the message")
+            mail = sink.envelopes[-1][0]
+            if done.returncode or ("SMTPUTF8" in mail.split()) != asked:
+                raise Failed("%r: %s" % (words, mail))
 
 
 def test_traces():
