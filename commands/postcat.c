@@ -61,7 +61,7 @@ static void prefix(const struct shown *shown, uint64_t offset, int tag)
 		printf("%3d ", tag);
 }
 
-/* The line before a part; -o and -d have something before all but the first. */
+/* The line before a part; -o and -d have nothing before the first. */
 static void title(const struct shown *shown, const char *what, uint64_t offset,
 	int tag)
 {
@@ -69,6 +69,8 @@ static void title(const struct shown *shown, const char *what, uint64_t offset,
 		return;
 	if (tag)
 		prefix(shown, offset, tag);
+	else if (shown->options->names)
+		printf("%s: ", shown->name);
 	printf("*** %s %s ***\n", what, shown->name);
 }
 

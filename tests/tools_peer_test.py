@@ -21,7 +21,8 @@ TEXT = "Subject: cat\nTo: b@example.com\n\nFirst line.\n\nLast line.\n"
 PARTS = ["-q ID", "-qb ID", "-qh ID", "-qe ID", "-qbh ID", "-qeh ID",
          "-qeb ID", "-qo ID", "-qd ID", "-qdo ID", "-q ID ID", "-qr ID",
          "-q ZZZ", "-q ../x", "/etc/hosts", "/nonexistent", "-Z", "-qhd ID",
-         "-qbo ID", "PATH"]
+         "-qbo ID", "PATH", "-s 0 PATH", "-s x PATH", "-s -1 PATH",
+         "-s 1x PATH", "-s"]
 # Records that only one of the two has.
 NOT_SHOWN = (r"(?m)^[\d ]*(named_attribute: (?!encoding)|sender_fullname: )"
              r".*\n")
@@ -147,12 +148,33 @@ def with_a_message(both):
                  "the file")
 
 
+def only_ours(mta):
+    """-f is newer than Debian's 3.7, whose -s shows the envelope without its
+    title and nothing at all with -b."""
+    path = "%s/queue/%s" % (mta.folder, spooled(mta, mta.message))
+    later = mta.folder + "/shifted"
+    with open(path, "rb") as source, open(later, "wb") as target:
+        target.write(100 * b"x" + source.read())
+    for options in ("", "-b ", "-eh ", "-o "):
+        whole = said(mta, "postcat %s%s" % (options, path))
+        equal(whole[0], 0)
+        equal(said(mta, "postcat -s 100 %s%s" % (options, later)),
+              (0, whole[1].replace(path, later), ""))
+        equal(said(mta, "postcat -f %s%s" % (options, path)),
+              (0, re.sub("(?m)^", path + ": ", whole[1][:-1]) + "\n", ""))
+    for options in ("", "-s 99 ", "-s 101 ", "-s 1000000 "):
+        equal(said(mta, "postcat %s%s" % (options, later)),
+              (0, "", "postcat: warning: %s: input is not a valid queue file\n"
+               % later))
+
+
 def test_postcat():
     with Both(**RULES) as both:
         with_a_message(both)
         both.compare(PARTS, lambda part, mta: "postcat " + part.replace(
             "ID", mta.message).replace("PATH", "FOLDER/queue/" +
                                        spooled(mta, mta.message)))
+        only_ours(both.suites[1])
         # It is the message that both show.
         for mta in both.suites:
             status, text, errors = said(mta, "postcat -q " + mta.message)
