@@ -15,6 +15,7 @@ enum { IDLE_S = 1000 }; /* of a call that asks nothing more */
 
 static const enum param params[] = {
 	address_verify_sender, allow_min_user, allow_percent_hack,
+	append_at_myorigin,
 	default_transport, helpful_warnings,
 	empty_address_default_transport_maps_lookup_key,
 	empty_address_recipient, empty_address_relayhost_maps_lookup_key,

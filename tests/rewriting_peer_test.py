@@ -423,6 +423,7 @@ VARIANTS = [
      "local_header_rewrite_clients": "static:all",
      "remote_header_rewrite_domain": "domain.invalid",
      "empty_address_recipient": "nobody"},
+    {"append_at_myorigin": "no"},
     {"virtual_alias_expansion_limit": "2"},
     {"virtual_alias_recursion_limit": "2"},
     {"virtual_alias_address_length_limit": "10"},

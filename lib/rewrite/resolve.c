@@ -266,7 +266,8 @@ static void find_class(struct job *j)
 		struct str domain = mail_address_domain(out->recipient);
 
 		if (str_is_none(domain)) {
-			domain = conf->myorigin;
+			domain = conf->append_at_myorigin ? conf->myorigin :
+							    conf->myhostname;
 			out->recipient = address_join(j->arena, local, domain);
 		} else if (domain.len == 0 && conf->resolve_null_domain) {
 			domain = conf->myhostname;
