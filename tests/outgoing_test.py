@@ -140,7 +140,7 @@ def test_what_is_no_rule_lets_nothing_pass():
     with Capture(free_port()) as sink, new(sink) as mta:
         mta.set(smtp_header_checks="regexp:" + mta.write(
                     "conf/header", "/^Subject: reject/ REJECT no\n"
-                    "/^Subject: bare/ REPLACE\n"),
+                    "/^Subject: bare/ REPLACE\n/^Subject: pass/ PASS\n"),
                 smtp_generic_maps="texthash:" + mta.path("conf/missing"))
         mta.start()
         send(mta)
@@ -148,10 +148,10 @@ def test_what_is_no_rule_lets_nothing_pass():
                      r"lookup error\)")
         mta.write("conf/missing", "")
         mta.reload()
-        for subject in ("reject", "bare"):
+        for subject in ("reject", "bare", "pass"):
             send(mta, subject)
         mta.wait_log(r"dsn=4\.3\.5, status=deferred \(unsupported action in a "
-                     r"header or body check\)", count=2)
+                     r"header or body check\)", count=3)
         equal(len(sink.messages), 0)
 
 

@@ -2,7 +2,7 @@
 
 #include "base/test.h"
 
-/* A table says IGNORE, REPLACE x, PREPEND x or STOP about a line. */
+/* A table says IGNORE, REPLACE x, PREPEND x, PASS or STOP about a line. */
 static enum check_result judge(void *context, enum check_kind kind,
 	struct str line, struct str *text)
 {
@@ -16,6 +16,7 @@ static enum check_result judge(void *context, enum check_kind kind,
 	return str_is(word.action, "IGNORE")  ? CHECK_DROP :
 		str_is(word.action, "REPLACE") ? CHECK_REPLACE :
 		str_is(word.action, "PREPEND") ? CHECK_PREPEND :
+		str_is(word.action, "PASS")    ? CHECK_PASS :
 						 CHECK_STOP;
 }
 
@@ -39,6 +40,15 @@ static const struct {
 	/* After STOP nothing else is asked. */
 	{ "pcre:{{/^X/ STOP} {/^Y/ IGNORE}}", "", "", "pcre:{{/./ IGNORE}}",
 		"X: 1\nY: 2\n\nbody\n", "X: 1\nY: 2\n\nbody\n" },
+	/* Nor after PASS, wherever it stands. */
+	{ "pcre:{{/^X/ PASS} {/^Y/ IGNORE}}", "", "", "pcre:{{/./ IGNORE}}",
+		"Y: 1\nX: 1\nY: 2\n\nbody\n", "X: 1\nY: 2\n\nbody\n" },
+	{ "", "", "pcre:{{/inner/ IGNORE}}",
+		"pcre:{{/^one/ IGNORE} {/^two/ PASS} {/^three/ IGNORE}}", MIXED,
+		"Content-Type: multipart/mixed; boundary=b\n\n"
+		"--b\nContent-Type: text/plain\n\ntwo\n"
+		"--b\nContent-Type: message/rfc822\n\nSubject: inner\n\n"
+		"three\n--b--\n" },
 	{ "", "", "", "pcre:{{/^two/ REPLACE 2} {/^three/ IGNORE}}", MIXED,
 		"Content-Type: multipart/mixed; boundary=b\n\n"
 		"--b\nContent-Type: text/plain\n\none\n2\n"
