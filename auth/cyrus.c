@@ -231,6 +231,7 @@ static void end(struct conversation *c)
 
 /* What the library offers is what its configuration said at our start. */
 static struct offer {
+	struct arena *arena; /* of the names, for good */
 	struct str names[NAMES_MOST];
 	size_t count;
 	bool is_known;
@@ -256,7 +257,6 @@ static struct str library_service(const struct conf *conf, struct str service)
 
 static void ask_library(struct str service, bool secured, struct offer *offer)
 {
-	/* For good. */
 	struct arena *arena = arena_new(0);
 	struct conversation c;
 	const char *list = "";
@@ -269,7 +269,9 @@ static void ask_library(struct str service, bool secured, struct offer *offer)
 	end(&c);
 	while (offer->count < NAMES_MOST && str_take_item(&rest, " ", &name))
 		offer->names[offer->count++] = name;
-	if (offer->count == 0)
+	if (offer->count > 0)
+		offer->arena = arena;
+	else
 		arena_free(arena);
 }
 

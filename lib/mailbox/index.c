@@ -26,12 +26,6 @@ enum {
 	READERS = 500,
 };
 
-/* Whose rows are good rows of ours, too. */
-static const char *const formats_before[] = {
-	"posthorn 5", /* all dates are known, and nothing is counted */
-	"posthorn 6", /* nothing is packed */
-};
-
 static const char *const table_names[TABLES] = {
 	"mailboxes", "messages", "facts", "digests", "expunged",
 	"keywords", "words", "packs", "meta",
@@ -242,15 +236,7 @@ static bool open_boot(struct index *index, int store)
 	return flock(index->boot, LOCK_SH) == 0;
 }
 
-static bool is_of_before(struct str format)
-{
-	for (size_t i = 0; i < COUNT(formats_before); i++)
-		if (str_is(format, formats_before[i]))
-			return true;
-	return false;
-}
-
-/* False: another program's, or one of ours from long ago. */
+/* False: another program's, or one that an older posthorn made. */
 static bool take_format(struct index_txn *txn)
 {
 	MDB_val key = val_str(STR("format")), val;
@@ -260,7 +246,7 @@ static bool take_format(struct index_txn *txn)
 		format = str_of(val.mv_data, val.mv_size);
 	if (str_is(format, INDEX_FORMAT))
 		return true;
-	return (str_is_none(format) || is_of_before(format)) &&
+	return str_is_none(format) &&
 		rows_put(txn, META, key, val_str(STR(INDEX_FORMAT)));
 }
 

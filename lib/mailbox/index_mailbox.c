@@ -12,7 +12,6 @@
 enum {
 	KEY_MOST = 500, /* LMDB's limit is 511 */
 	READ_AHEAD = 64 * 1024,
-	UNCOUNTED = offsetof(struct index_mailbox, counted), /* format 5 */
 };
 
 /* Numbers under a name in "meta". */
@@ -45,10 +44,9 @@ bool index_mailbox_find(struct index_txn *txn, struct str name,
 
 	if (name.len == 0 || name.len > KEY_MOST ||
 		!rows_find(txn, MAILBOXES, val_str(name), &val) ||
-		(val.mv_size != sizeof(*row) && val.mv_size != UNCOUNTED))
+		val.mv_size != sizeof(*row))
 		return false;
-	memset(row, 0, sizeof(*row));
-	memcpy(row, val.mv_data, val.mv_size);
+	memcpy(row, val.mv_data, sizeof(*row));
 	return true;
 }
 

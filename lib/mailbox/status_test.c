@@ -312,34 +312,20 @@ static void must(int error)
 	assert_int_equal(error, 0);
 }
 
-/* Rows as format 5 had them. */
-static void make_older(const char *format)
+static void make_older(void)
 {
-	MDB_val key = { 6, (char[]){ "format" } }, val;
-	MDB_cursor *cursor;
+	MDB_val key = { 6, (char[]){ "format" } };
+	MDB_val val = { 10, (char[]){ "posthorn 7" } };
 	MDB_env *env;
 	MDB_txn *txn;
-	MDB_dbi meta, mailboxes;
-	char text[16], row[sizeof(struct index_mailbox)];
+	MDB_dbi meta;
 
 	must(mdb_env_create(&env));
 	must(mdb_env_set_maxdbs(env, 16));
 	must(mdb_env_open(env, path_in("posthorn-index"), MDB_NOSUBDIR, 0600));
 	must(mdb_txn_begin(env, NULL, 0, &txn));
 	must(mdb_dbi_open(txn, "meta", 0, &meta));
-	must(mdb_dbi_open(txn, "mailboxes", 0, &mailboxes));
-	snprintf(text, sizeof(text), "%s", format);
-	val = (MDB_val){ strlen(text), text };
 	must(mdb_put(txn, meta, &key, &val, 0));
-	must(mdb_cursor_open(txn, mailboxes, &cursor));
-	while (mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0) {
-		assert_int_equal(val.mv_size, sizeof(row));
-		memcpy(row, val.mv_data, sizeof(row));
-		val = (MDB_val){ offsetof(struct index_mailbox, counted),
-			row };
-		must(mdb_cursor_put(cursor, &key, &val, MDB_CURRENT));
-	}
-	mdb_cursor_close(cursor);
 	must(mdb_txn_commit(txn));
 	mdb_env_close(env);
 }
@@ -355,32 +341,21 @@ static void read_row(const char *name, struct index_mailbox *row)
 	mailbox_store_close(store);
 }
 
-static void older_indexes_go_on(void **state)
+/* What it knew of messages may be less, or something else: made anew, from the
+ * uidlists. */
+static void older_indexes_begin_anew(void **state)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	struct index_mailbox before, after;
-	struct mailbox_store *store;
 
 	(void)state;
 	make_boxes(arena);
 	read_row("B4", &before);
-	make_older("posthorn 5");
-	store = open_store();
-	assert_false(mailbox_store_status(store, STR("B4"), true, &after));
-	mailbox_store_close(store);
-	read_row("B4", &after);
-	assert_int_equal(after.id, before.id);
-	assert_int_equal(after.modseq, before.modseq);
-	assert_int_equal(after.uidnext, before.uidnext);
-	store = open_store();
-	assert_true(mailbox_store_status(store, STR("B4"), true, &after));
-	assert_int_equal(after.messages, 4);
-	mailbox_store_close(store);
-	/* One that is not known is made anew, from the uidlists. */
-	make_older("posthorn 1");
+	make_older();
 	read_row("B4", &after);
 	assert_int_equal(after.uidvalidity, before.uidvalidity);
 	assert_true(after.uidnext >= before.uidnext);
+	assert_true(after.modseq >= before.modseq);
 	assert_memory_equal(after.guid, before.guid, sizeof(before.guid));
 }
 
@@ -394,7 +369,7 @@ int main(void)
 		IN_DIR(another_uidlist_is_not_replaced),
 		IN_DIR(a_kill_before_the_uidlist),
 		IN_DIR(one_that_is_no_mailbox_any_more),
-		IN_DIR(older_indexes_go_on),
+		IN_DIR(older_indexes_begin_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

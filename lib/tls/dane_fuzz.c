@@ -29,16 +29,19 @@ static size_t cut(struct str in, struct tls_tlsa *records)
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 {
 	static struct tls_context *context;
+	static struct arena *arena; /* of it */
 	struct tls_tlsa records[RECORDS_MOST];
 	struct tls_digest digests[TLS_DIGESTS_MOST];
 	struct str text = str_of(octets, len), error, wrong;
 	size_t count, kept;
 
-	if (!context)
-		context = tls_context_new(arena_new(0),
+	if (!context) {
+		arena = arena_new(0);
+		context = tls_context_new(arena,
 			&(struct tls_options){
 				.dane_digests = STR("sha512 sha256") },
 			&error);
+	}
 	count = cut(text, records);
 	kept = tls_dane_sift(context, records, count);
 	for (size_t i = 0; i < count; i++)

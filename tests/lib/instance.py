@@ -8,11 +8,13 @@ ports and log, in a folder that goes when the test ends.
 
 Nothing here waits for a time: every wait is for a condition, with an end.
 """
+import errno
 import grp
 import imaplib
 import os
 import poplib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -50,10 +52,18 @@ def wait_for(condition, what, patience=None):
 
 
 def free_port(address="127.0.0.1"):
+    """Below those that connections go out from: until somebody listens there,
+    none of another test's takes it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    while True:
+        port = random.randrange(10240, 32768)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((address, port))
+                return port
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
 
 
 def run(*argv, input=None, check=True, timeout=120, **more):
