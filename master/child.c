@@ -632,7 +632,6 @@ void children_reap(void)
 	}
 }
 
-/* Once a second: what takes too long, and throttles that are over. */
 /* One that lives, but does not hear us any more. */
 static bool is_deaf(const struct child *child)
 {
@@ -641,6 +640,7 @@ static bool is_deaf(const struct child *child)
 			(int64_t)DEAF_S * 1000000;
 }
 
+/* Once a second: what takes too long, and throttles that are over. */
 void children_tick(void)
 {
 	for (size_t i = 0; i < CHILDREN_MOST; i++) {
