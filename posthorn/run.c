@@ -346,11 +346,16 @@ static bool replace_file(const char *path, const char *to)
 		log_error("%s: %m", fresh);
 		return false;
 	}
-	if (rename(path, to) < 0 || rename(fresh, path) < 0) {
+	if (rename(path, to) < 0) {
 		log_error("rename %s to %s: %m", path, to);
 		return false;
 	}
-	return true;
+	if (rename(fresh, path) == 0)
+		return true;
+	log_error("rename %s to %s: %m", fresh, path);
+	if (rename(to, path) < 0) /* it goes on as it was */
+		log_error("rename %s to %s: %m", to, path);
+	return false;
 }
 
 /* Until postlogd writes to the new file: its first line tells. */

@@ -78,8 +78,10 @@ static void append_line(struct str line)
 	host[strcspn(host, ".")] = '\0';
 	log_line_format(&out, wall_us(), host, str_from(sink.tag), getpid(),
 		line);
-	if (write(sink.file, out.p, out.len) < 0)
+	if (write(sink.file, out.p, out.len) < 0) {
+		close(sink.file);
 		sink.file = -1;
+	}
 	buf_free(&out);
 }
 
