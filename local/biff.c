@@ -1,6 +1,6 @@
 /*
- * local/biff - "user@offset" and a NUL to the service biff (comsat) of this host, for
- * each message that was put into a mailbox file. Nobody has to listen.
+ * local/biff - "user@offset" and a NUL to the service biff (comsat) of this
+ * host, for each message that was put into a mailbox file. Nobody has to listen.
  */
 #include "local/local.h"
 

@@ -337,17 +337,17 @@ static void run_alias(struct task *task, struct str name, struct str value,
 
 	if (is_too_deep(task, up, name))
 		return;
-	if (!alias_parse(task->arena, value, &items) || items.count == 0)
+	if (!alias_parse(task->arena, value, &items) || items.count == 0) {
 		task_add(task,
 			status_f(task->arena, 451, 3, 5,
 				"alias %.*s names nobody", STR_ARG(name)));
-	else if (!find_owner(task, name, &of))
+	} else if (!find_owner(task, name, &of)) {
 		task_add(task, no_table(task));
-	else if (task->delivery->m.flags & DELIVER_VERIFY)
+	} else if (task->delivery->m.flags & DELIVER_VERIFY) {
 		task_add(task,
 			status_f(task->arena, 250, 0, 0, "aliased to %.*s",
 				STR_ARG(value)));
-	else {
+	} else {
 		if (of.has_owner)
 			task->owner = of.sender;
 		run_list(task, &items, &of);
