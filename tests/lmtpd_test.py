@@ -7,8 +7,8 @@ import smtplib
 import socket
 
 from capture import Capture
-from instance import (Failed, Skip, check, equal, is_root, main, make_certificate,
-                      matches, run, untrusting, wait_for)
+from instance import (Skip, check, equal, is_root, main, make_certificate,
+                      matches, renewed_is_noticed, run, untrusting, wait_for)
 from postfix_peer import Postfix
 from virtual_test import Virtual
 
@@ -393,19 +393,8 @@ def test_a_new_certificate_is_noticed():
             wrapped = tls_hello(mta)
             with wrapped:
                 return wrapped.getpeercert(True)
-        first = seen()
-        equal(seen(), first)
-        os.makedirs(mta.path("next"))
-        for old, new in zip(("cert.pem", "key.pem"),
-                            make_certificate(mta.path("next"))):
-            os.rename(new, mta.conf + "/" + old)
-
-        def is_new():
-            try:
-                return seen() != first
-            except (OSError, Failed):  # between the two renames
-                return False
-        wait_for(is_new, "the new certificate")
+        renewed_is_noticed(mta, mta.conf + "/cert.pem",
+                           mta.conf + "/key.pem", seen)
 
 
 def test_a_session_is_resumed_by_any_process():

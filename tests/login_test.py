@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 from full import PASSWORD, FullInstance
 from instance import (Failed, Instance, Raw, check, equal, main,
-                      make_certificate, run, untrusting, wait_for)
+                      renewed_is_noticed, run, untrusting, wait_for)
 
 
 def b64(octets):
@@ -508,19 +508,8 @@ def test_a_new_certificate_is_noticed():
         def seen():
             with mta.imap(mta.ports["imaps"], tls=True) as client:
                 return client.socket().getpeercert(True)
-        first = seen()
-        equal(seen(), first)
-        os.makedirs(mta.path("next"))
-        for old, new in zip(("cert.pem", "key.pem"),
-                            make_certificate(mta.path("next"))):
-            os.rename(new, mta.conf + "/" + old)
-
-        def is_new():
-            try:
-                return seen() != first
-            except (OSError, imaplib.IMAP4.error):  # between the two renames
-                return False
-        wait_for(is_new, "the new certificate")
+        renewed_is_noticed(mta, mta.conf + "/cert.pem",
+                           mta.conf + "/key.pem", seen)
         mta.login_imap().logout()
 
 

@@ -3,10 +3,10 @@ that are replaced, proxymap; and the commands that make and show them."""
 import os
 import re
 import shutil
-import smtplib
 
 from instance import (SBIN, Instance, check, equal, is_root, main,
-                      make_certificate, matches, run, untrusting, wait_for)
+                      make_certificate, matches, renewed_is_noticed, run,
+                      untrusting, wait_for)
 
 TEXT = ("From: joe\r\nTo: %s\r\nSubject: x\r\n"
         "Message-ID: <x@example.net>\r\n\r\nHello.\r\n")
@@ -147,18 +147,7 @@ def test_a_new_certificate_is_noticed():
                 client.starttls(context=untrusting())
                 return ssl.DER_cert_to_PEM_cert(
                     client.sock.getpeercert(True)).split()
-        first = seen()
-        equal(seen(), first)
-        os.makedirs(mta.path("next"))
-        for old, new in zip((cert, key), make_certificate(mta.path("next"))):
-            os.rename(new, old)
-
-        def is_new():
-            try:
-                return seen() != first
-            except smtplib.SMTPException:  # between the two renames
-                return False
-        wait_for(is_new, "the new certificate")
+        renewed_is_noticed(mta, cert, key, seen)
 
 
 def test_what_smtp_trusts_is_noticed():

@@ -377,6 +377,23 @@ class Instance:
         return poplib.POP3("127.0.0.1", port, timeout=PATIENCE)
 
 
+def renewed_is_noticed(mta, cert, key, seen):
+    """seen() tells what a client is shown: the same until the files are new
+    ones, and then, without a reload, another."""
+    first = seen()
+    equal(seen(), first)
+    os.makedirs(mta.path("next"))
+    for old, new in zip((cert, key), make_certificate(mta.path("next"))):
+        os.rename(new, old)
+
+    def is_new():
+        try:
+            return seen() != first
+        except (OSError, smtplib.SMTPException, imaplib.IMAP4.error, Failed):
+            return False  # between the two renames
+    wait_for(is_new, "the new certificate")
+
+
 def untrusting():
     """A TLS context that takes the test's own certificate."""
     context = ssl.create_default_context()
