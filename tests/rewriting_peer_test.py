@@ -150,9 +150,9 @@ def outcome(send, sink, log):
     return results
 
 
-def compared(more, make):
+def by_both(more, what):
+    """what(mta, sink) of Debian's suite and of ours, with the same settings."""
     relay_port = free_port()
-    relay = "[127.0.0.1]:%d" % relay_port
     got = []
     for kind in (Postfix, Instance):
         with Capture(relay_port) as sink, kind() as mta:
@@ -163,10 +163,15 @@ def compared(more, make):
                 with open(path, "w") as handle:
                     handle.write(text)
                 return path
-            mta.parameters.update(rules(relay, write))
+            mta.parameters.update(rules("[127.0.0.1]:%d" % relay_port, write))
             mta.parameters.update(more)
             mta.start()
-            got.append(outcome(make(mta), sink, mta.log))
+            got.append(what(mta, sink))
+    return got
+
+
+def compared(more, make):
+    got = by_both(more, lambda mta, sink: outcome(make(mta), sink, mta.log))
     for row, theirs, ours in zip(SENT, *got):
         equal((row[:2], ours), (row[:2], theirs))
 
@@ -480,23 +485,10 @@ def answered_by_smtp(port):
 
 
 def settled(variant):
-    """With both suites."""
-    relay_port = free_port()
-    got = []
-    for kind in (Postfix, Instance):
-        with Capture(relay_port) as sink, kind() as mta:
-            mta.write_configuration()
-
-            def write(name, text):
-                path = mta.conf + "/" + name
-                with open(path, "w") as handle:
-                    handle.write(text)
-                return path
-            mta.parameters.update(rules("[127.0.0.1]:%d" % relay_port, write))
-            mta.parameters.update(variant, myhostname="mail.example.org",
-                                  mail_name="Mail")
-            mta.start()
-            got.append(fate(mta, sink, answered_by_smtp(mta.smtp_port)))
+    got = by_both(dict(variant, myhostname="mail.example.org",
+                       mail_name="Mail"),
+                  lambda mta, sink: fate(mta, sink,
+                                         answered_by_smtp(mta.smtp_port)))
     return [(variant, *row[:2], a, b) for row, a, b in zip(LETTERS, *got)
             if a != b]
 
