@@ -92,7 +92,7 @@ static int open_socket(const char *path)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address,
 			       sizeof(address)) < 0) {
@@ -124,7 +124,9 @@ static void kick_other(const struct conf *conf, const char *class,
 		log_warning("connect to %s/%s: %m", class, service);
 	if (fd < 0)
 		unreachable(class, service);
-	if (!fd_write_all(fd, request, strlen(request)))
+	/* A socket's request ends with a NUL, a fifo's with the write. */
+	if (!fd_write_all(fd, request,
+			  strlen(request) + (kind == S_IFSOCK)))
 		log_fatal("write to %s/%s: %m", class, service);
 }
 
