@@ -1,10 +1,10 @@
 #include "smtp/session.h"
 
 #include "base/log.h"
-#include "base/table.h"
 #include "dns/dns.h"
 #include "ipc/messages.h"
 #include "service/service.h"
+#include "smtp/resumption.h"
 #include "smtp/sasl.h"
 #include "smtp/tables.h"
 
@@ -14,7 +14,6 @@
 enum {
 	SESSION_CEILING = 8 * 1024 * 1024, /* octets */
 	DIALER_S = 10,                     /* to be introduced */
-	RESUMPTIONS_MOST = 1000,           /* TLS sessions kept */
 };
 
 /* ---- troubles ---- */
@@ -229,14 +228,7 @@ static struct session *new_session(const struct opening *o, int fd)
 
 /* ---- TLS ---- */
 
-/* What resumes a TLS session, by server; the process's own cache. */
-struct resumption {
-	struct arena *arena;
-	struct str octets;
-};
-
-static struct table *resumptions;
-
+/* The server, with what the session was opened with. */
 static struct str resumption_key(struct arena *arena,
 	const struct session *session)
 {
@@ -247,33 +239,10 @@ static struct str resumption_key(struct arena *arena,
 /* At the end of the conversation: TLSv1.3 gives tickets when it likes. */
 static void keep_resumption(struct session *session)
 {
-	struct arena *arena = arena_new(0);
-	struct resumption *kept = arena_new_of(arena, struct resumption);
-	struct str key = resumption_key(arena, session);
-	struct resumption *old;
+	struct arena *arena = session->arena;
 
-	kept->arena = arena;
-	kept->octets = tls_resumption(arena, &session->talk.tls);
-	if (!resumptions)
-		resumptions = table_new();
-	if (kept->octets.len == 0 ||
-		table_count(resumptions) >= RESUMPTIONS_MOST) {
-		arena_free(arena);
-		return;
-	}
-	old = table_put(resumptions, key, kept);
-	if (old)
-		arena_free(old->arena);
-}
-
-static struct str find_resumption(const struct session *session)
-{
-	struct resumption *kept = resumptions ?
-		table_find(resumptions,
-			resumption_key(session->arena, session)) :
-		NULL;
-
-	return kept ? arena_copy(session->arena, kept->octets) : STR_NONE;
+	resumption_keep(resumption_key(arena, session),
+		tls_resumption(arena, &session->talk.tls));
 }
 
 static struct outcome tls_trouble(const struct session *session,
@@ -318,7 +287,8 @@ static bool start_tls(struct session *session, const struct opening *o,
 				"unavailable"));
 		return false;
 	}
-	client.resume = find_resumption(session);
+	client.resume = resumption_find(session->arena,
+		resumption_key(session->arena, session));
 	if (!talk_tls(&session->talk, context, &client,
 		    set->starttls_timeout)) {
 		log_info("SSL_connect error to %.*s: %.*s",
