@@ -9,7 +9,7 @@ import traceback
 
 from clients_test import in_terminal, need
 from imap import Mail
-from instance import check, equal, main, run, wait_for
+from instance import PATIENCE, check, equal, main, run, wait_for
 from postfix_peer import lay_over_usr, unpacked
 
 
@@ -115,7 +115,7 @@ def test_procmail_delivers_while_imap_changes():
             deliveries.append(p)
             c.append("INBOX", "", None, text("own %d" % n).encode())
             c.store("1:*", "+FLAGS.SILENT", r"(\Answered)")
-        equal([p.wait(60) for p in deliveries], [0] * 20)
+        equal([p.wait(PATIENCE) for p in deliveries], [0] * 20)
         equal(sorted(subjects(c)), sorted(
             ["own %d" % n for n in range(20)]
             + ["mail %d" % n for n in range(0, 20, 2)]))
@@ -222,7 +222,7 @@ def dovecot_beside():
         equal(len(set(subjects(c))), 12)
         mail.processes.remove(d.process)
         d.process.stdin.close()
-        d.process.wait(30)
+        d.process.wait(PATIENCE)
         mail.end(c)
 
 
@@ -279,7 +279,7 @@ def dovecot_beside_in_a_tree():
         check("theirs/a" not in d.ask('LIST "" *'))
         mail.processes.remove(d.process)
         d.process.stdin.close()
-        d.process.wait(30)
+        d.process.wait(PATIENCE)
         mail.end(c)
 
 
@@ -329,7 +329,7 @@ def dovecot_beside_with_names_in_utf8():
             check(theirs not in d.ask('LSUB "" *'))
             mail.processes.remove(d.process)
             d.process.stdin.close()
-            d.process.wait(30)
+            d.process.wait(PATIENCE)
             mail.end(c)
 
 

@@ -7,7 +7,8 @@ import re
 import subprocess
 
 from capture import Capture
-from instance import SBIN, Failed, Instance, free_port, main, wait_for
+from instance import (PATIENCE, SBIN, Failed, Instance, free_port, main,
+                      wait_for)
 from postfix_peer import Postfix, lay_over_usr
 
 # A command line, and what of the two must be equal: r: the exit status, e:
@@ -56,7 +57,7 @@ def outcome(folder, line, env):
     words[0] = folder + "/" + words[0]
     done = subprocess.run(words, executable=folder + "/" + program, env=env,
                           input=b"", stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=120)
+                          stderr=subprocess.PIPE, timeout=PATIENCE)
 
     def text(octets):
         return octets.decode().replace(folder + "/", "")
@@ -272,7 +273,7 @@ def told(mta, folder, env, number, row):
     done = subprocess.run(
         [folder + "/sendmail", *words.replace("CONF", mta.conf).split()],
         env=env, input=text.encode(), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, timeout=120)
+        stderr=subprocess.PIPE, timeout=PATIENCE)
     return done.returncode == 0, "status %d\n%s%s" % (
         done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -360,7 +361,7 @@ def test_smtputf8_is_asked_for():
             done = subprocess.run(
                 [SBIN + "/sendmail", *(words + FROM + TO).split()],
                 env=mta.env, input="Subject: \u00fc\n\nx\n".encode(),
-                timeout=120)
+                timeout=PATIENCE)
             wait_for(lambda: len(sink.messages) > count, "the message")
             mail = sink.envelopes[-1][0]
             if done.returncode or ("SMTPUTF8" in mail.split()) != asked:

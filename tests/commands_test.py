@@ -6,8 +6,8 @@ import os
 import re
 import subprocess
 
-from instance import (LIBEXEC, SBIN, Instance, check, equal, is_root, main,
-                      matches, run, wait_for)
+from instance import (LIBEXEC, PATIENCE, SBIN, Instance, check, equal, is_root,
+                      main, matches, run, wait_for)
 
 MESSAGE = "Subject: %s\n\nbody\n"
 
@@ -29,7 +29,7 @@ def feed(mta, text, *argv, user=None, check_rc=0):
                  "--clear-groups"] + words
     done = subprocess.run(words, input=text.encode(), env=mta.env,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=120)
+                          timeout=PATIENCE)
     out, err = done.stdout.decode(), done.stderr.decode()
     if check_rc is not None and done.returncode != check_rc:
         raise AssertionError("%r: %d: %s%s" % (argv, done.returncode, out,
@@ -53,7 +53,7 @@ def test_every_program_says_what_it_is():
             for option, pattern in (("--help", r"(?i)usage: \S+"),
                                     ("--version", r"\d+\.\d+")):
                 done = run(path, option, stdin=subprocess.DEVNULL,
-                           timeout=60)
+                           timeout=PATIENCE)
                 matches(pattern, done.stdout)
                 equal(done.stderr, "")
             seen += 1

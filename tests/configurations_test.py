@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from instance import SBIN, Failed, check, equal, main, matches
+from instance import PATIENCE, SBIN, Failed, check, equal, main, matches
 from postfix_peer import lay_over_usr
 
 HERE = os.path.dirname(os.path.abspath(__file__)) + "/configurations/"
@@ -70,7 +70,7 @@ def outcome(program, folder, line):
     argv = [program, "-c", folder] + words_of(line)
     if "-c /nowhere" in line:
         argv = [program] + words_of(line)
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=60,
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=PATIENCE,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=dict(os.environ, MAIL_CONFIG=folder))
 

@@ -5,7 +5,8 @@ import re
 import smtplib
 
 from capture import Capture
-from instance import Failed, Instance, check, free_port, main, wait_for
+from instance import (PATIENCE, Failed, Instance, check, free_port, main,
+                      wait_for)
 from postfix_peer import Postfix
 
 HEADER = r"""
@@ -161,7 +162,7 @@ def messages():
 
 def send(port, text):
     """What is replied."""
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
         client.ehlo("client.example.net")
         client.mail("s@example.net")
         client.rcpt("u@example.com")

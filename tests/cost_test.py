@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/lib")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/bench")
 import counts
 from imap import Mail
-from instance import Failed, Instance, Skip, main, wait_for
+from instance import PATIENCE, Failed, Instance, Skip, main, wait_for
 
 MESSAGES = 50
 TEXT = "Subject: cost\r\n\r\n" + 50 * (70 * "x" + "\r\n")
@@ -194,8 +194,9 @@ def instructions(program, *arguments):
         subprocess.run(
             ["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" +
              out, program, *map(str, arguments)] +
-            ([folder] if "intake" in program else []), check=True, timeout=300,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            ([folder] if "intake" in program else []), check=True,
+            timeout=4 * PATIENCE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
         with open(out) as handle:
             return int(re.search(r"^(?:totals|summary): (\d+)",
                                  handle.read(), re.M).group(1))

@@ -9,8 +9,8 @@ import smtplib
 import subprocess
 
 import debian
-from instance import (PREFIX, SBIN, Failed, Skip, equal, is_root, main, matches,
-                      run, untrusting, wait_for)
+from instance import (PATIENCE, PREFIX, SBIN, Failed, Skip, equal, is_root,
+                      main, matches, run, untrusting, wait_for)
 
 TEXT = "Subject: %s\n\nHello.\n"
 
@@ -81,7 +81,7 @@ def as_edited():
 
 
 def connected(port):
-    client = smtplib.SMTP("127.0.0.1", port, timeout=60)
+    client = smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE)
     client.ehlo("client.example.net")
     return client
 
@@ -92,7 +92,7 @@ def test_used_as_it_is():
     before = files()
     try:
         ours("postfix", "-c", debian.CONF, "start")
-        with smtplib.SMTP(timeout=60) as client:
+        with smtplib.SMTP(timeout=PATIENCE) as client:
             client._host = "localhost"  # what starttls() wants of connect()
             matches(rb"mail\.example\.org ESMTP \S+ \(Debian/GNU\)",
                     client.connect("127.0.0.1", 25)[1])
@@ -110,7 +110,7 @@ def test_used_as_it_is():
             equal(client.rcpt("nobody-here@example.org")[0], 550)
         with connected(587) as client:
             equal(client.mail("a@example.net")[0], 530)
-        with smtplib.SMTP("::1", 25, timeout=60) as client:
+        with smtplib.SMTP("::1", 25, timeout=PATIENCE) as client:
             client.sendmail("a@example.net", ["alice@localhost"],
                             TEXT % "second")
         ours("sendmail", "-f", "bob", "postmaster", input=TEXT % "old")
@@ -296,7 +296,7 @@ def typed(lines, path):
             await_queue(env, line)
             continue
         done = subprocess.run(["sh", "-c", line], env=env, cwd=debian.CONF,
-                              stdin=subprocess.DEVNULL, timeout=120,
+                              stdin=subprocess.DEVNULL, timeout=PATIENCE,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out, errors = (part.decode("utf-8", "replace")
                        for part in (done.stdout, done.stderr))

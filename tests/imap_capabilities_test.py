@@ -6,7 +6,7 @@ import re
 
 from imap import Mail, play, talk
 from imap_rfc_test import fill, letter
-from instance import check, equal, main
+from instance import PATIENCE, check, equal, main
 
 # The file in tests/ and its function; None: another stands for it.
 TESTS = {
@@ -122,7 +122,7 @@ def test_rfc2177_idle():
     with Mail() as mail:
         fill(mail, letter("one"), letter("two"), letter("three"))
         sock = mail.raw()[0]
-        sock.settimeout(60)
+        sock.settimeout(PATIENCE)
         stream = sock.makefile("rwb")
         stream.readline()
         play(stream, r"""
@@ -376,7 +376,7 @@ def test_rfc9585_inprogress():
                 with open("%s/cur/%d.M:2," % (mail.path, n + 1), "w") as f:
                     f.write("Subject: %d\n\nword%d\n" % (n, n))
             sock = mail.raw()[0]
-            sock.settimeout(60)
+            sock.settimeout(PATIENCE)
             stream = sock.makefile("rwb")
             stream.readline()
             stream.write(b'a SELECT INBOX\r\nb SEARCH BODY "word1499"\r\n')

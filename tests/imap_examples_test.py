@@ -8,7 +8,7 @@ import zlib
 from full import PASSWORD, FullInstance
 from imap import Mail, play, talk
 from imap_rfc_test import GRAY, fill, letter
-from instance import check, equal, main, untrusting
+from instance import PATIENCE, check, equal, main, untrusting
 
 # RFC 3502, its second message.
 JOE = """
@@ -31,7 +31,7 @@ class Two:
     def __init__(self, mail, begin=""):
         self.streams = []
         for sock in mail.raw(2):
-            sock.settimeout(60)
+            sock.settimeout(PATIENCE)
             self.streams.append(sock.makefile("rwb"))
             sock.close()
         self.words = {}
@@ -853,7 +853,7 @@ def test_rfc4978_commands_in_a_row():
     in the clear behind it is refused."""
     with Mail() as mail:
         sock = mail.raw()[0]
-        sock.settimeout(60)
+        sock.settimeout(PATIENCE)
         stream = sock.makefile("rwb")
         stream.readline()
         play(stream, """

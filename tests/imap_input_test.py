@@ -5,7 +5,7 @@ import base64
 
 from imap import Mail, play, talk
 from imap_rfc_test import fill, letter
-from instance import check, equal, main
+from instance import PATIENCE, check, equal, main
 
 
 class Raw:
@@ -13,7 +13,7 @@ class Raw:
 
     def __init__(self, mail):
         sock = mail.raw()[0]
-        sock.settimeout(60)
+        sock.settimeout(PATIENCE)
         self.stream = sock.makefile("rwb")
         sock.close()
         self.stream.readline()
@@ -75,7 +75,7 @@ def test_lines_that_are_too_long():
     """The next line is a command; what such a line announces is none."""
     with Mail() as mail:
         sock = mail.raw()[0]
-        sock.settimeout(60)
+        sock.settimeout(PATIENCE)
         stream = sock.makefile("rwb")
         stream.readline()
         many = "1," * 40000 + "1"

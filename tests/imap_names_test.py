@@ -7,7 +7,7 @@ import subprocess
 
 from full import PASSWORD, FullInstance
 from imap import LETTER, Mail, play
-from instance import LIBEXEC, check, equal, main, matches, wait_for
+from instance import LIBEXEC, PATIENCE, check, equal, main, matches, wait_for
 
 FS = "mailbox_layout = fs\n"
 SLASH = "imap_namespace_separator = /\n"
@@ -25,7 +25,7 @@ SETTINGS = (
 
 def stream(mail):
     sock = mail.raw()[0]
-    sock.settimeout(60)
+    sock.settimeout(PATIENCE)
     found = sock.makefile("rwb")
     found.readline()
     return found
@@ -319,7 +319,7 @@ def test_names_in_form_c():
 
 def mailbox(mail, verb):
     done = subprocess.run(
-        [LIBEXEC + "/posthorn-mailbox", verb, mail.path], timeout=120,
+        [LIBEXEC + "/posthorn-mailbox", verb, mail.path], timeout=PATIENCE,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env=dict(os.environ, MAIL_CONFIG=mail.folder + "/conf"))
     return done.returncode, done.stdout.decode()
@@ -406,7 +406,8 @@ def test_settings_that_cannot_be():
                 out.write(setting + "\n")
             done = subprocess.run(
                 [LIBEXEC + "/imapd", "-s", "-c", mail.folder + "/conf"],
-                timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                timeout=PATIENCE, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, env=dict(
                     os.environ, POSTHORN_USER="u", POSTHORN_MAIL=mail.path))
             check(done.returncode != 0)
@@ -424,7 +425,8 @@ def test_after_login():
         equal(c.create("INBOX/lists/example.org")[0], "OK")
         equal(c.append("INBOX/lists/example.org", "", None, LETTER)[0], "OK")
         equal(c.select()[0], "OK")
-        with smtplib.SMTP("127.0.0.1", mta.ports["smtp"], timeout=60) as out:
+        with smtplib.SMTP("127.0.0.1", mta.ports["smtp"],
+                          timeout=PATIENCE) as out:
             out.sendmail("a@example.net", ["alice@example.org"], LETTER)
         wait_for(lambda: c.noop()[0] == "OK" and c.search(
             None, "ALL")[1] == [b"1"], "the delivery")

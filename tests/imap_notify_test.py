@@ -3,7 +3,7 @@
 import os
 
 from imap import Mail, play
-from instance import equal, main
+from instance import PATIENCE, equal, main
 
 LETTER = """
     L: Subject: Re: good morning
@@ -17,7 +17,7 @@ LETTER = """
 def streams(mail, count=2):
     found = []
     for sock in mail.raw(count):
-        sock.settimeout(60)
+        sock.settimeout(PATIENCE)
         found.append(sock.makefile("rwb"))
         found[-1].readline()
     return found

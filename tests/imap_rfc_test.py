@@ -6,7 +6,7 @@ import re
 import zlib
 
 from imap import LETTER, Mail, play, talk
-from instance import check, equal, main, wait_for
+from instance import PATIENCE, check, equal, main, wait_for
 
 # RFC 3501 8, the message of its example.
 GRAY = """
@@ -1031,7 +1031,7 @@ def test_rfc9051_rev2():
 def test_rfc4978_compress():
     with Mail() as mail:
         sock, = mail.raw()
-        sock.settimeout(60)
+        sock.settimeout(PATIENCE)
         out = zlib.compressobj(6, zlib.DEFLATED, -15)
         back = zlib.decompressobj(-15)
 

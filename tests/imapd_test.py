@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from imap import LETTER, Mail
-from instance import LIBEXEC, check, equal, main, matches, wait_for
+from instance import LIBEXEC, PATIENCE, check, equal, main, matches, wait_for
 
 
 def test_append_fetch_and_parts():
@@ -452,7 +452,7 @@ def test_an_append_that_is_cut_off_leaves_nothing():
         sock.recv(1000)
         sock.sendall(b"a APPEND inbox {100+}\r\nhalf of it")
         sock.close()
-        equal(mail.processes[0].wait(30), 0)
+        equal(mail.processes[0].wait(PATIENCE), 0)
         equal(mail.files("cur") + mail.files("new") + mail.files("tmp"), [])
 
 
@@ -498,7 +498,7 @@ def test_a_large_message_goes_through():
 def mailbox(mail, verb):
     """Exit status and output of posthorn-mailbox."""
     done = subprocess.run(
-        [LIBEXEC + "/posthorn-mailbox", verb, mail.path], timeout=120,
+        [LIBEXEC + "/posthorn-mailbox", verb, mail.path], timeout=PATIENCE,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.decode()
 
@@ -600,7 +600,7 @@ def test_rebuild_shows_how_far_it_is():
         ours, theirs = pty.openpty()
         done = subprocess.run(
             [LIBEXEC + "/posthorn-mailbox", "rebuild", mail.path],
-            timeout=120, stdout=subprocess.PIPE, stderr=theirs)
+            timeout=PATIENCE, stdout=subprocess.PIPE, stderr=theirs)
         shown = os.read(ours, 65536)
         os.close(ours)
         os.close(theirs)

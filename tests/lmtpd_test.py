@@ -7,8 +7,9 @@ import smtplib
 import socket
 
 from capture import Capture
-from instance import (Skip, check, equal, is_root, main, make_certificate,
-                      matches, renewed_is_noticed, run, untrusting, wait_for)
+from instance import (PATIENCE, Skip, check, equal, is_root, main,
+                      make_certificate, matches, renewed_is_noticed, run,
+                      untrusting, wait_for)
 from postfix_peer import Postfix
 from virtual_test import Virtual
 
@@ -34,7 +35,7 @@ def bob(mta):
 
 class Client:
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 60)
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.file = self.socket.makefile("rb")
 
     def send(self, text):

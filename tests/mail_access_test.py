@@ -8,7 +8,8 @@ import socket
 import subprocess
 
 from imap import LETTER, Client, Mail
-from instance import LIBEXEC, Skip, equal, is_root, main, matches, wait_for
+from instance import (LIBEXEC, PATIENCE, Skip, equal, is_root, main, matches,
+                      wait_for)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEER_CALL = os.environ.get("POSTHORN_BUILD", HERE + "/../build") + "/tests/peer-call"
@@ -57,7 +58,7 @@ class Parent(Mail):
             status = self.ask("handover %s %s %s %s" % (
                 token, tag, path, given))
             ours, _ = listener.accept()
-        ours.settimeout(30)
+        ours.settimeout(PATIENCE)
         return int(status), ours
 
     def child_pids(self):
@@ -117,7 +118,7 @@ def test_a_connection_may_come_before_its_token():
                     % (path, p.path, p.uid, p.gid)), "0")
         equal(p.caller.stdout.readline(), b"granted\n")
         ours, _ = listener.accept()
-        ours.settimeout(30)
+        ours.settimeout(PATIENCE)
         c = Given(ours)
         matches(r"^a7 OK ", c.greeting.decode())
         c.logout()
@@ -202,7 +203,7 @@ def test_what_came_is_taken_up_when_the_last_one_leaves():
         p.grant("t")
         Given(p.hand("t")[1]).logout()
         wait_for(lambda: subprocess.run(
-            [LIBEXEC + "/posthorn-mailbox", "verify", p.path], timeout=120,
+            [LIBEXEC + "/posthorn-mailbox", "verify", p.path], timeout=PATIENCE,
             stdout=subprocess.PIPE).stdout.decode() ==
             p.path + ": 1 mailboxes, 0 inconsistencies\n",
             "the words of what came")

@@ -6,7 +6,7 @@ import poplib
 
 from full import PASSWORD, FullInstance
 from imap import LETTER, Mail, play
-from instance import check, equal, main, matches, untrusting
+from instance import PATIENCE, check, equal, main, matches, untrusting
 
 
 class Client(poplib.POP3):
@@ -17,7 +17,7 @@ class Client(poplib.POP3):
         super().__init__("")
 
     def _create_socket(self, timeout):
-        self.given.settimeout(30)
+        self.given.settimeout(PATIENCE)
         return self.given
 
 
@@ -68,13 +68,13 @@ def test_read_and_remove():
         p.dele(1)
         # Without QUIT nothing is removed.
         p.close()
-        equal(mail.processes.pop().wait(30), 0)
+        equal(mail.processes.pop().wait(PATIENCE), 0)
         p = connect(mail)
         equal(p.uidl()[1], uids)
         equal(p.stat()[0], 2)
         p.dele(2)
         p.quit()
-        equal(mail.processes.pop().wait(30), 0)
+        equal(mail.processes.pop().wait(PATIENCE), 0)
         equal(mail.files(), ["1.a:2,S"])
         p = connect(mail)
         equal(p.uidl()[1], uids[:1])
@@ -115,7 +115,7 @@ def test_pipelining():
         os.makedirs(mail.path + "/cur")
         mail.drop("cur/1.a:2,")
         sock = mail.raw(program="pop3d")[0]
-        sock.settimeout(30)
+        sock.settimeout(PATIENCE)
         sock.sendall(b"STAT\r\nNOOP\r\nRETR 1\r\n" + b"x" * 3000
                      + b"\r\nNOOP\r\nQUIT\r\n")
         text = b""
@@ -133,12 +133,12 @@ def test_pipelining():
 def dialogue(mail, script):
     """With a fresh process: what the script tells, as for IMAP."""
     sock = mail.raw(program="pop3d")[0]
-    sock.settimeout(60)
+    sock.settimeout(PATIENCE)
     stream = sock.makefile("rwb")
     sock.close()
     play(stream, script)
     stream.close()
-    equal(mail.processes.pop().wait(30), 0)
+    equal(mail.processes.pop().wait(PATIENCE), 0)
 
 
 def test_rfc1939_examples():
@@ -234,7 +234,7 @@ def test_pipelining_with_errors():
         os.makedirs(mail.path + "/cur")
         mail.drop("cur/1.a:2,")
         sock = mail.raw(program="pop3d")[0]
-        sock.settimeout(30)
+        sock.settimeout(PATIENCE)
         commands = (b"RETR 9", b"NOOP", b"TOP 1", b"DELE x", b"", b"STAT x",
                     b"NOOP", b"DELE 1", b"RETR 1", b"RSET", b"TOP 1 0",
                     b"UTF8", b"LANG xx", b"QUIT")
@@ -252,7 +252,7 @@ class Talk:
 
     def __init__(self, mta, user="alice", before=()):
         self.client = poplib.POP3_SSL("127.0.0.1", mta.ports["pop3s"],
-                                      context=untrusting(), timeout=60)
+                                      context=untrusting(), timeout=PATIENCE)
         self.user = user
         for line, pattern in before:
             self.ask(line, pattern)

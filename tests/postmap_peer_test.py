@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from instance import SBIN, Failed, Instance, equal, main
+from instance import PATIENCE, SBIN, Failed, Instance, equal, main
 from postfix_peer import lay_over_usr, unpacked
 
 ODD = r"""# comment
@@ -217,7 +217,7 @@ def outcome(bin, folder, line, input):
                           input=(MESSAGE if input == "MESSAGE" else
                                  input or "").encode(),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=120)
+                          timeout=PATIENCE)
 
     def text(octets):
         return octets.decode("utf-8", "replace").replace(folder, "F")

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import tempfile
 
-from instance import (SBIN, STAGE, Failed, Instance, Skip, check, equal,
-                      is_root, main, matches, run)
+from instance import (PATIENCE, SBIN, STAGE, Failed, Instance, Skip, check,
+                      equal, is_root, main, matches, run)
 from postfix_peer import cover, lay_over_usr
 
 # What both are told; ETC, SPOOL and LIB stand for folders, one line after
@@ -144,7 +144,7 @@ def transcript(conf, commands, extra, refused):
             line = line.replace(name + "/", path + "/")
         words = line.split()
         done = subprocess.run([tools + "/" + words[0]] + words[1:], env=env,
-                              stdout=subprocess.PIPE, timeout=120,
+                              stdout=subprocess.PIPE, timeout=PATIENCE,
                               stderr=subprocess.PIPE)
         if is_refused:
             equal((line, done.returncode), (line, 1))

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import tempfile
 
-from instance import (LIBEXEC, Instance, Skip, check, equal, main, matches,
-                      run, wait_for)
+from instance import (LIBEXEC, PATIENCE, Instance, Skip, check, equal, main,
+                      matches, run, wait_for)
 from postfix_peer import Postfix
 
 LONG = "x" * 70 + "\r\n"
@@ -26,7 +26,7 @@ def new(**more):
 def talk(port, lines, content):
     """One SMTP session; the queue ID."""
     import socket
-    with socket.create_connection(("127.0.0.1", port), 30) as s:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as s:
         file = s.makefile("rw", newline="")
 
         def reply():

@@ -7,8 +7,8 @@ import smtplib
 
 from agents import at_rest
 from capture import Capture
-from instance import (SBIN, Failed, Instance, equal, free_port, main, run,
-                      wait_for)
+from instance import (PATIENCE, SBIN, Failed, Instance, equal, free_port, main,
+                      run, wait_for)
 from postfix_peer import Postfix
 
 CANONICAL = """\
@@ -127,7 +127,7 @@ def by_sendmail(argv, env):
 
 def by_smtp(port):
     def send(sender, recipients, text):
-        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+        with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
             client.ehlo("client.example.net")
             client.mail(sender)
             for recipient in recipients:
@@ -307,7 +307,7 @@ def sent_on(log, letters, senders):
 
 def replies(port, sender, recipients):
     """What smtpd says to each recipient; the mail is not sent."""
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
         client.ehlo("client.example.net")
         client.mail(sender)
         return [(name, client.docmd("RCPT TO:<%s>" % name))
@@ -471,7 +471,7 @@ def fate(mta, sink, send):
 
 def answered_by_smtp(port):
     def send(sender, recipients, text):
-        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+        with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
             client.ehlo("client.example.net")
             said = [client.docmd("MAIL FROM:<%s>" % sender)]
             said += [client.docmd("RCPT TO:<%s>" % recipient)

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 
-from instance import Instance, check, equal, is_root, main, wait_for
+from instance import PATIENCE, Instance, check, equal, is_root, main, wait_for
 
 # By lib/sandbox/profiles.def; parents of DELIVER and ACCESS stay root.
 USERS = {
@@ -78,7 +78,7 @@ def test_every_thread_is_confined():
 def test_forbidden_acts_are_refused():
     with busy_instance() as mta:
         done = mta.command("posthorn", "check", "sandbox", check=False,
-                           timeout=300)
+                           timeout=PATIENCE)
         lines = done.stdout.splitlines()
         acts = [line for line in lines if re.search(
             r"\b(refused|succeeded)\b", line)]

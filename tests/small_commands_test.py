@@ -4,7 +4,8 @@ import re
 import subprocess
 import tempfile
 
-from instance import SBIN, Instance, check, equal, main, matches, wait_for
+from instance import (PATIENCE, SBIN, Instance, check, equal, main, matches,
+                      wait_for)
 from postfix_peer import Postfix, lay_over_usr
 
 # postlock's arguments; FILE is a mailbox file. The exit status is the same,
@@ -27,7 +28,7 @@ LOCKS = [
 def run(folder, env, *argv, data=b""):
     done = subprocess.run([folder + "/" + argv[0], *argv[1:]], env=env,
                           input=data, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=120)
+                          stderr=subprocess.PIPE, timeout=PATIENCE)
     return (done.returncode, done.stdout,
             done.stderr.decode().replace(folder + "/", ""))
 
@@ -79,7 +80,7 @@ def test_postlock():
              "|| exit 1; done" % (style, mailbox, script)],
             env=dict(mta.env, MAIL_CONFIG=mta.conf))
             for style in ("fcntl,dotlock", "fcntl,dotlock")]
-        equal([one.wait(timeout=120) for one in both], [0, 0])
+        equal([one.wait(timeout=PATIENCE) for one in both], [0, 0])
         with open(mailbox) as handle:
             equal(handle.read(), "10\n")
 

@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 import threading
 
-from instance import SBIN, Skip, check, equal, free_port, is_root, main, \
-    matches, wait_for
+from instance import (PATIENCE, SBIN, Skip, check, equal, free_port, is_root,
+                      main, matches, wait_for)
 from postfix_peer import unpacked
 
 LINES = """EHLO x
@@ -56,7 +56,7 @@ def theirs(name):
     program = folder + "/usr/sbin/" + name
     try:
         subprocess.run([program], env=env, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, timeout=60)
+                       stderr=subprocess.DEVNULL, timeout=PATIENCE)
     except OSError as error:
         raise Skip(str(error))
     return [program], env
@@ -79,7 +79,8 @@ class Sink:
         def attempt():
             check(self.process.poll() is None, "smtp-sink ended")
             try:
-                return socket.create_connection(("127.0.0.1", self.port), 60)
+                return socket.create_connection(("127.0.0.1", self.port),
+                                                PATIENCE)
             except OSError:
                 return None
         return wait_for(attempt, "smtp-sink")
@@ -200,7 +201,7 @@ def source_outcome(program, words, refused):
         done = subprocess.run(
             argv + words.split() + ["127.0.0.1:%d" % server.port], env=env,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=60)
+            stderr=subprocess.PIPE, timeout=PATIENCE)
         wait_for(lambda: done.returncode or server.told[-1:] == ["QUIT\r\n"],
                  "QUIT")
         told = "".join(server.told)
@@ -243,9 +244,9 @@ def test_from_the_source_to_the_sink():
             done = subprocess.run(
                 argv + ["-d", "-s", "2", "-m", "50", "-r", "2", "-l", "70000",
                         "-t", "t@example.org", "-f", "f@example.net",
-                        sink.where], env=env, timeout=120)
+                        sink.where], env=env, timeout=PATIENCE)
             equal(done.returncode, 0)
-            equal(sink.process.wait(timeout=60), 0)
+            equal(sink.process.wait(timeout=PATIENCE), 0)
         with open(folder + "/new/all") as handle:
             text = handle.read()
         equal(text.count("start\nA\n"), 50)
@@ -270,8 +271,8 @@ def test_a_file_for_each_message_over_a_path():
             os.chmod(path[5:], 0o777)
             argv, env = ours("smtp-source")
             subprocess.run(argv + ["-L", "-C", "500", "-m", "2", path],
-                           env=env, timeout=60, check=True)
-            equal(sink.process.wait(timeout=60), 0)
+                           env=env, timeout=PATIENCE, check=True)
+            equal(sink.process.wait(timeout=PATIENCE), 0)
             matches(rb"mesg=2\r", sink.process.stdout.read())
         names = [n for n in os.listdir(folder) if n.startswith("m.")]
         equal(len(names), 2)

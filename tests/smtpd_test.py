@@ -6,7 +6,7 @@ import smtplib
 import socket
 import ssl
 
-from instance import (Instance, check, equal, free_port, main,
+from instance import (PATIENCE, Instance, check, equal, free_port, main,
                       make_certificate, matches, wait_for)
 
 ANY = ssl.create_default_context()
@@ -127,7 +127,7 @@ def test_what_a_refusal_says():
 
 def tls_hello(mta, session=None, context=ANY):
     """A TLS connection after its second EHLO: by then the ticket is here."""
-    sock = socket.create_connection(("127.0.0.1", mta.smtp_port), 30)
+    sock = socket.create_connection(("127.0.0.1", mta.smtp_port), PATIENCE)
     plain = sock.makefile("rb")
     for word in (None, b"EHLO c.example\r\n", b"STARTTLS\r\n"):
         if word:
@@ -209,7 +209,7 @@ def test_wrapper_mode():
         mta.start()
         mta.wait_port(port)
         with smtplib.SMTP_SSL("127.0.0.1", port, context=ANY,
-                              timeout=30) as client:
+                              timeout=PATIENCE) as client:
             equal(client.ehlo("client.example.net")[0], 250)
             client.sendmail("a@example.net", ["alice@example.org"], "x\r\n")
         mta.wait_mail("alice")

@@ -7,7 +7,7 @@ import re
 import smtplib
 import stat
 
-from instance import Failed, check, equal, wait_for
+from instance import PATIENCE, Failed, check, equal, wait_for
 from postfix_peer import Postfix
 
 
@@ -41,7 +41,7 @@ TEXT = ("From: s@remote.example\r\nTo: x@example.org\r\n"
 
 def send(mta, recipients, sender="s@remote.example", text=TEXT, options=()):
     """What is answered to each recipient, and the queue ID; None: not taken."""
-    with smtplib.SMTP("127.0.0.1", mta.smtp_port, timeout=60) as client:
+    with smtplib.SMTP("127.0.0.1", mta.smtp_port, timeout=PATIENCE) as client:
         client.ehlo("client.example.net")
         client.mail(sender, list(options))
         said = [client.docmd("RCPT TO:<%s>" % recipient)

@@ -20,7 +20,7 @@ import socket
 import subprocess
 import tempfile
 
-from instance import LIBEXEC, Failed, check, equal
+from instance import LIBEXEC, PATIENCE, Failed, check, equal
 
 LETTER = (b"From: \"A. Author\" <a@example.net>\r\nTo: b@example.org\r\n"
           b"Subject: =?utf-8?q?caf=C3=A9_one?=\r\n"
@@ -42,7 +42,7 @@ class Client(imaplib.IMAP4):
 
     def open(self, host="", port=0, timeout=None):
         self.host, self.port, self.sock = host, port, self.given
-        self.sock.settimeout(30)
+        self.sock.settimeout(PATIENCE)
         self.file = self.sock.makefile("rb")
 
     def ok(self, verb, *args):
@@ -120,7 +120,7 @@ class Mail:
         for client in clients:
             client.logout()
         for process in self.processes:
-            equal(process.wait(30), 0)
+            equal(process.wait(PATIENCE), 0)
         self.processes = []
 
     def drop(self, name, octets=b"Subject: dropped\n\ntext\n"):
@@ -215,7 +215,7 @@ def play(stream, script, **words):
 def talk(mail, script, **words):
     """A dialogue with a fresh process that has logged in."""
     sock = mail.raw()[0]
-    sock.settimeout(60)
+    sock.settimeout(PATIENCE)
     stream = sock.makefile("rwb")
     stream.readline()
     words = play(stream, script, **words)

@@ -29,8 +29,9 @@ STAGE = os.environ.get("POSTHORN_STAGE", "/")
 PREFIX = os.environ.get("POSTHORN_PREFIX", "/usr/local")
 SBIN = STAGE + PREFIX + "/sbin"
 LIBEXEC = STAGE + PREFIX + "/libexec/posthorn"
-# A sanitized build on a busy machine of two cores is slow.
-PATIENCE = float(os.environ.get("POSTHORN_PATIENCE", "30"))
+# So long that only what is dead reaches the end of a wait: a sanitized build on
+# a busy machine is slow, and stands still for seconds.
+PATIENCE = float(os.environ.get("POSTHORN_PATIENCE", "180"))
 
 
 class Failed(AssertionError):
@@ -66,7 +67,7 @@ def free_port(address="127.0.0.1"):
                     raise
 
 
-def run(*argv, input=None, check=True, timeout=120, **more):
+def run(*argv, input=None, check=True, timeout=2 * PATIENCE, **more):
     """Run a command; its CompletedProcess with text output."""
     if isinstance(input, str):
         input = input.encode("utf-8", "surrogateescape")
@@ -295,7 +296,7 @@ class Instance:
     def wait_port(self, port, address="127.0.0.1"):
         def answers():
             try:
-                socket.create_connection((address, port), 5).close()
+                socket.create_connection((address, port), PATIENCE).close()
                 return True
             except OSError:
                 return False

@@ -75,7 +75,7 @@ class Server:
             family = socket.AF_UNIX if isinstance(address, str) else \
                 socket.AF_INET
             with socket.socket(family) as probe:
-                probe.settimeout(5)
+                probe.settimeout(PATIENCE)
                 try:
                     probe.connect(address)
                 except OSError:
