@@ -7,8 +7,8 @@ import re
 import socket
 import subprocess
 
-from instance import (SBIN, Instance, check, equal, free_port, main, matches,
-                      wait_for)
+from instance import (PATIENCE, SBIN, Instance, check, equal, free_port, main,
+                      matches, wait_for)
 from capture import Capture
 
 TEXT = "Subject: x\r\n\r\nbody\r\n"
@@ -66,11 +66,16 @@ def test_in_the_foreground():
             wait_for(lambda: "disconnect from" in said(), "smtpd's line")
             equal(process.poll(), None)
             process.terminate()
-            equal(process.wait(60), 0)
+            equal(process.wait(PATIENCE), 0)
             matches("terminating on signal 15", said())
         finally:
             process.kill()
             process.wait()
+
+
+def wait_deferred(mta):
+    wait_for(lambda: [row["queue_name"] for row in mta.queue_list()] ==
+             ["deferred"], "a deferred message")
 
 
 def test_flush_and_reload():
@@ -78,7 +83,7 @@ def test_flush_and_reload():
                   minimal_backoff_time="1000s") as mta:
         mta.start()
         mta.send("a@example.net", ["b@example.com"], TEXT)
-        mta.wait_log("status=deferred")
+        wait_deferred(mta)  # what is active still is not tried again
         equal(verb(mta, "flush")[0], 0)
         mta.wait_log("status=deferred", count=2)
         pid = mta.master_pid()
@@ -89,6 +94,7 @@ def test_flush_and_reload():
         equal(said, "")  # cron would send it by mail
         mta.wait_log("postfix-script.*: refreshing the Postfix mail system")
         mta.wait_log(r"master\[%d\]: reload -- version" % pid)
+        wait_deferred(mta)
         verb(mta, "flush")
         mta.wait_log("status=sent")
         equal(mta.master_pid(), pid)
@@ -140,7 +146,7 @@ def test_what_is_under_way_is_finished():
             wait_for(lambda: not answers(mta.smtp_port), "no new clients")
             equal(ending.poll(), None)
             client.sendall(b"250 2.0.0 taken\r\n")
-            equal(ending.wait(100), 0)
+            equal(ending.wait(PATIENCE), 0)
             check(not mta.pids(), "something runs")
             mta.wait_log("status=sent .*taken")
             equal(mta.queue_list(), [])
@@ -149,7 +155,7 @@ def test_what_is_under_way_is_finished():
 
 def answers(port):
     try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
+        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
         return True
     except OSError:
         return False

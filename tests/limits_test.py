@@ -6,7 +6,7 @@ import socket
 
 from full import PASSWORD, FullInstance
 from imap import Mail
-from instance import Instance, Raw, check, equal, main, wait_for
+from instance import PATIENCE, Instance, Raw, check, equal, main, wait_for
 
 
 def session(mta):
@@ -79,6 +79,7 @@ def test_smtpd():
         client.send("NOOP\r\n")
         check("421" in client.reply() + client.reply(), "no end of junk")
         client.close()
+        wait_for(lambda: mta.log().count("disconnect from") >= 5, "the ends")
         # limit: smtpd_client_connection_count_limit
         clients = [session(mta) for _ in range(3)]
         with Raw(mta.smtp_port) as fourth:
@@ -170,7 +171,7 @@ def test_login():
 
 class Wire:
     def __init__(self, sock):
-        sock.settimeout(30)
+        sock.settimeout(PATIENCE)
         self.socket, self.file = sock, sock.makefile("rb")
         line(self.file)
 

@@ -8,6 +8,7 @@ import json
 import os
 import poplib
 import re
+import select
 import signal
 import smtplib
 import ssl
@@ -18,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 
 from full import PASSWORD, FullInstance
-from instance import (Failed, Instance, Raw, check, equal, main,
+from instance import (PATIENCE, Failed, Instance, Raw, check, equal, main,
                       renewed_is_noticed, run, untrusting, wait_for)
 
 
@@ -286,19 +287,22 @@ def test_unknown_user():
         mta.start()
 
         def cost(user):
+            """The first failure is answered at once: one for each instance."""
+            mta.stop()
+            Instance.start(mta)
+            mta.wait_port(mta.ports["imap"])
             client = mta.imap(mta.ports["imap"])
             begin = time.monotonic()
             refused(client.login, user, "wrong")
             client.shutdown()
             return time.monotonic() - begin
-        # The first failure is answered at once: one for each instance.
-        known = cost(ALICE)
-        mta.stop()
-        Instance.start(mta)
-        mta.wait_port(mta.ports["imap"])
-        unknown = cost("nobody@example.org")
-        check(known < 8 * unknown and unknown < 8 * known,
-              "%.3f s known, %.3f s unknown" % (known, unknown))
+        # Where the machine stood still, another pair tells.
+        for _ in range(10):
+            known, unknown = cost(ALICE), cost("nobody@example.org")
+            if known < 8 * unknown and unknown < 8 * known:
+                break
+        else:
+            raise Failed("%.3f s known, %.3f s unknown" % (known, unknown))
         salts = set()
         for user in ("nobody@example.org", "nobody@example.org", ALICE):
             client = mta.imap(mta.ports["imap"])
@@ -433,12 +437,19 @@ def test_attempts():
         mta.wait_log(r"imap-login: Disconnected.* \(auth failed, 3 attempts "
                      r"in \d+ secs\): user=<alice@example.org>, "
                      r"method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, secured")
-        # others are not delayed by it
+        # others are not delayed by it: these wait for 4, 8 and twice 15 s
+        waiting = [Raw(mta.ports["imap"]) for _ in range(4)]
+        for raw in waiting:
+            raw.file.readline()
+            raw.send("a LOGIN alice@example.org wrong\r\n")
         client = mta.imap(mta.ports["imap"])
-        begin = time.monotonic()
         client.login("bob@example.org", PASSWORD)
-        check(time.monotonic() - begin < 5, "others wait")
+        answered = select.select([raw.socket for raw in waiting], [], [], 0)[0]
+        check(len(answered) < len(waiting), "others wait")
         client.logout()
+        for raw in waiting:
+            raw.close()
+        mta.kill()  # a stop would wait for their end
 
 
 def test_long_relay():
@@ -477,7 +488,7 @@ def test_a_reload_ends_nothing_and_keeps_nobody_out():
         mta.start()
         old = mta.login_imap()
         old.select()
-        pop = poplib.POP3("127.0.0.1", mta.ports["pop3"], timeout=60)
+        pop = poplib.POP3("127.0.0.1", mta.ports["pop3"], timeout=PATIENCE)
         pop.stls(untrusting())
         pop.user(ALICE)
         pop.pass_(PASSWORD)

@@ -7,8 +7,8 @@ import smtplib
 
 import milter
 import servers
-from instance import (SBIN, Instance, check, equal, free_port, is_root, main,
-                      run, wait_for)
+from instance import (PATIENCE, SBIN, Instance, check, equal, free_port,
+                      is_root, main, run, wait_for)
 from milter import Filter, add, change, insert, reply
 from postfix_peer import Postfix
 
@@ -40,7 +40,7 @@ def talk(port, recipients=("alice@example.org",), text=TEXT, helo="c.example",
     """Each reply of a session up to the first refusal, as a list of (what,
     code, text)."""
     replies = []
-    client = smtplib.SMTP(timeout=30, source_address=source)
+    client = smtplib.SMTP(timeout=PATIENCE, source_address=source)
 
     def say(what, answer):
         replies.append((what, answer[0], answer[1].decode()))
@@ -153,7 +153,10 @@ def test_beside_postfix():
                 relay_domains="example.edu", relay_transport="discard:",
                 myhostname="mail.example.org", myorigin="$myhostname",
                 local_header_rewrite_clients="") as mta:
-            mta.start()
+            if kind is Instance:
+                start(mta, filter)
+            else:
+                mta.start()
             with smtplib.SMTP("127.0.0.1", mta.smtp_port) as client:
                 client.ehlo("c.example")
                 client.docmd("MAIL FROM:<\"a b\"@example.net> SIZE=100 "
@@ -613,7 +616,7 @@ def test_what_passes_is_not_shown():
 
 
 def mta_session(mta):
-    client = smtplib.SMTP("127.0.0.1", mta.smtp_port, timeout=60)
+    client = smtplib.SMTP("127.0.0.1", mta.smtp_port, timeout=PATIENCE)
     client.ehlo("c.example")
     return client
 

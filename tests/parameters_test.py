@@ -7,8 +7,8 @@ import socket
 import tempfile
 
 from capture import Capture
-from instance import (Instance, Skip, check, equal, free_port, is_root, main,
-                      make_certificate, matches, run, wait_for)
+from instance import (PATIENCE, Instance, Skip, check, equal, free_port,
+                      is_root, main, make_certificate, matches, run, wait_for)
 from names import A, MX, Names
 
 
@@ -128,6 +128,7 @@ def test_warnings_of_a_clogged_queue():
             mta.wait_log(r"warning: mail for \[127.0.0.1\]:%d is using up "
                          r"[34] of 10 active queue entries" % port)
             equal(mta.log().count("is using up"), 1)
+            mta.kill()  # a stop would wait for the deliveries
         with to(port, qmgr_message_active_limit="10",
                 helpful_warnings="no") as mta:
             mta.start()
@@ -137,6 +138,7 @@ def test_warnings_of_a_clogged_queue():
             submit(mta, "v@[127.0.0.1]")
             mta.wait_log(r"queue active", count=5)
             check("is using up" not in mta.log())
+            mta.kill()
 
 
 def test_feedback_is_logged():
@@ -165,6 +167,9 @@ def deferred(mta, *domains):
     for domain in domains:
         submit(mta, "u@" + domain)
         mta.wait_log(r"to=<u@%s>.*status=deferred" % domain)
+    # What is active still is not tried again.
+    wait_for(lambda: [row["queue_name"] for row in mta.queue_list()] ==
+             ["deferred"] * len(domains), "the end of all attempts")
 
 
 def sink_has(sink, domain):
@@ -361,7 +366,7 @@ def test_new_mail_is_announced():
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as comsat, \
             Instance(biff="yes", local_recipient_maps="") as mta:
         comsat.bind(("127.0.0.1", 0))
-        comsat.settimeout(60)
+        comsat.settimeout(PATIENCE)
         services = folder + "/services"
         shutil.copy("/etc/services", services)
         with open(services) as handle:

@@ -103,7 +103,9 @@ def test_beside_postfix():
                             relay_domains="example.edu", relay_transport="discard:")
             with kind(**settings) as mta:
                 mta.start()
-                server.requests.clear()  # of the wait for the port
+                if kind is Instance:  # the wait for the port
+                    mta.wait_log("disconnect from")
+                server.requests.clear()
                 equal(rcpt(mta.smtp_port, "r@example.edu", text)[:3], "250")
                 wait_for(lambda: len(server.requests) >= len(lists),
                          "all requests")

@@ -130,7 +130,7 @@ def test_while_it_runs():
         selections(mta, ids)
         refusals(mta)
         out = queue(mta, "list").stdout
-        matches(r"(?m)^%s +deferred +\d+s +\d+B from=<s@example.net>\n"
+        matches(r"(?m)^%s +deferred +\d+[sm] +\d+B from=<s@example.net>\n"
                 r"    to=<r@example.com>\n        try again" % ids["one"],
                 out)
         matches(r"4 messages, 5 recipients, \d", out)

@@ -9,7 +9,8 @@ import sqlite3
 import subprocess
 import threading
 
-from instance import SBIN, Instance, check, equal, matches, main, run, wait_for
+from instance import (PATIENCE, SBIN, Instance, check, equal, free_port, main,
+                      matches, run, wait_for)
 from servers import Mariadb, Memcached, Postgres, Slapd
 
 SINK = "gone unix - - n - - discard\n"
@@ -37,7 +38,7 @@ class Answers(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, talk, port=0):
+    def __init__(self, talk, port=None):
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
                 self.server.open.add(self.connection)
@@ -47,7 +48,7 @@ class Answers(socketserver.ThreadingTCPServer):
                     pass
         self.open = set()
         self.silence = threading.Event()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", port or free_port()), Handler)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, args=(0.05,),
                          daemon=True).start()
@@ -63,7 +64,7 @@ class Answers(socketserver.ThreadingTCPServer):
                 pass
 
 
-def tcp_server(rows, port=0):
+def tcp_server(rows, port=None):
     def talk(handler):
         for line in handler.rfile:
             key = line.decode().rstrip("\n")[4:]
@@ -94,7 +95,7 @@ def netstring(handler):
     return text.decode("utf-8", "surrogateescape")
 
 
-def socketmap_server(rows, port=0):
+def socketmap_server(rows, port=None):
     def talk(handler):
         while True:
             text = netstring(handler)
@@ -251,7 +252,7 @@ def beside_cleanup(kind):
             equal(sendmail.poll(), None)
             server.silence.set()
             matches("^451 4.3.0", client.reply())
-        equal(sendmail.wait(timeout=60), 75)
+        equal(sendmail.wait(timeout=PATIENCE), 75)
         # Its sender was never taken for one that has no other address.
         equal(mta.maildir("alice"), [])
         equal(mta.queue_list(), [])
@@ -275,7 +276,7 @@ def beside_rewrite(kind):
             others_pass(mta)
             server.silence.set()
             matches("^451 4.3.0", client.reply())
-        equal(sendmail.wait(timeout=60), 0)
+        equal(sendmail.wait(timeout=PATIENCE), 0)
         line = mta.wait_log("to=<y@silent.example>.*").group()
         matches(r"dsn=4\.3\.0, status=deferred", line)
         # It was not sent by the transport of those that are not found.

@@ -463,7 +463,7 @@ def test_firewalls_that_hide_the_server():
         with Capture(free_port()) as sink:
             sink.greeting = "220 ***2******0***"
             settings = {program + "_pix_workaround_threshold_time": "0s",
-                        program + "_pix_workaround_delay_time": "1s"}
+                        program + "_pix_workaround_delay_time": "3s"}
             if words:
                 settings[program + "_pix_workaround_maps"] = \
                     "inline:{127.0.0.1=%s}" % words
@@ -479,7 +479,8 @@ def test_firewalls_that_hide_the_server():
                          "Subject: x\n\nx\n")
                 wait_for(lambda: sink.messages, "the message")
                 equal(sink.commands[0][:4], helo)
-                check(not pause or sink.dot_after >= 0.9)
+                # the sink itself may stand still before it
+                check(not pause or sink.dot_after >= 1)
                 mta.wait_log("enabling PIX workarounds: %s for "
                              r"127.0.0.1\[127.0.0.1\]:" % (
                                  words or settings.get(
@@ -538,14 +539,15 @@ def test_pause_between_deliveries():
             for name, sink in (("one", one), ("two", two)))
         with Instance(mydestination="", smtp_host_lookup="native",
                       relay_domains="example.com", transport_maps=table,
-                      default_transport_rate_delay="1s") as mta:
+                      default_transport_rate_delay="3s") as mta:
             mta.start()
             with mta.smtp() as client:
                 client.sendmail("a@example.org", ["x@one.example.com",
                                                   "x@two.example.com"],
                                 "Subject: x\n\nx\n")
             wait_for(lambda: one.times and two.times, "both messages")
-            check(abs(one.times[0] - two.times[0]) >= 0.9)
+            # the sinks may stand still for a while
+            check(abs(one.times[0] - two.times[0]) >= 1)
 
 
 main(globals())

@@ -3,7 +3,8 @@ import os
 import pwd
 import socket
 
-from instance import (Instance, Skip, equal, is_root, main, matches, wait_for)
+from instance import (PATIENCE, Instance, Skip, equal, is_root, main, matches,
+                      wait_for)
 
 USER = "bob" if is_root() else pwd.getpwuid(os.getuid()).pw_name \
     if os.getuid() in [p.pw_uid for p in pwd.getpwall()] else None
@@ -33,8 +34,9 @@ class Spawn(Instance):
         self.master = ROW % (user or USER, self.program, words)
         self.master += INET % (self.door, user or USER, self.program)
 
-    def visit(self):
-        return socket.create_connection(("127.0.0.1", self.door), 60)
+    def visit(self, port=None):
+        return socket.create_connection(("127.0.0.1", port or self.door),
+                                        PATIENCE)
 
 
 def all_of(client):
@@ -97,9 +99,10 @@ def test_ends_are_logged():
               "kill) kill -9 $$;;\nstay) exec sleep 1000;;\nesac\n"
               "exit $line\n")
     with Spawn(script) as mta:
-        mta.master = INET.replace("spawn user", "spawn "
-                                  "-o command_time_limit=1s user") % (
-            mta.door, USER, mta.program)
+        short = mta.port("short")
+        mta.master += INET.replace("spawn user", "spawn "
+                                   "-o command_time_limit=1s user") % (
+            short, USER, mta.program)
         mta.start()
         for line, log in (
                 ("7", r"spawn\[\d+\]: warning: command \S+program exit "
@@ -108,7 +111,7 @@ def test_ends_are_logged():
                 ("stay", r"warning: command \S+program: killed, it ran longer "
                  r"than \S+_time_limit"),
                 ("0", None)):
-            with mta.visit() as client:
+            with mta.visit(short if line == "stay" else None) as client:
                 client.sendall(line.encode() + b"\n")
                 equal(all_of(client), "")
             if log:
