@@ -140,6 +140,9 @@ void loop_run(void)
 		int count = epoll_wait(state.epoll, events, EVENTS_MOST,
 			patience_ms());
 
+		/* Stopped, and gone on: answers before what is overdue. */
+		while (count < 0 && errno == EINTR)
+			count = epoll_wait(state.epoll, events, EVENTS_MOST, 0);
 		for (int i = 0; i < count; i++)
 			on_event(events[i].data.u64);
 		children_reap();

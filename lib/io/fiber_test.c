@@ -265,6 +265,74 @@ static void waits_for_descriptors(void **state)
 	io_run(waits, NULL);
 }
 
+/* What a process that stops us tells. */
+struct stop {
+	struct moment until;
+	bool was_in_time;
+};
+
+static bool is_stopped(pid_t pid)
+{
+	char path[32], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state == 'T';
+}
+
+/* The octet comes while its reader stands still, until after its time. */
+static _Noreturn void stop_reader(pid_t reader, struct stop *stop)
+{
+	kill(reader, SIGSTOP);
+	while (!is_stopped(reader))
+		usleep(1000);
+	stop->was_in_time = moment_left(stop->until).us > 0;
+	if (write(pair[1], "x", 1) != 1)
+		_exit(1);
+	while (moment_left(stop->until).us > 0)
+		usleep(1000);
+	kill(reader, SIGCONT);
+	_exit(0);
+}
+
+static void reads_stopped(void *context)
+{
+	struct stop *stop = context;
+	pid_t reader = getpid(), child;
+	bool came;
+	char octet;
+
+	do { /* unless the child was late itself */
+		stop->until = moment_after(span_ms(200));
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0)
+			stop_reader(reader, stop);
+		came = io_wait(pair[0], POLLIN, moment_left(stop->until));
+		assert_int_equal(waitpid(child, NULL, 0), child);
+		assert_int_equal(read(pair[0], &octet, 1), 1);
+	} while (!stop->was_in_time);
+	assert_true(came);
+}
+
+static void what_came_while_stopped_is_in_time(void **state)
+{
+	struct stop *stop = mmap(NULL, sizeof(*stop), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(stop, MAP_FAILED);
+	pair_open();
+	io_run(reads_stopped, stop);
+	pair_close();
+	munmap(stop, sizeof(*stop));
+}
+
 static void waits_outside_fibers(void **state)
 {
 	(void)state;
@@ -464,6 +532,7 @@ int main(void)
 		cmocka_unit_test(readiness_wakes),
 		cmocka_unit_test(waits_for_descriptors),
 		cmocka_unit_test(waits_outside_fibers),
+		cmocka_unit_test(what_came_while_stopped_is_in_time),
 		cmocka_unit_test(cancellation_ends_waits),
 		cmocka_unit_test(gates_limit),
 		cmocka_unit_test(signals_arrive),

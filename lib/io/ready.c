@@ -255,7 +255,11 @@ void ready_poll(int timeout_ms)
 	struct epoll_event events[EVENTS_MOST] left_as_is;
 	int count = epoll_wait(epoll_fd(), events, EVENTS_MOST, timeout_ms);
 
-	if (count < 0 && errno != EINTR)
+	/* We were stopped, and go on: what came meanwhile is seen before
+	 * anybody's time is up. */
+	while (count < 0 && errno == EINTR)
+		count = epoll_wait(epoll_fd(), events, EVENTS_MOST, 0);
+	if (count < 0)
 		panic("epoll_wait: %m");
 	for (int i = 0; i < count; i++) {
 		int fd = (int)(uint32_t)events[i].data.u64;
