@@ -228,13 +228,17 @@ class Instance:
         self.command("posthorn", "reload")
 
     def kill(self):
-        """kill -9 of everything that belongs to the instance."""
-        for pid in self.pids():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_for(lambda: not self.pids(), "the death of all processes")
+        """kill -9 of everything that belongs to the instance, also of what
+        master starts while others are killed."""
+        def all_dead():
+            pids = self.pids()
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            return not pids
+        wait_for(all_dead, "the death of all processes")
 
     def master_pid(self):
         """The running master's pid, or None."""

@@ -480,7 +480,8 @@ class Lab:
         not remove it, is left: qmgr removes it when it is a day old."""
         try:  # those of messages go with a flush, a moment later
             wait_for(lambda: len(self.orphans()) <=
-                     self.report.orphans_excused, "no content left", 10)
+                     self.report.orphans_excused, "no content left",
+                     ENDURES)
         except Failed:
             self.report.violation(label, "%d files in large/, %d excused: "
                                   "%s" % (len(self.orphans()),
@@ -521,7 +522,7 @@ class Lab:
             if label.startswith("lmtp") else 0
         try:
             wait_for(lambda: len(self.leftovers()) <= most, "no files left",
-                     5)
+                     ENDURES)
         except Failed:
             self.report.violation(label, "left behind: %s" %
                                   self.leftovers()[:5])
@@ -540,7 +541,7 @@ class Lab:
         import json
         done = subprocess.run([SBIN + "/postqueue", "-j"], env=self.plain_env,
                               stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=60)
+                              stderr=subprocess.PIPE, timeout=120)
         if done.returncode:
             raise Failed("postqueue -j: %r" % done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
