@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "mail/date.h"
+#include "queue/id.h"
 
 /* clang-format off */
 static const enum param params[] = {
@@ -116,6 +117,28 @@ static void grant_ids(struct call *call)
 	(void)!msg_ids_grant_send(call, &grant);
 }
 
+/* It is no message, and survives nothing. */
+static void grant_scratch(struct call *call)
+{
+	struct msg_scratch_want want;
+	struct msg_scratch_grant grant = { .file = -1 };
+	uint64_t serial;
+
+	if (!msg_scratch_want_recv(call, &want, span_s(10)) ||
+		!queue_id_parse(want.queue_id, &serial))
+		return;
+	if (space_left(&cleanup) == 2)
+		errno = ENOSPC;
+	else
+		grant.file = large_scratch(cleanup.disk, serial);
+	if (grant.file < 0) {
+		grant.status = (uint64_t)errno;
+		log_warning("large/: a file to be read again: %m");
+	}
+	(void)!msg_scratch_grant_send(call, &grant);
+	base_close(&grant.file);
+}
+
 static void serve(const struct conf *conf, struct call *call)
 {
 	enum msg_kind kind;
@@ -125,6 +148,8 @@ static void serve(const struct conf *conf, struct call *call)
 		return;
 	if (kind == MSG_ids_want)
 		grant_ids(call);
+	else if (kind == MSG_scratch_want)
+		grant_scratch(call);
 	else
 		intake_run(&cleanup, call);
 }

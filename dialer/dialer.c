@@ -132,15 +132,16 @@ static int connect_inet(const struct msg_dial *dial,
 	return fd_keep(&fd);
 }
 
-/* "[v6]:port", "v4:port", "name:port" */
+/* "[v6]:port", "v4:port", "name:port"; of this host, ":port" or "port" */
 static bool parse_endpoint(struct str text, struct str *host, uint16_t *port)
 {
 	size_t colon = str_rfind_char(text, ':');
 
-	if (colon == SIZE_MAX)
-		return false;
-	*port = dns_port_parse(str_skip(text, colon + 1));
-	*host = str_first(text, colon);
+	*port = dns_port_parse(colon == SIZE_MAX ? text :
+		str_skip(text, colon + 1));
+	*host = str_first(text, colon == SIZE_MAX ? 0 : colon);
+	if (host->len == 0)
+		*host = STR("localhost");
 	if (host->len > 2 && host->p[0] == '[' &&
 		host->p[host->len - 1] == ']')
 		*host = str_of(host->p + 1, host->len - 2);

@@ -260,6 +260,32 @@ static bool is_cache(struct str name)
 		str_is(name, "postscreen_cache_map");
 }
 
+/* "host:port", ":port", "port", the same behind "inet:", or "unix:path". */
+static void check_proxy_filter(struct outside *o, struct str text)
+{
+	struct str host = STR_NONE, port = text, place = text;
+
+	if (str_take_prefix(&place, STR("unix:"))) {
+		check_socket(o, place);
+		return;
+	}
+	(void)str_take_prefix(&place, STR("inet:"));
+	if (split_server(place, &host, &port)) {
+		check_server(o, place);
+		return;
+	}
+	port = place;
+	(void)str_take_char(&port, ':');
+	if (port.len > 0 && str_find_char(port, ':') == SIZE_MAX &&
+		str_find_char(port, '/') == SIZE_MAX)
+		check_server(o, arena_fmt(o->line->arena, "localhost:%.*s",
+			STR_ARG(port)));
+	else
+		SAY(o, error, "\"%.*s\" is no place of a filter: write "
+			"host:port, inet:host:port or unix:path",
+			STR_ARG(text));
+}
+
 static void check_words(struct outside *o, struct str name)
 {
 	struct str text = outside_text(o, name), word;
@@ -270,6 +296,11 @@ static void check_words(struct outside *o, struct str name)
 	if (str_is(name, "smtpd_sasl_path") && str_find_char(text, '/') !=
 			SIZE_MAX) {
 		check_socket(o, text);
+		return;
+	}
+	if (str_is(name, "smtpd_proxy_filter")) {
+		if (str_trim(text).len > 0)
+			check_proxy_filter(o, str_trim(text));
 		return;
 	}
 	while (str_take_item(&text, " \t\r\n,{}()\"=", &word))

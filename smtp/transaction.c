@@ -208,13 +208,13 @@ static void format_xforward(const struct transaction *t, enum kind kind,
 		const char *name;
 		struct str value;
 	} attributes[] = {
-		{ XFORWARD_CLIENT, XFORWARD_NAME, "NAME", m->client_name },
-		{ XFORWARD_CLIENT, XFORWARD_ADDR, "ADDR", m->client_address },
-		{ XFORWARD_CLIENT, XFORWARD_PORT, "PORT", m->client_port },
-		{ XFORWARD_HELLO, XFORWARD_PROTO, "PROTO", m->protocol },
-		{ XFORWARD_HELLO, XFORWARD_HELO, "HELO", m->helo },
-		{ XFORWARD_HELLO, XFORWARD_IDENT, "IDENT", m->queue_id },
-		{ XFORWARD_HELLO, XFORWARD_SOURCE, "SOURCE",
+		{ XFORWARD_CLIENT, OFFERS_NAME, "NAME", m->client_name },
+		{ XFORWARD_CLIENT, OFFERS_ADDR, "ADDR", m->client_address },
+		{ XFORWARD_CLIENT, OFFERS_PORT, "PORT", m->client_port },
+		{ XFORWARD_HELLO, OFFERS_PROTO, "PROTO", m->protocol },
+		{ XFORWARD_HELLO, OFFERS_HELO, "HELO", m->helo },
+		{ XFORWARD_HELLO, OFFERS_IDENT, "IDENT", m->queue_id },
+		{ XFORWARD_HELLO, OFFERS_SOURCE, "SOURCE",
 			m->client_address.len ? STR("REMOTE") : STR("LOCAL") },
 	};
 

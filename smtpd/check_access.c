@@ -204,6 +204,7 @@ static enum verdict do_info(struct session *s, const struct action *action)
 static const struct {
 	const char *word;
 	enum verdict (*run)(struct session *s, const struct action *action);
+	bool is_of_queue; /* nothing for mail that goes to a proxy filter */
 } words[] = {
 	{ "OK", do_ok },
 	{ "RELAY", do_ok },
@@ -212,11 +213,11 @@ static const struct {
 	{ "DEFER_IF_PERMIT", do_defer_if_permit },
 	{ "DEFER_IF_REJECT", do_defer_if_reject },
 	{ "DUNNO", do_dunno },
-	{ "HOLD", do_hold },
-	{ "DISCARD", do_discard },
-	{ "FILTER", do_filter },
-	{ "REDIRECT", do_redirect },
-	{ "BCC", do_bcc },
+	{ "HOLD", do_hold, true },
+	{ "DISCARD", do_discard, true },
+	{ "FILTER", do_filter, true },
+	{ "REDIRECT", do_redirect, true },
+	{ "BCC", do_bcc, true },
 	{ "PREPEND", do_prepend },
 	{ "WARN", do_warn },
 	{ "INFO", do_info },
@@ -244,6 +245,17 @@ static bool is_number(struct str text)
 	return text.len > 0;
 }
 
+static enum verdict run_word(struct session *s, size_t word,
+	const struct action *action)
+{
+	if (!server.has_proxy || !words[word].is_of_queue)
+		return words[word].run(s, action);
+	log_warning("access table %.*s: with smtpd_proxy_filter specified, "
+		"action %s is unavailable", STR_ARG(action->table),
+		words[word].word);
+	return DUNNO;
+}
+
 enum verdict check_action(struct session *s, const struct subject *subject,
 	struct str table, struct str text, bool strict)
 {
@@ -257,7 +269,7 @@ enum verdict check_action(struct session *s, const struct subject *subject,
 	action.text = str_trim(rest);
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (str_is_nocase(word, words[i].word))
-			return words[i].run(s, &action);
+			return run_word(s, i, &action);
 	if (is_number(text))
 		return do_ok(s, &action);
 	return check_list(s, restrictions_parse_action(s->arena, s->conf,

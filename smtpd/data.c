@@ -30,15 +30,28 @@ static void apply_actions(struct session *s, const struct actions *actions)
 	}
 }
 
-/* PREPEND lines stand above our own Received:, as Postfix has it. */
+static void store(struct session *s, struct str octets)
+{
+	struct mail *m = s->mail;
+
+	m->stored += octets.len;
+	if (m->proxy)
+		proxy_write(s, octets);
+	else
+		submission_write(m->submission, octets);
+}
+
+/* PREPEND lines stand above our own Received:, as Postfix has it. Who is
+ * between two others who forward a client's mail leaves no trace in it. */
 static void write_head(struct session *s)
 {
 	struct buf out = BUF_IN(s->mail->arena);
 
 	buf_add(&out, s->actions.prepend);
 	buf_add(&out, s->mail->actions.prepend);
-	received_format(s, &out);
-	submission_write(s->mail->submission, buf_str(&out));
+	if (!s->mail->proxy || !s->forwarded.given)
+		received_format(s, &out);
+	store(s, buf_str(&out));
 }
 
 static void start_content(struct session *s, bool is_chunked)
@@ -61,11 +74,10 @@ static void keep(struct session *s, struct str octets)
 	struct mail *m = s->mail;
 	int64_t most = s->conf->message_size_limit;
 
-	if (most > 0 && submission_octets(m->submission) + octets.len >
-		(uint64_t)most)
+	if (most > 0 && m->stored + octets.len > (uint64_t)most)
 		m->is_too_big = true;
 	if (!m->is_too_big)
-		submission_write(m->submission, octets);
+		store(s, octets);
 }
 
 /* smtpd_per_request_deadline: the time grows with what has arrived. */
@@ -128,10 +140,33 @@ static struct status judge(struct session *s)
 	s->saw_bare_lf |= m->decoder.bare_lf && server.note_bare_newline;
 	if (m->is_too_big) {
 		log_warning("%.*s: queue file size limit exceeded",
-			STR_ARG(m->queue_id));
+			STR_ARG(queue_id(s)));
+		if (m->proxy)
+			log_proxy(s, REPLY_TOO_BIG_DATA);
 		return REPLY_TOO_BIG_DATA;
 	}
 	return check_end_of_data(s);
+}
+
+static struct status enqueue(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct status status = milter_pass(s);
+
+	apply_actions(s, &s->actions);
+	apply_actions(s, &m->actions);
+	if (status_is_ok(status))
+		status = submission_commit(m->submission);
+	milter_passed(s);
+	if (!status_is_ok(status))
+		return status;
+	if (server.is_local)
+		m->queue_id = arena_copy(m->arena, status.text);
+	return m->is_chunked ? status_f(s->arena, 250, 0, 0,
+		"Ok: %llu bytes queued as %.*s",
+		(unsigned long long)m->octets, STR_ARG(m->queue_id)) :
+		status_f(s->arena, 250, 0, 0, "Ok: queued as %.*s",
+		STR_ARG(m->queue_id));
 }
 
 static struct status finish(struct session *s)
@@ -141,24 +176,10 @@ static struct status finish(struct session *s)
 
 	s->where = "END-OF-MESSAGE";
 	status = judge(s);
-	if (status_is_ok(status)) {
-		status = milter_pass(s);
-		apply_actions(s, &s->actions);
-		apply_actions(s, &m->actions);
-		if (status_is_ok(status))
-			status = submission_commit(m->submission);
-		milter_passed(s);
-	}
-	if (status_is_ok(status) && server.is_local)
-		m->queue_id = arena_copy(m->arena, status.text);
-	if (status_is_ok(status)) {
+	if (status_is_ok(status))
+		status = m->proxy ? proxy_finish(s) : enqueue(s);
+	if (status_is_ok(status))
 		s->errors = s->junk = 0;
-		status = m->is_chunked ? status_f(s->arena, 250, 0, 0,
-			"Ok: %llu bytes queued as %.*s",
-			(unsigned long long)m->octets, STR_ARG(m->queue_id)) :
-			status_f(s->arena, 250, 0, 0, "Ok: queued as %.*s",
-			STR_ARG(m->queue_id));
-	}
 	status.text = arena_copy(s->arena, status.text);
 	mail_reset(s);
 	transcript_may_flush(s);
@@ -183,6 +204,8 @@ struct status data(struct session *s, struct str arguments)
 	status = check_data(s);
 	if (status_is_ok(status))
 		status = milter_data(s);
+	if (status_is_ok(status) && s->mail->proxy)
+		status = proxy_data(s);
 	if (!status_is_ok(status))
 		return status;
 	reply(s, REPLY_GO_AHEAD);
@@ -264,6 +287,8 @@ struct status bdat(struct session *s, struct str arguments)
 		status = check_data(s);
 		if (status_is_ok(status))
 			status = milter_data(s);
+		if (status_is_ok(status) && s->mail->proxy)
+			status = proxy_data(s);
 		if (!status_is_ok(status))
 			return skip_chunk(s, chunk.octets, status);
 		start_content(s, true);

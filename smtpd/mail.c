@@ -16,6 +16,8 @@ void mail_reset(struct session *s)
 
 	if (s->mail && s->mail->submission)
 		submission_cancel(s->mail->submission);
+	if (s->mail)
+		proxy_close(s);
 	/* Their texts may be of this transaction. */
 	for (size_t i = 0; i < CHECK_STAGES; i++)
 		if (i >= CHECK_SENDER || s->conf->smtpd_delay_reject)
@@ -232,7 +234,8 @@ static struct mail *new_mail(struct session *s)
 	*m = (struct mail){
 		.arena = arena, .encoding = STR(""), .envid = STR_NONE,
 		.sender_auth = STR_NONE, .queue_id = STR_NONE,
-		.verp = STR_NONE, .arrival_us = wall_us(),
+		.verp = STR_NONE, .command = STR_NONE,
+		.arrival_us = wall_us(),
 	};
 	return m;
 }
@@ -260,6 +263,9 @@ struct status mail(struct session *s, struct str arguments)
 	if (!status_is_ok(status))
 		return status;
 	s->mail = new_mail(s);
+	if (server.has_proxy)
+		s->mail->command = arena_fmt(s->mail->arena, "MAIL %.*s",
+			STR_ARG(arguments));
 	status = take_sender(s, s->mail, arguments);
 	if (status_is_ok(status))
 		status = check_mail(s);
@@ -284,7 +290,7 @@ static void log_client(struct session *s)
 {
 	auto_buf struct buf line = { 0 };
 
-	buf_fmt(&line, "%.*s: client=%.*s", STR_ARG(s->mail->queue_id),
+	buf_fmt(&line, "%.*s: client=%.*s", STR_ARG(queue_id(s)),
 		STR_ARG(s->label));
 	if (!str_is_none(s->sasl_username))
 		buf_fmt(&line, ", sasl_method=%.*s, sasl_username=%.*s",
@@ -318,35 +324,34 @@ static unsigned override_flags(const struct session *s)
 }
 
 /* local_header_rewrite_clients; who forwards says what it was there. */
-static unsigned context_flags(struct session *s)
+bool mail_is_local(struct session *s)
 {
 	struct str rest = s->conf->local_header_rewrite_clients, item;
 	struct str value = STR("");
 	struct str source = s->forwarded.values[XFORWARD_SOURCE];
 
 	if (s->forwarded.given & 1u << XFORWARD_SOURCE)
-		return str_is_nocase(source, "LOCAL") ? SUBMIT_LOCAL_HEADERS :
-			0;
+		return str_is_nocase(source, "LOCAL");
 	while (str_take_item(&rest, ", \t\r\n", &item)) {
 		if (str_is_nocase(item, "permit_mynetworks") &&
 			client_is_in(s, server.mynetworks))
-			return SUBMIT_LOCAL_HEADERS;
+			return true;
 		if (str_is_nocase(item, "permit_sasl_authenticated") &&
 			!str_is_none(s->sasl_username))
-			return SUBMIT_LOCAL_HEADERS;
+			return true;
 		if (str_is_nocase(item, "permit_inet_interfaces") &&
 			client_is_own(s))
-			return SUBMIT_LOCAL_HEADERS;
+			return true;
 		if (str_is_nocase(item, "permit_tls_all_clientcerts") &&
 			s->has_tls && s->tls.is_trusted)
-			return SUBMIT_LOCAL_HEADERS;
+			return true;
 		if (str_is_nocase(item, "permit_tls_clientcerts") &&
 			client_has_listed_certificate(s))
-			return SUBMIT_LOCAL_HEADERS;
+			return true;
 	}
 	/* What cannot be looked up is a stranger. */
 	return maps_find(server.local_clients, s->mail->arena, s->address_text,
-		       &value) == MAPS_FOUND ? SUBMIT_LOCAL_HEADERS : 0;
+		       &value) == MAPS_FOUND;
 }
 
 struct status mail_open(struct session *s)
@@ -355,13 +360,21 @@ struct status mail_open(struct session *s)
 	struct msg_submission facts;
 	struct status status;
 
-	if (m->submission)
+	if (m->submission || m->proxy)
 		return STATUS_OK;
+	if (server.has_proxy) {
+		status = proxy_open(s);
+		if (status_is_ok(status))
+			log_client(s);
+		return status;
+	}
 	status = submit_id(m->arena, s->conf->enable_long_queue_ids,
 		&m->queue_id);
 	if (!status_is_ok(status))
 		return status;
-	m->flags |= override_flags(s) | context_flags(s);
+	m->flags |= override_flags(s);
+	if (mail_is_local(s))
+		m->flags |= SUBMIT_LOCAL_HEADERS;
 	facts = (struct msg_submission){
 		.queue_id = m->queue_id, .sender = m->sender,
 		.arrival_us = (uint64_t)m->arrival_us, .flags = m->flags,

@@ -100,14 +100,17 @@ static struct status too_many(struct session *s)
 }
 
 static struct status accept_recipient(struct session *s,
-	const struct msg_recipient *recipient)
+	const struct msg_recipient *recipient, struct str arguments)
 {
 	struct mail *m = s->mail;
 	struct status status = mail_open(s);
 
+	if (status_is_ok(status) && m->proxy)
+		status = proxy_rcpt(s, arguments);
 	if (!status_is_ok(status))
 		return status;
-	submission_recipient(m->submission, recipient);
+	if (!m->proxy)
+		submission_recipient(m->submission, recipient);
 	if (m->recipients++ == 0)
 		m->first_recipient = recipient->address;
 	s->stage = AT_RCPT;
@@ -135,5 +138,6 @@ struct status rcpt(struct session *s, struct str arguments)
 	s->recipient = STR_NONE;
 	if (s->explains && status_is_ok(status))
 		return REPLY_RECIPIENT_OK; /* and that is all */
-	return status_is_ok(status) ? accept_recipient(s, &recipient) : status;
+	return status_is_ok(status) ?
+		accept_recipient(s, &recipient, arguments) : status;
 }

@@ -92,7 +92,8 @@ void received_format(struct session *s, struct buf *out)
 	buf_fmt(out, "by %.*s (%.*s) with ", STR_ARG(conf->myhostname),
 		STR_ARG(conf->mail_name));
 	format_protocol(s, out);
-	buf_fmt(out, " id %.*s", STR_ARG(s->mail->queue_id));
+	if (!str_is_none(s->mail->queue_id))
+		buf_fmt(out, " id %.*s", STR_ARG(s->mail->queue_id));
 	if (s->mail->recipients == 1) {
 		buf_text(out, "\n\tfor <");
 		mail_address_format(out, s->mail->first_recipient);

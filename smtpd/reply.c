@@ -94,26 +94,46 @@ void reply_last(struct session *s, int subject, int detail, const char *text)
 	s->is_gone = true;
 }
 
+/* "; from=<> to=<> proto=ESMTP helo=<>" */
+static void format_circumstances(struct session *s, struct buf *line)
+{
+	buf_char(line, ';');
+	if (s->mail)
+		buf_fmt(line, " from=<%.*s>",
+			STR_ARG(logged(s, s->mail->sender)));
+	if (!str_is_none(s->recipient))
+		buf_fmt(line, " to=<%.*s>", STR_ARG(logged(s, s->recipient)));
+	buf_fmt(line, " proto=%s", s->is_esmtp ? "ESMTP" : "SMTP");
+	if (!str_is_none(s->helo))
+		buf_fmt(line, " helo=<%.*s>", STR_ARG(s->helo));
+	if (!str_is_none(s->sasl_username))
+		buf_fmt(line, " sasl_method=%.*s sasl_username=%.*s",
+			STR_ARG(s->sasl_method), STR_ARG(s->sasl_username));
+	if (s->mail && !str_is_none(s->mail->sender_auth))
+		buf_fmt(line, " sasl_sender=%.*s",
+			STR_ARG(s->mail->sender_auth));
+}
+
 void log_event(struct session *s, const char *event, struct str text)
 {
 	auto_buf struct buf line = { 0 };
 
-	buf_fmt(&line, "%.*s: %s: %s from %.*s: %.*s;", STR_ARG(queue_id(s)),
+	buf_fmt(&line, "%.*s: %s: %s from %.*s: %.*s", STR_ARG(queue_id(s)),
 		event, s->where, STR_ARG(s->label), STR_ARG(text));
-	if (s->mail)
-		buf_fmt(&line, " from=<%.*s>",
-			STR_ARG(logged(s, s->mail->sender)));
-	if (!str_is_none(s->recipient))
-		buf_fmt(&line, " to=<%.*s>", STR_ARG(logged(s, s->recipient)));
-	buf_fmt(&line, " proto=%s", s->is_esmtp ? "ESMTP" : "SMTP");
-	if (!str_is_none(s->helo))
-		buf_fmt(&line, " helo=<%.*s>", STR_ARG(s->helo));
-	if (!str_is_none(s->sasl_username))
-		buf_fmt(&line, " sasl_method=%.*s sasl_username=%.*s",
-			STR_ARG(s->sasl_method), STR_ARG(s->sasl_username));
-	if (s->mail && !str_is_none(s->mail->sender_auth))
-		buf_fmt(&line, " sasl_sender=%.*s",
-			STR_ARG(s->mail->sender_auth));
+	format_circumstances(s, &line);
+	log_info("%.*s", (int)line.len, line.p);
+}
+
+void log_proxy(struct session *s, struct status status)
+{
+	auto_buf struct buf line = { 0 };
+
+	buf_fmt(&line, "proxy-%s: %s: ", status_is_ok(status) ? "accept" :
+		"reject", s->where);
+	smtp_reply_format_line(&line, soften(s, status), true);
+	s->recipient = s->mail->first_recipient;
+	format_circumstances(s, &line);
+	s->recipient = STR_NONE;
 	log_info("%.*s", (int)line.len, line.p);
 }
 

@@ -88,7 +88,6 @@ static void consider_guards(void)
 		const char *name;
 		struct str value;
 	} guards[] = {
-		{ "smtpd_proxy_filter", conf->smtpd_proxy_filter },
 		{ "smtpd_dns_reply_filter", conf->smtpd_dns_reply_filter },
 		{ "smtpd_upstream_proxy_protocol",
 			conf->smtpd_upstream_proxy_protocol },
@@ -264,6 +263,7 @@ void server_open(const struct conf *conf)
 	if (!server.is_local) {
 		tls_server_open(server.arena, conf, &server.tls);
 		consider_guards();
+		server.has_proxy = conf->smtpd_proxy_filter.len > 0;
 	}
 	open_milters();
 	consider_newlines();

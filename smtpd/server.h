@@ -63,6 +63,7 @@ struct server {
 	struct milter_places milters; /* smtpd_milters */
 	struct maps *milter_maps;
 	bool has_milters; /* one of both */
+	bool has_proxy; /* smtpd_proxy_filter */
 	struct match *logged_permits;
 	struct match *debugged; /* whose dialogue is logged; NULL: nobody's */
 	/* sendmail -bs: no restrictions, TLS or counting; pickup and cleanup

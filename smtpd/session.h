@@ -66,6 +66,9 @@ struct mail {
 	int64_t arrival_us;
 	size_t recipients, overshoot;
 	struct actions actions;
+	struct str command;  /* MAIL as it was given, for the proxy filter */
+	struct proxy *proxy; /* smtpd_proxy_filter has it; NULL: the queue */
+	uint64_t stored;     /* octets of content that went on */
 	/* While a chunked message arrives. */
 	struct smtp_decoder decoder;
 	bool is_chunked, is_too_big;
@@ -79,6 +82,8 @@ struct transcript {
 	struct buf text;
 	int64_t lines;
 };
+
+struct proxy; /* see proxy.c */
 
 struct session {
 	const struct conf *conf;
@@ -168,6 +173,8 @@ void reply_last(struct session *s, int subject, int detail, const char *text);
 /* The status as Postfix logs a refusal, "reject", "reject_warning", "hold". */
 void log_event(struct session *s, const char *event, struct str text);
 void log_refusal(struct session *s, const char *event, struct status status);
+/* "proxy-accept: END-OF-MESSAGE: <reply>; from=...". */
+void log_proxy(struct session *s, struct status status);
 /* Queue ID or NOQUEUE. */
 struct str queue_id(const struct session *s);
 /* In external form, for the log. */
@@ -290,6 +297,26 @@ bool auth_is_offered(struct session *s);
 void mail_reset(struct session *s);
 /* Now there is something to queue: an ID, and the log line of it. */
 must_check struct status mail_open(struct session *s);
+/* local_header_rewrite_clients names this client, or who forwards it said so.
+ * May wait for a lookup. */
+bool mail_is_local(struct session *s);
+
+/* ---- proxy.c: smtpd_proxy_filter ---- */
+
+/*
+ * Instead of a submission. Not 2xx: what the client gets, a refusal of the
+ * filter or 451; why has been logged. All wait.
+ */
+must_check struct status proxy_open(struct session *s);
+/* With the arguments of RCPT, which have been found well-formed. */
+must_check struct status proxy_rcpt(struct session *s, struct str arguments);
+must_check struct status proxy_data(struct session *s);
+/* Content with LF line ends. */
+void proxy_write(struct session *s, struct str octets);
+/* The end of the content: the filter's reply. Without it, nothing that the
+ * filter could take for a message has been sent. */
+must_check struct status proxy_finish(struct session *s);
+void proxy_close(struct session *s);
 
 /* ---- milter.c ---- */
 

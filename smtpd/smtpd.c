@@ -4,8 +4,8 @@
  * Room       a fiber per client; user posthorn-in, empty root; opens nothing
  * Gets       clients, by accept() on inherited sockets; from cleanup, for
  *            content over 64 KiB only, a write-only descriptor
- * Calls      cleanup, auth, resolver, dialer (mail filters, policy servers),
- *            proxymap, anvil; qmgr, for ETRN
+ * Calls      cleanup, auth, resolver, dialer (mail filters, policy servers, the
+ *            proxy filter), proxymap, anvil; qmgr, for ETRN
  * RFC        5321, 1870, 1985, 2920, 3030, 3207, 3461, 4954, 6531
  */
 #include "smtpd/session.h"
@@ -417,7 +417,8 @@ static const enum param params[] = {
 	milter_macro_defaults, milter_connect_macros, milter_helo_macros,
 	milter_mail_macros, milter_rcpt_macros, milter_data_macros,
 	milter_end_of_header_macros, milter_end_of_data_macros,
-	milter_unknown_command_macros,
+	milter_unknown_command_macros, smtpd_proxy_filter, smtpd_proxy_ehlo,
+	smtpd_proxy_options, smtpd_proxy_timeout,
 	PARAMS_END
 };
 

@@ -204,11 +204,11 @@ def test_what_is_not_honoured():
     with Instance(tcp_windowsize="65536", nothing_of_this_name="x") as mta:
         mta.master = """
 127.0.0.1:%d inet n - n - - smtpd
-  -o { smtpd_tls_enable_rpk = yes } -o smtpd_proxy_filter=127.0.0.1:9
+  -o { smtpd_tls_enable_rpk = yes } -o smtpd_dns_reply_filter=static:x
 """ % mta.port("second")
         one(mta, 1, "tcp_windowsize is not supported yet and has no effect")
         one(mta, 1, "smtpd_tls_enable_rpk is not supported yet and has no")
-        one(mta, 1, "smtpd_proxy_filter is not honoured yet: mail that it "
+        one(mta, 1, "smtpd_dns_reply_filter is not honoured yet: mail that it "
             "concerns is refused with 451 4.3.5")
 
         def listed(*words):
@@ -217,7 +217,7 @@ def test_what_is_not_honoured():
         row = "127.0.0.1:%d/inet/" % mta.port("second")
         equal(listed(), ["tcp_windowsize = 65536",
                          row + "smtpd_tls_enable_rpk = yes",
-                         row + "smtpd_proxy_filter = 127.0.0.1:9"])
+                         row + "smtpd_dns_reply_filter = static:x"])
         equal(listed("-H")[0], "tcp_windowsize")
         known = listed("-d")
         check("tcp_windowsize = 0" in known and not any(
@@ -231,6 +231,27 @@ def test_what_is_not_honoured():
                 "EHLO x", "MAIL FROM:<a@example.net>")]
             matches("^451 4.3.5 ", [a for a in answers
                                     if not a.startswith("2")][0])
+
+
+def test_proxy_filter():
+    """Where it is, and that it is there; words that are none."""
+    port = free_port()
+    with Instance(smtpd_proxy_filter="127.0.0.1:%d" % port) as mta:
+        one(mta, 0, "nobody answers at port %d of 127.0.0.1" % port)
+        for place in ("%d", ":%d", "inet:127.0.0.1:%d"):
+            mta.set(smtpd_proxy_filter=place % port)
+            one(mta, 0, "nobody answers at port %d of " % port)
+            with socket.create_server(("127.0.0.1", port)):
+                equal([line for line in findings(mta, 0)
+                       if "nobody answers" in line], [])
+        mta.set(smtpd_proxy_filter="unix:" + mta.folder + "/none")
+        one(mta, 0, "nobody answers at unix:" + mta.folder + "/none")
+        mta.set(smtpd_proxy_filter="/run/filter")
+        one(mta, 1, '"/run/filter" is no place of a filter: write host:port, '
+            "inet:host:port or unix:path")
+        mta.set(smtpd_proxy_filter="", smtpd_proxy_options="speed")
+        one(mta, 1, "bad value: smtpd_proxy_options = speed (write one of: "
+            "speed_adjust)")
 
 
 def test_servers():

@@ -244,12 +244,26 @@ static bool is_word_of(struct str text, const char *words)
 	return false;
 }
 
+/* One of the words; of a list, each. */
+static bool are_words_of(const struct param_row *row, struct str text,
+	const char *words)
+{
+	struct str item;
+
+	if (row->type != PARAM_LIST)
+		return is_word_of(text, words);
+	while (str_take_item(&text, ", \t\r\n", &item))
+		if (!is_word_of(item, words))
+			return false;
+	return true;
+}
+
 static bool check_words(const struct param_row *row, struct str text,
 	struct arena *arena, struct str *wrong)
 {
 	const char *words = param_words(row->id);
 
-	if (!words || is_word_of(text, words))
+	if (!words || are_words_of(row, text, words))
 		return true;
 	*wrong = arena_fmt(arena,
 		"bad value: %s = %.*s (write one of: %s)", param_name(row),
@@ -264,13 +278,13 @@ bool config_store(struct config *config, struct conf *conf,
 
 	switch (row->type) {
 	case PARAM_ENUM:
+	case PARAM_LIST:
 		if (!check_words(row, text, config->arena, wrong))
 			return false;
 		*(struct str *)field = text;
 		return true;
 	case PARAM_STRING:
 	case PARAM_RAW:
-	case PARAM_LIST:
 	case PARAM_MAPS:
 		*(struct str *)field = text;
 		return true;

@@ -143,6 +143,8 @@ bool msg_file_is(int fd, enum msg_file type)
 			(mode == O_RDONLY || is_sealed(fd));
 	case MSG_FILE_WRITE:
 		return S_ISREG(st.st_mode) && mode == O_WRONLY;
+	case MSG_FILE_BOTH:
+		return S_ISREG(st.st_mode) && mode == O_RDWR;
 	case MSG_FILE_PIPE:
 		return S_ISFIFO(st.st_mode);
 	}
@@ -162,6 +164,7 @@ enum {
 	FILE_TYPE_SOCKET = MSG_FILE_SOCKET,
 	FILE_TYPE_FILE_READ = MSG_FILE_READ,
 	FILE_TYPE_FILE_WRITE = MSG_FILE_WRITE,
+	FILE_TYPE_FILE_BOTH = MSG_FILE_BOTH,
 	FILE_TYPE_PIPE = MSG_FILE_PIPE,
 };
 

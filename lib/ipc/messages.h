@@ -46,6 +46,7 @@ enum msg_file {
 	MSG_FILE_READ,  /* regular file, opened read-only or sealed */
 	MSG_FILE_WRITE, /* regular file, opened write-only */
 	MSG_FILE_PIPE,
+	MSG_FILE_BOTH,  /* regular file, opened to read and write */
 };
 
 /* True if `fd` is of that type by fstat(2) and fcntl(2). */

@@ -8,18 +8,32 @@
 
 #include "queue/spool.h"
 
-int large_create(struct disk *disk, uint64_t serial)
+static int create(struct disk *disk, uint64_t serial, int flags)
 {
 	char path[SPOOL_PATH_MOST];
 	int fd;
 
 	spool_large_path(path, serial);
-	fd = disk_open_file(disk, path, O_WRONLY | O_CREAT | O_EXCL);
+	fd = disk_open_file(disk, path, flags | O_CREAT | O_EXCL);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
 	if (disk_mkdir(disk, "large") < 0)
 		return -1;
-	return disk_open_file(disk, path, O_WRONLY | O_CREAT | O_EXCL);
+	return disk_open_file(disk, path, flags | O_CREAT | O_EXCL);
+}
+
+int large_create(struct disk *disk, uint64_t serial)
+{
+	return create(disk, serial, O_WRONLY);
+}
+
+int large_scratch(struct disk *disk, uint64_t serial)
+{
+	int fd = create(disk, serial, O_RDWR);
+
+	if (fd >= 0)
+		large_drop(disk, serial);
+	return fd;
 }
 
 /* Two may run at the same time: of names, and of everything. */

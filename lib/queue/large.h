@@ -35,6 +35,9 @@ uint64_t large_mark(const struct large_folder *folder);
 
 /* A fresh file named by the message's serial, write-only; EEXIST: never. */
 int large_create(struct disk *disk, uint64_t serial);
+/* One that has no name any more, to read and write: it ends with its
+ * descriptor. The serial is used up. */
+int large_scratch(struct disk *disk, uint64_t serial);
 /* Durable, exactly `octets` long, and sealed (EAGAIN: not yet). mark: taken
  * after it was made. `read_fd`, if not NULL, receives a read-only
  * descriptor. */

@@ -24,10 +24,10 @@ static const struct word {
 };
 
 static const struct word attributes[] = {
-	{ "NAME", XFORWARD_NAME },     { "ADDR", XFORWARD_ADDR },
-	{ "PROTO", XFORWARD_PROTO },   { "HELO", XFORWARD_HELO },
-	{ "SOURCE", XFORWARD_SOURCE }, { "PORT", XFORWARD_PORT },
-	{ "IDENT", XFORWARD_IDENT },
+	{ "NAME", OFFERS_NAME },     { "ADDR", OFFERS_ADDR },
+	{ "PROTO", OFFERS_PROTO },   { "HELO", OFFERS_HELO },
+	{ "SOURCE", OFFERS_SOURCE }, { "PORT", OFFERS_PORT },
+	{ "IDENT", OFFERS_IDENT },
 };
 
 static unsigned find_bit(const struct word *words, size_t count,

@@ -30,13 +30,13 @@ enum feature {
 };
 
 enum xforward {
-	XFORWARD_NAME = 1 << 0,
-	XFORWARD_ADDR = 1 << 1,
-	XFORWARD_PROTO = 1 << 2,
-	XFORWARD_HELO = 1 << 3,
-	XFORWARD_SOURCE = 1 << 4,
-	XFORWARD_PORT = 1 << 5,
-	XFORWARD_IDENT = 1 << 6,
+	OFFERS_NAME = 1 << 0,
+	OFFERS_ADDR = 1 << 1,
+	OFFERS_PROTO = 1 << 2,
+	OFFERS_HELO = 1 << 3,
+	OFFERS_SOURCE = 1 << 4,
+	OFFERS_PORT = 1 << 5,
+	OFFERS_IDENT = 1 << 6,
 };
 
 struct talk_features {

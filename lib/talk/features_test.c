@@ -18,7 +18,7 @@ static void reads_what_is_offered(void **state)
 	assert_int_equal(f.size_limit, 10240000);
 	assert_str(f.mechanisms, "PLAIN CRAM-MD5");
 	assert_int_equal(f.xforward,
-		XFORWARD_NAME | XFORWARD_ADDR | XFORWARD_IDENT);
+		OFFERS_NAME | OFFERS_ADDR | OFFERS_IDENT);
 }
 
 static void bears_nonsense(void **state)

@@ -7,7 +7,8 @@ import time
 
 class Capture(socketserver.ThreadingTCPServer):
     """`messages`: (sender, recipients, content) with LF line ends, in the
-    order of their arrival. `replies`: what else than 250 a command gets.
+    order of their arrival. `replies`: what else than 250 a command gets, the
+    end of the content as "."; "" ends the connection.
     `certificate`: files of a chain and its key; then STARTTLS is offered."""
     allow_reuse_address = True
     daemon_threads = True
@@ -24,6 +25,7 @@ class Capture(socketserver.ThreadingTCPServer):
         self.greeting = "220 sink.example.com ESMTP"
         self.dot_after = 0  # longest time before a message's last line
         self.replies = replies or {}
+        self.judge = None  # called with each message; its reply, or None
         self.features = features
         self.early = ""  # said behind the answer to EHLO, over TLS
         self.asked_names = []  # SNI, one for each handshake
@@ -79,7 +81,7 @@ class Session(socketserver.StreamRequestHandler):
             if verb == "STAR" and self.offers_tls():
                 self.say("220 2.0.0 Ready")
                 return True
-            if verb in ("EHLO", "LHLO"):
+            if verb in ("EHLO", "LHLO") and verb not in self.server.replies:
                 for name in self.server.features:
                     self.say("250-" + name)
                 if self.offers_tls():
@@ -96,29 +98,42 @@ class Session(socketserver.StreamRequestHandler):
             if verb == "DATA" and verb not in self.server.replies:
                 self.say("354 go on")
                 content = self.content()
+                if content is None:
+                    return False  # the client has gone
                 with self.server.lock:
                     self.server.envelopes.append(envelope)
                     self.server.messages.append(
                         (sender, recipients, content))
                 self.server.times.append(time.monotonic())
-                reply = "250 2.0.0 Ok"
+                reply = self.ended() or \
+                    self.server.replies.get(".", "250 2.0.0 Ok")
+            if not reply:
+                return False
             if verb == "RCPT" and reply.startswith("2"):
                 recipients.append(path_of(line))
             self.say(reply)
         return False
 
+    def ended(self):
+        """What else the last of the messages gets."""
+        return self.server.judge and self.server.judge(
+            self.server.messages[-1])
+
     def content(self):
-        lines, before = [], time.monotonic()
+        lines, before, done = [], time.monotonic(), False
         for line in self.rfile:
             if line == b".\r\n":
                 self.server.dot_after = max(self.server.dot_after,
                                             time.monotonic() - before)
+                done = True
                 break
             before = time.monotonic()
             if line.startswith(b"."):
                 line = line[1:]
             lines.append(line.replace(b"\r\n", b"\n"))
-        return b"".join(lines).decode("utf-8", "surrogateescape")
+        if done:
+            return b"".join(lines).decode("utf-8", "surrogateescape")
+        return None
 
 
 def path_of(line):
