@@ -101,6 +101,9 @@ struct answer verb_store(struct session *s, struct str args)
 		return NO_("[READ-ONLY] Mailbox is open read-only");
 	limit_uids(s, &uids, &count);
 	result = mailbox_change(s->view->mailbox, uids, count, &store.change);
+	if (result == MAILBOX_LIMIT) /* RFC 5530 3 */
+		return answer_f(s, "NO", "[LIMIT] At most %d keywords in one "
+			"mailbox", MAILBOX_KEYWORDS_MOST);
 	if (result != MAILBOX_OK)
 		return answer_of(result, NULL);
 	mailbox_view_told(s->view, uids, count, store.change.modseq);

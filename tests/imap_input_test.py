@@ -290,5 +290,50 @@ def test_one_inbox():
         """)
 
 
+def test_keywords_are_limited():
+    """RFC 5530 3, LIMIT; RFC 9051 7.1, PERMANENTFLAGS: \\* while more can be
+    made. A message is kept all the same, 6.3.12."""
+    words = " ".join("k%d" % i for i in range(63))
+    with Mail() as mail:
+        fill(mail, letter("one"))
+        talk(mail, r"""
+            C: z ENABLE IMAP4rev2
+            S: ...
+            S: z OK ...
+            C: a SELECT INBOX
+            S: ...
+            S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft \*)] ...
+            S: ...
+            S: a OK ...
+            C: b STORE 1 FLAGS.SILENT ({words})
+            S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft {words})
+            S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft {words} \*)] ...
+            S: b OK ...
+            C: c STORE 1 +FLAGS (\Seen one two)
+            S: c NO [LIMIT] At most 64 keywords in one mailbox
+            C: d FETCH 1 FLAGS
+            S: * 1 FETCH (FLAGS ({words}))
+            S: d OK ...
+            C: e STORE 1 +FLAGS (one ONE \Seen)
+            S: * 1 FETCH (FLAGS (\Seen {words} one))
+            S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft {words} one)
+            S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft {words} one)] ...
+            S: e OK ...
+            C: f STORE 1 FLAGS (two)
+            S: f NO [LIMIT] ...
+            C: g STORE 1 -FLAGS.SILENT ({words} two)
+            S: g OK ...
+            C: h APPEND INBOX (two one) {=}
+            L: Subject: two
+            L:
+            S: * 2 EXISTS
+            S: h OK [APPENDUID ...
+            C: i FETCH 1:2 FLAGS
+            S: * 1 FETCH (FLAGS (\Seen one))
+            S: * 2 FETCH (FLAGS (one))
+            S: i OK ...
+            """.replace("{words}", words))
+
+
 if __name__ == "__main__":
     main(globals())

@@ -100,14 +100,23 @@ enum mailbox_result mailbox_change(struct mailbox *mailbox,
 	const uint32_t *uids, size_t count, struct mailbox_change *change)
 {
 	struct index_txn *txn = begin(mailbox, count > SINGLE_MOST);
+	enum mailbox_result result;
 	uint64_t keywords;
 	bool ok;
 
 	if (!txn)
 		return MAILBOX_TRY_LATER;
 	change->modseq = mailbox->row.modseq + 1;
-	ok = mailbox_keywords_of(mailbox, txn, change->flags,
-		change->mode != MAILBOX_FLAGS_REMOVE, &keywords);
+	result = mailbox_keywords_of(mailbox, txn, change->flags,
+		change->mode == MAILBOX_FLAGS_REMOVE ?
+			MAILBOX_KEYWORDS_KNOWN : MAILBOX_KEYWORDS_ALL,
+		&keywords);
+	if (result == MAILBOX_LIMIT) {
+		index_abort(txn);
+		mailbox_reload(mailbox);
+		return result;
+	}
+	ok = result == MAILBOX_OK;
 	for (size_t i = 0; ok && i < count; i++) {
 		struct mailbox_message *m = mailbox_find(mailbox, uids[i]);
 
@@ -218,8 +227,8 @@ static uint64_t same_keywords(struct copy *copy, uint64_t bits, bool *ok)
 			names.keywords[names.count++] =
 				str_from(copy->from->keywords[i]);
 	if (names.count)
-		*ok = mailbox_keywords_of(copy->to, copy->txn, &names, true,
-			&same);
+		*ok = mailbox_keywords_of(copy->to, copy->txn, &names,
+			MAILBOX_KEYWORDS_FIT, &same) == MAILBOX_OK;
 	return same;
 }
 

@@ -82,29 +82,63 @@ static int make_keyword(struct mailbox *mailbox, struct str name)
 	return (int)mailbox->keyword_count++;
 }
 
-bool mailbox_keywords_of(struct mailbox *mailbox, struct index_txn *txn,
-	const struct imap_flags *flags, bool make, uint64_t *bits)
+static bool is_said_before(const struct imap_flags *flags, size_t at)
 {
-	bool made = false, taken_over = false;
+	for (size_t i = 0; i < at; i++)
+		if (str_eq_nocase(flags->keywords[i], flags->keywords[at]))
+			return true;
+	return false;
+}
+
+static size_t count_new(const struct mailbox *mailbox,
+	const struct imap_flags *flags)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < flags->count; i++)
+		count += mailbox_keyword(mailbox, flags->keywords[i]) < 0 &&
+			!is_said_before(flags, i);
+	return count;
+}
+
+/* Those that are new to the mailbox. */
+static enum mailbox_result make_keywords(struct mailbox *mailbox,
+	struct index_txn *txn, const struct imap_flags *flags, bool all)
+{
+	bool made = false;
+	size_t count;
+
+	/* Another program may have named them. */
+	if (!mailbox_keywords_take_over(mailbox, txn))
+		return MAILBOX_TRY_LATER;
+	count = count_new(mailbox, flags);
+	if (all && count > MAILBOX_KEYWORDS_MOST - mailbox->keyword_count)
+		return MAILBOX_LIMIT;
+	for (size_t i = 0; count > 0 && i < flags->count; i++)
+		if (mailbox_keyword(mailbox, flags->keywords[i]) < 0 &&
+			make_keyword(mailbox, flags->keywords[i]) >= 0)
+			made = true;
+	return !made || keep_keywords(mailbox, txn) ? MAILBOX_OK :
+						      MAILBOX_TRY_LATER;
+}
+
+enum mailbox_result mailbox_keywords_of(struct mailbox *mailbox,
+	struct index_txn *txn, const struct imap_flags *flags,
+	enum mailbox_keywords_new new, uint64_t *bits)
+{
+	enum mailbox_result result = MAILBOX_OK;
 
 	*bits = 0;
+	if (new != MAILBOX_KEYWORDS_KNOWN && count_new(mailbox, flags) > 0)
+		result = make_keywords(mailbox, txn, flags,
+			new == MAILBOX_KEYWORDS_ALL);
 	for (size_t i = 0; i < flags->count; i++) {
 		int bit = mailbox_keyword(mailbox, flags->keywords[i]);
 
-		if (bit < 0 && make && !taken_over) {
-			if (!mailbox_keywords_take_over(mailbox, txn))
-				return false;
-			taken_over = true;
-			bit = mailbox_keyword(mailbox, flags->keywords[i]);
-		}
-		if (bit < 0 && make) {
-			bit = make_keyword(mailbox, flags->keywords[i]);
-			made |= bit >= 0;
-		}
 		if (bit >= 0)
 			*bits |= (uint64_t)1 << bit;
 	}
-	return !made || keep_keywords(mailbox, txn);
+	return result;
 }
 
 bool mailbox_keywords_are_named(const struct mailbox *mailbox,

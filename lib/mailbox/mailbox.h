@@ -360,10 +360,17 @@ must_check bool mailbox_forget(struct mailbox *mailbox, struct index_txn *txn,
 uint32_t mailbox_next_uid(struct mailbox *mailbox);
 /* So many of them with one write, before they are taken. */
 must_check bool mailbox_reserve_uids(struct mailbox *mailbox, size_t count);
-/* Bits of these keywords, new ones are made; in a write transaction. */
-must_check bool mailbox_keywords_of(struct mailbox *mailbox,
-	struct index_txn *txn, const struct imap_flags *flags, bool make,
-	uint64_t *bits);
+/* What becomes of keywords that the mailbox does not have yet. */
+enum mailbox_keywords_new {
+	MAILBOX_KEYWORDS_KNOWN, /* they are passed over */
+	MAILBOX_KEYWORDS_FIT,   /* made; those over the limit are passed over */
+	MAILBOX_KEYWORDS_ALL,   /* made, all of them or none: MAILBOX_LIMIT */
+};
+
+/* Bits of these keywords; in a write transaction. */
+enum mailbox_result mailbox_keywords_of(struct mailbox *mailbox,
+	struct index_txn *txn, const struct imap_flags *flags,
+	enum mailbox_keywords_new new, uint64_t *bits);
 /* Lines of new messages, at the end of the uidlist. */
 void mailbox_list_uids(struct mailbox *mailbox, size_t from);
 /* Nobody has changed the files since they were read (stamps.c). */

@@ -857,6 +857,47 @@ static void keywords_of_others(void **state)
 	mailbox_store_close(store);
 }
 
+/* limit: MAILBOX_KEYWORDS_MOST. What is not kept is not said to be: a change
+ * is refused whole; a message is not, for want of a keyword. */
+static void keywords_of_a_mailbox_are_limited(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_inbox(store);
+	struct imap_flags flags = { .system = IMAP_SEEN, .count = 3 };
+	struct mailbox_change c = { .mode = MAILBOX_FLAGS_ADD,
+		.flags = &flags };
+	char names[MAILBOX_KEYWORDS_MOST][8];
+	uint32_t uid = 1;
+
+	(void)state;
+	save(m, "a: b\r\n\r\n", 0, NULL);
+	for (int i = 0; i < MAILBOX_KEYWORDS_MOST - 1; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%d", i);
+		change(m, 1, MAILBOX_FLAGS_ADD, 0, names[i]);
+	}
+	flags.keywords[0] = STR("one");
+	flags.keywords[1] = STR("k0");
+	flags.keywords[2] = STR("two");
+	assert_int_equal(mailbox_change(m, &uid, 1, &c), MAILBOX_LIMIT);
+	assert_int_equal(m->keyword_count, MAILBOX_KEYWORDS_MOST - 1);
+	assert_int_equal(m->messages[0].is.flags & IMAP_SEEN, 0);
+	flags.keywords[2] = STR("ONE");
+	assert_int_equal(mailbox_change(m, &uid, 1, &c), MAILBOX_OK);
+	assert_int_equal(m->keyword_count, MAILBOX_KEYWORDS_MOST);
+	assert_true(m->messages[0].is.keywords == UINT64_MAX);
+	flags.keywords[0] = STR("two");
+	assert_int_equal(mailbox_change(m, &uid, 1, &c), MAILBOX_LIMIT);
+	c.mode = MAILBOX_FLAGS_REMOVE;
+	assert_int_equal(mailbox_change(m, &uid, 1, &c), MAILBOX_OK);
+	assert_int_equal(save(m, "a: b\r\n\r\n", 0, "two"), 2);
+	assert_int_equal(m->messages[1].is.keywords, 0);
+	assert_int_equal(save(m, "a: b\r\n\r\n", 0, "k62"), 3);
+	assert_true(m->messages[2].is.keywords ==
+		(uint64_t)1 << (MAILBOX_KEYWORDS_MOST - 2));
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 static void index_may_be_lost(void **state)
 {
 	struct mailbox_store *store = open_store();
@@ -1111,6 +1152,7 @@ int main(void)
 		IN_DIR(copies_and_moves),
 		IN_DIR(takes_over_from_dovecot),
 		IN_DIR(keywords_of_others),
+		IN_DIR(keywords_of_a_mailbox_are_limited),
 		IN_DIR(unreadable_is_not_empty),
 		IN_DIR(index_may_be_lost),
 		IN_DIR(power_cut_rebuilds),

@@ -157,7 +157,9 @@ static enum mailbox_result publish(struct mailbox_save *save,
 	struct index_message *is = &save->is;
 	const char *name;
 
-	if (!mailbox_keywords_of(m, txn, &save->flags, true, &is->keywords))
+	/* RFC 9051 6.3.12: flags should be set; the message is kept anyway. */
+	if (mailbox_keywords_of(m, txn, &save->flags, MAILBOX_KEYWORDS_FIT,
+		    &is->keywords) != MAILBOX_OK)
 		return MAILBOX_TRY_LATER;
 	is->uid = mailbox_next_uid(m);
 	if (is->uid == 0)
