@@ -14,20 +14,35 @@ CACHE = os.environ.get("POSTHORN_CACHE", os.path.join(os.path.dirname(
     os.path.abspath(__file__)), "..", "..", "build-tests", "peers"))
 
 
-def unpacked(package):
-    """The folder with the package's files; downloaded the first time."""
-    target = os.path.abspath(CACHE) + "/" + package
-    if os.path.isdir(target):
-        return target
-    os.makedirs(CACHE, exist_ok=True)
-    work = tempfile.mkdtemp(dir=CACHE)
+def package_file(package):
+    """The package's file; downloaded the first time."""
+    folder = os.path.abspath(CACHE)
+    kept = folder + "/" + package + ".deb"
+    if os.path.exists(kept):
+        return kept
+    os.makedirs(folder, exist_ok=True)
+    work = tempfile.mkdtemp(dir=folder)
     try:
         subprocess.run(["apt-get", "download", package], cwd=work,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         found = glob.glob(work + "/*.deb")
         if not found:
             raise Skip("the package %s cannot be had" % package)
-        run("dpkg-deb", "-x", found[0], work + "/files")
+        os.rename(found[0], kept)
+    finally:
+        shutil.rmtree(work)
+    return kept
+
+
+def unpacked(package):
+    """The folder with the package's files."""
+    target = os.path.abspath(CACHE) + "/" + package
+    if os.path.isdir(target):
+        return target
+    file = package_file(package)
+    work = tempfile.mkdtemp(dir=os.path.dirname(file))
+    try:
+        run("dpkg-deb", "-x", file, work + "/files")
         try:
             os.rename(work + "/files", target)
         except OSError:  # another test was faster
