@@ -39,6 +39,7 @@ static const enum param params[] = {
 	strict_mime_encoding_domain, force_mime_input_conversion,
 	disable_mime_input_processing, detect_8bit_encoding_header,
 	smtputf8_enable, smtputf8_autodetect_classes,
+	delay_logging_resolution_limit, info_log_address_format,
 	milter_header_checks, milter_protocol, milter_default_action,
 	milter_connect_timeout, milter_command_timeout,
 	milter_content_timeout, milter_macro_daemon_name, milter_macro_v,
@@ -166,7 +167,7 @@ static void finish(const struct conf *conf)
 
 static const struct service service = {
 	.name = "cleanup", .fibers = 200, .profile = PROFILE_INTAKE,
-	.calls = "qmgr rewrite resolver dialer proxymap querymap bounce verify",
+	.calls = "qmgr rewrite resolver dialer proxymap querymap bounce",
 	.params = params, .prepare = prepare, .start = start, .serve = serve,
 	.finish = finish, .helper_threads = 4,
 };

@@ -67,6 +67,10 @@ struct status header_apply(struct intake *intake, struct str content);
 /* envelope.c: rewriting, copies, aliases, duplicates. */
 struct status envelope_apply(struct intake *intake);
 
+/* probe.c: one of verify(8) is answered here: it has several recipients. */
+bool probe_is_known(const struct intake *intake);
+struct status probe_answer(const struct intake *intake);
+
 /* rewriting.c: tables and address rewriting. */
 void rewriting_prepare(const struct conf *conf);
 /* Complete and rewrite the addresses of a header field (header_where): the new

@@ -407,6 +407,8 @@ static struct status run(struct intake *in, struct place *place)
 		status = envelope_apply(in);
 	if (!status_is_ok(status) || in->discard)
 		return status;
+	if (probe_is_known(in))
+		return probe_answer(in);
 	utf8_envelope(in);
 	return commit(in, place);
 }

@@ -12,6 +12,8 @@
 /* The source as smtputf8_autodetect_classes has it. */
 static const char *class_of(const struct msg_submission *facts)
 {
+	if (facts->flags & SUBMIT_PROBE)
+		return "verify";
 	if (facts->flags & SUBMIT_INTERNAL)
 		return facts->sender.len > 0 ? "notify" : "bounce";
 	if (facts->flags & SUBMIT_FORWARDED)

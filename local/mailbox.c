@@ -166,7 +166,7 @@ void to_mailbox(struct task *task, const struct user *user,
 	if (pass_by(task, room.mailbox_transports, user->name,
 		    room.conf->mailbox_transport))
 		return;
-	if (is_probe(task, "delivers to a mailbox"))
+	if (is_probe(task, "delivers to mailbox"))
 		return;
 	switch (find_command(task, user, &command)) {
 	case MAPS_FOUND:
@@ -195,7 +195,8 @@ void to_file(struct task *task, const struct rights *rights,
 	struct deed *deed = deed_new(task);
 
 	if (!task_is_new(task, ALIAS_FILE, path) ||
-		is_probe(task, "delivers to a file"))
+		is_probe(task, arena_fmt(task->arena, "delivers to file: %.*s",
+			STR_ARG(path)).p))
 		return;
 	if (str_is(path, "/dev/null"))
 		task_add(task,
@@ -252,7 +253,8 @@ void to_command(struct task *task, const struct rights *rights,
 	if (!task_is_new(task, ALIAS_COMMAND,
 		    arena_fmt(task->arena, "%u %.*s", as->sys_uid,
 			    STR_ARG(command))) ||
-		is_probe(task, "delivers to a command"))
+		is_probe(task, arena_fmt(task->arena,
+			"delivers to command: %.*s", STR_ARG(command)).p))
 		return;
 	if (room.conf->command_execution_directory.len > 0) {
 		deed.act.directory = values_expand(task, user,

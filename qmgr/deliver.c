@@ -155,7 +155,7 @@ static void note_delivered(struct message *message, uint32_t at,
 {
 	if (unsettled)
 		result->unsettled[result->unsettled_count++] = at;
-	else
+	else if (!is_probe(message)) /* that is over when it was told */
 		message_done(message, at);
 	message_result(message, at, RCPT_DONE);
 }

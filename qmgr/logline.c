@@ -12,6 +12,14 @@ struct str logline_address(struct arena *arena, struct str address)
 		address);
 }
 
+/* Of a probe: there was never anything to send. */
+static const char *word_of(const struct message *message, const char *status)
+{
+	if (!(message->stored->envelope.flags & SUBMIT_VERIFY_ONLY))
+		return status;
+	return strcmp(status, "sent") == 0 ? "deliverable" : "undeliverable";
+}
+
 /* Seconds with two significant digits, as Postfix has them. */
 static void put_delay(struct buf *out, int64_t us)
 {
@@ -55,6 +63,7 @@ void logline(const struct message *message, uint32_t recipient,
 	put_delay(&line, now - message->active_us);
 	buf_fmt(&line, "/0/0, dsn=%u.%u.%u, status=%s (%.*s)",
 		reason->status.code / 100, reason->status.subject,
-		reason->status.detail, status, STR_ARG(reason->status.text));
+		reason->status.detail, word_of(message, status),
+		STR_ARG(reason->status.text));
 	log_info("%.*s", STR_ARG(buf_str(&line)));
 }

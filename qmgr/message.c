@@ -167,6 +167,7 @@ void message_begin(struct message *message)
 	struct str sender = logline_address(arena, stored->envelope.sender);
 
 	message->deliveries++; /* it stays until it is routed */
+	qmgr.probes += is_probe(message);
 	log_info("%s: from=<%.*s>, size=%ju, nrcpt=%zu (queue active)",
 		message->entry->id,
 		STR_ARG(sender),
@@ -235,14 +236,20 @@ static void end_all(struct message *message,
 		}
 }
 
-/* bounce(8) may take its time: those who wait to be kept do not wait for it. */
+/* Who is told may take its time: those who wait to be kept do not wait for
+ * it. */
+static void leave_others(struct message *message)
+{
+	if (message->is_alone)
+		return;
+	message->is_alone = true;
+	crew_leave(keeping());
+}
+
 static bool tell(struct message *message, unsigned kind,
 	bool (*is)(const struct message *message, uint32_t recipient))
 {
-	if (!message->is_alone) {
-		message->is_alone = true;
-		crew_leave(keeping());
-	}
+	leave_others(message);
 	return report_send(message, kind, is);
 }
 
@@ -321,11 +328,22 @@ static bool has_flag(const struct message *message, uint64_t flag)
 	return (message->stored->envelope.flags & flag) != 0;
 }
 
+/* verify(8) hears of it, or asks again: it is over now. */
+static void report_to_verify(struct message *message)
+{
+	leave_others(message);
+	findings_send(message, is_tried);
+	end_all(message, is_tried);
+}
+
 /* sendmail -bv: what was found is told once, and that is all. */
 static void report_probe(struct message *message)
 {
-	if (has_any(message, is_tried) &&
-		tell(message, REPORT_FINDINGS, is_tried))
+	if (!has_any(message, is_tried))
+		return;
+	if (has_flag(message, SUBMIT_PROBE))
+		report_to_verify(message);
+	else if (tell(message, REPORT_FINDINGS, is_tried))
 		end_all(message, is_tried_in_vain);
 }
 
@@ -373,6 +391,7 @@ static void release(struct message *message)
 
 	entry->active = NULL;
 	qmgr.active--;
+	qmgr.probes -= is_probe(message);
 	qmgr.whole -= message->whole;
 	io_event_wake_all(&message->ended);
 	io_event_wake_all(&qmgr.news);

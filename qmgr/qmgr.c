@@ -41,7 +41,7 @@ static const enum param params[] = {
 	enable_long_queue_ids, disable_verp_bounces, default_filter_nexthop,
 	best_mx_transport, confirm_delay_cleared, helpful_warnings,
 	qmgr_clog_warn_time, destination_concurrency_feedback_debug,
-	fast_flush_domains, PARAMS_END
+	fast_flush_domains, address_verify_pending_request_limit, PARAMS_END
 };
 /* clang-format on */
 
@@ -258,7 +258,7 @@ static void finish(const struct conf *conf)
 static const struct service service = {
 	.name = "qmgr", .fibers = 1000, .profile = PROFILE_QUEUE,
 	.calls = "smtp local virtual pipe error discard bounce cleanup rewrite "
-		"proxymap querymap",
+		"proxymap querymap verify",
 	.params = params, .prepare = prepare, .start = start, .serve = serve,
 	.session = session, .wakeup = wakeup, .finish = finish,
 	.resident = true, .helper_threads = 4,

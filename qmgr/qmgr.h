@@ -136,6 +136,7 @@ struct qmgr {
 	bool is_finding;       /* files, and slots beside them */
 	unsigned slots_tries;  /* that not all of them could be read */
 	size_t deliveries;     /* under way */
+	size_t probes;         /* active messages of verify(8) */
 	struct io_event news;  /* something may become active */
 };
 
@@ -236,6 +237,16 @@ void deliver_start(struct dispatch *dispatch);
 /* report.c: kind as in msg_bounce; recipients as chosen. */
 bool report_send(struct message *message, unsigned kind,
 	bool (*is_chosen)(const struct message *message, uint32_t recipient));
+
+/* findings.c: verify(8) is told of its probe; what becomes of that is logged at
+ * most. */
+void findings_send(struct message *message,
+	bool (*is_chosen)(const struct message *message, uint32_t recipient));
+/* A probe of verify's. */
+static inline bool is_probe(const struct message *message)
+{
+	return (message->stored->envelope.flags & SUBMIT_PROBE) != 0;
+}
 
 /* logline.c: the line of a recipient that qmgr decides about itself. */
 void logline(const struct message *message, uint32_t recipient,

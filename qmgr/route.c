@@ -44,9 +44,10 @@ static bool is_sender_dependent(void)
 static struct str key_of(struct arena *arena, const struct message *message,
 	struct str address)
 {
-	if (!is_sender_dependent())
+	if (!is_sender_dependent() && !is_probe(message))
 		return address;
-	return arena_fmt(arena, "%.*s\n%.*s",
+	return arena_fmt(arena, "%s%.*s\n%.*s",
+		is_probe(message) ? "\n" : "",
 		STR_ARG(message->stored->envelope.sender), STR_ARG(address));
 }
 
@@ -219,7 +220,8 @@ static void apply(struct message *message, uint32_t recipient,
 		message->stored->reasons[recipient].status = STATUS(250, 0, 0,
 			"undeliverable postmaster notification discarded");
 		logline(message, recipient, "sent");
-		message_done(message, recipient);
+		if (!is_probe(message))
+			message_done(message, recipient);
 		message_result(message, recipient, RCPT_DONE);
 		return;
 	}
@@ -278,6 +280,7 @@ static bool ask(struct batch *batch, struct arena *arena,
 		.sender = batch->message->stored->envelope.sender,
 		.addresses = { .items = batch->addresses,
 			.count = batch->count },
+		.probe = is_probe(batch->message),
 	};
 
 	if (!call || !msg_resolve_send(call, &question))
@@ -324,11 +327,34 @@ static void run_batch(struct batch *batch)
 	batch->count = 0;
 }
 
+/* Probes are many where somebody guesses addresses: other mail has its share. */
+static bool is_one_too_many(const struct message *message)
+{
+	int64_t limit = qmgr.conf->address_verify_pending_request_limit;
+
+	return is_probe(message) && limit > 0 &&
+		qmgr.probes > (uint64_t)limit;
+}
+
+static void put_off(struct message *message)
+{
+	for (uint32_t i = 0; i < message->stored->envelope.recipient_count; i++)
+		if (message->rcpts[i].state == RCPT_IDLE)
+			decide(message, i, STATUS(451, 3, 2,
+				"Too many address verification requests"),
+				"deferred");
+}
+
 void route(struct message *message)
 {
 	auto_arena struct arena *arena = arena_new(0);
 	size_t count = message->stored->envelope.recipient_count;
 	struct batch batch = { .message = message };
+
+	if (is_one_too_many(message)) {
+		put_off(message);
+		return;
+	}
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct rcpt *rcpt = &message->rcpts[i];

@@ -14,7 +14,12 @@
 enum { IDLE_S = 1000 }; /* of a call that asks nothing more */
 
 static const enum param params[] = {
-	address_verify_sender, allow_min_user, allow_percent_hack,
+	address_verify_default_transport, address_verify_local_transport,
+	address_verify_relay_transport, address_verify_relayhost,
+	address_verify_sender_dependent_default_transport_maps,
+	address_verify_sender_dependent_relayhost_maps,
+	address_verify_transport_maps, address_verify_virtual_transport,
+	allow_min_user, allow_percent_hack,
 	append_at_myorigin,
 	default_transport, helpful_warnings,
 	empty_address_default_transport_maps_lookup_key,
@@ -31,11 +36,14 @@ static const enum param params[] = {
 };
 
 /* The process's one state: its tables, opened in prepare. */
-static struct router *router;
+static struct router *router, *router_of_probes;
 
 static void prepare(const struct conf *conf)
 {
-	router = router_open_routes(arena_new(0), conf);
+	struct arena *arena = arena_new(0); /* of the process */
+
+	router = router_open_routes(arena, conf);
+	router_of_probes = router_for_probes(arena, router);
 }
 
 static void start(const struct conf *conf)
@@ -44,13 +52,14 @@ static void start(const struct conf *conf)
 	maps_watch();
 }
 
-static bool answer(struct call *call, struct arena *arena, struct str sender,
-	struct str address)
+static bool answer(struct call *call, struct arena *arena,
+	const struct msg_resolve *question, struct str address)
 {
 	struct resolved resolved;
 	struct msg_resolved m;
 
-	resolve(router, arena, sender, address, &resolved);
+	resolve(question->probe ? router_of_probes : router, arena,
+		question->sender, address, &resolved);
 	m = (struct msg_resolved){
 		.transport = resolved.transport,
 		.nexthop = resolved.nexthop,
@@ -70,7 +79,7 @@ static void serve(const struct conf *conf, struct call *call)
 		struct str address;
 
 		while (msg_list_take(&m.addresses, &address))
-			if (!answer(call, arena, m.sender, address))
+			if (!answer(call, arena, &m, address))
 				return;
 		arena_reset(arena);
 	}

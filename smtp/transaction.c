@@ -174,6 +174,8 @@ static void succeed(struct transaction *t, size_t i,
 	};
 
 	outcome.status.text = outcome.diagnostic;
+	if (status_class(outcome.status) == 3) /* of DATA, to a probe */
+		outcome.status.code = 250;
 	report(t->attempt, t->session, t->recipients[i], &outcome,
 		action_of(t));
 	t->accepted[i] = false;
@@ -331,6 +333,19 @@ static void add_step(struct transaction *t, enum kind kind, size_t recipient)
 		(struct step){ .kind = kind, .recipient = recipient };
 }
 
+static bool is_probe(const struct transaction *t)
+{
+	return (t->delivery->m.flags & DELIVER_VERIFY) != 0;
+}
+
+/* A probe ends with the reply to RCPT, or, for servers that say no later, to
+ * DATA. */
+static bool ends_at_rcpt(const struct transaction *t)
+{
+	return is_probe(t) && !str_is_nocase(
+		t->session->set->address_verify_target, "data");
+}
+
 static void plan(struct transaction *t)
 {
 	t->steps = arena_array(t->arena, t->count + 5, sizeof(struct step));
@@ -342,7 +357,7 @@ static void plan(struct transaction *t)
 	add_step(t, MAIL, 0);
 	for (size_t i = 0; i < t->count; i++)
 		add_step(t, RCPT, i);
-	if (!(t->delivery->m.flags & DELIVER_VERIFY))
+	if (!ends_at_rcpt(t))
 		add_step(t, DATA, 0);
 }
 
@@ -375,8 +390,18 @@ static void take_rcpt_reply(struct transaction *t, size_t i,
 	}
 	t->accepted[i] = true;
 	t->accepted_count++;
-	if (t->delivery->m.flags & DELIVER_VERIFY)
+	if (ends_at_rcpt(t))
 		succeed(t, i, reply);
+}
+
+/* The server wants a message, and there is none to be had: there is no way back
+ * but to hang up. */
+static void end_probe(struct transaction *t, const struct smtp_reply *reply)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (t->accepted[i])
+			succeed(t, i, reply);
+	t->session->talk.is_broken = true;
 }
 
 static void take_data_reply(struct transaction *t,
@@ -386,6 +411,8 @@ static void take_data_reply(struct transaction *t,
 
 	if (reply->code / 100 == 3) {
 		t->data_begun = true;
+		if (is_probe(t))
+			end_probe(t, reply);
 		return;
 	}
 	outcome = session_said(t->session, t->arena, reply, "DATA");

@@ -5,7 +5,7 @@
  * Gets       clients, by accept() on inherited sockets; from cleanup, for
  *            content over 64 KiB only, a write-only descriptor
  * Calls      cleanup, auth, resolver, dialer (mail filters, policy servers, the
- *            proxy filter), proxymap, anvil; qmgr, for ETRN
+ *            proxy filter), proxymap, anvil, verify; qmgr, for ETRN
  * RFC        5321, 1870, 1985, 2920, 3030, 3207, 3461, 4954, 6531
  */
 #include "smtpd/session.h"
@@ -419,13 +419,21 @@ static const enum param params[] = {
 	milter_end_of_header_macros, milter_end_of_data_macros,
 	milter_unknown_command_macros, smtpd_proxy_filter, smtpd_proxy_ehlo,
 	smtpd_proxy_options, smtpd_proxy_timeout,
+	address_verify_poll_count, address_verify_poll_delay,
+	address_verify_sender, address_verify_sender_ttl,
+	unverified_recipient_defer_code, unverified_recipient_reject_code,
+	unverified_recipient_reject_reason,
+	unverified_recipient_tempfail_action, unverified_sender_defer_code,
+	unverified_sender_reject_code, unverified_sender_reject_reason,
+	unverified_sender_tempfail_action,
 	PARAMS_END
 };
 
 static const struct service smtpd = {
 	.name = "smtpd", .fibers = 100, /* clients per process; a setting */
 	.profile = PROFILE_NETWORK,
-	.calls = "cleanup auth resolver dialer proxymap querymap anvil qmgr",
+	.calls = "cleanup auth resolver dialer proxymap querymap anvil qmgr "
+		"verify",
 	.params = params, .prepare = server_open, .start = start,
 	.session = session, .ticket_keys = server_ticket_keys,
 };

@@ -12,7 +12,7 @@ USERS = {
     "pickup": "posthorn-intake", "qmgr": "posthorn",
     "rewrite": "posthorn-map", "resolver": "posthorn-net",
     "postlogd": "posthorn-log", "anvil": "posthorn", "virtual": "vmail",
-    "proxywrite": "posthorn",
+    "proxywrite": "posthorn", "verify": "posthorn",
 }
 
 
@@ -38,7 +38,9 @@ def busy_instance():
     if is_root():
         shutil.chown(mta.path("written"), "posthorn", "posthorn")
     table = "proxy:lmdb:" + mta.path("written/table")
-    mta.set(proxy_write_maps=table)
+    mta.set(proxy_write_maps=table, address_verify_poll_count="100",
+            smtpd_recipient_restrictions="reject_unverified_recipient, "
+            "permit_mynetworks, reject")
     mta.start()
     mta.command("postmap", "-i", table, input="a b\n")
     mta.send("a@example.net", ["alice@example.org"], "Subject: x\r\n\r\ny\r\n")
@@ -71,7 +73,7 @@ def test_every_thread_is_confined():
                         equal((what, kind, int(status[kind], 16)),
                               (what, kind, 0))
         for name in ("smtpd", "cleanup", "qmgr", "virtual", "postlogd",
-                     "proxywrite"):
+                     "proxywrite", "verify"):
             check(name in seen, name + " does not run")
 
 

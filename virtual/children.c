@@ -158,11 +158,13 @@ static struct share *find_share(struct spread *spread,
 }
 
 void report_verified(struct delivery *delivery,
-	struct deliver_recipient *recipient)
+	struct deliver_recipient *recipient, bool is_maildir)
 {
 	deliver_report(delivery, recipient,
 		&(struct deliver_report){
-			.status = STATUS(250, 0, 0, "delivers to a mailbox"),
+			.status = { 250, 0, 0, is_maildir ?
+				STR("delivers to maildir") :
+				STR("delivers to mailbox") },
 			.relay = service_row(),
 		});
 }
@@ -181,7 +183,7 @@ static void divide(struct spread *spread)
 		/* A probe asks nothing that a child would know better. */
 		if (status_is_ok(status) &&
 			(delivery->m.flags & DELIVER_VERIFY)) {
-			report_verified(delivery, recipient);
+			report_verified(delivery, recipient, place.is_maildir);
 			continue;
 		}
 		if (!status_is_ok(status)) {

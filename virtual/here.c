@@ -119,7 +119,7 @@ static void take(struct delivery *delivery,
 	if (!status_is_ok(status))
 		report(delivery, recipient, status);
 	else if (delivery->m.flags & DELIVER_VERIFY)
-		report_verified(delivery, recipient);
+		report_verified(delivery, recipient, place.is_maildir);
 	else if (place.is_maildir)
 		add_to_batch(delivery, recipient, &place, batch);
 	else

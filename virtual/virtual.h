@@ -36,7 +36,7 @@ void here_deliver(struct delivery *delivery);
 /* children.c: delivery by a child per uid. */
 /* What a probe is told of a mailbox that there is. */
 void report_verified(struct delivery *delivery,
-	struct deliver_recipient *recipient);
+	struct deliver_recipient *recipient, bool is_maildir);
 void children_deliver(const struct room *room, struct delivery *delivery);
 
 #endif

@@ -308,7 +308,8 @@ void deliver_report(struct delivery *delivery,
 			STR_ARG(delivery->m.queue_id));
 	recipient->reported = true;
 	write_lines(delivery, recipient, report);
-	m.code = status_class(status) == 5 && delivery->conf->soft_bounce ?
+	m.code = status_class(status) == 5 && delivery->conf->soft_bounce &&
+			!(delivery->m.flags & DELIVER_VERIFY) ?
 		(uint64_t)(status.code - 100) :
 		status.code;
 	if (status_is_ok(status) && report->action == DSN_ACTION_NONE)

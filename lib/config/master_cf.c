@@ -17,6 +17,7 @@ const char master_cf_built_in[] =
 	"trace unix - - n - 0 bounce\n"
 	"showq unix n - n - - showq\n"
 	"anvil unix - - n - 1 anvil\n"
+	"verify unix - - n - 1 verify\n"
 	"smtp unix - - n - - smtp\n"
 	"relay unix - - n - - smtp\n"
 	"lmtp unix - - n - - lmtp\n"

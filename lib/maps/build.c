@@ -88,6 +88,15 @@ bool build_is_type(struct str type)
 	return find_type(type) != NULL;
 }
 
+const char *build_suffix(struct str type)
+{
+	const struct build_type *found = find_type(type);
+
+	if (found && found->instead)
+		found = found->instead;
+	return found && found->open && found->remove ? found->suffix : NULL;
+}
+
 bool build_open(struct arena *arena, const struct conf *conf, struct str type,
 	struct str name, unsigned flags, struct build *build)
 {

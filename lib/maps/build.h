@@ -45,6 +45,9 @@ must_check bool build_open(struct arena *arena, const struct conf *conf,
 	struct str type, struct str name, unsigned flags, struct build *build);
 /* Files of this type can be made, if not changed. */
 bool build_is_type(struct str type);
+/* What stands behind the name of files that can be changed, "db"; NULL: those of
+ * this type cannot. */
+const char *build_suffix(struct str type);
 enum build_put build_put(struct build *build, struct str key,
 	struct str value);
 /* False: the key was not there, or ->error. */

@@ -25,6 +25,8 @@ enum submit_flag {
 	SUBMIT_TLS_OPTIONAL = 1 << 12, /* "TLS-Required: no" */
 	SUBMIT_INSPECT = 1 << 13, /* INTERNAL, but checked like others:
 		internal_mail_filter_classes */
+	SUBMIT_PROBE = 1 << 14, /* of verify(8), which is told what it finds;
+		with VERIFY_ONLY */
 };
 
 /* notify of msg_recipient: NOTIFY= of RFC 3461 4.1; 0: not given. */
@@ -43,6 +45,9 @@ enum dsn_ret {
 };
 
 enum {
+	/* Code of msg_submitted for a probe whose answer needs no queue: the
+	 * address is deliverable, and nothing was queued. */
+	SUBMIT_KNOWN_CODE = 252,
 	CONTENT_IN_PACKET_MOST = 64 * 1024, /* above: a file in large/ */
 };
 

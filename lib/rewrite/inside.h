@@ -25,6 +25,7 @@ struct router {
 	struct maps *canonical, *sender_canonical, *recipient_canonical;
 	bool transport_parents_plain;
 	struct route local, mailbox, relay, other; /* per class */
+	struct str relayhost;
 };
 
 struct route route_parse(struct str text);

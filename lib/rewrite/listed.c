@@ -2,8 +2,10 @@
 #include "rewrite/resolve.h"
 
 #include "base/log.h"
+#include "base/span.h"
 #include "mail/address.h"
 #include "rewrite/inside.h"
+#include "rewrite/probe.h"
 #include "smtp/reply.h"
 
 struct listing {
@@ -77,6 +79,14 @@ static bool is_special(struct check *c)
 		str_is_nocase(local, "mailer-daemon"));
 }
 
+/* Whoever verifies us is told that there is such an address: else hosts that do
+ * it to each other would get nowhere. */
+static bool is_probe_sender(struct check *c)
+{
+	return probe_is_sender(c->arena, c->router->conf, c->address,
+		wall_us() / 1000000);
+}
+
 static enum maps_result find_rewritten(struct check *c, bool is_sender)
 {
 	struct router *r = c->router;
@@ -104,7 +114,7 @@ static enum maps_result find_in_class(struct check *c,
 
 	if (listing->class == RESOLVE_ALIAS)
 		return MAPS_ABSENT;
-	if (maps_is_empty(maps) || is_special(c))
+	if (maps_is_empty(maps) || is_special(c) || is_probe_sender(c))
 		return MAPS_FOUND;
 	return find_in(c, maps, listing->forms);
 }

@@ -70,6 +70,7 @@ struct router *router_open_routes(struct arena *arena,
 	r->mailbox = route_parse(conf->virtual_transport);
 	r->relay = route_parse(conf->relay_transport);
 	r->other = route_parse(conf->default_transport);
+	r->relayhost = str_trim(conf->relayhost);
 	return r;
 }
 
@@ -83,6 +84,40 @@ struct router *router_open(struct arena *arena, const struct conf *conf)
 	return r;
 }
 
+/* The table of ordinary mail, if probes have the same. */
+static struct maps *maps_of_probes(struct arena *arena,
+	const struct conf *conf, const char *name, struct str list,
+	struct str usual_list, struct maps *usual)
+{
+	return str_eq(list, usual_list) ? usual :
+		maps_open(arena, conf, name, list, MAPS_NO_SUBSTITUTION);
+}
+
+#define MAPS_OF_PROBES(name, usual)                                            \
+	maps_of_probes(arena, conf, "address_verify_" #name,                   \
+		conf->address_verify_##name, conf->name, usual)
+
+struct router *router_for_probes(struct arena *arena, struct router *router)
+{
+	struct router *r = arena_new_of(arena, struct router);
+	const struct conf *conf = router->conf;
+
+	*r = *router;
+	r->transports = MAPS_OF_PROBES(transport_maps, r->transports);
+	r->relayhosts = MAPS_OF_PROBES(sender_dependent_relayhost_maps,
+		r->relayhosts);
+	r->default_transports = MAPS_OF_PROBES(
+		sender_dependent_default_transport_maps,
+		r->default_transports);
+	r->local = route_parse(conf->address_verify_local_transport);
+	r->mailbox = route_parse(conf->address_verify_virtual_transport);
+	r->relay = route_parse(conf->address_verify_relay_transport);
+	r->other = route_parse(conf->address_verify_default_transport);
+	r->relayhost = str_trim(conf->address_verify_relayhost);
+	return r;
+}
+
+#undef MAPS_OF_PROBES
 #undef OPEN_MATCH
 #undef OPEN_MAPS
 
@@ -334,7 +369,7 @@ static enum maps_result find_by_sender(struct job *j, struct maps *maps,
 static struct str usual_nexthop(struct job *j)
 {
 	const struct conf *conf = j->router->conf;
-	struct str host = str_trim(conf->relayhost), value;
+	struct str host = j->router->relayhost, value;
 
 	if (!(j->out->flags & (RESOLVE_RELAY | RESOLVE_DEFAULT)))
 		return j->domain;

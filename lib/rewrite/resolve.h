@@ -43,6 +43,10 @@ struct router *router_open(struct arena *arena, const struct conf *conf);
 struct router *router_open_routes(struct arena *arena,
 	const struct conf *conf);
 
+/* The same for probes of verify(8): address_verify_transport_maps and the like in
+ * place of transport_maps; shares the tables that are the same. */
+struct router *router_for_probes(struct arena *arena, struct router *router);
+
 /* Only what resolve_is_ours asks: for clients that route nothing. */
 struct router *router_open_own(struct arena *arena, const struct conf *conf);
 

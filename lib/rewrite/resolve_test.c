@@ -170,6 +170,64 @@ static void resolves(void **state)
 	arena_free(arena);
 }
 
+/* The same addresses as mail and as probes. */
+static const char *const probed[] = { "compatibility_level=3.11",
+	"mydestination=example.org", "relay_domains=relay.example",
+	"relayhost=[hub.example]", "address_verify_relayhost=",
+	"transport_maps=inline:{t.example=slow:}",
+	"address_verify_transport_maps=inline:{p.example=fast:}",
+	"address_verify_relay_transport=lmtp:[x.example]",
+	"sender_dependent_relayhost_maps=inline:{s@example.org=[s.example]}",
+	"address_verify_sender_dependent_relayhost_maps=", NULL };
+static const char *const alike[] = { "compatibility_level=3.11",
+	"relayhost=[hub.example]", "transport_maps=inline:{t.example=slow:}",
+	"default_transport=other", NULL };
+
+static const struct {
+	const char *const *conf;
+	const char *sender, *recipient, *mail, *probe;
+} probes[] = {
+	{ probed, "", "a@x.example", "smtp:[hub.example]", "smtp:x.example" },
+	{ probed, "s@example.org", "a@x.example", "smtp:[s.example]",
+		"smtp:x.example" },
+	{ probed, "", "a@t.example", "slow:t.example", "smtp:t.example" },
+	{ probed, "", "a@p.example", "smtp:[hub.example]", "fast:p.example" },
+	{ probed, "", "a@relay.example", "relay:[hub.example]",
+		"lmtp:[x.example]" },
+	{ probed, "", "a@example.org", "local:mail.example.org",
+		"local:mail.example.org" },
+	{ alike, "", "a@t.example", "slow:t.example", "slow:t.example" },
+	{ alike, "", "a@x.example", "other:[hub.example]",
+		"other:[hub.example]" },
+};
+
+static void expect_route(struct router *router, struct arena *arena, size_t i,
+	const char *wanted)
+{
+	struct resolved got;
+
+	resolve(router, arena, str_from(probes[i].sender),
+		str_from(probes[i].recipient), &got);
+	assert_str(arena_fmt(arena, "%.*s:%.*s", STR_ARG(got.transport),
+		STR_ARG(got.nexthop)), wanted);
+}
+
+static void resolves_probes(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(probes); i++) {
+		struct router *router = router_open_routes(arena,
+			conf_for_test(arena, probes[i].conf));
+
+		expect_route(router_for_probes(arena, router), arena, i,
+			probes[i].probe);
+		expect_route(router, arena, i, probes[i].mail);
+	}
+	arena_free(arena);
+}
+
 static const struct {
 	const char *const *conf;
 	const char *address;
@@ -230,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resolves),
+		cmocka_unit_test(resolves_probes),
 		cmocka_unit_test(lists),
 	};
 

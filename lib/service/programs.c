@@ -52,10 +52,11 @@ static const struct {
 	{ "qmgr", offsetof(struct conf, queue_service_name) },
 	{ "rewrite", offsetof(struct conf, rewrite_service_name) },
 	{ "showq", offsetof(struct conf, showq_service_name) },
+	{ "verify", offsetof(struct conf, address_verify_service_name) },
 };
 
 static const char not_needed[] =
-	"tlsmgr tlsproxy scache flush verify dnsblog postscreen qmqpd "
+	"tlsmgr tlsproxy scache flush dnsblog postscreen qmqpd "
 	"nbdb_reindexd proxymap";
 
 const struct program *program_find(struct str name)

@@ -16,7 +16,7 @@ static void parses(void **state)
 		STR("smtpd_x"), STR("permit_MyNetworks, warn_if_reject "
 		"reject_rbl_client bl.example=127.0.0.2 hash:/x\n"
 		" check_client_access inline:{a=OK, b=REJECT}, strict, nonsense,"
-		" loop reject_unverified_sender sleep x check_helo_access y"),
+		" loop reject_maps_rbl sleep x check_helo_access y"),
 		ABOUT_SENDER);
 	struct restriction *item = list->items;
 
