@@ -371,16 +371,15 @@ def test_rfc9585_inprogress():
     try:
         with Mail() as mail:
             fill(mail, letter("first"))
-            # More than what may be taken up meanwhile in the background.
             for n in range(1500):
                 with open("%s/cur/%d.M:2," % (mail.path, n + 1), "w") as f:
                     f.write("Subject: %d\n\nword%d\n" % (n, n))
-            sock = mail.raw()[0]
+            # Said before there is time to take them up in the background.
+            sock = mail.raw(said=b'a SELECT INBOX\r\n'
+                            b'b SEARCH BODY "word1499"\r\n')[0]
             sock.settimeout(PATIENCE)
             stream = sock.makefile("rwb")
             stream.readline()
-            stream.write(b'a SELECT INBOX\r\nb SEARCH BODY "word1499"\r\n')
-            stream.flush()
             play(stream, r"""
                 S: ...
                 S: a OK ...

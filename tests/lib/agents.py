@@ -78,6 +78,15 @@ def at_rest(mta, ids):
     return ids | reports <= active <= done
 
 
+def is_over(log, count):
+    """So many messages were taken in; they and their reports are removed."""
+    taken = set(re.findall(r"(?:pickup|smtpd)\[\d+\]: (\w+): (?:uid|client)=",
+                           log))
+    reports = set(re.findall(r"notification: (\w+)", log))
+    removed = set(re.findall(r"qmgr\[\d+\]: (\w+): removed", log))
+    return len(taken) >= count and taken | reports <= removed
+
+
 def plain(text, mta, more=()):
     for old, new in ((mta.folder, "FOLDER"), *more):
         text = text.replace(old, new)

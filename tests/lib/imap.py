@@ -88,9 +88,12 @@ class Mail:
             process.wait()
         shutil.rmtree(self.folder)
 
-    def raw(self, count=1, program="imapd", options=()):
-        """Sockets of connections in one process."""
+    def raw(self, count=1, program="imapd", options=(), said=b""):
+        """Sockets of connections in one process; said: what the clients have
+        sent before it starts."""
         pairs = [socket.socketpair() for i in range(count)]
+        for pair in pairs:
+            pair[0].sendall(said)
         theirs = [pair[1].fileno() for pair in pairs]
 
         def place():
