@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 from instance import PREFIX, STAGE, Failed, make_certificate, run
-from postfix_peer import cover, lay_over_usr, unpacked
+from postfix_peer import cover, lay_over_usr, make_spool, unpacked
 
 CLONE_NEWNET = 0x40000000
 # What its questions are answered with: "Internet Site".
@@ -29,11 +29,6 @@ inet_protocols = all
 """
 ALIASES = "# See man 5 aliases for format\npostmaster:    root\nroot: alice\n"
 CONF = "/etc/postfix"
-# What its package makes below /var/spool/postfix.
-FOLDERS = [("maildrop", "postdrop", 0o730), ("public", "postdrop", 0o710)] + [
-    (name, "root", 0o700) for name in (
-        "active bounce corrupt defer deferred flush hold incoming private "
-        "saved trace").split()]
 
 
 def enter():
@@ -75,11 +70,7 @@ def install():
                  "/var/lib/posthorn"):
         shutil.rmtree(path, ignore_errors=True)
     run("cp", "-a", package + "/var/spool/postfix", "/var/spool")
-    for path, group, mode in FOLDERS:
-        path = "/var/spool/postfix/" + path
-        os.makedirs(path, exist_ok=True)
-        shutil.chown(path, "postfix", group)
-        os.chmod(path, mode)
+    make_spool("/var/spool/postfix")
     os.makedirs("/var/lib/postfix", exist_ok=True)
     shutil.chown("/var/lib/postfix", "postfix", "postfix")
     for name in os.listdir("/var/mail"):

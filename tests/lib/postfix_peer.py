@@ -85,6 +85,21 @@ def cover(folder):
         shutil.copy(os.environ["POSTHORN_ACCOUNTS"] + "/" + name, "/etc")
 
 
+# What its package makes below its queue directory.
+SPOOL = [("maildrop", "postdrop", 0o730), ("public", "postdrop", 0o710)] + [
+    (name, "root", 0o700) for name in (
+        "active bounce corrupt defer deferred flush hold incoming private "
+        "saved trace").split()]
+
+
+def make_spool(queue):
+    for name, group, mode in SPOOL:
+        path = queue + "/" + name
+        os.makedirs(path, exist_ok=True)
+        shutil.chown(path, "postfix", group)
+        os.chmod(path, mode)
+
+
 class Postfix:
     """A running Postfix with its own folder, port and log."""
 
@@ -154,8 +169,13 @@ postlog unix-dgram n - n - 1 postlogd
 """)
 
     def start(self):
+        """master alone: the checks of `postfix start` take longer than most of
+        what is asked of it then."""
         self.write_configuration()
-        run(*self.inside, "/usr/sbin/postfix", "-c", self.conf, "start")
+        make_spool(self.folder + "/queue")
+        os.makedirs(self.folder + "/queue/pid", exist_ok=True)
+        run(*self.inside, "/usr/lib/postfix/sbin/master", "-w", "-c",
+            self.conf)
         wait_for(lambda: "daemon started" in self.log(), "Postfix to start")
         return self
 
@@ -181,4 +201,5 @@ postlog unix-dgram n - n - 1 postlogd
         self.close()
 
 
-__all__ = ["Failed", "Postfix", "cover", "lay_over_usr", "unpacked"]
+__all__ = ["Failed", "Postfix", "cover", "lay_over_usr", "make_spool",
+           "unpacked"]
