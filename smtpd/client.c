@@ -1,9 +1,11 @@
 #include "smtpd/session.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "dns/dns.h"
+#include "smtp/haproxy.h"
 
 bool client_is_in(struct session *s, struct match *match)
 {
@@ -63,6 +65,106 @@ static void identify_socket(struct session *s)
 	s->address_text = dns_address_text(s->arena, &s->address);
 	s->port = arena_fmt(s->arena, "%u", port);
 	look_up_name(s);
+}
+
+/* ---- smtpd_upstream_proxy_protocol ---- */
+
+enum {
+	SHOWN_MOST = 100, /* octets of a bad header, in the log */
+};
+
+/* False: why has been logged. */
+static bool bad_header(struct session *s, const char *problem, struct str seen)
+{
+	struct buf text = BUF_IN(s->arena);
+
+	for (size_t i = 0; i < seen.len && i < SHOWN_MOST; i++) {
+		unsigned char c = (unsigned char)seen.p[i];
+
+		if (c == '\r' || c == '\n')
+			buf_text(&text, c == '\r' ? "\\r" : "\\n");
+		else if (c == '\\' || !ascii_is_print(c))
+			buf_fmt(&text, "\\%03o", c);
+		else
+			buf_char(&text, (char)c);
+	}
+	log_warning("haproxy read: %s%s%.*s", problem, seen.len ? ": " : "",
+		STR_ARG(buf_str(&text)));
+	return false;
+}
+
+static bool no_header(struct session *s, struct str seen)
+{
+	if (errno == EMSGSIZE)
+		return bad_header(s, "missing protocol header terminator",
+			seen);
+	return bad_header(s, errno == ETIMEDOUT ? "timeout error" :
+		"lost connection", STR(""));
+}
+
+static bool read_binary(struct session *s, struct span timeout,
+	struct str first, struct haproxy *header)
+{
+	struct moment until = moment_after(timeout);
+	struct str fixed, rest;
+	size_t more;
+
+	if (!stream_raw_exactly(s->io, HAPROXY_FIXED - 1, timeout, &rest))
+		return no_header(s, first);
+	fixed = arena_join(s->arena, first, rest);
+	if (!haproxy_parse_fixed(fixed, &more, header))
+		return bad_header(s, header->problem, fixed);
+	if (!stream_raw_exactly(s->io, more, moment_left(until), &rest))
+		return no_header(s, fixed);
+	return haproxy_parse_binary(fixed, rest, header) ||
+		bad_header(s, header->problem,
+			arena_join(s->arena, fixed, rest));
+}
+
+static bool read_line(struct session *s, struct span timeout,
+	struct str first, struct haproxy *header)
+{
+	struct str rest, line;
+
+	if (!stream_raw_line(s->io, HAPROXY_LINE_MOST, timeout, &rest))
+		return no_header(s, arena_join(s->arena, first, rest));
+	line = arena_join(s->arena, first, rest);
+	return haproxy_parse_line(line, header) ||
+		bad_header(s, header->problem, line);
+}
+
+static bool read_header(struct session *s, struct haproxy *header)
+{
+	struct span timeout = s->conf->smtpd_upstream_proxy_timeout;
+	struct moment until = moment_after(timeout);
+	struct str first;
+
+	if (!stream_raw_exactly(s->io, 1, timeout, &first))
+		return no_header(s, STR(""));
+	first = arena_copy(s->arena, first);
+	timeout = moment_left(until);
+	return haproxy_is_binary(first.p[0]) ?
+		read_binary(s, timeout, first, header) :
+		read_line(s, timeout, first, header);
+}
+
+bool client_is_introduced(struct session *s)
+{
+	struct client *client = s->client;
+	struct haproxy header;
+
+	if (!server.has_upstream_proxy || service_is_alone())
+		return true;
+	if (!read_header(s, &header))
+		return false;
+	if (header.is_local)
+		return true;
+	client->address_len = dns_address_to(&header.client,
+		header.client_port, &client->address);
+	client->server_address_len = dns_address_to(&header.server,
+		header.server_port, &client->server_address);
+	client->is_unix = false;
+	return true;
 }
 
 void client_changed(struct session *s)

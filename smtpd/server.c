@@ -89,8 +89,6 @@ static void consider_guards(void)
 		struct str value;
 	} guards[] = {
 		{ "smtpd_dns_reply_filter", conf->smtpd_dns_reply_filter },
-		{ "smtpd_upstream_proxy_protocol",
-			conf->smtpd_upstream_proxy_protocol },
 	};
 
 	for (size_t i = 0; i < COUNT(guards); i++)
@@ -264,6 +262,8 @@ void server_open(const struct conf *conf)
 		tls_server_open(server.arena, conf, &server.tls);
 		consider_guards();
 		server.has_proxy = conf->smtpd_proxy_filter.len > 0;
+		server.has_upstream_proxy =
+			conf->smtpd_upstream_proxy_protocol.len > 0;
 	}
 	open_milters();
 	consider_newlines();

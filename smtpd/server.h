@@ -64,6 +64,7 @@ struct server {
 	struct maps *milter_maps;
 	bool has_milters; /* one of both */
 	bool has_proxy; /* smtpd_proxy_filter */
+	bool has_upstream_proxy; /* smtpd_upstream_proxy_protocol = haproxy */
 	struct match *logged_permits;
 	struct match *debugged; /* whose dialogue is logged; NULL: nobody's */
 	/* sendmail -bs: no restrictions, TLS or counting; pickup and cleanup

@@ -194,6 +194,10 @@ void transcript_close(struct session *s);
 
 /* ---- client.c ---- */
 
+/* With smtpd_upstream_proxy_protocol: the header that a proxy sends before all
+ * else has come, and the client's and our address are what it says. False: it
+ * has not; why has been logged. Waits. */
+must_check bool client_is_introduced(struct session *s);
 void client_identify(struct session *s);
 /* Its name and address are new: what hangs on them. */
 void client_changed(struct session *s);

@@ -309,12 +309,14 @@ static void session(const struct conf *conf, struct client *client)
 		.sasl_method = STR_NONE, .sasl_username = STR_NONE,
 		.server_address = STR_NONE, .server_port = STR_NONE,
 	};
+	bool is_introduced;
 
 	stream_line_limit(s.io, (size_t)conf->line_length_limit);
 	stream_write_timeout(s.io, conf->smtpd_timeout);
 	transcript_open(&s);
+	is_introduced = client_is_introduced(&s);
 	client_identify(&s);
-	if (welcome(&s))
+	if (is_introduced && welcome(&s))
 		converse(&s);
 	if (io_is_cancelled())
 		io_uncancel();
@@ -357,7 +359,7 @@ void client_log_end(struct session *s)
 	format_count(&line, "unknown", 0, s->counts[VERBS_MOST].all);
 	all += s->counts[VERBS_MOST].all;
 	buf_fmt(&line, " commands=%u", ok);
-	if (ok != all)
+	if (ok != all || all == 0) /* so does Postfix */
 		buf_fmt(&line, "/%u", all);
 	if (s->saw_bare_lf)
 		buf_text(&line, " notes=bare_lf");
@@ -426,6 +428,7 @@ static const enum param params[] = {
 	unverified_recipient_tempfail_action, unverified_sender_defer_code,
 	unverified_sender_reject_code, unverified_sender_reject_reason,
 	unverified_sender_tempfail_action,
+	smtpd_upstream_proxy_protocol, smtpd_upstream_proxy_timeout,
 	PARAMS_END
 };
 

@@ -252,6 +252,10 @@ def test_proxy_filter():
         mta.set(smtpd_proxy_filter="", smtpd_proxy_options="speed")
         one(mta, 1, "bad value: smtpd_proxy_options = speed (write one of: "
             "speed_adjust)")
+        mta.set(smtpd_proxy_options="",
+                smtpd_upstream_proxy_protocol="proxy2")
+        one(mta, 1, "bad value: smtpd_upstream_proxy_protocol = proxy2 (write "
+            "one of: haproxy")
 
 
 def test_servers():

@@ -132,4 +132,15 @@ must_check bool stream_raw_write(struct stream *stream, struct str wire,
 must_check bool stream_raw_read(struct stream *stream, struct str *wire,
 	struct span timeout);
 
+/*
+ * What stands before a dialogue (the header of the PROXY protocol), before any
+ * other read: exactly `len` octets of a socket, or all up to and with the
+ * first LF (EMSGSIZE: that is not within `most`), and not one more: what
+ * follows may be a handshake. Borrowed until the next such read.
+ */
+must_check bool stream_raw_exactly(struct stream *stream, size_t len,
+	struct span timeout, struct str *octets);
+must_check bool stream_raw_line(struct stream *stream, size_t most,
+	struct span timeout, struct str *octets);
+
 #endif

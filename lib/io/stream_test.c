@@ -496,9 +496,56 @@ static void outside_fibers(void **state)
 	close_pair();
 }
 
+static void before_a_dialogue(void *context)
+{
+	struct str octets;
+
+	(void)context;
+	say("12345one\ntwo\nmore");
+	assert_true(stream_raw_exactly(stream, 5, span_s(10), &octets));
+	assert_true(str_is(octets, "12345"));
+	assert_true(stream_raw_line(stream, 20, span_s(10), &octets));
+	assert_true(str_is(octets, "one\n"));
+	assert_false(stream_raw_line(stream, 2, span_s(10), &octets));
+	assert_int_equal(errno, EMSGSIZE);
+	assert_true(io_line(stream, &octets, span_s(10)));
+	assert_true(str_is(octets, "o"));
+	assert_true(io_peek(stream, &octets, span_s(10)));
+	assert_true(str_is(octets, "more"));
+	assert_int_equal(stream_octets_in(stream), 17);
+}
+
+static void takes_no_more_than_asked(void **state)
+{
+	run(state, before_a_dialogue);
+}
+
+static void in_pieces(void *context)
+{
+	struct str octets;
+
+	(void)context;
+	say("PRO");
+	assert_false(stream_raw_line(stream, 20, span_ms(1), &octets));
+	assert_int_equal(errno, ETIMEDOUT);
+	say("XY\n");
+	shutdown(other, SHUT_WR);
+	assert_true(stream_raw_line(stream, 20, span_s(10), &octets));
+	assert_true(str_is(octets, "XY\n"));
+	assert_false(stream_raw_exactly(stream, 1, span_s(10), &octets));
+	assert_int_equal(errno, 0);
+}
+
+static void waits_for_the_rest(void **state)
+{
+	run(state, in_pieces);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_no_more_than_asked),
+		cmocka_unit_test(waits_for_the_rest),
 		cmocka_unit_test(reads_lines),
 		cmocka_unit_test(reads_lines_in_pieces),
 		cmocka_unit_test(limits_lines),
