@@ -52,12 +52,36 @@ def wait_for(condition, what, patience=None):
         pause = min(pause * 1.5, 0.1)
 
 
+OURS = []  # sockets whose names say which ports are this process's
+PORTS = []  # of these, what was not given away yet
+MANY = 64
+
+
+def take_ports():
+    """MANY ports that no other test is given while this process lives, below
+    those that connections go out from."""
+    firsts = list(range(10240, 32768, MANY))
+    random.shuffle(firsts)
+    for first in firsts:
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind("\0posthorn-test-ports-%d" % first)
+        except OSError:
+            name.close()
+            continue
+        OURS.append(name)
+        return range(first, first + MANY)
+    raise Failed("no ports are left")
+
+
 def free_port(address="127.0.0.1"):
-    """Below those that connections go out from: until somebody listens there,
-    none of another test's takes it."""
+    """One where nobody listens, and until somebody does, none of another
+    test's takes it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
-        port = random.randrange(10240, 32768)
+        if not PORTS:
+            PORTS.extend(take_ports())
+        port = PORTS.pop()
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind((address, port))
