@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-	BLOCK_FIRST = 1024,     /* grows by doubling up to BLOCK_MOST */
+	BLOCK_FIRST = 992,      /* grows by doubling up to BLOCK_MOST */
 	BLOCK_SMALL = 192,      /* that of a small one */
 	BLOCK_MOST = 64 * 1024,
 	ALIGNMENT = 16,
@@ -17,6 +17,9 @@ struct block {
 	size_t size, used;
 	_Alignas(ALIGNMENT) char memory[];
 };
+
+_Static_assert(sizeof(struct block) + BLOCK_FIRST <= MEM_CACHED_MOST,
+	"the first block of most arenas is one that was freed just before");
 
 struct ending {
 	struct ending *next;
@@ -155,7 +158,7 @@ static struct block *add_block(struct arena *arena, size_t least)
 	while (!block && mem_is_awaited(++tries));
 	if (!block)
 		starved("out of memory: arena of %zu octets", arena->octets);
-	if (size == arena->next_size && size < BLOCK_MOST)
+	if (size == arena->next_size && size <= BLOCK_MOST / 2)
 		arena->next_size *= 2;
 	block->size = size;
 	block->used = 0;
@@ -176,6 +179,11 @@ struct arena *arena_new_small(size_t first)
 	return arena;
 }
 
+static size_t aligned(size_t octets)
+{
+	return (octets + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
 /* What is in it is left over from anybody. */
 static void *take(struct arena *arena, size_t octets)
 {
@@ -184,12 +192,30 @@ static void *take(struct arena *arena, size_t octets)
 
 	if (octets > PTRDIFF_MAX - 2 * BLOCK_MOST)
 		panic("allocation of %zu octets", octets);
-	octets = (octets + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	octets = aligned(octets);
 	if (!block || block->size - block->used < octets)
 		block = add_block(arena, octets);
 	memory = block->memory + block->used;
 	block->used += octets;
 	return memory;
+}
+
+bool arena_stretch(struct arena *arena, const char *memory, size_t octets,
+	size_t more)
+{
+	struct block *block = arena->blocks;
+	size_t at;
+
+	if (!block || memory < block->memory ||
+		memory >= block->memory + block->used ||
+		more > BLOCK_MOST || octets > more)
+		return false;
+	at = (size_t)(memory - block->memory);
+	if (at + aligned(octets) != block->used ||
+		aligned(more) > block->size - at)
+		return false;
+	block->used = at + aligned(more);
+	return true;
 }
 
 void *arena_alloc(struct arena *arena, size_t octets)

@@ -45,6 +45,10 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 /* Octets that are left over from anybody: to be written before they are read. */
 char *arena_octets_new(struct arena *arena, size_t octets)
 	__attribute__((malloc, returns_nonnull, alloc_size(2)));
+/* Octets that were the last to be given out become `more`, where they are.
+ * False: something came behind them, or there is no room. */
+must_check bool arena_stretch(struct arena *arena, const char *memory,
+	size_t octets, size_t more);
 #define arena_new_of(arena, type) ((type *)arena_alloc(arena, sizeof(type)))
 
 /* A copy of `s` (a NUL stands after it, not counted). NONE stays NONE. */

@@ -52,7 +52,7 @@ static void what_is_abandoned_ends_nothing(void **state)
 	arena_alloc(child, 5000);
 	arena_abandon(arena);
 	assert_string_equal(order, "");
-	assert_int_equal(arena_octets(parent), 1024); /* the ending's block */
+	assert_int_equal(arena_octets(parent), 992); /* the ending's block */
 	arena_free(parent);
 	assert_string_equal(order, "p");
 }
@@ -71,6 +71,24 @@ static void a_reset_arena_is_usable(void **state)
 		assert_int_equal(*(char *)arena_alloc(arena, 1), 0);
 	}
 	arena_free(arena);
+}
+
+static void the_last_octets_are_stretched(void **state)
+{
+	auto_arena struct arena *arena = arena_new_small(100);
+	char *first = arena_octets_new(arena, 5), *second;
+
+	(void)state;
+	assert_true(arena_stretch(arena, first, 5, 40));
+	second = arena_octets_new(arena, 8);
+	assert_true(second >= first + 40);
+	assert_false(arena_stretch(arena, first, 40, 41)); /* not the last */
+	assert_false(arena_stretch(arena, second, 8, 4)); /* not more */
+	assert_false(arena_stretch(arena, second, 8, 53)); /* 100 in all */
+	assert_false(arena_stretch(arena, second, 8, SIZE_MAX));
+	assert_false(arena_stretch(arena, "elsewhere", 8, 16));
+	assert_true(arena_stretch(arena, second, 8, 48));
+	assert_true(arena_octets_new(arena, 16) >= second + 48);
 }
 
 static void ceilings_count_children(void **state)
@@ -181,6 +199,7 @@ int main(void)
 		cmocka_unit_test(endings_run_newest_first),
 		cmocka_unit_test(what_is_abandoned_ends_nothing),
 		cmocka_unit_test(a_reset_arena_is_usable),
+		cmocka_unit_test(the_last_octets_are_stretched),
 		cmocka_unit_test(ceilings_count_children),
 		cmocka_unit_test(ceilings_are_exact),
 		cmocka_unit_test(a_small_one_is_small),

@@ -67,6 +67,10 @@ void mem_be_patient(void);
  * more? It may have slept. */
 must_check bool mem_is_awaited(unsigned tries);
 
+enum {
+	MEM_CACHED_MOST = 1032, /* octets: malloc's cache has none larger */
+};
+
 /* Heap memory that is never NULL: out of memory ends the process (starved). */
 void *mem_new(size_t count, size_t size) must_check
 	__attribute__((malloc, returns_nonnull, alloc_size(1, 2)));

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-	CAP_FIRST = 64, /* on the heap */
+	CAP_FIRST = 256, /* on the heap */
 };
 
 void buf_free(struct buf *buf)
@@ -28,7 +28,10 @@ static void grow(struct buf *buf, size_t need)
 	while (cap < need)
 		if (__builtin_mul_overflow(cap, (size_t)2, &cap))
 			panic("a buffer of %zu octets", need);
-	if (buf->arena) {
+	if (buf->arena && buf->cap > 0 &&
+		arena_stretch(buf->arena, buf->p, buf->cap, cap)) {
+		memory = buf->p;
+	} else if (buf->arena) {
 		memory = arena_octets_new(buf->arena, cap);
 		if (buf->len > 0)
 			memcpy(memory, buf->p, buf->len);
