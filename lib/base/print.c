@@ -21,7 +21,7 @@ struct conversion {
 	size_t width;
 };
 
-static void put(struct out *out, const char *p, size_t len)
+static inline void put(struct out *out, const char *p, size_t len)
 {
 	if (out->len < out->room) {
 		size_t left = out->room - out->len;
@@ -68,7 +68,8 @@ static bool take_conversion(const char **at, struct conversion *c)
 	if (c->type == '\0')
 		return false;
 	++*at;
-	if (strchr("diuxX", c->type))
+	if (c->type == 'd' || c->type == 'i' || c->type == 'u' ||
+		c->type == 'x' || c->type == 'X')
 		return !c->limited;
 	return c->size == 0 && !c->zero &&
 		(c->type == 's' || (!c->limited && c->type == 'c') ||
@@ -200,21 +201,37 @@ static void convert(struct out *out, const struct conversion *c,
 	}
 }
 
+/* "%.*s", which is most of what is printed. */
+static void put_slice(struct out *out, struct arguments *args)
+{
+	static const struct conversion slice = { .type = 's', .limited = true };
+
+	put_text(out, &slice, args);
+}
+
 /* False: there is a conversion that is none of ours. */
 static bool print(struct out *out, const char *format, struct arguments *args)
 {
 	struct conversion c;
 	const char *next;
 
-	while ((next = strchr(format, '%'))) {
+	/* What is between two of them is short: a call would take longer. */
+	for (;; format = next) {
+		for (next = format; *next != '%' && *next != '\0';)
+			next++;
 		put(out, format, (size_t)(next - format));
-		format = next + 1;
-		if (!take_conversion(&format, &c))
+		if (*next == '\0')
+			return true;
+		next++;
+		if (next[0] == '.' && next[1] == '*' && next[2] == 's') {
+			next += 3;
+			put_slice(out, args);
+			continue;
+		}
+		if (!take_conversion(&next, &c))
 			return false;
 		convert(out, &c, args);
 	}
-	put(out, format, strlen(format));
-	return true;
 }
 
 int print_v(char *to, size_t room, const char *format, va_list args)

@@ -24,10 +24,12 @@ bool dns_address_parse(struct str text, struct dns_address *address)
 struct str dns_address_text(struct arena *arena,
 	const struct dns_address *address)
 {
+	const unsigned char *o = address->octets;
 	char text[INET6_ADDRSTRLEN];
 
-	if (!inet_ntop(address->v6 ? AF_INET6 : AF_INET, address->octets, text,
-		    sizeof(text)))
+	if (!address->v6) /* the library prints these by its slow printf */
+		return arena_fmt(arena, "%u.%u.%u.%u", o[0], o[1], o[2], o[3]);
+	if (!inet_ntop(AF_INET6, o, text, sizeof(text)))
 		panic("dns_address_text: %m");
 	return arena_copy(arena, str_from(text));
 }
