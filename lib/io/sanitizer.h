@@ -17,6 +17,8 @@
 
 #if defined(IO_ASAN)
 
+#define SANITIZER_IS_HERE true /* what is freed must look freed */
+
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
@@ -38,6 +40,8 @@ static inline void sanitizer_clear(const void *base, size_t len)
 }
 
 #else
+
+#define SANITIZER_IS_HERE false
 
 static inline void sanitizer_leave(void **before, const void *base, size_t len)
 {

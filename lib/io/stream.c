@@ -1,6 +1,7 @@
 #include "io/stream.h"
 
 #include "io/fiber.h"
+#include "io/sanitizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +67,34 @@ static struct span wait_left(struct stream *stream, struct wait *wait)
 		wait->has_begun = true;
 	}
 	return moment_left(wait->until);
+}
+
+/* An input buffer of the first size that nobody uses now. A stream has one for
+ * a moment only; it is taken while the processor's cache still knows it, and
+ * malloc need not join and part what is around it each time. */
+static char *spare;
+
+static char *input_new(size_t cap)
+{
+	char *memory = spare;
+
+	if (cap == INPUT_FIRST && memory)
+		spare = NULL;
+	else
+		memory = malloc(cap);
+	if (!memory)
+		starved("out of memory: input of %zu octets", cap);
+	return memory;
+}
+
+static void input_free(struct stream *stream)
+{
+	if (stream->input.cap == INPUT_FIRST && !spare && !SANITIZER_IS_HERE) {
+		spare = stream->input.p;
+		stream->input.p = NULL;
+	}
+	buf_free(&stream->input);
+	stream->at = 0;
 }
 
 static void close_with_arena(void *context)
@@ -150,12 +179,12 @@ void stream_close(struct stream *stream)
 		close_end(out, stream->out_flags);
 	if (in >= 0)
 		close_end(in, stream->in_flags);
-	buf_free(&stream->input);
+	input_free(stream);
 	buf_free(&stream->output);
 	buf_free(&stream->wire);
 	buf_free(&stream->raw);
 	retired_free(stream);
-	stream->at = stream->wire_sent = 0;
+	stream->wire_sent = 0;
 	if (!stream->failure)
 		stream->failure = EBADF;
 }
@@ -453,17 +482,14 @@ struct str stream_buffered(const struct stream *stream)
 static void input_resize(struct stream *stream, size_t cap)
 {
 	size_t kept = unread(stream);
-	char *memory = malloc(cap);
+	char *memory = input_new(cap);
 
-	if (!memory)
-		starved("out of memory: input of %zu octets", cap);
 	if (kept > 0)
 		memcpy(memory, stream->input.p + stream->at, kept);
-	free(stream->input.p);
+	input_free(stream);
 	stream->input.p = memory;
 	stream->input.len = kept;
 	stream->input.cap = cap;
-	stream->at = 0;
 }
 
 /* Room for `least` octets more, and for a read of the size that is usual. */
@@ -498,10 +524,8 @@ void stream_give_input(struct stream *stream, struct str octets)
 
 static void input_release(struct stream *stream)
 {
-	if (unread(stream) == 0) {
-		buf_free(&stream->input);
-		stream->at = 0;
-	}
+	if (unread(stream) == 0)
+		input_free(stream);
 }
 
 /* One read; 1: octets came, 0: would wait, -1: end or failure (errno). */
