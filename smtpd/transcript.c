@@ -35,11 +35,13 @@ static const struct {
 
 static unsigned wanted(const struct conf *conf)
 {
+	struct str list = conf->notify_classes, item;
 	unsigned classes = 0;
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (list_has_word(conf->notify_classes, names[i].name))
-			classes |= names[i].class;
+	while (list_take(&list, &item))
+		for (size_t i = 0; i < COUNT(names); i++)
+			if (str_is_nocase(item, names[i].name))
+				classes |= names[i].class;
 	return classes;
 }
 

@@ -117,8 +117,12 @@ bool network_has_host_bits(const struct network *network)
 
 bool network_has(const struct network *network, const struct network *address)
 {
-	struct network a = network_mask(*address, network->prefix);
-	struct network b = network_mask(*network, network->prefix);
+	size_t whole = network->prefix / 8;
+	unsigned keep = network->prefix % 8;
 
-	return network->v6 == address->v6 && memcmp(a.octets, b.octets, 16) == 0;
+	if (network->v6 != address->v6 ||
+		memcmp(network->octets, address->octets, whole) != 0)
+		return false;
+	return keep == 0 || ((network->octets[whole] ^ address->octets[whole]) &
+				    (0xff00u >> keep) & 0xff) == 0;
 }

@@ -4,7 +4,11 @@ static const char usual[] = ", \t\r\n";
 
 static bool is_one_of(char c, const char *set)
 {
-	return c && strchr(set, c);
+	/* There are few, and these lists are read for each client. */
+	for (; *set; set++)
+		if (*set == c)
+			return true;
+	return false;
 }
 
 /* Octets up to and with the brace that closes the first one; all of `in` if

@@ -26,13 +26,22 @@ struct scanner {
 
 static bool is_special(char c)
 {
-	return c != 0 && strchr("<>@,;:.", c) != NULL;
+	switch (c) {
+	case '<': case '>': case '@': case ',': case ';': case ':': case '.':
+		return true;
+	default:
+		return false;
+	}
 }
 
 static bool is_atom(char c)
 {
-	return (unsigned char)c > ' ' && c != 0x7f &&
-		!strchr("()<>[]:;@\\,.\"", c);
+	switch (c) {
+	case '(': case ')': case '[': case ']': case '\\': case '"':
+		return false;
+	default:
+		return (unsigned char)c > ' ' && c != 0x7f && !is_special(c);
+	}
 }
 
 /* From "(" on; nested ones are part of the text. False: it does not end. */
