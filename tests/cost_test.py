@@ -27,9 +27,9 @@ FEW, MANY = 5, 35
 BUILD = os.environ.get("POSTHORN_BUILD",
                        os.path.dirname(os.path.abspath(__file__)) + "/../build")
 INSTRUCTIONS = {
-    "smtpd/session_cost": 217000,
-    "cleanup/intake_cost": 88000,
-    "smtp/session_cost": 159000,
+    "smtpd/session_cost": 189000,
+    "cleanup/intake_cost": 72500,
+    "smtp/session_cost": 134000,
 }
 
 

@@ -207,11 +207,41 @@ static void encode_text(struct smtp_encoder *encoder, struct str text,
 	}
 }
 
+/* The common case, from the start of a line on: whole ones that need nothing
+ * but their CR. Stops at the first other one. */
+static void encode_lines(const struct smtp_encoder *encoder, struct str *text,
+	struct buf *out)
+{
+	const char *p = text->p, *end = text->p + text->len;
+
+	while (p < end && *p != '.') {
+		const char *lf = memchr(p, '\n', (size_t)(end - p));
+		size_t len = lf ? (size_t)(lf - p) : 0;
+
+		if (!lf || (encoder->line_most > 0 && len > encoder->line_most) ||
+			memchr(p, '\r', len) || !buf_room(out, len + 2))
+			break;
+		memcpy(out->p + out->len, p, len);
+		out->len += len;
+		put(out, '\r');
+		put(out, '\n');
+		p = lf + 1;
+	}
+	*text = str_of(p, (size_t)(end - p));
+}
+
 void smtp_encode(struct smtp_encoder *encoder, struct str text, struct buf *out)
 {
+	/* At once what a text of usual lines needs, a CR for each. */
+	(void)!buf_room(out, text.len + text.len / 32);
 	while (text.len > 0) {
-		size_t end = str_find_char(text, '\n');
+		size_t end;
 
+		if (encoder->column == 0)
+			encode_lines(encoder, &text, out);
+		if (text.len == 0)
+			return;
+		end = str_find_char(text, '\n');
 		encode_text(encoder, str_first(text, end), out);
 		if (end == SIZE_MAX)
 			return;

@@ -117,6 +117,10 @@ static const struct {
 	{ "abcdef\ngh\n", "abcd\r\n ef\r\ngh\r\n.\r\n", 4, 1 },
 	{ "abcd\n", "abcd\r\n.\r\n", 4, 0 },
 	{ "a\rb\r\n\r.\n", "a b \r\n .\r\n.\r\n" },
+	{ "a\n\nb\n.c\nd\re\nf\n\n", "a\r\n\r\nb\r\n..c\r\nd e\r\nf\r\n\r\n"
+		".\r\n" },
+	{ "ab\nabcde\n.cdef\ng\n", "ab\r\nabcd\r\n e\r\n..cd\r\n ef\r\ng"
+		"\r\n.\r\n", 4, 2 },
 	{ "abcdefghij\n", "abcd\r\n efg\r\n hij\r\n.\r\n", 4, 2 },
 };
 

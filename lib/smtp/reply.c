@@ -54,10 +54,12 @@ bool smtp_reply_line_parse(struct str line, struct smtp_reply_line *parsed)
 /* Octets of a stranger that go into log lines and notifications. */
 static void add_printable(struct buf *out, struct str text)
 {
+	if (!buf_room(out, text.len))
+		return;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		buf_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+		out->p[out->len++] = c < ' ' || c == 0x7f ? '?' : (char)c;
 	}
 }
 
