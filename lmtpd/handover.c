@@ -30,7 +30,7 @@ static bool send_all(struct session *s, struct call *call,
 	const struct mail *m, unsigned flags,
 	const struct recipients *recipients)
 {
-	const struct msg_deliver_go go = { 0 };
+	const struct msg_deliver_go go = { .large = m->file };
 	const struct msg_deliver deliver = {
 		.queue_id = m->id, .nexthop = STR(""), .sender = m->sender,
 		.encoding = m->encoding, .flags = m->flags | flags,
@@ -44,7 +44,6 @@ static bool send_all(struct session *s, struct call *call,
 		.sasl_username = s->login, .sasl_sender = STR_NONE,
 		.size = m->octets,
 		.content = m->file < 0 ? buf_str(&m->text) : STR(""),
-		.large = m->file,
 	};
 
 	if (!msg_deliver_send(call, &deliver))

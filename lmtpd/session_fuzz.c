@@ -32,7 +32,7 @@ static void look_at(const struct delivery *delivery)
 
 static void serve_virtual(struct call *call, void *context)
 {
-	struct delivery delivery = { .m = { .large = -1 } };
+	struct delivery delivery = { .large = -1 };
 	const struct msg_deliver_done done = { .settled = true,
 		.why = STR("") };
 
@@ -40,8 +40,8 @@ static void serve_virtual(struct call *call, void *context)
 		return;
 	if (delivery.m.flags & DELIVER_VERIFY)
 		questions++;
-	if (delivery.m.large >= 0)
-		close(delivery.m.large);
+	if (delivery.large >= 0)
+		close(delivery.large);
 	else if (!(delivery.m.flags & DELIVER_VERIFY))
 		look_at(&delivery);
 	for (size_t i = 0; i < delivery.count; i++) {

@@ -437,8 +437,8 @@ static void serve_act(struct call *call)
 		return;
 	if (deliver_receive(&delivery, room.conf, call) && delivery.count == 1)
 		act(&delivery, &m);
-	if (delivery.m.large >= 0)
-		close(delivery.m.large);
+	if (delivery.large >= 0)
+		close(delivery.large);
 }
 
 void child_serve(struct call *call, void *context)

@@ -181,7 +181,8 @@ static bool send_deed(struct doing *doing)
 	act.shares = doing->volume != NULL;
 	m.sender = task_sender(doing->task);
 	return msg_local_act_send(doing->call, &act) &&
-		deliver_send(doing->call, &m, &doing->task->recipient, 1);
+		deliver_send(doing->call, &m, &doing->task->recipient, 1,
+			doing->task->delivery->large);
 }
 
 /* The flusher that was there before the file was written. */

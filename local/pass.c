@@ -19,7 +19,8 @@ static bool hand_over(struct call *call, const struct task *task,
 	struct msg_deliver m = task->delivery->m;
 
 	m.nexthop = nexthop;
-	return deliver_send(call, &m, &task->recipient, 1);
+	return deliver_send(call, &m, &task->recipient, 1,
+		task->delivery->large);
 }
 
 /* It has logged the line; qmgr is told what it said. */

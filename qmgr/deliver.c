@@ -83,7 +83,7 @@ static struct str sender_of(struct arena *arena,
 }
 
 static bool send_message(struct arena *arena, struct call *call,
-	struct dispatch *dispatch, struct stored *stored, int large)
+	struct dispatch *dispatch, struct stored *stored)
 {
 	const struct envelope *e = &stored->envelope;
 	struct msg_deliver m = {
@@ -108,16 +108,16 @@ static bool send_message(struct arena *arena, struct call *call,
 		.size = message_content_octets(&stored->head, e),
 		.content = stored->content,
 		.skip = e->skip,
-		.large = large,
 	};
 
 	return msg_deliver_send(call, &m);
 }
 
-static bool send_recipients(struct call *call, struct dispatch *dispatch)
+static bool send_recipients(struct call *call, struct dispatch *dispatch,
+	int large)
 {
 	const struct message *message = dispatch->message;
-	struct msg_deliver_go go = { 0 };
+	struct msg_deliver_go go = { .large = large };
 
 	for (size_t i = 0; i < dispatch->count; i++) {
 		uint32_t at = dispatch->recipients[i];
@@ -370,8 +370,8 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 		result->why = STR("mail transport unavailable");
 		return false;
 	}
-	if (!send_message(arena, call, dispatch, &stored, large) ||
-		!send_recipients(call, dispatch) ||
+	if (!send_message(arena, call, dispatch, &stored) ||
+		!send_recipients(call, dispatch, large) ||
 		!receive(call, dispatch, result)) {
 		log_warning("transport %.*s: conversation failed: %m",
 			STR_ARG(transport));

@@ -294,7 +294,7 @@ void relay_deliver(struct delivery *d)
 			DELIVER_SITE_SICK);
 		return;
 	}
-	if (d->m.large >= 0 && d->content.size < d->m.size)
+	if (d->large >= 0 && d->content.size < d->m.size)
 		log_warning("%.*s: content is shorter than announced",
 			STR_ARG(d->m.queue_id));
 	status = outgoing_apply(d, &a.out);

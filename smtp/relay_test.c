@@ -301,7 +301,7 @@ static bool order(struct call *call, const struct trial_case *c)
 		.size = strlen(content),
 		.content = str_from(content),
 	};
-	struct msg_deliver_go go = { 0 };
+	struct msg_deliver_go go = { .large = -1 };
 
 	if (!msg_deliver_send(call, &m))
 		return false;

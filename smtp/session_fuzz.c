@@ -157,11 +157,11 @@ static bool order(struct call *call, uint64_t recipients)
 {
 	static const char odd[] = "Subject: x\n\n.\n..\na\rb\r\n.\r\n\0z\n";
 	static const char plain[] = "Subject: x\n\n.dot\nend\n";
-	struct msg_deliver_go go = { 0 };
+	struct msg_deliver_go go = { .large = -1 };
 	struct msg_deliver m = {
 		.queue_id = STR("ABC"), .nexthop = STR("[192.0.2.1]"),
 		.sender = STR("a@example.com"), .encoding = STR("8bit"),
-		.large = -1, .dsn_envid = STR_NONE,
+		.dsn_envid = STR_NONE,
 	};
 
 	m.content = world.flags & ODD_CONTENT ?

@@ -122,7 +122,8 @@ static void run_share(void *context)
 	struct msg_settled m;
 	bool settled = true;
 	bool good = call && deliver_send(call, &spread->delivery->m,
-		job->share->recipients, job->share->count) &&
+		job->share->recipients, job->share->count,
+		spread->delivery->large) &&
 		pass_reports(call, spread, job->share, &settled);
 
 	if (!good)

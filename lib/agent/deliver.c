@@ -23,7 +23,7 @@ static bool take_content(struct delivery *delivery)
 	struct stat st;
 
 	content->head = str_is_none(m->content) ? STR("") : m->content;
-	content->fd = m->large;
+	content->fd = delivery->large;
 	content->skip = m->skip;
 	if (content->fd < 0) {
 		content->size = content->head.len;
@@ -39,9 +39,9 @@ static bool take_content(struct delivery *delivery)
 }
 
 bool deliver_send(struct call *call, const struct msg_deliver *m,
-	struct deliver_recipient *const *recipients, size_t count)
+	struct deliver_recipient *const *recipients, size_t count, int large)
 {
-	const struct msg_deliver_go go = { 0 };
+	const struct msg_deliver_go go = { .large = large };
 
 	if (!msg_deliver_send(call, m))
 		return false;
@@ -89,16 +89,19 @@ static bool receive(struct delivery *delivery)
 	if (!msg_deliver_recv(delivery->call, &delivery->m,
 		    span_s(RECEIVE_TIMEOUT_S)))
 		return false;
-	if (!take_content(delivery))
-		log_warning("%.*s: content is not as announced",
-			STR_ARG(delivery->m.queue_id));
 	while (call_peek(delivery->call, &kind, span_s(RECEIVE_TIMEOUT_S)) &&
 		kind == MSG_deliver_recipient)
 		if (!take_recipient(delivery, &capacity))
 			return false;
 	delivery->received_us = wall_us();
-	return msg_deliver_go_recv(
-		delivery->call, &go, span_s(RECEIVE_TIMEOUT_S));
+	if (!msg_deliver_go_recv(delivery->call, &go,
+		    span_s(RECEIVE_TIMEOUT_S)))
+		return false;
+	delivery->large = go.large;
+	if (!take_content(delivery))
+		log_warning("%.*s: content is not as announced",
+			STR_ARG(delivery->m.queue_id));
+	return true;
 }
 
 bool deliver_receive(struct delivery *delivery, const struct conf *conf,
@@ -108,7 +111,7 @@ bool deliver_receive(struct delivery *delivery, const struct conf *conf,
 		.conf = conf,
 		.arena = call_arena(call),
 		.call = call,
-		.m = { .large = -1 },
+		.large = -1,
 		.content = { .fd = -1 },
 	};
 	return receive(delivery);
@@ -124,7 +127,7 @@ void deliver_serve(const struct conf *conf, struct call *call,
 	auto_close int fd = -1;
 	bool good = deliver_receive(&delivery, conf, call);
 
-	fd = delivery.m.large;
+	fd = delivery.large;
 	if (!good)
 		return;
 	deliver(&delivery);

@@ -61,6 +61,7 @@ struct delivery {
 	struct arena *arena; /* of the call */
 	struct call *call;
 	struct msg_deliver m;
+	int large; /* content over 64 KiB, else -1 */
 	struct content content;
 	struct deliver_recipient *recipients;
 	size_t count;
@@ -99,14 +100,14 @@ struct deliver_report {
 void deliver_serve(const struct conf *conf, struct call *call,
 	void (*deliver)(struct delivery *delivery));
 
-/* What qmgr sends, to a child or to another agent: the delivery, and of its
- * recipients those that are given. False: not sent. */
+/* What qmgr sends, to a child or to another agent: the delivery, of its
+ * recipients those that are given, and `large`. False: not sent. */
 must_check bool deliver_send(struct call *call, const struct msg_deliver *m,
-	struct deliver_recipient *const *recipients, size_t count);
+	struct deliver_recipient *const *recipients, size_t count, int large);
 
 /*
  * The receiving half of it, for children that a parent hands deliveries to:
- * deliver, its recipients, deliver_go. False: not received. delivery->m.large
+ * deliver, its recipients, deliver_go. False: not received. delivery->large
  * is the caller's to close, whatever came out. Waits.
  */
 must_check bool deliver_receive(struct delivery *delivery,
