@@ -19,7 +19,7 @@
 struct server server;
 
 static const enum param params[] = { mail_name, message_size_limit,
-	mynetworks, myhostname, smtpd_authorized_xclient_hosts,
+	mynetworks, myhostname, myorigin, smtpd_authorized_xclient_hosts,
 	smtpd_hard_error_limit, smtpd_recipient_limit, smtpd_starttls_timeout,
 	smtpd_timeout, smtpd_tls_loglevel, smtpd_tls_req_ccert,
 	smtpd_tls_security_level, smtpd_tls_wrappermode, smtputf8_enable,

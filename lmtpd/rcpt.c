@@ -27,7 +27,13 @@ static struct status take_address(struct session *s, struct arena *arena,
 		address, &has_route) || address->len == 0 ||
 		!str_is_utf8(*address))
 		return REPLY_RECIPIENT_SYNTAX;
-	*address = arena_copy(arena, *address);
+	/* <postmaster>, RFC 5321 4.5.1, and what is no address if we are strict:
+	 * in the domain that cleanup adds, too. */
+	if (str_is_none(mail_address_domain(*address)))
+		*address = arena_fmt(arena, "%.*s@%.*s", STR_ARG(*address),
+			STR_ARG(s->conf->myorigin));
+	else
+		*address = arena_copy(arena, *address);
 	return STATUS_OK;
 }
 

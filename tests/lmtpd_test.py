@@ -96,6 +96,38 @@ def test_rfc2033_each_recipient_has_a_reply():
         mta.wait_empty()
 
 
+def test_rfc5321_postmaster():
+    """4.5.1: without a domain, in any case of letters; it is our own, and
+    unknown as any other one is where nobody has it."""
+    with Lmtp(myorigin="example.org") as mta:
+        mta.set(virtual_mailbox_maps="inline:{postmaster@example.org=alice/}",
+                virtual_uid_maps="static:%d" % mta.ids[0][0],
+                virtual_gid_maps="static:%d" % mta.ids[0][1])
+        mta.start()
+        c = mta.talk()
+        c.expect("220")
+        c.ask("LHLO foo.example", "250-")
+        c.ask("VRFY PostMaster", "25[02] 2")
+        c.ask("MAIL FROM:<chris@example.net>", "250 2.1.0")
+        c.ask("RCPT TO:<hostmaster>", "550 5.1.1 <hostmaster@example.org>")
+        c.ask("RCPT TO:<PostMaster>", "250 2.1.5")
+        c.ask("DATA", "354 ")
+        c.send("Subject: for you\r\n\r\nx\r\n.\r\n")
+        c.expect("250 2.0.0 <PostMaster@example.org> ")
+        c.end()
+        matches(r"Delivered-To: PostMaster@example.org\n(?s:.*)"
+                r"\nSubject: for you\n", mta.alice()[0])
+        mta.set(myorigin="example.net")
+        mta.reload()
+        c = mta.talk()
+        c.expect("220")
+        c.ask("LHLO foo.example", "250-")
+        c.ask("MAIL FROM:<chris@example.net>", "250 2.1.0")
+        c.ask("RCPT TO:<postmaster>",
+              "550 5.1.1 <postmaster@example.net>: unknown user")
+        c.end()
+
+
 def test_pipelining_and_large_messages():
     with Lmtp(message_size_limit="3000000") as mta:
         mta.start()
