@@ -130,7 +130,16 @@ void array_grow(void *array_pointer, size_t *capacity, size_t need,
 	*capacity = wanted;
 }
 
-#ifdef SANITIZED
+#if defined(__SANITIZE_THREAD__)
+/* Daemons fork children that go on and make threads. */
+const char *__tsan_default_options(void);
+
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0:halt_on_error=1:abort_on_error=1:"
+	       "report_signal_unsafe=0";
+}
+#elif defined(SANITIZED)
 /* Daemons have an environment of their own and a sandbox in which leaks cannot
  * be looked for; a finding ends them by a signal that master reports. */
 const char *__asan_default_options(void);

@@ -42,7 +42,7 @@ static int want_memory(bool patiently)
 static void who_is_patient_waits_for_memory(void **state)
 {
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	skip(); /* it takes more than any limit */
 #endif
 	assert_int_equal(want_memory(false), 1);

@@ -2,6 +2,7 @@
 
 #include "base/heap.h"
 #include "base/memory.h"
+#include "io/helper.h"
 #include "io/sanitizer.h"
 #include "io/scheduler.h"
 #include "io/stack.h"
@@ -32,6 +33,7 @@ struct fiber {
 	void (*run)(void *context);
 	void *context;
 	void *fake_stack; /* AddressSanitizer's */
+	void *watched;    /* ThreadSanitizer's; NULL: the scheduler's */
 	int reason;
 	unsigned char rested;
 	bool parked, deaf, cancelled, ended;
@@ -50,7 +52,7 @@ static struct {
 	unsigned turns;     /* since the last look ... */
 	unsigned busiest;   /* ... and most of all, since memory went back */
 	void *sp; /* of the scheduler itself, while a fiber runs */
-	void *fake_stack;
+	void *fake_stack, *watched;
 	const void *stack_base; /* learnt from AddressSanitizer */
 	size_t stack_len;
 	struct {
@@ -72,15 +74,17 @@ static void prepare(void)
 }
 
 /* Back to the scheduler, from a fiber. */
-static void leave(struct fiber *fiber)
+SANITIZER_SWITCHES static void leave(struct fiber *fiber)
 {
 	sanitizer_leave(fiber->ended ? NULL : &fiber->fake_stack,
 		all.stack_base, all.stack_len);
+	if (fiber->watched)
+		sanitizer_fiber_switch(all.watched);
 	io_switch(&fiber->sp, all.sp);
 	sanitizer_enter(fiber->fake_stack, &all.stack_base, &all.stack_len);
 }
 
-static void begin(void *argument)
+SANITIZER_SWITCHES static void begin(void *argument)
 {
 	struct fiber *fiber = argument;
 
@@ -91,7 +95,7 @@ static void begin(void *argument)
 	panic("fiber %s goes on after its end", fiber->name);
 }
 
-static void enter(struct fiber *fiber)
+SANITIZER_SWITCHES static void enter(struct fiber *fiber)
 {
 	if (all.tidy.us == 0)
 		all.tidy = moment_after(span_s(TIDY_S));
@@ -99,6 +103,9 @@ static void enter(struct fiber *fiber)
 	all.turns++;
 	all.running = fiber;
 	sanitizer_leave(&all.fake_stack, fiber->stack.base, STACK_OCTETS);
+	all.watched = sanitizer_fiber_self();
+	if (fiber->watched)
+		sanitizer_fiber_switch(fiber->watched);
 	io_switch(&all.sp, fiber->sp);
 	sanitizer_enter(all.fake_stack, NULL, NULL);
 	all.running = NULL;
@@ -106,6 +113,7 @@ static void enter(struct fiber *fiber)
 		return;
 	heap_remove(&all.timers, &fiber->timer);
 	list_remove(&fiber->member);
+	sanitizer_fiber_free(fiber->watched);
 	stack_free(&fiber->stack);
 	free(fiber);
 	all.fibers--;
@@ -119,6 +127,7 @@ struct fiber *io_spawn(const char *name, void (*run)(void *context),
 	prepare();
 	if (!stack_new(&fiber->stack))
 		starved("no memory for the stack of fiber %s: %m", name);
+	fiber->watched = io_has_helpers() ? sanitizer_fiber_new() : NULL;
 	fiber->name = name;
 	fiber->run = run;
 	fiber->context = context;
@@ -457,6 +466,7 @@ static void drop_fibers(void)
 
 		if (fiber == all.running)
 			continue;
+		sanitizer_fiber_free(fiber->watched);
 		stack_drop(&fiber->stack);
 		free(fiber);
 	}

@@ -234,7 +234,8 @@ static void begin(struct mailbox_parse *parse, size_t at)
 	for (size_t i = 0; i < BATCHES; i++) {
 		struct batch *batch = &parse->batches[i];
 
-		batch->arena = arena_child(parse->arena);
+		/* Its own: helpers at work count in no parent of theirs. */
+		batch->arena = arena_new(0);
 		batch->place = &parse->mailbox->store->place;
 		batch->driver = parse->mailbox->store->driver;
 		batch->with_id = parse->with_id;
@@ -291,7 +292,9 @@ void mailbox_parse_end(struct mailbox_parse *parse)
 {
 	if (!parse)
 		return;
-	for (size_t i = 0; i < BATCHES; i++)
+	for (size_t i = 0; parse->has_begun && i < BATCHES; i++) {
 		end_batch(&parse->batches[i]);
+		arena_free(parse->batches[i].arena);
+	}
 	arena_free(parse->arena);
 }
