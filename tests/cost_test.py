@@ -187,6 +187,47 @@ def test_select_of_many_files():
         mail.end(c)
 
 
+MANY_MESSAGES = 1000
+# A rename each, or an unlink; and some for all of them.
+BULK_CEILING = 1.4
+
+
+def test_many_messages_at_once():
+    if not shutil.which("strace"):
+        raise Skip("there is no strace")
+    with Mail() as mail:
+        c = mail.connect()
+        for n in range(MANY_MESSAGES):
+            mail.drop("cur/%d.a:2," % n)
+        c.select("INBOX")
+        c.fetch("1:*", "(INTERNALDATE)")  # so that dates are known
+        c.ok("SEARCH", "TEXT", "none")    # and texts
+        c.ok("CREATE", "there")
+
+        def expunge():
+            c.ok("EXPUNGE")
+            # It goes when all of them have gone, behind the answer.
+            wait_for(lambda: not os.path.exists(
+                mail.path + "/.there/posthorn-expunged"), "their end")
+
+        def check(what, call, ask):
+            calls = traced(mail.processes[0].pid, ask)
+            print("%s: %.2f system calls a message: %s" % (
+                what, sum(calls.values()) / MANY_MESSAGES,
+                calls.most_common(4)))
+            if calls[call] < MANY_MESSAGES or sum(
+                    calls.values()) > BULK_CEILING * MANY_MESSAGES:
+                raise Failed("%s: %s" % (what, calls))
+
+        check("MOVE", "renameat2", lambda: c.ok("MOVE", "1:*", "there"))
+        c.select("there")
+        c.ok("STORE", "1:*", "+FLAGS.SILENT", "(\\Deleted)")
+        wait_for(lambda: all(name.endswith("T") for name in mail.files(
+            ".there/cur")), "names that follow")
+        check("EXPUNGE", "unlinkat", expunge)
+        mail.end(c)
+
+
 def instructions(program, *arguments):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
@@ -212,6 +253,8 @@ AGAIN = {
     "c STORE 1:* +FLAGS.SILENT (\\Flagged)\r\n\1w"
     "c STORE 1:* -FLAGS.SILENT (\\Flagged)\r\n\1w": 8900,
 }
+MOVE = "c CREATE b\r\n\1wd MOVE 1:* b\r\n\1w"
+MOVE_CEILING = 25000
 FEW_MAIL, MUCH_MAIL, TIMES, TRIES = 50, 400, 2, 5
 
 
@@ -240,6 +283,9 @@ def test_imap_instructions():
     much = instructions(program, MUCH_MAIL, FIRST)
     check_instructions("first ENVELOPE", (much - few) / (
         MUCH_MAIL - FEW_MAIL), 10000, FIRST_CEILING)
+    check_instructions("MOVE", (instructions(
+        program, MUCH_MAIL, FIRST + MOVE) - much) / MUCH_MAIL, 1000,
+        MOVE_CEILING)
     for commands, ceiling in AGAIN.items():
         # The clock adds to it: a folder that was changed a moment ago is read
         # once more. What is too much each time is too much.

@@ -485,6 +485,38 @@ def test_what_was_answered_survives_a_kill():
         mail.end(c)
 
 
+def test_many_that_were_expunged_stay_away():
+    """Their files go behind the answer: not the kill of the process, not the
+    loss of the index brings one of them back."""
+    for lose_index in (False, True):
+        with Mail() as mail:
+            c = mail.connect()
+            c.append("INBOX", None, None, LETTER)
+            c.select()
+            for _ in range(9):
+                c.copy("1:*", "INBOX")
+                c.noop()
+            c.store("1:500", "+FLAGS.SILENT", "(\\Deleted)")
+            c.ok("EXPUNGE")
+            mail.processes[0].kill()
+            mail.processes[0].wait()
+            mail.processes = []
+            left = len(mail.files())
+            if lose_index:
+                for name in os.listdir(mail.path):
+                    if name.startswith("posthorn-index"):
+                        os.unlink(mail.path + "/" + name)
+            d = mail.connect()
+            equal(d.select(), ("OK", [b"12"]))
+            equal(d.uid("SEARCH", "UID", "1:512")[1][0],
+                  " ".join(map(str, range(501, 513))).encode())
+            wait_for(lambda: len(mail.files()) == 12, "the end of %d files" %
+                     (left - 12))
+            equal(d.noop()[0], "OK")
+            equal(d.select(), ("OK", [b"12"]))
+            mail.end(d)
+
+
 def test_a_large_message_goes_through():
     with Mail() as mail:
         c = mail.connect()

@@ -129,6 +129,7 @@ static bool is_settled(struct mailbox_store *store, const char *name)
 	struct segments all;
 	bool settled = txn &&
 		index_mailbox_find(txn, str_from(name), &row) &&
+		row.remains == 0 &&
 		segments_read(txn, row.id, arena, &all) &&
 		all.is.up_to + 1 >= row.uidnext &&
 		store->driver->stamp(&store->place, name, &stamp) &&

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "mailbox/remains.h"
 #include "mailbox/store.h"
 
 enum {
@@ -144,64 +145,116 @@ static bool is_among(const uint32_t *uids, size_t count, uint32_t uid)
 	return low < count && uids[low] == uid;
 }
 
+struct expunge {
+	struct mailbox *mailbox;
+	struct index_txn *txn;
+	const struct mailbox_message **leaving;
+	size_t count;
+	bool is_put_off; /* files go behind the answer: mailbox/remains.h */
+	bool ok;         /* the index has not refused */
+	int error;       /* why one could not be removed */
+};
+
 /* The file goes before the row: killed between the two, the next scan finds
  * a row without file; the other way round a removed message would come back.
- * True: it is gone. *error: why it is not. */
-static bool remove_one(struct mailbox *mailbox, struct index_txn *txn,
-	struct mailbox_message *m, bool *ok, int *error)
+ * True: it is gone. */
+static bool remove_file(struct expunge *e, struct mailbox_message *m)
 {
+	struct mailbox *mailbox = e->mailbox;
 	struct mailbox_entry entry = mailbox_entry_of(m);
 
 	if (!mailbox->store->driver->unlink(&mailbox->store->place,
 		mailbox->name, &entry)) {
 		/* Gone already, or renamed: the next scan tells. */
 		if (errno != ENOENT)
-			*error = errno;
+			e->error = errno;
 		mailbox_stamp_forget(mailbox);
 		return false;
 	}
 	mailbox_store_unflushed(mailbox->store, mailbox->name,
 		entry.is_new ? MAILBOX_NEW : MAILBOX_CUR);
-	if (!mailbox_forget(mailbox, txn, m->is.uid, mailbox->row.modseq + 1))
-		*ok = false;
+	return true;
+}
+
+static bool remove_one(struct expunge *e, struct mailbox_message *m)
+{
+	struct mailbox *mailbox = e->mailbox;
+
+	if (e->is_put_off)
+		mailbox_remains_take(mailbox, m);
+	else if (!remove_file(e, m))
+		return false;
+	if (!mailbox_forget(mailbox, e->txn, m->is.uid,
+		mailbox->row.modseq + 1))
+		e->ok = false;
 	free(m->name);
 	mailbox->garbage++;
 	return true;
 }
 
-enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
-	const uint32_t *uids, size_t count, bool any)
+static void find_leaving(struct expunge *e, const uint32_t *uids,
+	size_t count, bool any)
 {
-	enum mailbox_result result;
-	struct index_txn *txn;
-	size_t kept = 0;
-	bool ok = true, known;
-	int error = 0;
+	const struct mailbox *mailbox = e->mailbox;
 
-	/* Names must be those on disk. */
-	if (mailbox_refresh(mailbox, false) != MAILBOX_OK)
-		return MAILBOX_TRY_LATER;
-	txn = begin(mailbox, true);
-	if (!txn)
-		return MAILBOX_TRY_LATER;
-	known = mailbox_stamp_cur_is_known(mailbox);
+	for (size_t i = 0; i < mailbox->count; i++) {
+		const struct mailbox_message *m = &mailbox->messages[i];
+
+		if (is_among(uids, count, m->is.uid) &&
+			(any || (m->is.flags & IMAP_DELETED)))
+			e->leaving[e->count++] = m;
+	}
+}
+
+/* One goes at once, all the same: what cannot be removed is told. */
+static void remove_all(struct expunge *e)
+{
+	struct mailbox *mailbox = e->mailbox;
+	size_t kept = 0, at = 0;
+
 	for (size_t i = 0; i < mailbox->count; i++) {
 		struct mailbox_message *m = &mailbox->messages[i];
+		bool leaves = at < e->count && e->leaving[at] == m;
 
-		if (ok && is_among(uids, count, m->is.uid) &&
-			(any || (m->is.flags & IMAP_DELETED)) &&
-			remove_one(mailbox, txn, m, &ok, &error))
-			continue;
-		mailbox->messages[kept++] = *m;
+		if (at == 1 && leaves && e->count >= REMAINS_LEAST &&
+			e->error == 0 && !e->is_put_off)
+			e->is_put_off = mailbox_remains_begin(mailbox,
+				e->leaving + 1, e->count - 1);
+		at += leaves;
+		if (!leaves || !e->ok || !remove_one(e, m))
+			mailbox->messages[kept++] = *m;
 	}
 	if (kept < mailbox->count)
 		mailbox->row.modseq++;
 	mailbox->count = kept;
+}
+
+enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
+	const uint32_t *uids, size_t count, bool any)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	struct expunge e = { .mailbox = mailbox, .ok = true };
+	enum mailbox_result result;
+	bool known;
+
+	/* Names must be those on disk. */
+	if (mailbox_refresh(mailbox, false) != MAILBOX_OK)
+		return MAILBOX_TRY_LATER;
+	e.txn = begin(mailbox, true);
+	if (!e.txn)
+		return MAILBOX_TRY_LATER;
+	e.leaving = arena_array(arena, mailbox->count + 1,
+		sizeof(*e.leaving));
+	find_leaving(&e, uids, count, any);
+	known = mailbox_stamp_cur_is_known(mailbox);
+	remove_all(&e);
 	mailbox_stamp_own(mailbox, known);
-	result = finish(mailbox, txn, ok);
-	if (result != MAILBOX_OK || error == 0)
+	result = finish(mailbox, e.txn, e.ok);
+	if (e.is_put_off)
+		mailbox_remains_end(mailbox, result == MAILBOX_OK);
+	if (result != MAILBOX_OK || e.error == 0)
 		return result;
-	errno = error; /* the others are gone all the same */
+	errno = e.error; /* the others are gone all the same */
 	return mailbox_failed("remove a message from", mailbox->name);
 }
 
@@ -214,6 +267,7 @@ struct copy {
 	struct imap_set *from_uids, *to_uids;
 	struct mailbox_entry *made; /* to be taken back if it fails */
 	size_t made_count;
+	unsigned left;              /* MAILBOX_CUR, MAILBOX_NEW: by moving */
 	bool move;
 };
 
@@ -265,11 +319,8 @@ static enum mailbox_result copy_one(struct copy *copy, uint32_t uid)
 			mailbox_failed("copy to", to->name);
 	copy->made[copy->made_count++] = (struct mailbox_entry){
 		.name = name };
-	mailbox_store_unflushed(to->store, to->name, MAILBOX_CUR);
 	/* A session may have moved it out of new/ a moment ago. */
-	if (copy->move)
-		mailbox_store_unflushed(from->store, from->name,
-			MAILBOX_CUR | (entry.is_new ? MAILBOX_NEW : 0));
+	copy->left |= MAILBOX_CUR | (entry.is_new ? MAILBOX_NEW : 0);
 	is.uid = new_uid;
 	is.modseq = to->row.modseq + 1;
 	is.saved_s = wall_us() / 1000000;
@@ -313,6 +364,16 @@ static void leave_from(struct copy *copy)
 	from->count = kept;
 }
 
+static void note_unflushed(struct copy *copy)
+{
+	if (copy->made_count == 0)
+		return;
+	mailbox_store_unflushed(copy->to->store, copy->to->name, MAILBOX_CUR);
+	if (copy->move)
+		mailbox_store_unflushed(copy->from->store, copy->from->name,
+			copy->left);
+}
+
 static enum mailbox_result copy_all(struct copy *copy, const uint32_t *uids,
 	size_t count)
 {
@@ -321,6 +382,7 @@ static enum mailbox_result copy_all(struct copy *copy, const uint32_t *uids,
 
 	for (size_t i = 0; result == MAILBOX_OK && i < count; i++)
 		result = copy_one(copy, uids[i]);
+	note_unflushed(copy);
 	if (result != MAILBOX_OK)
 		return result;
 	if (copy->to->count > before) {

@@ -46,7 +46,7 @@ struct index_mailbox {
 	unsigned char guid[16]; /* for good, whatever its name is */
 	uint64_t counted;      /* the modseq at which these were counted */
 	uint32_t messages, unseen, deleted;
-	uint32_t unused;
+	uint32_t remains;      /* octets of posthorn-expunged that count */
 };
 
 struct index_message {

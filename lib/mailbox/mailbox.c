@@ -15,6 +15,7 @@
 #include "io/fiber.h"
 #include "mailbox/background.h"
 #include "mailbox/order.h"
+#include "mailbox/remains.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 #include "mailbox/view.h"
@@ -169,6 +170,10 @@ static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
 		    "dovecot-uidlist", path), &text) ||
 		!index_mailbox_new(txn, &row))
 		return false;
+	mailbox->row = row;
+	if (!mailbox_remains_find(mailbox))
+		return false;
+	row = mailbox->row;
 	row.modseq = row.expunged_from = (uint64_t)wall_us();
 	random_octets(row.guid, sizeof(row.guid));
 	is_listed = mailbox_uidlist_parse(arena, text, &list);
@@ -277,6 +282,7 @@ static void free_mailbox(struct mailbox *m)
 		free(m->keywords[i]);
 	list_remove(&m->link);
 	mailbox_order_free(m->order);
+	mailbox_remains_free(m);
 	mailbox_shared_leave(m->shared);
 	buf_free(&m->learned);
 	free(m->messages);
@@ -368,9 +374,12 @@ static void drop_oldest(struct mailbox_store *store)
 	list_each (at, &store->open) {
 		struct mailbox *m = CONTAINER(at, struct mailbox, link);
 
-		if (m->users == 0 && (!oldest || m->closed < oldest->closed))
+		if (m->users == 0 && !mailbox_remains_are_wanted(m) &&
+			(!oldest || m->closed < oldest->closed))
 			oldest = m;
 	}
+	if (!oldest)
+		return;
 	mailbox_keep(oldest);
 	mailbox_drop(oldest);
 }

@@ -93,6 +93,7 @@ struct mailbox {
 	size_t learned_count;
 	uint32_t learned_last; /* the largest uid of them */
 	struct mailbox_prefetch prefetch;
+	struct mailbox_remains *remains; /* mailbox/remains.h; NULL: none */
 	struct mailbox_order *order; /* mailbox/order.h; NULL: none */
 	struct mailbox_shared *shared; /* mailbox/view.h; NULL: none */
 };

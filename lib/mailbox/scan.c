@@ -17,6 +17,7 @@
 #include "base/span.h"
 #include "base/table.h"
 #include "mailbox/background.h"
+#include "mailbox/remains.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
@@ -41,6 +42,19 @@ struct scan {
 	bool undated;          /* dates of new ones are read later */
 };
 
+/* What is still to be removed is none of them. */
+static void pass_remains(struct mailbox *m, struct mailbox_entry *entries,
+	size_t *count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; m->remains && i < *count; i++)
+		if (!mailbox_remains_have(m, &entries[i]))
+			entries[kept++] = entries[i];
+	if (m->remains)
+		*count = kept;
+}
+
 static enum mailbox_result read_entries(struct scan *scan,
 	struct mailbox_entry **entries, size_t *count)
 {
@@ -49,6 +63,8 @@ static enum mailbox_result read_entries(struct scan *scan,
 	enum mailbox_result result = driver->scan(&m->store->place, m->name,
 		scan->new_only, scan->arena, entries, count);
 
+	if (result == MAILBOX_OK)
+		pass_remains(m, *entries, count);
 	table_free(scan->entries);
 	scan->entries = table_new_borrowing();
 	scan->found = NULL;
@@ -443,6 +459,8 @@ static enum mailbox_result scan_files(struct scan *scan)
 
 	if (!m->store->driver->stamp(&m->store->place, m->name, &before))
 		return MAILBOX_NONEXISTENT;
+	if (!mailbox_remains_know(m))
+		return MAILBOX_TRY_LATER;
 	scan->modseq = m->row.modseq + 1;
 	scan->new_only = mailbox_stamp_cur_is(m, before.cur_ns);
 	result = read_entries(scan, &entries, &count);
@@ -550,6 +568,7 @@ enum mailbox_result mailbox_refresh(struct mailbox *mailbox, bool do_claim)
 	}
 	mailbox->is_suspect = false;
 	if (mailbox_stamp_is_known(mailbox) &&
+		mailbox_remains_are_known(mailbox) &&
 		!(do_claim && has_new(mailbox)))
 		return MAILBOX_OK;
 	return scan_locked(mailbox, do_claim);

@@ -14,6 +14,7 @@
 #include "io/helper.h"
 #include "mailbox/flush.h"
 #include "mailbox/name.h"
+#include "mailbox/remains.h"
 #include "mailbox/uidlist.h"
 
 enum {
@@ -494,6 +495,7 @@ void mailbox_store_idle(struct mailbox_store *store)
 
 void mailbox_store_settle(struct mailbox_store *store)
 {
+	mailbox_remains_clear(store);
 	while (!rename_all(store))
 		;
 	if (store->is_dirty && mailbox_flush_all(store) != MAILBOX_OK)
@@ -506,7 +508,10 @@ static void follow(void *context)
 {
 	struct mailbox_store *store = context;
 
-	while (io_sleep(span_ms(SOON_MS))) {
+	for (;;) {
+		mailbox_remains_clear(store);
+		if (!io_sleep(span_ms(SOON_MS)))
+			break;
 		while (!rename_all(store))
 			io_yield();
 		if (!store->is_dirty)

@@ -6,6 +6,7 @@
 
 #include "base/table.h"
 #include "mailbox/pack.h"
+#include "mailbox/remains.h"
 #include "mailbox/segment.h"
 #include "mailbox/uidlist.h"
 
@@ -306,10 +307,29 @@ static void check_counts(struct look *l)
 		tell(l, "its counts are not those of its messages");
 }
 
+/* Files of expunged messages, which go in a moment. */
+static void pass_remains(struct look *l)
+{
+	struct departed departed;
+
+	if (l->mailbox.remains == 0 || !mailbox_remains_read(l->store, l->name,
+		l->arena, l->mailbox.remains, &departed))
+		return;
+	for (size_t i = 0; i < departed.count; i++) {
+		struct str name = departed.files[i].name;
+		struct mailbox_entry *entry = table_find(l->files,
+			key_of(l, arena_cstr(l->arena, name)));
+
+		if (entry)
+			entry->is_known = true;
+	}
+}
+
 static void check_files(struct look *l)
 {
 	size_t unknown = 0;
 
+	pass_remains(l);
 	for (size_t i = 0; i < l->entry_count; i++)
 		unknown += !l->entries[i].is_known;
 	if (unknown > 0)

@@ -14,6 +14,7 @@ from instance import Failed, untrusting, wait_for
 from faults_scenarios import ANSWER_S, Crash, Gone, Hang, Refused, text
 
 TLS = untrusting()
+MANY = 128  # copies: more than are removed before the answer
 KEEP = 12  # messages in a mailbox; more are removed between runs
 
 
@@ -177,6 +178,13 @@ class StoreSuite:
         client.ask("UID STORE %d +FLAGS (\\Deleted)" % uid)
         client.ask("UID EXPUNGE %d" % uid)
 
+    def expunge_many(self, client, name):
+        client.ask("SELECT INBOX")
+        these = ",".join(str(uid) for (box, uid), known in self.uids.items()
+                         if known == self.subject and box == "INBOX")
+        client.ask("UID STORE %s +FLAGS.SILENT (\\Deleted)" % these)
+        client.ask("UID EXPUNGE %s" % these)
+
     def look(self, client, name):
         client.ask("SELECT INBOX")
         client.ask("FETCH 1:* (UID FLAGS ENVELOPE)")
@@ -201,6 +209,23 @@ class StoreSuite:
         try:
             self.client = self.client or self.connect()
             self.append(self.client, self.subject)
+        except (Refused, Gone, Hang):
+            self.client = None
+            raise
+        self.state()
+
+    def give_many(self, lab, name):
+        """The same, so often that its files go behind the answer."""
+        self.give(lab, name)
+        try:
+            self.client.ask("SELECT INBOX")
+            uids = [self.uid_of(self.subject)]
+            while len(uids) < MANY:
+                self.client.ask("UID COPY %s INBOX" % ",".join(
+                    map(str, uids)))
+                rows = self.read_mailbox(self.client, "INBOX")[0]
+                uids = [uid for uid, known in rows.items()
+                        if known == self.subject]
         except (Refused, Gone, Hang):
             self.client = None
             raise
@@ -310,6 +335,11 @@ class StoreSuite:
         return boxes == [] if outcome == "acknowledged" else \
             boxes in ([], ["INBOX"])
 
+    def are_expunged(self, name, outcome):
+        boxes = self.places.get(self.subject, [])
+        return set(boxes) <= ({"INBOX"} if outcome != "acknowledged" else
+                              set())
+
     def is_there(self, name, outcome):
         return self.places.get(self.subject, []) == ["INBOX"]
 
@@ -348,6 +378,8 @@ STORE_SCENARIOS = (
     ("copy", by(StoreSuite.give, "copy", StoreSuite.is_copied), ("imapd",)),
     ("expunge", by(StoreSuite.give, "expunge", StoreSuite.is_expunged),
      ("imapd",)),
+    ("expunge-many", by(StoreSuite.give_many, "expunge_many",
+                        StoreSuite.are_expunged), ("imapd",)),
     ("search", by(StoreSuite.give, "search", StoreSuite.is_there),
      ("imapd",)),
     ("pop3", by(StoreSuite.give, "pop", StoreSuite.is_expunged, fresh=True),

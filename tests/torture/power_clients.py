@@ -129,12 +129,14 @@ class Imap:
         self.ledger.add("there", target, told.group(3), message, 0, ok)
         return int(told.group(3))
 
-    def expunge(self, name, uid):
-        self.ask("UID STORE %d +FLAGS (\\Deleted)" % uid)
-        _, asked, ok = self.ask("UID EXPUNGE %d" % uid)
-        self.ledger.add("leave", name, uid, asked)
-        # a second when idle; a busy machine may be late
-        self.ledger.add("left", name, uid, 3000, ok)
+    def expunge(self, name, *uids):
+        these = ",".join(map(str, uids))
+        self.ask("UID STORE %s +FLAGS (\\Deleted)" % these)
+        _, asked, ok = self.ask("UID EXPUNGE %s" % these)
+        for uid in uids:
+            self.ledger.add("leave", name, uid, asked)
+            # a second when idle; a busy machine may be late
+            self.ledger.add("left", name, uid, 3000, ok)
 
     def uids(self):
         """(uid, X-Power id) of all messages."""

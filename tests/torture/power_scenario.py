@@ -423,6 +423,26 @@ def imap_counted(play, mta):
     client.close()
 
 
+MANY = 127  # copies: more than are removed before the answer
+
+
+def imap_many(play, mta):
+    """So many are expunged that their files go behind the answer."""
+    play.ledger.add("store", "mail/grace")
+    client = Imap(play.ledger, mta.conf, mta.mail + "/grace", mta.env)
+    client.select("INBOX")
+    first = client.append("INBOX", "grace-0")
+    while len(client.uids()) <= MANY:
+        client.ask("COPY 1:* INBOX")
+    time.sleep(1.5)
+    client.expunge("INBOX", *[uid for uid, _ in client.uids()
+                              if uid != first])
+    client.append("INBOX", "grace-1")
+    time.sleep(1.5)
+    client.append("INBOX", "grace-2")
+    client.close()
+
+
 def play(folder, recorder, rounds=2):
     """Run it all; the folder has the log then."""
     scenario = Scenario(folder, recorder)
@@ -462,6 +482,7 @@ def play(folder, recorder, rounds=2):
         imap_of_delivered(scenario, mta)
         imap_met(scenario, mta)
         imap_counted(scenario, mta)
+        imap_many(scenario, mta)
         slow.close()
         wait_for(lambda: len(mta.queue_list()) == 6 and all(
             m["queue_name"] != "active" for m in mta.queue_list()),
