@@ -57,7 +57,7 @@ struct mailbox_driver {
 	const char *(*with_flags)(struct arena *arena, const char *name,
 		unsigned flags, uint32_t letters);
 	/* A name that was never used, and the same with sizes. */
-	const char *(*fresh)(const struct mailbox_place *place,
+	const char *(*fresh)(struct mailbox_place *place,
 		struct arena *arena);
 	const char *(*sized)(struct arena *arena, const char *fresh,
 		uint64_t octets, uint64_t crlf_octets);
@@ -80,7 +80,7 @@ struct mailbox_driver {
 		const char *name);
 
 	/* A file to write a new message to, and its temporary name. */
-	int (*save)(const struct mailbox_place *place, const char *mailbox,
+	int (*save)(struct mailbox_place *place, const char *mailbox,
 		struct arena *arena, const char **temporary);
 	/* Give it its name. It is not durable before flush. */
 	bool (*publish)(const struct mailbox_place *place, const char *mailbox,

@@ -31,7 +31,10 @@ struct mailbox_place {
 	int dir; /* the mail's directory */
 	const struct mailbox_layout *layout;
 	bool utf8; /* new names are in UTF-8, not in modified UTF-7 */
-	char host[72]; /* that names of new messages say; the driver's */
+	/* What names of new messages say; the driver's. */
+	char host[72];
+	int pid;
+	uint64_t serial; /* counts them; the first is a random number */
 };
 
 struct mailbox_layout {

@@ -38,16 +38,28 @@ static const struct {
 	{ 'T', IMAP_DELETED },
 };
 
-/* The mailbox's directory, then, if given, "/cur" and "/name". */
+/* The mailbox's directory, then, if given, "/cur" and "/name". Made for each
+ * message of many: copied, not formatted. */
 static const char *path_to(char path[PATH_MOST],
 	const struct mailbox_place *place, const char *mailbox,
 	const char *folder, const char *name)
 {
 	char directory[LAYOUT_PATH];
+	const char *const parts[] = { layout_path(place, mailbox, directory),
+		folder, name };
+	size_t len = 0;
 
-	snprintf(path, PATH_MOST, "%s%s%s%s%s",
-		layout_path(place, mailbox, directory), folder ? "/" : "",
-		folder ? folder : "", name ? "/" : "", name ? name : "");
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		size_t more = parts[i] ? strlen(parts[i]) : 0;
+
+		if (!parts[i] || more + 2 > PATH_MOST - len)
+			continue;
+		if (i > 0)
+			path[len++] = '/';
+		memcpy(path + len, parts[i], more);
+		len += more;
+	}
+	path[len] = 0;
 	return path;
 }
 
@@ -258,21 +270,21 @@ static void begin(struct mailbox_place *place)
 	if (gethostname(place->host, sizeof(place->host)) < 0)
 		snprintf(place->host, sizeof(place->host), "localhost");
 	place->host[60] = 0; /* room for the rest of a name */
+	place->pid = (int)getpid();
+	random_octets(&place->serial, sizeof(place->serial));
 	for (char *p = place->host; *p; p++)
 		if (*p == '/' || *p == ':' || *p == ',' || *p < '!')
 			*p = '_';
 }
 
-static const char *fresh(const struct mailbox_place *place,
-	struct arena *arena)
+static const char *fresh(struct mailbox_place *place, struct arena *arena)
 {
 	int64_t now = wall_us();
-	uint64_t random;
 
-	random_octets(&random, sizeof(random));
 	return arena_fmt(arena, "%lld.M%lldP%dR%016llx.%s",
 		(long long)(now / 1000000), (long long)(now % 1000000),
-		(int)getpid(), (unsigned long long)random, place->host).p;
+		place->pid, (unsigned long long)++place->serial,
+		place->host).p;
 }
 
 static const char *sized(struct arena *arena, const char *name,
@@ -393,7 +405,7 @@ static bool copy(const struct mailbox_place *place, const char *from,
 	return copy_file(place, old, to, name);
 }
 
-static int save(const struct mailbox_place *place, const char *mailbox,
+static int save(struct mailbox_place *place, const char *mailbox,
 	struct arena *arena, const char **temporary)
 {
 	char path[PATH_MOST];
