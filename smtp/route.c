@@ -40,6 +40,19 @@ static struct outcome name_trouble(struct search *s, struct str name,
 	return trouble;
 }
 
+/* What a filter has left nothing of is not known not to be there. */
+static struct outcome filter_trouble(struct search *s, struct str name,
+	enum dns_type type, struct str why)
+{
+	struct str type_name = dns_type_name(s->arena, type);
+	struct outcome trouble = outcome_f(s->arena, 450, 7, 0,
+		"Error looking up name=%.*s type=%.*s: %.*s", STR_ARG(name),
+		STR_ARG(type_name), STR_ARG(why));
+
+	trouble.is_site = true;
+	return trouble;
+}
+
 static void fail(struct search *s, struct outcome trouble)
 {
 	/* a temporary failure of one host is more than "not found" of others */
@@ -76,7 +89,9 @@ static void add_host(struct search *s, struct str host, unsigned preference)
 
 	dns_addresses(s->arena, host, s->flags, &hosts);
 	if (hosts.status != DNS_FOUND)
-		fail(s, name_trouble(s, host, hosts.type, hosts.status));
+		fail(s, hosts.is_filtered ?
+			filter_trouble(s, host, hosts.type, hosts.text) :
+			name_trouble(s, host, hosts.type, hosts.status));
 	for (size_t i = 0; i < hosts.count; i++)
 		if (s->flags & (hosts.addresses[i].v6 ? (unsigned)DNS_IPV6 :
 							(unsigned)DNS_IPV4))
@@ -218,7 +233,7 @@ static void find_by_mx(struct search *s, struct str domain)
 	struct dns_answer answer;
 
 	dns_lookup(s->arena, domain, DNS_MX, &answer);
-	if (answer.status == DNS_TEMPORARY &&
+	if (answer.status == DNS_TEMPORARY && !answer.is_filtered &&
 		s->set->conf->ignore_mx_lookup_error) {
 		answer.status = DNS_NO_DATA;
 		s->is_secure = false;
@@ -238,7 +253,9 @@ static void find_by_mx(struct search *s, struct str domain)
 		add_host(s, domain, 0);
 		break;
 	default:
-		fail(s, name_trouble(s, domain, DNS_MX, answer.status));
+		fail(s, answer.is_filtered ?
+			filter_trouble(s, domain, DNS_MX, answer.text) :
+			name_trouble(s, domain, DNS_MX, answer.status));
 	}
 }
 

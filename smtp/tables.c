@@ -2,6 +2,7 @@
 
 #include "agent/deliver.h"
 #include "base/log.h"
+#include "maps/dns_filter.h"
 #include "maps/maps.h"
 #include "maps/match.h"
 
@@ -39,6 +40,10 @@ void tables_prepare(const struct settings *set)
 	if (set->conf->debug_peer_level > 0)
 		debugged = match_open(arena, set->conf, "debug_peer_list",
 			set->conf->debug_peer_list);
+	maps_dns_filter_open(arena, set->conf,
+		set->is_lmtp ? "lmtp_dns_reply_filter" :
+			       "smtp_dns_reply_filter",
+		set->dns_reply_filter);
 	deliver_filter_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_delivery_status_filter" :
 			       "smtp_delivery_status_filter",

@@ -3,6 +3,7 @@
  */
 #include "smtpd/check.h"
 
+#include "base/log.h"
 #include "dns/record.h"
 #include "mail/address.h"
 #include "smtp/path.h"
@@ -215,6 +216,12 @@ enum verdict check_unknown_domain(struct session *s,
 	dns_addresses(s->arena, domain, DNS_IPV4 | DNS_IPV6, &hosts);
 	if (hosts.status == DNS_FOUND)
 		return DUNNO;
+	if (mx.is_dropped || hosts.is_dropped) { /* the domain is there */
+		log_warning("%.*s: MX or address lookup error: %.*s",
+			STR_ARG(domain),
+			STR_ARG(mx.is_dropped ? mx.text : hosts.text));
+		return DUNNO;
+	}
 	return refuse_domain(s, about, &subject, mx.status == DNS_TEMPORARY ||
 		hosts.status == DNS_TEMPORARY);
 }

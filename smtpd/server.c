@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "config/list.h"
 #include "mail/date.h"
+#include "maps/dns_filter.h"
 #include "service/service.h"
 #include "smtpd/check.h"
 
@@ -79,22 +80,7 @@ static void open_lists(void)
 			"defer_if_permit or check_relay_domains");
 }
 
-/* ---- what is set and would be passed by ---- */
-
-static void consider_guards(void)
-{
-	const struct conf *conf = server.conf;
-	const struct {
-		const char *name;
-		struct str value;
-	} guards[] = {
-		{ "smtpd_dns_reply_filter", conf->smtpd_dns_reply_filter },
-	};
-
-	for (size_t i = 0; i < COUNT(guards); i++)
-		if (guards[i].value.len > 0)
-			server.guard = str_from(guards[i].name);
-}
+/* ---- mail filters ---- */
 
 /* receive_override_options = no_milters: there are none. */
 static void open_milters(void)
@@ -185,6 +171,8 @@ static void open_matches(void)
 		conf->smtpd_log_access_permit_actions);
 	server.mx_backup_networks = open_match("permit_mx_backup_networks",
 		conf->permit_mx_backup_networks);
+	maps_dns_filter_open(server.arena, conf, "smtpd_dns_reply_filter",
+		conf->smtpd_dns_reply_filter);
 	server.tls_loglevels = open_maps("smtpd_tls_loglevel_maps",
 		conf->smtpd_tls_loglevel_maps);
 	if (conf->debug_peer_level > 0 && conf->debug_peer_list.len > 0)
@@ -260,7 +248,6 @@ void server_open(const struct conf *conf)
 	server.guard = STR_NONE;
 	if (!server.is_local) {
 		tls_server_open(server.arena, conf, &server.tls);
-		consider_guards();
 		server.has_proxy = conf->smtpd_proxy_filter.len > 0;
 		server.has_upstream_proxy =
 			conf->smtpd_upstream_proxy_protocol.len > 0;

@@ -1,6 +1,7 @@
 #include "dns/dns.h"
 
 #include "base/buf.h"
+#include "dns/filter.h"
 #include "dns/record.h"
 #include "ipc/messages.h"
 #include "service/service.h"
@@ -87,6 +88,8 @@ void dns_lookup_all(struct arena *arena, const struct dns_question *questions,
 		calls[i] = ask(arena, &questions[i]);
 	for (size_t i = 0; i < count; i++)
 		take_answer(arena, calls[i], &answers[i]);
+	for (size_t i = 0; i < count; i++)
+		dns_filter_apply(arena, &questions[i], &answers[i]);
 }
 
 void dns_lookup(struct arena *arena, struct str name, enum dns_type type,
@@ -158,6 +161,8 @@ void dns_addresses(struct arena *arena, struct str host, unsigned families,
 		} else if (is_worse(answers[i].status, hosts->status)) {
 			hosts->status = answers[i].status;
 			hosts->text = answers[i].text;
+			hosts->is_filtered = answers[i].is_filtered;
+			hosts->is_dropped = answers[i].is_dropped;
 			hosts->type = questions[i].type;
 		}
 	}

@@ -45,6 +45,8 @@ struct dns_answer {
 	size_t count;
 	struct str *records;   /* record data, uncompressed */
 	struct str text;       /* why, if not found: "Host not found" */
+	bool is_filtered;      /* DNS_TEMPORARY, because of a filter ... */
+	bool is_dropped;       /* ... that has left nothing */
 };
 
 struct dns_question {
@@ -81,6 +83,7 @@ struct dns_hosts {
 	struct str canonical;
 	enum dns_type type;   /* of the question that failed, for the log */
 	struct str text;
+	bool is_filtered, is_dropped; /* as of its answer */
 };
 
 enum {

@@ -59,6 +59,9 @@ def data_of(type, words):
         return struct.pack("!H", int(words[0])) + wire(words[1])
     if type == "SRV":
         return struct.pack("!HHH", *map(int, words[:3])) + wire(words[3])
+    if type == "TXT":
+        text = " ".join(words).encode()
+        return bytes([len(text)]) + text
     if type == "TLSA":
         return bytes(map(int, words[:3])) + bytes.fromhex(words[3])
     raise ValueError(type)
