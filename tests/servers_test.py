@@ -2,6 +2,7 @@
 tcp:, socketmap:, memcache:, sqlite:, pgsql:, mysql:, ldap:. A server that is
 away gives a temporary error, never "not found"; what a key says is never taken
 for a part of the query."""
+import hashlib
 import os
 import socket
 import socketserver
@@ -322,6 +323,11 @@ def test_memcache_and_its_backup():
         equal(query(mta, "memcache:" + bare, "k")[:2], (1, ""))
         equal(server.ask("set k 0 0 7\r\na value\r\n"), ["STORED"])
         equal(query(mta, "memcache:" + bare, "k")[:2], (0, "a value"))
+        hashed = mta.write("conf/hashed.cf", "memcache = %s\nmax_try = 1\n"
+                           "key_digest = sha1\n" % server.place)
+        equal(server.ask("set %s 0 0 6\r\nhashed\r\n" %
+                         hashlib.sha1(b"k").hexdigest()), ["STORED"])
+        equal(query(mta, "memcache:" + hashed, "k")[:2], (0, "hashed"))
         check_hostile(mta, "memcache:" + bare)
         mta.set(local_recipient_maps="memcache:" + cf,
                 local_transport="gone:")

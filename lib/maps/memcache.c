@@ -6,10 +6,8 @@
 
 #include <errno.h>
 
-#include <openssl/evp.h>
-
-#include "base/encode.h"
 #include "base/log.h"
+#include "maps/key_digest.h"
 #include "maps/link.h"
 #include "maps/template.h"
 #include "maps/wire.h"
@@ -28,7 +26,7 @@ struct memcache {
 	struct links *links;
 	struct map *backup; /* NULL: none */
 	struct str key_format;
-	const EVP_MD *digest; /* NULL: keys as they are */
+	const struct key_digest *digest; /* NULL: keys as they are */
 	uint32_t flags;
 	struct span ttl, timeout;
 	size_t data_most;
@@ -45,14 +43,14 @@ static bool read_digest(struct map_opening *opening,
 	const struct settings *settings, struct memcache *memcache)
 {
 	struct str name = settings_text(settings, "key_digest");
+	const char *why;
 
 	if (str_is_none(name) || name.len == 0)
 		return true;
-	memcache->digest =
-		EVP_get_digestbyname(arena_cstr(opening->arena, name));
+	memcache->digest = key_digest_open(opening->arena, name, &why);
 	if (!memcache->digest)
-		map_cannot(opening, "%.*s: key_digest: unknown: %.*s",
-			STR_ARG(opening->name), STR_ARG(name));
+		map_cannot(opening, "%.*s: key_digest: %s: %.*s",
+			STR_ARG(opening->name), why, STR_ARG(name));
 	return memcache->digest;
 }
 
@@ -175,8 +173,6 @@ static struct str cache_key(const struct memcache *memcache,
 	struct arena *arena, struct str key)
 {
 	struct buf out = BUF_IN(arena), hex = BUF_IN(arena);
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len;
 
 	if (!template_format(memcache->key_format, key, STR_NONE, NULL, &out))
 		return STR_NONE;
@@ -184,10 +180,8 @@ static struct str cache_key(const struct memcache *memcache,
 		key = wire_memcache_key(arena, buf_str(&out));
 		return key.len <= WIRE_MEMCACHE_KEY_MOST ? key : STR_NONE;
 	}
-	if (EVP_Digest(out.p, out.len, digest, &len, memcache->digest,
-		    NULL) != 1)
+	if (!key_digest_format(memcache->digest, buf_str(&out), &hex))
 		return STR_NONE;
-	hex_format(&hex, str_of(digest, len));
 	return buf_str(&hex);
 }
 
