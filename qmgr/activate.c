@@ -10,65 +10,18 @@
 #include "base/log.h"
 
 enum {
-	WHOLE_MOST = 4 * 1024 * 1024, /* octets of messages kept as read */
 	BUSY_US = 10 * 1000,      /* until one is looked at again */
 };
 
-/* Of one that has to wait: itself, and stored_copy of what was read. */
-static size_t octets_of(const struct stored *stored)
-{
-	size_t each = sizeof(struct rcpt) + sizeof(struct recipient) +
-		sizeof(struct reason) + sizeof(bool);
-
-	return sizeof(struct message) + sizeof(*stored) +
-		stored->envelope.recipient_count * each +
-		stored->head.envelope_octets;
-}
-
-/* A few stay as they were read: they are soon gone. When many are active,
- * most have to wait for their turn, with no more than they need. */
-static struct message *new_message(struct arena *arena, struct stored *stored)
-{
-	size_t whole = arena_octets(arena);
-	size_t rcpts = stored->envelope.recipient_count * sizeof(struct rcpt);
-	struct message *message;
-
-	if (qmgr.whole + whole > WHOLE_MOST) {
-		struct arena *small = arena_new_small(octets_of(stored));
-
-		stored = stored_copy(small, stored);
-		arena_free(arena);
-		arena = small;
-		whole = 0;
-	}
-	message = arena_alloc(arena, sizeof(*message) + rcpts);
-	message->arena = arena;
-	message->stored = stored;
-	message->whole = whole;
-	qmgr.whole += whole;
-	return message;
-}
-
 /* The loaded message becomes active. Takes the arena over. */
 static void enter(struct entry *entry, struct arena *arena,
-	struct stored *loaded)
+	struct stored *stored)
 {
-	struct message *message = new_message(arena, loaded);
-	struct stored *stored = message->stored;
-	size_t count = stored->envelope.recipient_count;
+	struct message *message = shelf_message(entry, arena, stored);
 
-	message->entry = entry;
-	message->active_us = wall_us();
-	list_init(&message->jobs);
-	io_event_init(&message->ended);
-	for (size_t i = 0; i < count; i++) {
-		message->rcpts[i].address =
-			stored->envelope.recipients[i].address;
-		if (stored->done[i])
-			message->rcpts[i].state = RCPT_DONE;
-		else
-			message->open++;
-	}
+	stored = message->stored;
+	for (size_t i = 0; i < message->count; i++)
+		message->open += !stored->done[i];
 	entry->active = message;
 	qmgr.active++;
 	if (qmgr.active > qmgr.most_active)
@@ -83,8 +36,7 @@ static void enter(struct entry *entry, struct arena *arena,
 	message_begin(message);
 }
 
-/* What was found in a slot or file in place of a message. */
-static void give_up(struct entry *entry, enum store_result result)
+void activate_failed(struct entry *entry, enum store_result result)
 {
 	if (result == STORE_OVER && entry->queue == QUEUE_JOURNAL &&
 		entry->id[0] &&
@@ -127,7 +79,7 @@ bool activate_now(struct entry *entry)
 	}
 	if (result != STORE_FOUND) {
 		arena_free(arena);
-		give_up(entry, result);
+		activate_failed(entry, result);
 		return false;
 	}
 	entry_take_id(entry, stored);
@@ -135,11 +87,11 @@ bool activate_now(struct entry *entry)
 	return true;
 }
 
-static bool has_room(void)
+bool activate_has_room(void)
 {
 	int64_t most = qmgr.conf->qmgr_message_active_limit;
 
-	return !service_is_retiring() &&
+	return !service_is_retiring() && !message_is_behind() &&
 		(most <= 0 || (int64_t)qmgr.active < most);
 }
 
@@ -147,7 +99,7 @@ static bool activate_incoming(void)
 {
 	struct list *link = list_first(&qmgr.incoming);
 
-	if (!link || !has_room())
+	if (!link || !activate_has_room())
 		return false;
 	activate_now(CONTAINER(link, struct slotted, incoming)->entry);
 	return true;
@@ -158,7 +110,7 @@ static bool activate_due(void)
 	struct heap_link *first = heap_first(&qmgr.deferred);
 	struct entry *entry;
 
-	if (!first || first->key > moment_now().us || !has_room())
+	if (!first || first->key > moment_now().us || !activate_has_room())
 		return false;
 	entry = CONTAINER(first, struct entry, timer);
 	if (entry->is_loading) /* by somebody else: not in others' way */
@@ -185,12 +137,12 @@ static void run(void *context)
 		if (moment_left(look).us == 0) {
 			if (activate_due())
 				did = true;
-			else if (has_room())
+			else if (activate_has_room())
 				look = moment_after(delay);
 		}
 		if (did)
 			io_yield();
-		else if (!io_event_wait(&qmgr.news, has_room()
+		else if (!io_event_wait(&qmgr.news, activate_has_room()
 				? moment_left(look) : span_s(1)) &&
 			errno != ETIMEDOUT)
 			return;
@@ -202,27 +154,27 @@ void activate_start(void)
 	io_spawn("activate", run, NULL);
 }
 
-struct all {
-	struct entry **entries;
-	size_t count, capacity;
-};
+void activate_soon(struct entry *entry)
+{
+	heap_put(&qmgr.deferred, &entry->timer, 0);
+	look = moment_now();
+	io_event_wake_all(&qmgr.news);
+}
 
 void activate_all(void)
 {
-	struct all all = { 0 };
+	size_t count = qmgr.deferred.count;
+	struct heap_link **links = mem_new(count + 1, sizeof(*links));
 
 	/* Files that are not known yet are meant as well. */
 	qmgr.flush_wanted = !qmgr.is_indexed;
-	for (size_t i = 0; i < qmgr.deferred.count; i++) {
-		array_grow(&all.entries, &all.capacity, all.count + 1,
-			sizeof(*all.entries));
-		all.entries[all.count++] = CONTAINER(qmgr.deferred.links[i],
-			struct entry, timer);
-	}
+	if (count > 0)
+		memcpy(links, qmgr.deferred.links,
+			count * sizeof(*links));
 	schedule_revive();
-	for (size_t i = 0; i < all.count; i++)
-		heap_put(&qmgr.deferred, &all.entries[i]->timer, 0);
-	free(all.entries);
+	for (size_t i = 0; i < count; i++)
+		heap_put(&qmgr.deferred, links[i], 0);
+	free(links);
 	look = moment_now();
 	io_event_wake_all(&qmgr.news);
 }

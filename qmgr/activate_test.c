@@ -75,6 +75,16 @@ void schedule_revive(void)
 {
 }
 
+void schedule_restore(struct message *message)
+{
+	(void)message;
+}
+
+bool message_is_behind(void)
+{
+	return false;
+}
+
 /* ---- cases ---- */
 
 static const struct {
@@ -104,6 +114,7 @@ static void what_is_found_meanwhile_stays(void **state)
 		qmgr = (struct qmgr){ .conf = conf };
 		list_init(&qmgr.incoming);
 		io_event_init(&qmgr.news);
+		io_event_init(&qmgr.ended);
 		now.slot = cases[i].slot;
 		now.file = cases[i].file;
 		now.entry = entry_new_slotted(&place);

@@ -290,7 +290,9 @@ static bool run_seized(const struct verb *verb, struct entry *entry)
 		entry_free(entry);
 		return done;
 	}
-	if (done && verb->then_active)
+	if (done && verb->then_active && message_is_behind())
+		activate_soon(entry);
+	else if (done && verb->then_active)
 		activate_now(entry);
 	else if (!entry->is_over && !entry->active &&
 		entry->queue == QUEUE_DEFERRED && !entry->timer.place)
@@ -437,8 +439,9 @@ static void flush_site(struct str site)
 		if (!is_for_site(all.serials[i], site))
 			continue;
 		entry = entry_find(all.serials[i]);
-		if (entry)
-			activate_now(entry);
+		if (entry && !entry->active && !entry->is_loading &&
+			entry->queue == QUEUE_DEFERRED)
+			activate_soon(entry);
 	}
 	free(all.serials);
 }

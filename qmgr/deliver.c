@@ -387,23 +387,37 @@ static bool converse(struct dispatch *dispatch, struct result *result)
 	return true;
 }
 
+static void attempt(struct dispatch *dispatch, struct result *result)
+{
+	struct message *message = dispatch->message;
+
+	dispatch_take_up(dispatch);
+	result->unsettled = arena_array(message->arena, dispatch->count,
+		sizeof(uint32_t));
+	/* At a stop they are as new at the next start. */
+	if (converse(dispatch, result) || service_is_retiring())
+		return;
+	result->site = SITE_UNKNOWN;
+	if (result->is_cut)
+		(void)!io_sleep(span_ms(AGAIN_MS));
+	if (!result->is_cut || !begin_again(dispatch)) {
+		defer_rest(dispatch, result->why);
+		result->site = DELIVER_SITE_SICK;
+	}
+}
+
 static void run(void *context)
 {
 	struct dispatch *dispatch = context;
 	struct message *message = dispatch->message;
-	struct result result = { .left = dispatch->count, .why = STR(""),
-		.unsettled = arena_array(message->arena, dispatch->count,
-			sizeof(uint32_t)) };
+	struct result result = { .left = dispatch->count, .why = STR("") };
 
-	/* At a stop they are as new at the next start. */
-	if (!converse(dispatch, &result) && !service_is_retiring()) {
+	if (shelf_fetch(message, dispatch->count) == STORE_FOUND) {
+		attempt(dispatch, &result);
+	} else {
+		/* They were not tried; the message's end says why. */
+		message->open -= (uint32_t)dispatch->count;
 		result.site = SITE_UNKNOWN;
-		if (result.is_cut)
-			(void)!io_sleep(span_ms(AGAIN_MS));
-		if (!result.is_cut || !begin_again(dispatch)) {
-			defer_rest(dispatch, result.why);
-			result.site = DELIVER_SITE_SICK;
-		}
 	}
 	give_turn_back(dispatch, &result);
 	free(dispatch->recipients);

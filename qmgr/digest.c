@@ -22,7 +22,6 @@ enum {
 	MOVED_AT_ONCE = 200,
 	RETRY_S = 60,                 /* after a full disk */
 	NEAR = 16 * 1024,             /* is probably wanted next, or again */
-	WHOLE_MOST = 8 * 1024 * 1024, /* of a file that is read at once */
 };
 
 static struct {
@@ -211,40 +210,6 @@ static bool read_at(struct digest_reader *reader, unsigned file, int64_t at,
 	return true;
 }
 
-/*
- * After a start the digests lie in the order of directories, which is none: a
- * read for each of 20,000 was half of a listing's cost.
- */
-void digest_reader_fill(struct digest_reader *reader)
-{
-	unsigned file = digests.file;
-	int64_t end = digests.files[file].end;
-
-	buf_clear(&reader->whole);
-	if (digests.files[file].fd < 0 || end > WHOLE_MOST ||
-		!buf_room(&reader->whole, (size_t)end) ||
-		!disk_read_all(qmgr.disk, digests.files[file].fd,
-			reader->whole.p, (size_t)end, 0))
-		return;
-	reader->whole.len = (size_t)end;
-	reader->whole_file = file;
-	reader->whole_moves = digests.moves;
-}
-
-void digest_reader_end(struct digest_reader *reader)
-{
-	buf_free(&reader->whole);
-}
-
-/* What was written once stays as it is until the file goes. */
-static bool is_in_whole(const struct digest_reader *reader, unsigned file,
-	int64_t at, size_t len)
-{
-	return reader->whole_file == file &&
-		reader->whole_moves == digests.moves &&
-		at + (int64_t)len <= (int64_t)reader->whole.len;
-}
-
 _Static_assert(DIGEST_MOST + NEAR <=
 	sizeof(((struct digest_reader *)NULL)->octets), "one fits in");
 
@@ -263,10 +228,6 @@ bool digest_find(struct digest_reader *reader, const struct entry *entry,
 		*octets = str_first(str_skip(buf_str(&digests.tail),
 			(size_t)(at - end)), len);
 		return octets->len == len;
-	}
-	if (is_in_whole(reader, file, at, len)) {
-		*octets = str_of(reader->whole.p + at, len);
-		return true;
 	}
 	if (reader->file != file || reader->moves != digests.moves)
 		reader->len = 0;

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "dsn/action.h"
 
 enum {
@@ -22,7 +21,10 @@ enum {
 enum {
 	BEGIN_MOST = 100,
 	KEEP_MOST = 50,
-	MANY_ACTIVE = 4000, /* some 1 KB each */
+	UNROUTED_MOST = 100,  /* that wait to be begun, and no more come */
+	UNKEPT_MOST = 500,    /* that wait to be kept or removed */
+	UNKEPT_WHOLE_MOST = 50, /* with all octets that were read of them */
+	MANY_ACTIVE = 500,
 };
 
 /* Its sender was told that it is late, and is told when it is not any more. */
@@ -85,24 +87,52 @@ struct crew {
 	size_t most;
 	/* False: it took so long that another stood in. */
 	bool (*step)(struct message *message);
-	size_t working;
+	/* What else there is to do, and whether; NULL: nothing. */
+	bool (*next)(void);
+	bool (*has_next)(void);
+	size_t waiting_most; /* else whoever brings more waits for news */
+	size_t working, waiting;
 	struct list turns; /* struct message.turn */
 };
+
+/* Those who waited until this crew is not behind any more. */
+static void let_others_go_on(const struct crew *crew)
+{
+	if (crew->waiting != crew->waiting_most / 2)
+		return;
+	io_event_wake_all(&qmgr.news);
+	schedule();
+}
+
+static struct message *next_turn(struct crew *crew)
+{
+	struct list *turn = list_shift(&crew->turns);
+
+	if (!turn)
+		return NULL;
+	crew->waiting--;
+	let_others_go_on(crew);
+	return CONTAINER(turn, struct message, turn);
+}
 
 static void work(void *context)
 {
 	struct crew *crew = context;
-	struct list *turn;
+	struct message *message;
 
-	while ((turn = list_shift(&crew->turns)))
-		if (!crew->step(CONTAINER(turn, struct message, turn)))
-			return;
+	do {
+		while ((message = next_turn(crew)))
+			if (!crew->step(message))
+				return;
+	} while (crew->next && crew->next());
 	crew->working--;
 }
 
 static void call_up(struct crew *crew)
 {
-	if (list_is_empty(&crew->turns) || crew->working >= crew->most)
+	if (crew->working >= crew->most ||
+		(list_is_empty(&crew->turns) &&
+			!(crew->has_next && crew->has_next())))
 		return;
 	crew->working++;
 	io_spawn(crew->name, work, crew);
@@ -111,6 +141,7 @@ static void call_up(struct crew *crew)
 static void crew_take(struct crew *crew, struct message *message)
 {
 	list_append(&crew->turns, &message->turn);
+	crew->waiting++;
 	call_up(crew);
 }
 
@@ -123,17 +154,17 @@ static void crew_leave(struct crew *crew)
 
 static bool begin(struct message *message);
 static bool finish(struct message *message);
+static bool defer_next(void);
 
 static struct {
 	struct crew beginning, keeping;
 } crews;
 
-static struct crew *crew_of(struct crew *crew, const char *name, size_t most,
-	bool (*step)(struct message *message))
+static struct crew *crew_of(struct crew *crew, const struct crew *as)
 {
 	if (crew->step)
 		return crew;
-	*crew = (struct crew){ .name = name, .most = most, .step = step };
+	*crew = *as;
 	list_init(&crew->turns);
 	return crew;
 }
@@ -141,13 +172,45 @@ static struct crew *crew_of(struct crew *crew, const char *name, size_t most,
 /* Those who ask rewrite(8). */
 static struct crew *beginning(void)
 {
-	return crew_of(&crews.beginning, "message", BEGIN_MOST, begin);
+	static const struct crew as = { .name = "message", .most = BEGIN_MOST,
+		.step = begin, .waiting_most = UNROUTED_MOST };
+
+	return crew_of(&crews.beginning, &as);
 }
 
 /* Those who write files. */
 static struct crew *keeping(void)
 {
-	return crew_of(&crews.keeping, "keep", KEEP_MOST, finish);
+	static const struct crew as = { .name = "keep", .most = KEEP_MOST,
+		.step = finish, .next = defer_next,
+		.has_next = schedule_has_dead, .waiting_most = UNKEPT_MOST };
+
+	return crew_of(&crews.keeping, &as);
+}
+
+/* One a turn of the scheduler: none of them may have to wait. */
+static bool defer_next(void)
+{
+	if (!schedule_defer_next())
+		return false;
+	io_yield();
+	return true;
+}
+
+void message_defer_later(void)
+{
+	call_up(keeping());
+}
+
+bool message_is_behind(void)
+{
+	return crews.beginning.waiting >= UNROUTED_MOST ||
+		message_many_unkept();
+}
+
+bool message_many_unkept(void)
+{
+	return crews.keeping.waiting >= UNKEPT_MOST;
 }
 
 /* The first step of an attempt. */
@@ -157,6 +220,7 @@ static bool begin(struct message *message)
 	message->deliveries--;
 	message_check(message);
 	schedule();
+	shelf_put(message);
 	return true;
 }
 
@@ -192,11 +256,14 @@ void message_check(struct message *message)
 		return;
 	message->is_finishing = true;
 	/* What is over in its slot waits for nothing. */
-	if (message->stored->left == 0 &&
-		message->stored->queue == QUEUE_JOURNAL)
+	if (message->stored && message->stored->left == 0 &&
+		message->stored->queue == QUEUE_JOURNAL) {
 		io_spawn("finish", finish_alone, message);
-	else
-		crew_take(keeping(), message);
+		return;
+	}
+	if (message->stored && crews.keeping.waiting >= UNKEPT_WHOLE_MOST)
+		shelf_shrink(message);
+	crew_take(keeping(), message);
 }
 
 /* ---- the end of an attempt ---- */
@@ -372,7 +439,8 @@ static void report_all(struct message *message)
 /* ---- and then ---- */
 
 /* Of many that were active few are left. What they took lies between what is
- * still in use, where the heap does not give it back by itself. */
+ * still in use, where the heap does not give it back by itself; and many fibers
+ * have ended with them. */
 static void give_memory_back(void)
 {
 	if (qmgr.most_active >= MANY_ACTIVE &&
@@ -381,7 +449,7 @@ static void give_memory_back(void)
 	else if (qmgr.active > 0 || !qmgr.has_spare)
 		return;
 	qmgr.has_spare = qmgr.active > 0;
-	memory_return();
+	io_cool();
 }
 
 /* Not active any more. */
@@ -392,10 +460,9 @@ static void release(struct message *message)
 	entry->active = NULL;
 	qmgr.active--;
 	qmgr.probes -= is_probe(message);
-	qmgr.whole -= message->whole;
-	io_event_wake_all(&message->ended);
+	io_event_wake_all(&qmgr.ended);
 	io_event_wake_all(&qmgr.news);
-	arena_free(message->arena);
+	shelf_free(message);
 	give_memory_back();
 }
 
@@ -459,10 +526,26 @@ static void keep_message(struct message *message, enum queue_name queue)
 	release(message);
 }
 
+/* It was stopped on the shelf, and cannot be read: nothing has happened. */
+static void leave(struct message *message, enum store_result result)
+{
+	struct entry *entry = message->entry;
+	int error = errno;
+
+	release(message);
+	errno = error;
+	activate_failed(entry, result);
+}
+
 static bool finish(struct message *message)
 {
+	enum store_result result = shelf_fetch(message, message->open);
 	bool is_alone;
 
+	if (result != STORE_FOUND) {
+		leave(message, result);
+		return true;
+	}
 	report_all(message);
 	is_alone = message->is_alone;
 	if (message->stored->left == 0 || message->stop == STOP_DELETE)
@@ -483,7 +566,7 @@ bool message_stop(struct message *message, enum stop stop)
 	schedule_withdraw(message);
 	message_check(message);
 	while ((entry = entry_find(serial)) && entry->active == message)
-		if (!io_event_wait(&message->ended, SPAN_FOREVER))
+		if (!io_event_wait(&qmgr.ended, SPAN_FOREVER))
 			return false;
 	return true;
 }

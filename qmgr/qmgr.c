@@ -119,6 +119,7 @@ static void prepare(const struct conf *conf)
 	message_boot_id(boot_id); /* /proc is out of reach later */
 	list_init(&qmgr.incoming);
 	io_event_init(&qmgr.news);
+	io_event_init(&qmgr.ended);
 	control_prepare(conf);
 }
 

@@ -85,34 +85,45 @@ enum stop {
 	STOP_EXPIRE,
 };
 
-/* An active message, in its arena. */
+/*
+ * An active message. One that waits for its turn is no more than this and its
+ * jobs (shelf.c), as there may be very many; in blocks of its own.
+ */
 struct message {
 	struct entry *entry;
 	struct arena *arena;
-	struct stored *stored;
+	struct stored *stored; /* NULL: on the shelf */
+	struct rcpt *rcpts;    /* as in the envelope; likewise */
 	int64_t active_us;  /* wall clock */
-	size_t open;        /* recipients of this attempt without a result */
-	size_t deliveries;  /* under way */
-	size_t whole;       /* octets, content and all, in memory as read */
 	struct list turn;   /* to be begun or finished */
-	bool is_finishing;
-	bool is_alone;      /* finishing, in a fiber of its own */
-	enum stop stop;
 	struct list jobs;   /* struct job.of_message */
-	struct io_event ended; /* it is not active any more */
-	struct rcpt rcpts[]; /* as in the envelope */
+	uint32_t count;     /* recipients in the envelope */
+	uint32_t open;      /* of this attempt, without a result */
+	uint32_t deliveries; /* under way */
+	uint32_t whole;     /* octets, content and all, in memory as read */
+	enum stop stop : 8;
+	bool is_finishing : 1;
+	bool is_alone : 1;    /* finishing, in a fiber of its own */
+	bool is_fetched : 1;  /* being read again */
+	bool is_probe : 1;    /* of verify(8) */
+	bool is_singly : 1;   /* VERP: each recipient has a delivery of its own */
 };
+_Static_assert(sizeof(struct message) == 96, "there may be many");
 
 /* Recipients of a message for one destination. */
 struct job {
 	struct list of_message, of_dest;
 	struct message *message;
 	struct dest *dest;
-	uint32_t *recipients; /* few, or on the heap */
-	uint32_t few[2];
-	uint32_t count, next;
-	size_t capacity; /* on the heap */
+	union {
+		uint32_t few[2];
+		uint32_t *many; /* heap, a power of two of them */
+	};
+	uint32_t count;
+	uint32_t next : 31;
+	uint32_t is_sick : 1; /* to be deferred: for its transport, not dest */
 };
+_Static_assert(sizeof(struct job) == 64, "there may be many");
 
 /* ---- the process ---- */
 
@@ -125,6 +136,7 @@ struct qmgr {
 	struct list incoming;  /* entries in slots that wait to be active */
 	size_t incoming_count;
 	size_t active;
+	size_t in_full;        /* of them, that are not on the shelf */
 	size_t most_active;    /* since memory was given back */
 	bool has_spare;        /* it was, but some of them were still active */
 	size_t whole;          /* octets of messages that are kept as read */
@@ -138,6 +150,7 @@ struct qmgr {
 	size_t deliveries;     /* under way */
 	size_t probes;         /* active messages of verify(8) */
 	struct io_event news;  /* something may become active */
+	struct io_event ended; /* something is not active any more, or read */
 };
 
 extern struct qmgr qmgr;
@@ -191,9 +204,32 @@ void activate_start(void);
 /* The next look at the deferred ones is now; due: those too that are not. */
 void activate_all(void);
 bool activate_now(struct entry *entry);
+/* One in a file, as soon as there is room. */
+void activate_soon(struct entry *entry);
+bool activate_has_room(void);
+/* What was found in its slot or file in place of it; errno. */
+void activate_failed(struct entry *entry, enum store_result result);
+
+/* shelf.c: what is in memory of an active message. */
+/* Takes the arena over, in which `stored` is. */
+struct message *shelf_message(struct entry *entry, struct arena *arena,
+	struct stored *stored);
+void shelf_free(struct message *message);
+/* If it does nothing but wait for turns, it does that with what it needs. */
+void shelf_put(struct message *message);
+/* In full again, for so many of its recipients; waits. STORE_FOUND, or what is
+ * there instead (errno); then nothing has happened. */
+enum store_result shelf_fetch(struct message *message, size_t recipients);
+/* Without the content and other octets that it was read from. */
+void shelf_shrink(struct message *message);
 
 /* message.c */
 void message_begin(struct message *message);
+/* So many wait for rewrite(8) or for the disk that no more should come. */
+bool message_is_behind(void);
+bool message_many_unkept(void); /* the latter alone */
+/* Jobs are to be deferred. */
+void message_defer_later(void);
 /* A recipient has its result; reason already in stored->reasons. */
 void message_result(struct message *message, uint32_t recipient,
 	enum attempt state);
@@ -205,6 +241,9 @@ void message_done(struct message *message, uint32_t recipient);
 
 /* route.c: fills rcpts[].transport and so on for what is idle. */
 void route(struct message *message);
+/* Where a recipient goes, as route found before. */
+void route_again(struct message *message, uint32_t recipient,
+	struct str transport, struct str nexthop);
 /* smtp found that we are the best MX of its domain. */
 void route_pass(struct message *message, uint32_t recipient);
 
@@ -214,12 +253,19 @@ void schedule_add(struct message *message, uint32_t recipient);
 void schedule(void);
 /* Jobs that have not started are taken back. */
 void schedule_withdraw(struct message *message);
+/* One of those whose destination or transport is dead; waits. False: none. */
+bool schedule_defer_next(void);
+bool schedule_has_dead(void);
+/* Where they go: of a message that is in full again. */
+void schedule_restore(struct message *message);
 struct dispatch {
 	struct message *message;
 	struct dest *dest;
 	uint32_t *recipients;
 	size_t count;
 };
+/* They are with an agent: of a message that was on the shelf, too. */
+void dispatch_take_up(const struct dispatch *dispatch);
 /* site: enum deliver_site, or this: nothing was learned about it. */
 enum { SITE_UNKNOWN = 3 };
 void schedule_ended(struct dispatch *dispatch, unsigned site, struct str why);
@@ -245,7 +291,7 @@ void findings_send(struct message *message,
 /* A probe of verify's. */
 static inline bool is_probe(const struct message *message)
 {
-	return (message->stored->envelope.flags & SUBMIT_PROBE) != 0;
+	return message->is_probe;
 }
 
 /* logline.c: the line of a recipient that qmgr decides about itself. */
@@ -271,13 +317,7 @@ struct digest_reader {
 	int64_t at;
 	size_t len;
 	char octets[128 * 1024];
-	struct buf whole; /* a file as it was, from its beginning */
-	unsigned whole_file, whole_moves;
 };
-/* For a list of all: the file at once, if it is not too long for that. Who does
- * this calls digest_reader_end. */
-void digest_reader_fill(struct digest_reader *reader);
-void digest_reader_end(struct digest_reader *reader);
 /* False: there is none. The slice is good until something waits or puts. */
 must_check bool digest_find(struct digest_reader *reader,
 	const struct entry *entry, struct str *octets);

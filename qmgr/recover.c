@@ -69,7 +69,7 @@ void recover_place(const struct place *place, bool again)
 	entry = entry_new_slotted(place);
 	entry->again = again;
 	if (qmgr.is_ready && qmgr.incoming_count == 0 &&
-		(int64_t)qmgr.active < qmgr.conf->qmgr_message_active_limit) {
+		activate_has_room()) {
 		activate_now(entry);
 		return;
 	}

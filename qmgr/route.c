@@ -15,7 +15,7 @@
 
 enum {
 	AT_ONCE = 100,     /* addresses in a call */
-	CACHED_MOST = 20000,
+	CACHED_MOST = 4000, /* 300 octets each */
 	CACHED_S = 5,
 	CONNECT_S = 60,
 	ANSWER_S = 60,
@@ -195,6 +195,15 @@ static struct str keep_nexthop(struct message *message, uint32_t recipient,
 	if (recipient > 0 && str_eq(nexthop, rcpt[-1].nexthop))
 		return rcpt[-1].nexthop;
 	return arena_copy(message->arena, nexthop);
+}
+
+void route_again(struct message *message, uint32_t recipient,
+	struct str transport, struct str nexthop)
+{
+	struct rcpt *rcpt = &message->rcpts[recipient];
+
+	rcpt->transport = transport;
+	rcpt->nexthop = keep_nexthop(message, recipient, nexthop);
 }
 
 static void apply(struct message *message, uint32_t recipient,

@@ -46,7 +46,7 @@ struct dest {
 	struct arena *arena;
 	struct str key, nexthop;
 	struct list jobs; /* struct job.of_dest, with recipients to start */
-	size_t waiting;   /* jobs */
+	size_t waiting;   /* jobs, those too that are to be deferred */
 	size_t busy;
 	struct moment clog_told;
 	int64_t window;
@@ -61,6 +61,7 @@ static struct {
 	struct list transports;
 	struct table *by_name;
 	struct blocks jobs;
+	struct list dead; /* struct job.of_dest: to be deferred */
 } scheduler;
 
 /* ---- transports ---- */
@@ -164,6 +165,7 @@ static struct transport *find_transport(struct str name)
 
 	if (!scheduler.is_made) {
 		list_init(&scheduler.transports);
+		list_init(&scheduler.dead);
 		scheduler.by_name = table_new();
 		blocks_init(&scheduler.jobs, sizeof(struct job));
 		scheduler.is_made = true;
@@ -229,7 +231,7 @@ static struct dest *find_dest(struct transport *t, const struct rcpt *rcpt)
 
 static void free_if_idle(struct dest *dest)
 {
-	if (dest->busy > 0 || !list_is_empty(&dest->jobs) ||
+	if (dest->busy > 0 || dest->waiting > 0 ||
 		is_dead(&dest->dead_until) ||
 		moment_left(dest->not_before).us > 0)
 		return;
@@ -256,13 +258,18 @@ static void note_ready(struct dest *dest)
 
 /* ---- jobs ---- */
 
+static uint32_t *recipients_of(struct job *job)
+{
+	return job->count > COUNT(job->few) ? job->many : job->few;
+}
+
 static void free_job(struct job *job)
 {
 	job->dest->waiting--;
 	list_remove(&job->of_message);
 	list_remove(&job->of_dest);
-	if (job->recipients != job->few)
-		free(job->recipients);
+	if (job->count > COUNT(job->few))
+		free(job->many);
 	blocks_free(&scheduler.jobs, job);
 }
 
@@ -276,7 +283,6 @@ static struct job *find_job(struct message *message, struct dest *dest)
 			return job;
 	}
 	job = blocks_new(&scheduler.jobs);
-	job->recipients = job->few;
 	job->message = message;
 	job->dest = dest;
 	list_append(&message->jobs, &job->of_message);
@@ -287,16 +293,19 @@ static struct job *find_job(struct message *message, struct dest *dest)
 
 static void add_to_job(struct job *job, uint32_t recipient)
 {
-	if (job->count == COUNT(job->few)) {
-		job->recipients = NULL;
-		array_grow(&job->recipients, &job->capacity,
-			2 * COUNT(job->few), sizeof(*job->recipients));
-		memcpy(job->recipients, job->few, sizeof(job->few));
-	} else if (job->count > COUNT(job->few)) {
-		array_grow(&job->recipients, &job->capacity, job->count + 1,
-			sizeof(*job->recipients));
+	uint32_t count = job->count;
+	uint32_t *from = recipients_of(job);
+
+	if (count >= COUNT(job->few) && (count & (count - 1)) == 0) {
+		uint32_t *many = mem_new(2 * (size_t)count, sizeof(*many));
+
+		memcpy(many, from, count * sizeof(*many));
+		if (from != job->few)
+			free(from);
+		job->many = from = many;
 	}
-	job->recipients[job->count++] = recipient;
+	from[count] = recipient;
+	job->count++;
 }
 
 /* One destination has so much of the active queue that others will wait. */
@@ -365,7 +374,9 @@ void schedule_withdraw(struct message *message)
 		struct dest *dest = job->dest;
 
 		for (size_t i = job->next; i < job->count; i++) {
-			message->rcpts[job->recipients[i]].state = RCPT_IDLE;
+			if (message->rcpts)
+				message->rcpts[recipients_of(job)[i]].state =
+					RCPT_IDLE;
 			message->open--;
 		}
 		free_job(job);
@@ -376,35 +387,74 @@ void schedule_withdraw(struct message *message)
 
 /* ---- starting ---- */
 
+/* The next of a job's recipients, and no job when it has no more of them. */
+static struct dispatch *new_dispatch(struct job *job, uint32_t most)
+{
+	struct dispatch *dispatch = mem_new(1, sizeof(*dispatch));
+
+	dispatch->message = job->message;
+	dispatch->dest = job->dest;
+	dispatch->count = most;
+	dispatch->recipients = mem_new(most, sizeof(uint32_t));
+	memcpy(dispatch->recipients, recipients_of(job) + job->next,
+		most * sizeof(uint32_t));
+	job->next = (job->next + most) & INT32_MAX;
+	dispatch->message->deliveries++;
+	if (job->next == job->count)
+		free_job(job);
+	return dispatch;
+}
+
 static void start_one(struct dest *dest)
 {
 	struct job *job = CONTAINER(list_shift(&dest->jobs), struct job,
 		of_dest);
-	struct dispatch *dispatch = mem_new(1, sizeof(*dispatch));
 	uint32_t most = job->count - job->next;
 	int64_t limit = dest->transport->recipients_most;
+	struct dispatch *dispatch;
 
 	if (limit > 0 && (int64_t)most > limit)
 		most = (uint32_t)limit;
-	if (!str_is_none(job->message->stored->envelope.verp))
-		most = 1; /* each has a sender of its own */
-	dispatch->message = job->message;
-	dispatch->dest = dest;
-	dispatch->count = most;
-	dispatch->recipients = mem_new(most, sizeof(uint32_t));
-	memcpy(dispatch->recipients, job->recipients + job->next,
-		most * sizeof(uint32_t));
-	for (size_t i = 0; i < most; i++)
-		job->message->rcpts[dispatch->recipients[i]].state = RCPT_BUSY;
-	job->next += most;
-	if (job->next < job->count)
+	if (job->message->is_singly)
+		most = 1;
+	if (job->next + most < job->count)
 		list_append(&dest->jobs, &job->of_dest); /* its turn is over */
-	else
-		free_job(job);
+	dispatch = new_dispatch(job, most);
+	if (dispatch->message->stored)
+		dispatch_take_up(dispatch);
 	dest->busy++;
 	dest->transport->busy++;
-	dispatch->message->deliveries++;
 	deliver_start(dispatch);
+}
+
+void dispatch_take_up(const struct dispatch *dispatch)
+{
+	struct message *message = dispatch->message;
+
+	for (size_t i = 0; i < dispatch->count; i++) {
+		uint32_t at = dispatch->recipients[i];
+
+		if (str_is_none(message->rcpts[at].transport))
+			route_again(message, at,
+				dest_transport(dispatch->dest),
+				dispatch->dest->nexthop);
+		message->rcpts[at].state = RCPT_BUSY;
+	}
+}
+
+void schedule_restore(struct message *message)
+{
+	list_each(link, &message->jobs) {
+		struct job *job = CONTAINER(link, struct job, of_message);
+
+		for (uint32_t i = job->next; i < job->count; i++) {
+			uint32_t at = recipients_of(job)[i];
+
+			route_again(message, at, dest_transport(job->dest),
+				job->dest->nexthop);
+			message->rcpts[at].state = RCPT_QUEUED;
+		}
+	}
 }
 
 /* Before an agent of this kind was called, as many as there may be
@@ -437,7 +487,8 @@ static void run_transport(struct transport *t)
 
 void schedule(void)
 {
-	if (!scheduler.is_made || service_is_retiring())
+	if (!scheduler.is_made || service_is_retiring() ||
+		message_many_unkept())
 		return;
 	list_each(at, &scheduler.transports)
 		run_transport(CONTAINER(at, struct transport, link));
@@ -445,25 +496,65 @@ void schedule(void)
 
 /* ---- what was learned ---- */
 
-/* Mail that waits for something dead. */
-static void defer_jobs(struct dest *dest, int subject, int detail,
-	struct str why)
+/* Mail that waits for something dead: it may be much, and each message has to
+ * be read for it. Those who keep it then take it one by one. */
+static void give_up(struct dest *dest, bool is_sick)
 {
 	struct list *link;
 
-	while ((link = list_first(&dest->jobs))) {
-		struct job *job = CONTAINER(link, struct job, of_dest);
-		struct message *message = job->message;
-
-		message->deliveries++; /* it stays until we are through */
-		for (size_t i = job->next; i < job->count; i++)
-			defer(message, job->recipients[i], subject, detail,
-				why);
-		free_job(job);
-		message->deliveries--;
-		message_check(message);
+	while ((link = list_shift(&dest->jobs))) {
+		CONTAINER(link, struct job, of_dest)->is_sick = is_sick;
+		list_append(&scheduler.dead, link);
 	}
 	note_ready(dest);
+	message_defer_later();
+}
+
+bool schedule_has_dead(void)
+{
+	return scheduler.is_made && !list_is_empty(&scheduler.dead);
+}
+
+static void defer_all(const struct dispatch *dispatch, bool is_sick)
+{
+	const struct dest *dest = dispatch->dest;
+
+	for (size_t i = 0; i < dispatch->count; i++)
+		if (is_sick)
+			defer(dispatch->message, dispatch->recipients[i], 3, 0,
+				dest->transport->why);
+		else
+			defer(dispatch->message, dispatch->recipients[i], 4, 1,
+				dest->why);
+}
+
+bool schedule_defer_next(void)
+{
+	struct list *link =
+		schedule_has_dead() ? list_shift(&scheduler.dead) : NULL;
+	struct job *job;
+	struct dispatch *dispatch;
+	struct message *message;
+	bool is_sick;
+
+	if (!link)
+		return false;
+	job = CONTAINER(link, struct job, of_dest);
+	message = job->message;
+	is_sick = job->is_sick;
+	job->dest->waiting++; /* it stays for what it says */
+	dispatch = new_dispatch(job, job->count - job->next);
+	if (shelf_fetch(message, dispatch->count) == STORE_FOUND)
+		defer_all(dispatch, is_sick);
+	else
+		message->open -= (uint32_t)dispatch->count; /* as it is */
+	dispatch->dest->waiting--;
+	free_if_idle(dispatch->dest);
+	free(dispatch->recipients);
+	free(dispatch);
+	message->deliveries--;
+	message_check(message);
+	return true;
 }
 
 /* destination_concurrency_feedback_debug */
@@ -524,7 +615,7 @@ static void fail(struct dest *dest, struct str why)
 	dest->window = t->window_first;
 	dest->why = arena_copy(dest->arena, why);
 	dest->dead_until = moment_after(qmgr.conf->minimal_backoff_time);
-	defer_jobs(dest, 4, 1, dest->why);
+	give_up(dest, false);
 }
 
 static void sicken(struct transport *t, struct str why)
@@ -533,7 +624,7 @@ static void sicken(struct transport *t, struct str why)
 	t->why = arena_copy(t->arena, why);
 	t->dead_until = moment_after(qmgr.conf->transport_retry_time);
 	for (struct table_walk w = { 0 }; table_next(t->dests, &w);)
-		defer_jobs(w.value, 3, 0, t->why);
+		give_up(w.value, true);
 }
 
 static void wait_rate(void *context)

@@ -14,7 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/lib")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/bench")
 import counts
 from imap import Mail
-from instance import PATIENCE, Failed, Instance, Skip, main, wait_for
+from instance import (PATIENCE, Failed, Instance, Skip, is_sanitized, main,
+                      wait_for)
 
 MESSAGES = 50
 TEXT = "Subject: cost\r\n\r\n" + 50 * (70 * "x" + "\r\n")
@@ -322,11 +323,6 @@ def test_lookups_of_tables():
             raise Failed("%s: %.0f instructions a lookup, the library alone "
                          "%.0f: more than %.1f times as many" % (
                              kind, ours, alone, ceiling))
-
-
-def is_sanitized(program):
-    with open(program, "rb") as handle:
-        return b"__asan_init" in handle.read()
 
 
 def test_instructions():

@@ -5,8 +5,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 
-from instance import SBIN, Failed, Instance, is_root, main, run, wait_for
+from instance import (SBIN, Failed, Instance, is_root, is_sanitized, main, run,
+                      wait_for)
 
 SLOTS = 12
 TEXT = "Subject: %s\r\nFrom: a@example.net\r\n\r\n%s\r\n"
@@ -430,6 +432,43 @@ def done(mta):
     """IDs that were delivered at least once."""
     return set(re.findall(r"(\w+): to=<r@example.com>.*status=sent",
                           mta.log()))
+
+
+def own_octets(mta):
+    """Of qmgr's memory, what it shares with nobody."""
+    with open("/proc/%d/status" % mta.pids("qmgr")[0]) as status:
+        return 1024 * int(re.search(r"RssAnon:\s*(\d+)", status.read())[1])
+
+
+def submit_many(mta, count, to):
+    mta.command("smtp-source", "-s", "20", "-m", str(count), "-l", "4096",
+                "-f", "s@example.net", "-t", to,
+                "127.0.0.1:%d" % mta.smtp_port)
+
+
+def test_many_wait_for_one_that_does_not_answer():
+    """They take little memory, hold up nobody else, and survive qmgr."""
+    count, octets_each = 3000, 2000  # 3,400 if all were in full
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent, \
+            Instance(default_transport="smtp:[127.0.0.1]:%d" %
+                     silent.getsockname()[1]) as mta:
+        mta.virtual_mailboxes()
+        mta.start()
+        wait_for(lambda: mta.pids("qmgr"), "qmgr")
+        empty = own_octets(mta)
+        submit_many(mta, count, "r@far.example.com")
+        wait_queue(mta, "active", count)
+        grown = own_octets(mta) - empty
+        check(grown < count * octets_each or
+              is_sanitized("/proc/%d/exe" % mta.pids("qmgr")[0]),
+              "%d octets for each active message" % (grown / count))
+        send(mta, "passes", to="alice@example.org")
+        mta.wait_mail("alice")
+        qmgr = mta.pids("qmgr")
+        os.kill(qmgr[0], signal.SIGKILL)
+        wait_for(lambda: mta.pids("qmgr") not in ([], qmgr), "a new qmgr")
+        wait_queue(mta, "active", count)
+        mta.command("posthorn", "abort")  # a stop waits for deliveries
 
 
 def test_stop_at_once():

@@ -326,6 +326,12 @@ void io_when_calm(void (*hook)(void *context), void *context)
 	all.calm.context = context;
 }
 
+void io_cool(void)
+{
+	stack_cool();
+	memory_return();
+}
+
 static void run_hooks(void)
 {
 	for (size_t i = 0; i < all.hook_count; i++)
@@ -369,8 +375,7 @@ void io_tidy(void)
 	if (is_calm) {
 		if (all.calm.call)
 			all.calm.call(all.calm.context);
-		stack_cool();
-		memory_return();
+		io_cool();
 		all.busiest = all.turns;
 	}
 	all.turns = 0;

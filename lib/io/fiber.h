@@ -112,6 +112,10 @@ void io_before_wait(void (*hook)(void *context), void *context);
  * what its busiest moment took: it may do the same, but neither wait nor wake. */
 void io_when_calm(void (*hook)(void *context), void *context);
 
+/* What nobody uses goes back to the system, as in that moment: stacks of fibers
+ * that have ended, and the heap. For who knows that a burst is over. */
+void io_cool(void);
+
 /* From now on the signal (below 64) only arrives through io_signal_wait. */
 void io_signal_watch(int signal_number);
 /* Wait for one of the watched signals; gives its number, or -1 with errno. */

@@ -10,6 +10,7 @@
 
 enum {
 	DROPPED_AT_ONCE = 50, /* files, in one job of a helper thread */
+	OVER_KEPT = 64, /* slots, whose room stays for the next flush */
 };
 
 void store_write_late(struct store *store)
@@ -87,6 +88,11 @@ static void flush_segment(struct store *store, struct seen *seen)
 		store->freed(store->context, &place);
 	}
 	drop_front(seen->over, &seen->over_count, over, sizeof(*seen->over));
+	if (seen->over_count > 0 || seen->over_capacity <= OVER_KEPT)
+		return;
+	free(seen->over); /* a burst does not leave its room behind */
+	seen->over = NULL;
+	seen->over_capacity = 0;
 }
 
 static bool is_same_file(const struct pending *a, const struct pending *b)

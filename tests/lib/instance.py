@@ -121,6 +121,11 @@ def is_root():
     return os.geteuid() == 0
 
 
+def is_sanitized(program):
+    with open(program, "rb") as handle:
+        return b"__asan_init" in handle.read()
+
+
 class Instance:
     """See the module. Parameters given as keywords go into main.cf."""
 
