@@ -10,8 +10,8 @@
  *
  * In full are thus: those that wait for rewrite(8) or for the disk, which
  * activation and deliveries do not let become many (message_is_behind); those
- * that are being delivered; and a few that were just read, up to WHOLE_MOST,
- * which spares the second reading while there is little to do.
+ * that are being delivered; and a few new ones, up to WHOLE_MOST, which spares
+ * the second reading while there is little to do.
  */
 #include "qmgr/qmgr.h"
 
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 enum {
-	WHOLE_MOST = 1024 * 1024, /* octets of messages kept as read */
+	WHOLE_MOST = 1024 * 1024, /* octets of new messages kept as read */
 	AS_READ_MOST = 16 * 1024, /* of one that goes on the shelf soon */
 };
 
@@ -60,10 +60,10 @@ static void fill(struct message *message, struct arena *arena,
 	qmgr.in_full++;
 }
 
-/* They are soon gone, or on the shelf. */
-static uint32_t keep_whole(size_t octets)
+/* What is new is soon gone; what was deferred may be many, and wait again. */
+static uint32_t keep_whole(enum queue_name queue, size_t octets)
 {
-	if (qmgr.whole + octets > WHOLE_MOST)
+	if (queue != QUEUE_JOURNAL || qmgr.whole + octets > WHOLE_MOST)
 		return 0;
 	qmgr.whole += octets;
 	return (uint32_t)octets;
@@ -85,7 +85,7 @@ struct message *shelf_message(struct entry *entry, struct arena *arena,
 		(stored->envelope.flags & SUBMIT_PROBE) != 0;
 	message->is_singly = !str_is_none(stored->envelope.verp);
 	list_init(&message->jobs);
-	message->whole = keep_whole(octets);
+	message->whole = keep_whole(stored->queue, octets);
 	if (message->whole == 0 && octets > AS_READ_MOST)
 		copy_small(&arena, &stored);
 	fill(message, arena, stored);

@@ -16,6 +16,7 @@ from instance import (Failed, Instance, is_root, make_certificate, run,
                       untrusting, wait_for, SBIN)
 
 ANSWER_S = 30.0  # what takes longer hangs
+SOON_S = 5.0     # what a fault may keep from happening
 
 
 class Hang(Exception):
@@ -124,6 +125,10 @@ class Sink(socketserver.ThreadingTCPServer):
             self.seen.add(line)
             return len(self.seen) > before
 
+    def has_seen(self, name):
+        with self.lock:
+            return any(name.upper().encode() in line for line in self.seen)
+
     def take(self):
         with self.lock:
             ids, self.ids = self.ids, []
@@ -157,6 +162,10 @@ class SinkSession(socketserver.StreamRequestHandler):
                 self.server.waiting += 1
                 self.server.kicked.wait(ANSWER_S)
                 return  # the connection drops
+            elif line.startswith(b"RCPT TO:<HOLD."):
+                self.server.waiting += 1
+                self.server.kicked.wait(ANSWER_S)
+                self.say("250 2.0.0 Ok")
             elif line.startswith(b"EHLO"):
                 self.say("250-sink.example.com\r\n250 PIPELINING")
             elif line.startswith(b"RCPT TO:<LATER.") and \
@@ -219,10 +228,12 @@ class MailSuite:
             virtual_gid_maps="static:%d" % sys_gid,
             virtual_minimum_uid="100",
             relay_domains="relay.example.com, command.example.com, "
-            "fail.example.com",
+            "fail.example.com, narrow.example.com",
             transport_maps="inline:{{relay.example.com=smtp:[127.0.0.1]:%d}, "
+            "{narrow.example.com=narrow:[127.0.0.1]:%d}, "
             "{command.example.com=store:}, "
-            "{fail.example.com=error:5.1.1 there is nobody}}" % port,
+            "{fail.example.com=error:5.1.1 there is nobody}}" % (port, port),
+            narrow_destination_concurrency_limit="1",
             smtpd_tls_security_level="may", smtpd_tls_cert_file=cert,
             smtpd_tls_key_file=key,
             service_throttle_time="1s", transport_retry_time="1s",
@@ -240,6 +251,7 @@ class MailSuite:
         mta.master += (
             "127.0.0.1:%d inet n - n - - lmtpd\n" % self.lmtp_port +
             "pickup unix n - n 1 1 pickup\n"
+            "narrow unix - - n - - smtp\n"
             "store unix - n n - - pipe flags=R%s argv=%s %s\n" % (
                 " user=" + user if user else "",
                 self.write_command(), self.commands))
@@ -311,6 +323,34 @@ class MailSuite:
     def later(self, client, name):
         """Deferred at first, then accepted."""
         self.data(client, name, "later.%s@relay.example.com" % name)
+
+    def is_active(self, name):
+        return any(m["queue_name"] == "active" and
+                   name in m["recipients"][0]["address"]
+                   for m in self.mta.queue_list())
+
+    def shelf(self, lab, name):
+        """What was deferred is active again, behind one that takes its time:
+        meanwhile qmgr knows no more than where it goes."""
+        outcome = self.answer(self.data, name,
+                              "later.%s@narrow.example.com" % name)
+        if outcome[0] != "acknowledged":
+            return outcome
+        other = lab.new_id(lab.labels[name])
+        lab.excused.add(other)  # in flight when qmgr dies, perhaps
+        try:
+            wait_for(lambda: self.sink.has_seen(name), "its attempt", SOON_S)
+            self.sink.waiting = 0
+            self.sink.kicked.clear()
+            lab.conclude(other, self.answer(
+                self.data, other, "hold.%s@narrow.example.com" % other)[0])
+            wait_for(lambda: self.sink.waiting, "the other's", SOON_S)
+            wait_for(lambda: self.is_active(name), "its second", SOON_S)
+        except (Failed, subprocess.SubprocessError):
+            pass  # the fault was in the way
+        finally:
+            self.sink.kicked.set()
+        return outcome
 
     def requeue(self, lab, name):
         """What waits is held, released and put back to the start."""
@@ -527,6 +567,8 @@ SCENARIOS = (
     ("bounce", by("data", "a@fail.example.com"),
      ("error", "bounce", "qmgr", "cleanup", "virtual")),
     ("later", by("later"), ("qmgr", "smtp")),
+    ("shelf", lambda suite, lab, name: suite.shelf(lab, name),
+     ("qmgr", "smtp")),
     ("requeue", lambda suite, lab, name: suite.requeue(lab, name), ("qmgr",)),
     ("delete", prepared(MailSuite.close_sink, MailSuite.delete),
      ("qmgr", "smtp")),
