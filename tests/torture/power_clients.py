@@ -1,5 +1,5 @@
 """Who writes a ledger of what was promised (power_scenario.py describes its
-lines), and a client of imapd that does.
+lines), and clients of imapd and pop3d that do.
 """
 import os
 import re
@@ -47,18 +47,14 @@ class Ledger:
             handle.write("\n".join(self.lines) + "\n")
 
 
-class Imap:
-    """A client of an imapd -s, whose tags are unique in the whole run."""
-    count = 0
+class Client:
+    """Of a daemon -s at a user's mail."""
 
-    def __init__(self, ledger, conf, path, env):
-        Imap.count += 1
-        self.name = "c%d" % Imap.count
-        self.number = 0
+    def __init__(self, daemon, ledger, conf, path, env):
         self.ledger = ledger
         ours, theirs = socket.socketpair()
         self.process = subprocess.Popen(
-            [instance.LIBEXEC + "/imapd", "-s", "-c", conf], stdin=theirs,
+            [instance.LIBEXEC + "/" + daemon, "-s", "-c", conf], stdin=theirs,
             stdout=theirs, env=dict(env, POSTHORN_USER="user",
                                     POSTHORN_MAIL=path, POSTHORN_CLIENTS="0"))
         theirs.close()
@@ -66,6 +62,64 @@ class Imap:
         ours.settimeout(60)
         self.file = ours.makefile("rb")
         self.file.readline()
+
+
+class Pop3(Client):
+    def __init__(self, ledger, conf, path, env):
+        super().__init__("pop3d", ledger, conf, path, env)
+
+    def line(self):
+        line = self.file.readline().decode().rstrip("\r\n")
+        if not line:
+            raise instance.Failed("pop3d is gone")
+        return line
+
+    def ask(self, command):
+        self.socket.sendall(command.encode() + b"\r\n")
+        reply = self.line()
+        if not reply.startswith("+OK"):
+            raise instance.Failed("%s: %s" % (command, reply))
+        return reply
+
+    def uids(self):
+        """By number; the unique ids are made of them."""
+        self.ask("UIDL")
+        numbers = {}
+        for line in iter(self.line, "."):
+            number, uidl = line.split()
+            numbers[int(number)] = int(uidl[:8], 16)
+        return numbers
+
+    def quit(self, going):
+        """These UIDs were marked with DELE. No other client of the run says
+        QUIT, nor asks for a message of that number before it."""
+        self.socket.sendall(b"LIST 987654\r\nQUIT\r\n")
+        self.line()
+        reply = self.line()
+        if not reply.startswith("+OK"):
+            raise instance.Failed(reply)
+        for uid in going:
+            self.ledger.add("leave", "INBOX", uid, "python3 LIST 987654")
+            # as of IMAP's EXPUNGE
+            self.ledger.add("left", "INBOX", uid, 3000, "pop3d " + reply)
+        self.process.wait(60)
+
+    def drop(self):
+        """The connection ends without QUIT."""
+        self.file.close()
+        self.socket.close()
+        self.process.wait(60)
+
+
+class Imap(Client):
+    """A client of an imapd -s, whose tags are unique in the whole run."""
+    count = 0
+
+    def __init__(self, ledger, conf, path, env):
+        Imap.count += 1
+        self.name = "c%d" % Imap.count
+        self.number = 0
+        super().__init__("imapd", ledger, conf, path, env)
 
     def tag(self):
         self.number += 1

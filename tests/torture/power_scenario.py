@@ -1,6 +1,6 @@
 """What torture/power plays on the real daemons while torture/record.c watches:
-mail is accepted, delivered, deferred, held, deleted and bounced, and a user
-works over IMAP. Leaves in a folder, for torture/replay:
+mail is accepted, delivered, deferred, held, deleted and bounced, and users
+work over IMAP and POP3. Leaves in a folder, for torture/replay:
 
     log      every file operation, flush and reply, in order
     base     where in the log it begins, and the directories of that moment
@@ -45,7 +45,7 @@ import time
 
 import instance
 from instance import Instance, wait_for
-from power_clients import Imap, Ledger
+from power_clients import Imap, Ledger, Pop3
 
 LOG_ROOM = 2 << 30  # sparse
 
@@ -175,6 +175,10 @@ def configure(mta):
             "{sender@example.org=example.org/sender/}, "
             "{dave@example.org=example.org/dave/}, "
             "{box@example.org=example.org/box}, "
+            "{l0@example.org=example.org/alice/}, "
+            "{l1@example.org=example.org/box}, "
+            "{l2@example.org=example.org/hugo/}, "
+            "{l3@example.org=example.org/alice/}, "
             "{solo@example.org=example.org/solo}}",
             relay_domains="later.example.com, part.example.com, "
             "slow.example.com, never.example.com",
@@ -206,6 +210,36 @@ def accept(play, mta, rounds):
         for i in range(6)])
     play.smtp(mta, "dave-1", "dave@example.org", "maildir",
               "mail/example.org/dave")
+
+
+# Each is told by its reply: nobody else writes to it.
+LMTP = [("l0@example.org", "maildir", "mail/example.org/alice"),
+        ("l1@example.org", "mbox", "mail/example.org/box"),
+        ("l2@example.org", "maildir", "mail/example.org/hugo"),
+        ("l3@example.org", "maildir", "mail/example.org/alice")]
+
+
+def lmtp(play, mta):
+    """A reply for each recipient: that one has it, and no queue behind."""
+    with instance.Raw(mta.ports["lmtp"]) as client:
+        client.reply()
+        client.ask("LHLO client.example.net")
+        for name, octets, to in (("lmtp-0", 900, LMTP[:3]),
+                                 ("lmtp-1", 90000, LMTP[3:])):
+            text = play.ledger.text(name, octets).replace("\n", "\r\n")
+            client.ask("MAIL FROM:<s@example.net>")
+            for recipient, _, _ in to:
+                client.ask("RCPT TO:<%s>" % recipient)
+            client.ask("DATA")
+            client.send(text + ".\r\n")
+            for recipient, kind, place in to:
+                reply = client.reply()
+                begin = "250 2.0.0 <%s>" % recipient
+                if not reply.startswith(begin):
+                    raise instance.Failed(reply)
+                play.ledger.add("mail", name, recipient, kind, place,
+                                "lmtpd " + begin)
+        client.ask("QUIT")
 
 
 def before_qmgr(play, mta):
@@ -377,6 +411,29 @@ def imap_of_delivered(play, mta):
     client.close()
 
 
+def pop3(play, mta):
+    """What is marked goes at QUIT only."""
+    play.ledger.add("store", "mail/gina")
+    path = mta.mail + "/gina"
+    client = Imap(play.ledger, mta.conf, path, mta.env)
+    client.select("INBOX")
+    for i in range(4):
+        client.append("INBOX", "gina-%d" % i)
+    client.close()
+    client = Pop3(play.ledger, mta.conf, path, mta.env)
+    for number in client.uids():
+        client.ask("DELE %d" % number)
+    client.drop()
+    client = Pop3(play.ledger, mta.conf, path, mta.env)
+    numbers = client.uids()
+    if sorted(numbers.values()) != [1, 2, 3, 4]:
+        raise instance.Failed("%r" % numbers)
+    going = (1, 3)
+    for number in going:
+        client.ask("DELE %d" % number)
+    client.quit([numbers[number] for number in going])
+
+
 MET = ["Met%d" % n for n in range(7)]
 
 
@@ -448,6 +505,7 @@ def play(folder, recorder, rounds=2):
     scenario = Scenario(folder, recorder)
     with Instance() as mta:
         configure(mta)
+        mta.master += "127.0.0.1:%d inet n - n - - lmtpd\n" % mta.port("lmtp")
         scenario.watch(mta)
         mta.write_configuration()
         mta.command("posthorn", "set-permissions")
@@ -478,6 +536,8 @@ def play(folder, recorder, rounds=2):
             report = mta.wait_log(r"delivery notification: (\w+)",
                                   count=count).group(1)
             mta.wait_log(report + ": removed")
+        lmtp(scenario, mta)
+        pop3(scenario, mta)
         imap(scenario, mta)
         imap_of_delivered(scenario, mta)
         imap_met(scenario, mta)
