@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/table.h"
 #include "io/fiber.h"
 #include "io/helper.h"
@@ -21,6 +22,8 @@ struct mailbox_unflushed {
 	uint64_t begun, done, failed; /* flushes, by number */
 	bool is_running;
 	bool is_unnamed; /* its uidlist may not be there after a power cut */
+	bool is_named;   /* it was flushed here, whatever its row says */
+	uint64_t stamp;  /* of the uidlist that was written; 0: its row has it */
 	struct io_event event;
 };
 
@@ -52,8 +55,10 @@ void mailbox_store_unflushed(struct mailbox_store *store,
 	struct mailbox_unflushed *u = unflushed_of(store, mailbox);
 
 	u->what |= what;
-	if (what & MAILBOX_NAMED)
+	if (what & MAILBOX_NAMED) {
 		u->is_unnamed = true;
+		u->is_named = false;
+	}
 	mailbox_store_soon(store);
 }
 
@@ -73,15 +78,41 @@ void mailbox_flush_renamed(struct mailbox_store *store, const char *from,
 static bool list_some(struct mailbox_store *store, const char *const *names,
 	size_t count)
 {
-	struct index_txn *txn = index_begin(store->index, true);
+	struct index_txn *txn = index_begin(store->index, false);
 	bool ok = txn;
 
-	for (size_t i = 0; ok && i < count; i++)
-		ok = mailbox_uids_settle(store, txn, names[i]);
-	if (ok)
-		return index_commit(txn);
+	for (size_t i = 0; ok && i < count; i++) {
+		uint64_t stamp;
+
+		ok = mailbox_uids_settle(store, txn, names[i], &stamp);
+		if (stamp)
+			unflushed_of(store, names[i])->stamp = stamp;
+	}
 	index_abort(txn);
-	return false;
+	return ok;
+}
+
+/* They are durable. If their rows do not say so, they are flushed again. */
+static void settle_some(struct mailbox_store *store, const char *const *names,
+	size_t count)
+{
+	struct index_txn *txn = NULL;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < count; i++) {
+		struct mailbox_unflushed *u = unflushed_of(store, names[i]);
+
+		if (!u->stamp)
+			continue;
+		if (!txn)
+			txn = index_begin(store->index, true);
+		ok = txn && mailbox_uids_settled(txn, names[i], u->stamp);
+		u->stamp = 0;
+	}
+	if (!ok)
+		index_abort(txn);
+	else if (txn && !index_commit(txn))
+		log_debug("%s: uidlists are flushed again", store->path);
 }
 
 static bool flush_uids(struct mailbox_store *store, const char *mailbox,
@@ -164,6 +195,7 @@ static void end(const struct running *r, bool flushed)
 		u->failed = r->number;
 	} else if (r->what & MAILBOX_NAMED) {
 		u->is_unnamed = u->what & MAILBOX_NAMED;
+		u->is_named = !u->is_unnamed;
 	}
 	u->done = r->number;
 	u->is_running = false;
@@ -178,6 +210,8 @@ static void flush_now(struct mailbox_store *store, const char *mailbox,
 
 	begin(u, &r);
 	done = flush_what(store, mailbox, r.what);
+	if (done)
+		settle_some(store, &mailbox, 1);
 	/* A mailbox that was removed meanwhile needs nothing. */
 	end(&r, done || !layout_exists(&store->place, mailbox));
 }
@@ -205,6 +239,14 @@ enum mailbox_result mailbox_store_settle_name(struct mailbox_store *store,
 
 	return u && u->is_unnamed ? mailbox_store_flush(store, mailbox) :
 				    MAILBOX_OK;
+}
+
+bool mailbox_store_is_named(struct mailbox_store *store, const char *mailbox)
+{
+	const struct mailbox_unflushed *u = table_find(store->unflushed,
+		str_from(mailbox));
+
+	return u && u->is_named;
 }
 
 static unsigned what_of(const struct mailbox_unflushed *u)
@@ -287,6 +329,20 @@ static bool list_all(struct mailbox_store *store, struct arena *arena,
 	return ok;
 }
 
+static void settle_all(struct mailbox_store *store, struct arena *arena,
+	const struct running *running, size_t count)
+{
+	const char **names = arena_array(arena, MEET_EACH, sizeof(*names));
+
+	for (size_t i = 0; i < count; i += MEET_EACH) {
+		size_t some = 0;
+
+		for (; some < MEET_EACH && i + some < count; some++)
+			names[some] = running[i + some].name;
+		settle_some(store, names, some);
+	}
+}
+
 /* One flush of the whole file system instead of some for each mailbox. What
  * it does not reach waits on. */
 static enum mailbox_result flush_together(struct mailbox_store *store)
@@ -298,6 +354,8 @@ static enum mailbox_result flush_together(struct mailbox_store *store)
 	bool flushed = count == 0 || (list_all(store, arena, running, count) &&
 		io_syncfs(store->dir) == 0);
 
+	if (flushed)
+		settle_all(store, arena, running, count);
 	for (size_t i = 0; i < count; i++)
 		end(&running[i], flushed);
 	return flushed ? MAILBOX_OK : mailbox_failed("flush", store->path);

@@ -308,10 +308,11 @@ bool mailbox_meet(struct mailbox_store *store, struct str name,
 	return result == MAILBOX_OK;
 }
 
-/* Met, and killed before its uidlist was written. */
+/* Met, and killed before its uidlist was written, or flushed. */
 static bool was_only_met(struct mailbox *m)
 {
-	return m->row.uidlist_ns == 0 && mailbox_uids_stamp(m) == 0;
+	return m->row.uidlist_ns == 0 &&
+		!mailbox_store_is_named(m->store, m->name);
 }
 
 /* Whoever opens it may tell its UIDs: its uidlist is on the disk before. */

@@ -308,10 +308,14 @@ bool mailbox_keywords_are_named(const struct mailbox *mailbox,
 bool mailbox_uids_write(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp_of(struct mailbox_store *store, const char *name);
-/* The same of a mailbox that was met (mailbox_store_meet), not durable: in the
- * transaction in which its row says so. Nothing if it has one. */
+/* The same of a mailbox that was met (mailbox_store_meet), not durable. Its
+ * stamp; 0: it has another program's. */
 must_check bool mailbox_uids_settle(struct mailbox_store *store,
-	struct index_txn *txn, const char *name);
+	struct index_txn *txn, const char *name, uint64_t *stamp);
+/* It is durable: its row says so, and not before. A row outlives a kill, and
+ * whoever comes next believes it. */
+must_check bool mailbox_uids_settled(struct index_txn *txn, const char *name,
+	uint64_t stamp);
 /* Nobody uses it: out of memory with it. */
 void mailbox_drop(struct mailbox *mailbox);
 /* Everybody who watches hears it. */

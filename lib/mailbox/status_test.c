@@ -247,7 +247,18 @@ static void another_uidlist_is_not_replaced(void **state)
 	mailbox_store_close(store);
 }
 
-static void meet_and_die(struct mailbox_names names)
+/* As the background does it, before the flush. */
+static void write_list(struct mailbox_store *store, const char *name)
+{
+	struct index_txn *txn = index_begin(store->index, true);
+	uint64_t stamp;
+
+	if (!mailbox_uids_settle(store, txn, name, &stamp) || !stamp ||
+		!index_commit(txn))
+		_exit(2);
+}
+
+static void meet_and_die(struct mailbox_names names, const char *listed)
 {
 	int status;
 	pid_t pid = fork();
@@ -255,8 +266,12 @@ static void meet_and_die(struct mailbox_names names)
 	if (pid == 0) {
 		struct mailbox_store *store = mailbox_store_open(dir);
 
-		_exit(mailbox_store_meet(store, names.names, names.count,
-			false) != MAILBOX_OK);
+		if (mailbox_store_meet(store, names.names, names.count,
+			    false) != MAILBOX_OK)
+			_exit(1);
+		if (listed)
+			write_list(store, listed);
+		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -273,7 +288,7 @@ static void a_kill_before_the_uidlist(void **state)
 
 	(void)state;
 	mailbox_store_close(open_store());
-	meet_and_die(names);
+	meet_and_die(names, NULL);
 	assert_false(is_listed(6));
 	store = open_store();
 	assert_true(mailbox_store_status(store, names.names[6], false, &row));
@@ -283,6 +298,35 @@ static void a_kill_before_the_uidlist(void **state)
 	assert_int_equal(m->row.uidvalidity, row.uidvalidity);
 	check_list(store, arena, 6, &row);
 	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
+/* It is there, and would not be after a power cut: nobody is told its
+ * UIDVALIDITY before a flush. */
+static void a_kill_before_the_flush(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct mailbox_names names = make_boxes(arena);
+	struct mailbox_store *store;
+	struct index_mailbox row;
+	struct mailbox *m;
+
+	(void)state;
+	mailbox_store_close(open_store());
+	meet_and_die(names, "B6");
+	assert_true(is_listed(6));
+	store = open_store();
+	assert_false(mailbox_store_status(store, names.names[6], true, &row));
+	assert_false(mailbox_store_is_named(store, "B6"));
+	assert_int_equal(mailbox_open(store, names.names[6], &m), MAILBOX_OK);
+	assert_true(mailbox_store_is_named(store, "B6"));
+	check_list(store, arena, 6, &m->row);
+	mailbox_close(m);
+	mailbox_store_close(store);
+	/* Known from then on. */
+	store = open_store();
+	assert_true(mailbox_store_status(store, names.names[6], true, &row));
+	assert_int_equal(row.messages, 6);
 	mailbox_store_close(store);
 }
 
@@ -368,6 +412,7 @@ int main(void)
 		IN_DIR(uidlists_follow_in_the_background),
 		IN_DIR(another_uidlist_is_not_replaced),
 		IN_DIR(a_kill_before_the_uidlist),
+		IN_DIR(a_kill_before_the_flush),
 		IN_DIR(one_that_is_no_mailbox_any_more),
 		IN_DIR(older_indexes_begin_anew),
 	};

@@ -108,6 +108,8 @@ must_check bool mailbox_store_status(struct mailbox_store *store,
  * Waits if somebody is about to meet it. */
 must_check enum mailbox_result mailbox_store_settle_name(
 	struct mailbox_store *store, const char *mailbox);
+/* This process has put it there. */
+bool mailbox_store_is_named(struct mailbox_store *store, const char *mailbox);
 /* Somebody changed the files of the mailbox: if it is open, look at it. */
 void mailbox_suspect(struct mailbox_store *store, const char *name);
 /* A command of a client begins and ends; what is done in the background rests

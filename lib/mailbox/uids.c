@@ -68,7 +68,9 @@ bool mailbox_uids_write(struct mailbox *mailbox)
 			MAILBOX_UIDS | MAILBOX_NAMED);
 	mailbox->garbage = 0;
 	mailbox->is_unlisted = false;
-	mailbox->row.uidlist_ns = mailbox_uids_stamp(mailbox);
+	/* A row that outlives a kill does not say what a power cut undoes. */
+	mailbox->row.uidlist_ns = mailbox->store->is_meeting ? 0 :
+		mailbox_uids_stamp(mailbox);
 	return true;
 }
 
@@ -89,29 +91,51 @@ static void list_each_message(void *context,
 }
 
 bool mailbox_uids_settle(struct mailbox_store *store, struct index_txn *txn,
-	const char *name)
+	const char *name, uint64_t *stamp)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct listing l = { .store = store, .arena = arena,
 		.out = BUF_IN(arena) };
 	const char *path = arena_fmt(arena, "%sdovecot-uidlist",
 		layout_prefix(&store->place, arena, name)).p;
+	uint64_t there = mailbox_uids_stamp_of(store, name);
 	struct index_mailbox row;
+	struct str text;
 
-	/* Another program's is looked at when the mailbox is opened. */
+	*stamp = 0;
 	if (!index_mailbox_find(txn, str_from(name), &row) ||
-		row.uidlist_ns != 0 || mailbox_uids_stamp_of(store, name) != 0)
+		row.uidlist_ns != 0)
 		return true;
 	mailbox_uidlist_header_format(&l.out, row.uidvalidity,
 		row.uid_reserved, row.guid);
 	index_messages_each(txn, row.id, list_each_message, &l);
+	if (there != 0) {
+		/* Ours, if somebody was killed before its flush; another
+		 * program's is looked at when the mailbox is opened. */
+		if (mailbox_store_read(store, arena, path, &text) &&
+			str_eq(text, buf_str(&l.out)))
+			*stamp = there;
+		return true;
+	}
 	if (!mailbox_store_write(store, path, buf_str(&l.out), false)) {
 		if (!layout_exists(&store->place, name))
 			return true;
 		log_warning("%s: write %s: %m", store->path, path);
 		return false;
 	}
-	row.uidlist_ns = mailbox_uids_stamp_of(store, name);
+	*stamp = mailbox_uids_stamp_of(store, name);
+	return true;
+}
+
+bool mailbox_uids_settled(struct index_txn *txn, const char *name,
+	uint64_t stamp)
+{
+	struct index_mailbox row;
+
+	if (!index_mailbox_find(txn, str_from(name), &row) ||
+		row.uidlist_ns != 0)
+		return true;
+	row.uidlist_ns = stamp;
 	return index_mailbox_put(txn, str_from(name), &row);
 }
 
