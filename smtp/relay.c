@@ -106,6 +106,7 @@ static struct session *open_session(struct trial *trial,
 static bool find_policy(struct trial *trial, const struct site *site)
 {
 	struct attempt *a = trial->attempt;
+	struct tls_policy policy;
 
 	if (!tls_policy_allows(a->set, &trial->policy, site->host)) {
 		a->trouble = outcome_f(a->delivery->arena, 451, 7, 5,
@@ -116,13 +117,21 @@ static bool find_policy(struct trial *trial, const struct site *site)
 		log_warning("%.*s", STR_ARG(a->trouble.status.text));
 		return false;
 	}
-	trial->here = dane_policy(a->delivery->arena, a->set, &trial->policy,
-		trial->destination, site);
+	policy = trial->policy;
+	if (policy.is_per_site) {
+		policy = tls_policy_at(a->delivery->arena, a->set,
+			trial->destination, site,
+			(unsigned)a->delivery->m.flags);
+		a->tls = tls_level_name(policy.level);
+	}
+	trial->here = policy.refused.status.code ? policy :
+		dane_policy(a->delivery->arena, a->set, &policy,
+			trial->destination, site);
 	if (trial->here.refused.status.code) {
 		a->trouble = trial->here.refused; /* it is in the log */
 		return false;
 	}
-	a->tls_here = trial->here.level == trial->policy.level ? STR_NONE :
+	a->tls_here = trial->here.level == policy.level ? STR_NONE :
 		tls_level_name(trial->here.level);
 	return true;
 }
@@ -169,7 +178,8 @@ static bool try_kept(struct trial *trial)
 
 	if (a->set->sasl_auth_enable || !trial->destination->text.p)
 		return false; /* the account depends on the host */
-	if (tls_level_is_dane(trial->policy.level))
+	if (tls_level_is_dane(trial->policy.level) ||
+		trial->policy.is_per_site)
 		return false; /* the policy does */
 	sign = sign_of(a->delivery->arena, trial, &trial->policy, &account);
 	while ((session = pool_take_nexthop(a->delivery->m.nexthop, sign)) !=
@@ -288,12 +298,6 @@ void relay_deliver(struct delivery *d)
 	struct status status;
 	bool unreachable;
 
-	if (settings->refused) {
-		refuse_all(d, status_f(d->arena, 451, 3, 5,
-				      "%s is not supported", settings->refused),
-			DELIVER_SITE_SICK);
-		return;
-	}
 	if (d->large >= 0 && d->content.size < d->m.size)
 		log_warning("%.*s: content is shorter than announced",
 			STR_ARG(d->m.queue_id));

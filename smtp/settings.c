@@ -11,15 +11,10 @@ struct settings settings_of(const struct conf *conf, bool is_lmtp)
 #define SETTING_SMTP(field, type)                                              \
 	if (!is_lmtp)                                                          \
 		s.field = conf->smtp_##field;
-#define REFUSED(field, type)                                                   \
-	SETTING(field, type)                                                   \
-	if (s.field.len > 0)                                                   \
-		s.refused = is_lmtp ? "lmtp_" #field : "smtp_" #field;
 #include "smtp/settings.def"
 #undef SETTING
 #undef SETTING_AS
 #undef SETTING_SMTP
-#undef REFUSED
 	return s;
 }
 
@@ -27,12 +22,10 @@ const enum param settings_params[] = {
 #define SETTING(field, type) smtp_##field, lmtp_##field,
 #define SETTING_AS(field, type, smtp, lmtp) smtp, lmtp,
 #define SETTING_SMTP(field, type) smtp_##field,
-#define REFUSED(field, type) SETTING(field, type)
 #include "smtp/settings.def"
 #undef SETTING
 #undef SETTING_AS
 #undef SETTING_SMTP
-#undef REFUSED
 	myhostname, inet_interfaces, proxy_interfaces, inet_protocols,
 	disable_dns_lookups, use_srv_lookup, allow_srv_lookup_fallback,
 	ignore_srv_lookup_error, dnssec_probe, tls_dane_digests, best_mx_transport, soft_bounce,

@@ -11,13 +11,10 @@
 
 #define SETTING_AS(field, type, smtp, lmtp) SETTING(field, type)
 #define SETTING_SMTP(field, type) SETTING(field, type)
-#define REFUSED(field, type) SETTING(field, type)
 
 struct settings {
 	const struct conf *conf;
 	bool is_lmtp;
-	const char *refused; /* name of a parameter that is set and that we
-				cannot honour; NULL: none */
 #define SETTING(field, type) CONF_##type field;
 #include "smtp/settings.def"
 #undef SETTING
@@ -25,7 +22,6 @@ struct settings {
 
 #undef SETTING_AS
 #undef SETTING_SMTP
-#undef REFUSED
 
 struct settings settings_of(const struct conf *conf, bool is_lmtp);
 

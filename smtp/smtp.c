@@ -36,9 +36,6 @@ static void prepare(const struct conf *conf)
 	tls_policy_prepare(&settings);
 	outgoing_prepare(&settings);
 	relay_prepare(&settings);
-	if (settings.refused)
-		log_warning("%s is not supported yet: all mail waits",
-			settings.refused);
 }
 
 static void start(const struct conf *conf)

@@ -22,6 +22,16 @@ void tables_prepare(const struct settings *set)
 	tables[TABLE_POLICIES] = maps_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_tls_policy_maps" : "smtp_tls_policy_maps",
 		set->tls_policy_maps, 0);
+	tables[TABLE_SITES] = maps_open(arena, set->conf,
+		set->is_lmtp ? "lmtp_tls_per_site" : "smtp_tls_per_site",
+		set->tls_per_site, 0);
+	if (tables_has(TABLE_SITES) && tables_has(TABLE_POLICIES)) {
+		const char *whose = set->is_lmtp ? "lmtp" : "smtp";
+
+		log_warning("%s_tls_per_site ignored when %s_tls_policy_maps "
+			"is not empty.", whose, whose);
+		tables[TABLE_SITES] = NULL;
+	}
 	tables[TABLE_REPLIES] = maps_open(arena, set->conf,
 		set->is_lmtp ? "lmtp_reply_filter" : "smtp_reply_filter",
 		set->reply_filter, MAPS_KEEP_CASE);

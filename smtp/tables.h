@@ -12,6 +12,7 @@
 enum table_use {
 	TABLE_PASSWORDS, /* *_sasl_password_maps */
 	TABLE_POLICIES,  /* *_tls_policy_maps */
+	TABLE_SITES,     /* *_tls_per_site, when there are no policies */
 	TABLE_REPLIES,   /* *_reply_filter */
 	TABLE_DISCARDS,  /* *_discard_ehlo_keyword_address_maps, by address */
 	TABLE_LOGLEVELS, /* *_tls_loglevel_maps, by nexthop, name, address */

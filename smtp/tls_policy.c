@@ -155,7 +155,7 @@ void tls_policy_prepare(const struct settings *set)
 	bool known;
 
 	if (main_level(set, &known) == TLS_LEVEL_NONE && known &&
-		!tables_has(TABLE_POLICIES))
+		!tables_has(TABLE_POLICIES) && !tables_has(TABLE_SITES))
 		return;
 	contexts.arena = arena_new(0);
 	contexts.opportunistic = make_context(contexts.arena, set, false);
@@ -358,6 +358,21 @@ void tls_policy_complete(struct arena *arena, const struct settings *set,
 			STR_ARG(set->tls_mandatory_exclude_ciphers));
 }
 
+/* What the message asks for, and what the level leaves open. */
+static void finish(struct arena *arena, const struct settings *set,
+	unsigned deliver_flags, struct tls_policy *policy)
+{
+	policy->is_required = deliver_flags & DELIVER_REQUIRETLS;
+	if (policy->is_required && /* RFC 8689 4.2.1 */
+		policy->level < TLS_LEVEL_FINGERPRINT)
+		policy->level = TLS_LEVEL_VERIFY;
+	else if ((deliver_flags & DELIVER_TLS_OPTIONAL) &&
+		policy->level > TLS_LEVEL_MAY)
+		policy->level = TLS_LEVEL_MAY;
+	if (!tls_level_is_dane(policy->level))
+		tls_policy_complete(arena, set, policy);
+}
+
 struct tls_policy tls_policy_find(struct arena *arena,
 	const struct settings *set, const struct talk_destination *destination,
 	unsigned deliver_flags)
@@ -383,15 +398,80 @@ struct tls_policy tls_policy_find(struct arena *arena,
 			refuse(arena, &policy, "security level",
 				set->tls_security_level);
 	}
-	policy.is_required = deliver_flags & DELIVER_REQUIRETLS;
-	if (policy.is_required && /* RFC 8689 4.2.1 */
-		policy.level < TLS_LEVEL_FINGERPRINT)
-		policy.level = TLS_LEVEL_VERIFY;
-	else if ((deliver_flags & DELIVER_TLS_OPTIONAL) &&
-		policy.level > TLS_LEVEL_MAY)
-		policy.level = TLS_LEVEL_MAY;
-	if (!tls_level_is_dane(policy.level))
-		tls_policy_complete(arena, set, &policy);
+	policy.is_per_site = tables_has(TABLE_SITES);
+	finish(arena, set, deliver_flags, &policy);
+	return policy;
+}
+
+/* ---- *_tls_per_site ---- */
+
+/* Of two results the later one counts. */
+static const struct {
+	const char *name;
+	enum tls_level level;
+} site_levels[] = {
+	{ "MAY", TLS_LEVEL_MAY },
+	{ "NONE", TLS_LEVEL_NONE },
+	{ "MUST_NOPEERMATCH", TLS_LEVEL_ENCRYPT },
+	{ "MUST", TLS_LEVEL_VERIFY },
+};
+
+static void misconfigured(struct arena *arena, const struct site *site,
+	const struct talk_destination *destination, struct tls_policy *policy)
+{
+	log_warning("TLS policy lookup for %.*s/%.*s: client TLS configuration "
+		"problem", STR_ARG(destination->text), STR_ARG(site->host));
+	policy->refused = outcome_f(arena, 451, 7, 5,
+		"client TLS configuration problem");
+}
+
+/* Number of the row, from 1, if it is later than *row. False: mail waits. */
+static bool look_up_site(struct arena *arena, const struct settings *set,
+	struct str key, const char *what, size_t *row)
+{
+	struct str value;
+
+	switch (tables_find(arena, TABLE_SITES, key, &value)) {
+	case TABLE_NOTHING:
+		return true;
+	case TABLE_FOUND:
+		break;
+	default:
+		return false;
+	}
+	for (size_t i = 0; i < COUNT(site_levels); i++)
+		if (str_is_nocase(value, site_levels[i].name)) {
+			if (*row < i + 1)
+				*row = i + 1;
+			return true;
+		}
+	log_warning("%s_tls_per_site: unknown TLS policy '%.*s' for %s %.*s",
+		set->is_lmtp ? "lmtp" : "smtp", STR_ARG(value), what,
+		STR_ARG(key));
+	return false;
+}
+
+struct tls_policy tls_policy_at(struct arena *arena,
+	const struct settings *set, const struct talk_destination *destination,
+	const struct site *site, unsigned deliver_flags)
+{
+	struct tls_policy policy = { .is_per_site = true };
+	size_t row = 0;
+	bool known;
+
+	policy.level = main_level(set, &known);
+	if (!look_up_site(arena, set, destination->text,
+		    "next-hop destination", &row) ||
+		!look_up_site(arena, set, site->host, "host", &row) ||
+		!known) {
+		misconfigured(arena, site, destination, &policy);
+		return policy;
+	}
+	/* MAY is no reason for less than all others get. */
+	if (row > 0 && (site_levels[row - 1].level != TLS_LEVEL_MAY ||
+			       policy.level < TLS_LEVEL_MAY))
+		policy.level = site_levels[row - 1].level;
+	finish(arena, set, deliver_flags, &policy);
 	return policy;
 }
 

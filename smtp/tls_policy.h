@@ -3,11 +3,11 @@
  *
  * Source   smtp_tls_security_level, smtp_tls_policy_maps and the parameters
  *          that these refine; smtp_use_tls, smtp_enforce_tls when no level is
- *          set. An unknown attribute makes mail wait with 4.7.5, it is never
+ *          set; smtp_tls_per_site. An unknown attribute makes mail wait with 4.7.5, it is never
  *          sent with less. What dane and dane-only mean for a server,
  *          smtp/dane says.
  * Memory   in the arena given
- * Waits    tls_policy_find (tables)
+ * Waits    tls_policy_find, tls_policy_at (tables)
  */
 #ifndef SMTP_TLS_POLICY_H
 #define SMTP_TLS_POLICY_H
@@ -36,6 +36,7 @@ struct tls_policy {
 	struct str protocols, ciphers, exclude;
 	struct str servername; /* empty: none; "hostname", "nexthop", a name */
 	bool is_required;      /* by the message: REQUIRETLS */
+	bool is_per_site;      /* *_tls_per_site decides: see tls_policy_at */
 	/* Connections are kept; 0: as *_tls_connection_reuse says. */
 	enum { REUSE_USUAL, REUSE_YES, REUSE_NO } reuse;
 	bool is_sts;            /* policy_type=sts */
@@ -53,6 +54,10 @@ void tls_policy_prepare(const struct settings *set);
 struct tls_policy tls_policy_find(struct arena *arena,
 	const struct settings *set, const struct talk_destination *destination,
 	unsigned deliver_flags);
+/* *_tls_per_site, of the destination and the server, where it has a say. */
+struct tls_policy tls_policy_at(struct arena *arena,
+	const struct settings *set, const struct talk_destination *destination,
+	const struct site *site, unsigned deliver_flags);
 /* The parameters where the table has said nothing, by the level; done already,
  * except for dane and dane-only: their level depends on the server. */
 void tls_policy_complete(struct arena *arena, const struct settings *set,
