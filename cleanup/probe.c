@@ -9,7 +9,9 @@
 
 bool probe_is_known(const struct intake *intake)
 {
-	return (intake->facts.flags & SUBMIT_PROBE) &&
+	const uint64_t both = SUBMIT_VERIFY_ONLY | SUBMIT_PROBE;
+
+	return (intake->facts.flags & both) == both &&
 		intake->recipient_count > 1;
 }
 

@@ -316,6 +316,8 @@ static const char *obstacle(struct parcel *p)
 	const struct envelope *e = &p->stored->envelope;
 	unsigned has = p->x->talk.features.set;
 
+	if (e->flags & SUBMIT_VERIFY_ONLY)
+		return "it only asks for addresses, and is mail for nobody";
 	if (!may_go(p))
 		return "it requires TLS (RFC 8689)";
 	if (e->flags & SUBMIT_SMTPUTF8 && !(has & FEATURE_SMTPUTF8))

@@ -17,6 +17,7 @@
 
 #include "config/list.h"
 #include "config/source.h"
+#include "maps/build.h"
 
 enum {
 	ANSWER_MS = 2000, /* patience with a server */
@@ -286,13 +287,28 @@ static void check_proxy_filter(struct outside *o, struct str text)
 			STR_ARG(text));
 }
 
+/* verify(8) would forget at each start what it knows. */
+static void check_verify_map(struct outside *o, struct str table)
+{
+	struct str type, path;
+
+	(void)str_take_prefix(&table, STR("proxy:"));
+	if (table.len > 0 && (!list_split_table(table, &type, &path) ||
+				     !build_suffix(type)))
+		SAY(o, error, "%.*s is no table that verify(8) can write: use "
+			"btree:, hash: or lmdb:, or nothing for memory only",
+			STR_ARG(table));
+}
+
 static void check_words(struct outside *o, struct str name)
 {
 	struct str text = outside_text(o, name), word;
 
+	set_place(o, name);
+	if (str_is(name, "address_verify_map"))
+		check_verify_map(o, str_trim(text));
 	if (is_cache(name))
 		return;
-	set_place(o, name);
 	if (str_is(name, "smtpd_sasl_path") && str_find_char(text, '/') !=
 			SIZE_MAX) {
 		check_socket(o, text);

@@ -408,7 +408,7 @@ static void report_probe(struct message *message)
 {
 	if (!has_any(message, is_tried))
 		return;
-	if (has_flag(message, SUBMIT_PROBE))
+	if (is_probe(message))
 		report_to_verify(message);
 	else if (tell(message, REPORT_FINDINGS, is_tried))
 		end_all(message, is_tried_in_vain);

@@ -21,6 +21,7 @@
 enum {
 	WHOLE_MOST = 1024 * 1024, /* octets of new messages kept as read */
 	AS_READ_MOST = 16 * 1024, /* of one that goes on the shelf soon */
+	PROBE_FLAGS = SUBMIT_VERIFY_ONLY | SUBMIT_PROBE,
 };
 
 static struct blocks memory;
@@ -81,8 +82,8 @@ struct message *shelf_message(struct entry *entry, struct arena *arena,
 	message->entry = entry;
 	message->active_us = wall_us();
 	message->count = (uint32_t)stored->envelope.recipient_count;
-	message->is_probe =
-		(stored->envelope.flags & SUBMIT_PROBE) != 0;
+	message->is_probe = (stored->envelope.flags & PROBE_FLAGS) ==
+		PROBE_FLAGS;
 	message->is_singly = !str_is_none(stored->envelope.verp);
 	list_init(&message->jobs);
 	message->whole = keep_whole(stored->queue, octets);

@@ -58,13 +58,21 @@ static bool ask_once(struct session *s, struct str address, struct span wait,
 		msg_verified_recv(call, answer,
 			span_us(wait.us + span_s(SPARE_S).us));
 
+	int error = errno;
+
 	if (call)
 		call_close(call); /* what was received is in s->arena */
+	errno = error;
 	return good;
 }
 
-/* One that has died comes back; the time that all this may take stays what it
- * is. */
+/* One that has died comes back. */
+static bool may_come_back(int error)
+{
+	return error == ECONNRESET || error == EPIPE || error == EAGAIN;
+}
+
+/* Again and again, in the time that all this may take. */
 static bool ask(struct session *s, struct str address,
 	struct msg_verified *answer)
 {
@@ -72,7 +80,7 @@ static bool ask(struct session *s, struct str address,
 	struct moment end = moment_after(wait);
 
 	while (!ask_once(s, address, moment_left(end), answer)) {
-		if (errno == ETIMEDOUT || moment_left(end).us == 0 ||
+		if (!may_come_back(errno) || moment_left(end).us == 0 ||
 			!io_sleep(span_ms(AGAIN_MS))) {
 			log_warning("problem talking to service verify: %m");
 			return false;

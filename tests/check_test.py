@@ -42,6 +42,14 @@ def test_tables():
                 alias_maps="hash:" + mta.folder + "/aliases")
         one(mta, 1, "table pcre:%s/none is not there" % mta.folder)
         one(mta, 1, "table hash:%s/aliases is not there" % mta.folder)
+        mta.set(virtual_alias_maps="", alias_maps="")
+        for table in ("btree:$data_directory/x", "proxy:lmdb:/x", ""):
+            mta.set(address_verify_map=table)
+            equal([line for line in findings(mta, 0) if "verify" in line], [])
+        for table in ("cdb:/x", "memcache:/x", "/x"):
+            mta.set(address_verify_map=table)
+            one(mta, 1, "address_verify_map: %s is no table that verify" %
+                table)
 
 
 def certificate(mta, name, days):

@@ -112,6 +112,25 @@ def test_requiretls_stays_in_the_clear():
         equal(list(by_sender(ours)), ["yes@example.net"])
 
 
+def test_what_asks_for_addresses_is_no_mail():
+    with new(header_checks="static:HOLD", smtpd_recipient_restrictions=
+             "permit_mynetworks, reject") as ours, new(
+            default_transport="discard:") as theirs:
+        theirs.start()
+        ours.start()
+        ours.command("sendmail", "-bv", "r@example.com")
+        wait_for(lambda: [m for m in ours.queue_list()
+                          if m["queue_name"] == "hold"], "it to be held")
+        ours.command("posthorn", "stop")
+        wait_for(lambda: not ours.pids(), "the end of all processes")
+        done = ours.command("posthorn", "queue", "export", "127.0.0.1:%d" %
+                            theirs.smtp_port, check=False)
+        equal(done.returncode, 1)
+        matches("it only asks for addresses", done.stderr + done.stdout)
+        equal(len(ours.queue_list()), 1)
+        check("status=" not in theirs.log(), "it was handed over")
+
+
 def test_export_over_tls():
     with new() as ours, new(mydestination="") as theirs:
         cert, key = make_certificate(theirs.conf)

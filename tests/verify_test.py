@@ -235,6 +235,20 @@ def test_in_time():
         equal(probes(sink, "slow-bad@a.example"), 1)
 
 
+def test_many_wait():
+    """Those who wait leave room for what they wait for."""
+    with Probed() as sink, instance(sink, verify_fiber_limit="5") as mta, \
+            concurrent.futures.ThreadPoolExecutor(8) as pool:
+        mta.start()
+        asked = [pool.submit(ask, mta, "slow-good-%d@a.example" % i)
+                 for i in range(8)]
+        wait_for(lambda: sum(one.done() for one in asked) >= 4, "the others")
+        equal({one.result().split(": ", 2)[2] for one in asked if one.done()},
+              {"unverified address: Address verification in progress"})
+        sink.release()
+        equal(sum(one.result() == GOOD for one in asked), 4)
+
+
 def test_pending_limit():
     with Probed() as sink, instance(
             sink, address_verify_poll_count="1",
@@ -389,8 +403,7 @@ def test_deaths():
 def test_nobody_to_ask():
     """Without verify nothing is let in that would have been asked for."""
     with Probed() as sink, instance(
-            sink, address_verify_service_name="nothing",
-            address_verify_poll_count="1") as mta:
+            sink, address_verify_service_name="nothing") as mta:
         mta.start()
         equal(ask(mta, "good@a.example"), "450 4.3.0 <good@a.example>: "
               "Recipient address rejected: address verification problem")

@@ -14,6 +14,7 @@
 #include "ipc/messages.h"
 #include "mail/date.h"
 #include "queue/submission.h"
+#include "service/programs.h"
 #include "service/service.h"
 #include "verify/pending.h"
 #include "verify/probe.h"
@@ -21,7 +22,6 @@
 
 enum {
 	FIBERS = 1000,
-	WAITING_MOST = 800,   /* questions; the rest is for answers to them */
 	SUBMITTING_MOST = 50, /* probes at once on their way into the queue */
 	RECEIVE_S = 60,
 	WAIT_MOST_MS = 24 * 60 * 60 * 1000,
@@ -47,7 +47,7 @@ static struct {
 	struct cache *cache;
 	struct pendings *pendings;
 	struct io_gate submitting;
-	size_t waiting;
+	size_t waiting, waiting_most; /* questions that wait for a probe */
 } verify;
 
 static int64_t now_s(void)
@@ -128,7 +128,7 @@ static void await(struct call *call, struct pending *pending, uint64_t wait_ms)
 {
 	if (wait_ms > WAIT_MOST_MS)
 		wait_ms = WAIT_MOST_MS;
-	if (verify.waiting < WAITING_MOST && wait_ms > 0) {
+	if (verify.waiting < verify.waiting_most && wait_ms > 0) {
 		verify.waiting++;
 		(void)!pending_wait(pending, span_ms((int64_t)wait_ms));
 		verify.waiting--;
@@ -268,9 +268,14 @@ static void finish(const struct conf *conf)
 
 static void prepare(const struct conf *conf)
 {
+	struct arena *arena = arena_new(0); /* of the process */
+
 	mail_date_ready();
 	verify.conf = conf;
-	verify.store = store_open(arena_new(0), conf);
+	/* The rest of the fibers is for answers to them. */
+	verify.waiting_most = service_fiber_limit(conf,
+		arena_cstr(arena, service_row()), "verify", FIBERS) / 5 * 4;
+	verify.store = store_open(arena, conf);
 	verify.cache = cache_new(conf, verify.store != NULL, CACHE_MOST);
 	verify.pendings = pendings_new(PENDING_MOST, span_s(PROBE_AGAIN_S));
 	io_gate_init(&verify.submitting, SUBMITTING_MOST);

@@ -16,7 +16,10 @@ class Probed:
     """Local-parts begin with a word of ANSWERS; "slow-" waits before the
     answer until release() is called; "data-" is refused at DATA."""
 
-    def __init__(self, address="127.0.0.1"):
+    def __init__(self, address="127.0.0.1", offers=("PIPELINING",)):
+        self.hello = "\r\n".join(["250-sink.example"] + [
+            "250%s%s" % (" " if word == offers[-1] else "-", word)
+            for word in offers])
         self.listener = socket.create_server((address, 0))
         self.port = self.listener.getsockname()[1]
         self.released = threading.Event()
@@ -62,8 +65,8 @@ class Probed:
             elif verb == "DATA":
                 answer = "554 5.7.1 Not for you" if refuses else "354 Go on"
             else:
-                answer = {"EHLO": "250-sink.example\r\n250 PIPELINING",
-                          "QUIT": "221 Bye"}.get(verb, "250 Ok")
+                answer = {"EHLO": self.hello, "QUIT": "221 Bye"}.get(
+                    verb, "250 Ok")
             stream.write(answer.encode() + b"\r\n")
             if answer.startswith("354"):
                 while True:
