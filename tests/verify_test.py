@@ -400,6 +400,23 @@ def test_deaths():
         equal(ask(mta, "bad-x@a.example"), refusal("bad-x@a.example"))
 
 
+def test_reload():
+    """A client that waits is answered by the next verify."""
+    with Probed() as sink, instance(sink) as mta, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        mta.start()
+        asked = pool.submit(ask, mta, "slow-bad@a.example")
+        wait_for(lambda: probes(sink, "slow-bad@a.example"), "the probe")
+        before = mta.pids("verify")
+        mta.reload()
+        wait_for(lambda: not set(before) & set(mta.pids("verify")),
+                 "another verify")
+        check(not asked.done(), "answered at once")
+        sink.release()
+        equal(asked.result(), refusal("slow-bad@a.example"))
+        mta.wait_empty()
+
+
 def test_nobody_to_ask():
     """Without verify nothing is let in that would have been asked for."""
     with Probed() as sink, instance(

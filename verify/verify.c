@@ -24,6 +24,7 @@ enum {
 	FIBERS = 1000,
 	SUBMITTING_MOST = 50, /* probes at once on their way into the queue */
 	RECEIVE_S = 60,
+	LOOK_MS = 500, /* whether a successor is there */
 	WAIT_MOST_MS = 24 * 60 * 60 * 1000,
 	WRITE_S = 5,          /* between changes of the table */
 	WRITE_SHARE = 10,     /* of the time it may take: one part in so many */
@@ -124,16 +125,37 @@ static void answer_pending(struct call *call, const struct pending *pending)
 		STR("Address verification in progress") : pending->text);
 }
 
+/* False: it may take longer than this process lives. */
+static bool wait_for(struct pending *pending, uint64_t wait_ms)
+{
+	struct moment end = moment_after(span_ms((int64_t)wait_ms));
+
+	for (;;) {
+		struct span left = moment_left(end);
+
+		if (left.us > span_ms(LOOK_MS).us)
+			left = span_ms(LOOK_MS);
+		if (pending_wait(pending, left) || moment_left(end).us == 0)
+			return true;
+		if (service_is_retiring() || io_is_cancelled())
+			return false;
+	}
+}
+
+/* Without an answer smtpd asks our successor, who hears what qmgr finds. */
 static void await(struct call *call, struct pending *pending, uint64_t wait_ms)
 {
+	bool may_answer = true;
+
 	if (wait_ms > WAIT_MOST_MS)
 		wait_ms = WAIT_MOST_MS;
 	if (verify.waiting < verify.waiting_most && wait_ms > 0) {
 		verify.waiting++;
-		(void)!pending_wait(pending, span_ms((int64_t)wait_ms));
+		may_answer = wait_for(pending, wait_ms);
 		verify.waiting--;
 	}
-	answer_pending(call, pending);
+	if (may_answer)
+		answer_pending(call, pending);
 }
 
 static void query(struct call *call)
