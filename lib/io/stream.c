@@ -17,7 +17,7 @@ enum {
 	INPUT_FIRST = 16 * 1024, /* size of a read; doubles while reads fill it */
 	INPUT_MOST = 64 * 1024,
 	OUTPUT_MOST = 64 * 1024, /* sent when there is more */
-	DIRECT_LEAST = 8 * 1024, /* a piece that is sent without a copy */
+	LARGE_LEAST = 2 * 1024,  /* a piece with which more of them will come */
 	WIRE_PIECE = 64 * 1024,  /* plain octets given to a layer at once */
 };
 
@@ -394,14 +394,26 @@ static bool flush_now(struct stream *stream, struct str more)
 	return flush(stream, more, &wait);
 }
 
+/* A copy costs much less than to pass the piece to the system by itself. The
+ * buffer does not grow by steps where it will be filled. */
+static void collect(struct stream *stream, struct str octets)
+{
+	struct buf *out = &stream->output;
+
+	if (octets.len >= LARGE_LEAST && out->cap < OUTPUT_MOST)
+		(void)!buf_room(out, OUTPUT_MOST - out->len);
+	buf_add(out, octets);
+}
+
+/* What fills the buffer is sent with it, without a copy. */
 bool io_write(struct stream *stream, struct str octets)
 {
 	if (!is_usable(stream))
 		return false;
-	if (octets.len >= DIRECT_LEAST)
+	if (stream->output.len + octets.len >= OUTPUT_MOST)
 		return flush_now(stream, octets);
-	buf_add(&stream->output, octets);
-	return stream->output.len < OUTPUT_MOST || flush_now(stream, STR(""));
+	collect(stream, octets);
+	return true;
 }
 
 bool io_text(struct stream *stream, const char *text)
