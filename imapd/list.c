@@ -42,7 +42,7 @@ static const struct {
 struct candidate {
 	struct str name;  /* as it is shown, in modified UTF-7 */
 	struct str inner; /* in the store, if it exists */
-	bool exists, is_subscribed;
+	bool exists, is_subscribed, is_met;
 	struct str use;
 };
 
@@ -448,7 +448,7 @@ static void tell(struct session *s, struct listing *list, size_t i,
 		is_read = metadata_tell(s, c->inner, &list->metadata,
 			&longest);
 	if ((list->options & RETURN_STATUS) && c->exists && chosen &&
-		status_tell(s, c->inner, list->status_items) ==
+		status_tell(s, c->inner, list->status_items, c->is_met) ==
 			MAILBOX_TRY_LATER)
 		is_read = false;
 	if (!is_read)
@@ -492,14 +492,26 @@ static enum mailbox_result meet_all(struct session *s, struct listing *list)
 		STATUS_RECENT | STATUS_SIZE;
 	struct str *names = arena_array(s->command, list->count + 1,
 		sizeof(*names));
+	struct candidate **items = arena_array(s->command, list->count + 1,
+		sizeof(*items));
+	bool *is_met = arena_array(s->command, list->count + 1,
+		sizeof(*is_met));
+	enum mailbox_result result;
 	size_t count = 0;
 
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].exists &&
-			is_wanted(s, list, list->items[i].name))
-			names[count++] = list->items[i].inner;
-	return mailbox_store_meet(s->store, names, count,
-		list->status_items & told);
+	for (size_t i = 0; i < list->count; i++) {
+		struct candidate *c = &list->items[i];
+
+		if (!c->exists || !is_wanted(s, list, c->name))
+			continue;
+		items[count] = c;
+		names[count++] = c->inner;
+	}
+	result = mailbox_store_meet(s->store, names, count,
+		list->status_items & told, is_met);
+	for (size_t i = 0; i < count; i++)
+		items[i]->is_met = is_met[i];
+	return result;
 }
 
 struct answer verb_list(struct session *s, struct str args)

@@ -228,7 +228,7 @@ static bool is_selected(const struct notify *n, const struct other *o)
 
 static void tell(struct notify *n, const struct other *o, unsigned items)
 {
-	if (items && status_tell(n->s, o->name, items) == MAILBOX_TRY_LATER)
+	if (items && status_tell(n->s, o->name, items, false) == MAILBOX_TRY_LATER)
 		io_text(n->s->io, "* NO A mailbox cannot be read\r\n");
 }
 

@@ -235,14 +235,20 @@ static void format_status(struct session *s, struct buf *out, struct str name,
 }
 
 /* False: the index alone does not tell. */
-static bool tell_known(struct session *s, struct str name, unsigned items)
+static bool tell_known(struct session *s, struct str name, unsigned items,
+	bool is_met)
 {
 	struct buf out = BUF_IN(s->command);
+	bool is_told = items & (STATUS_UIDVALIDITY | STATUS_MAILBOXID);
 	struct index_mailbox row;
 
-	if ((items & STATUS_SIZE) || !mailbox_store_status(s->store, name,
-		items & (STATUS_UIDVALIDITY | STATUS_MAILBOXID), &row) || ((items & STATUS_RECENT) &&
-			row.recent_from < row.uidnext))
+	if (items & STATUS_SIZE)
+		return false;
+	if (is_met && !is_told ?
+		!mailbox_store_status_met(s->store, name, &row) :
+		!mailbox_store_status(s->store, name, is_told, &row))
+		return false;
+	if ((items & STATUS_RECENT) && row.recent_from < row.uidnext)
 		return false;
 	format_status(s, &out, name, items, NULL, &row);
 	io_write(s->io, buf_str(&out));
@@ -250,13 +256,13 @@ static bool tell_known(struct session *s, struct str name, unsigned items)
 }
 
 enum mailbox_result status_tell(struct session *s, struct str name,
-	unsigned items)
+	unsigned items, bool is_met)
 {
 	struct buf out = BUF_IN(s->command);
 	struct mailbox *m;
 	enum mailbox_result result;
 
-	if (tell_known(s, name, items))
+	if (tell_known(s, name, items, is_met))
 		return MAILBOX_OK;
 	result = mailbox_open(s->store, name, &m);
 	if (result != MAILBOX_OK)
@@ -279,5 +285,5 @@ struct answer verb_status(struct session *s, struct str args)
 		return BAD_SYNTAX;
 	if (items & STATUS_HIGHESTMODSEQ)
 		use_condstore(s);
-	return answer_of(status_tell(s, name, items), "Status completed");
+	return answer_of(status_tell(s, name, items, false), "Status completed");
 }

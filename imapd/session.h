@@ -292,10 +292,11 @@ enum {
 	STATUS_MAILBOXID = 512,
 };
 
-/* "(MESSAGES UIDNEXT)": bits; status_tell writes the response. */
+/* "(MESSAGES UIDNEXT)": bits; status_tell writes the response; is_met: the
+ * mailbox was, for this command (mailbox_store_meet). */
 bool status_items_take(struct str *in, unsigned *items);
 enum mailbox_result status_tell(struct session *s, struct str name,
-	unsigned items);
+	unsigned items, bool is_met);
 
 struct answer verb_create(struct session *s, struct str args);
 struct answer verb_delete(struct session *s, struct str args);

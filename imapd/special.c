@@ -54,14 +54,17 @@ static bool is_said(const struct special_uses *special, const char *use)
 bool special_read(struct session *s, const struct mailbox_names *names,
 	struct special_uses *special)
 {
+	bool *have = arena_array(s->command, names->count + 1, sizeof(*have));
+
 	special->names = names;
 	special->count = names->count;
 	special->said = arena_array(s->command, names->count + 1,
 		sizeof(*special->said));
+	mailbox_metadata_have(s->store, names->names, names->count, have);
 	for (size_t i = 0; i < names->count; i++) {
-		struct mailbox_metadata metadata;
+		struct mailbox_metadata metadata = { 0 };
 
-		if (!mailbox_metadata_read(s->store, s->command,
+		if (have[i] && !mailbox_metadata_read(s->store, s->command,
 			    names->names[i], &metadata))
 			return false;
 		special->said[i] = mailbox_metadata_find(&metadata,

@@ -120,8 +120,9 @@ def test_an_alias_of_several():
 
 BOXES = 40
 STATUS = 'LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT))'
-# Of a mailbox that is met for the first time, of one that is known.
-STATUS_CEILINGS = (95, 12)
+# Of a mailbox that is met for the first time (and, where the machine is slow, a
+# third of that for its uidlist, which follows), of one that is known.
+STATUS_CEILINGS = (30, 8)
 
 
 def boxes_of_others(path):

@@ -48,6 +48,12 @@ struct mailbox_driver {
 		const char *mailbox, bool new_only, struct arena *arena,
 		struct mailbox_entry **entries, size_t *count);
 
+	/* The same of all, with the stamp that each folder had before it was
+	 * read. For helper threads: nothing is logged. False with errno. */
+	bool (*look)(const struct mailbox_place *place, const char *mailbox,
+		struct arena *arena, struct mailbox_entry **entries,
+		size_t *count, struct mailbox_stamp *stamp);
+
 	/* Length of the key of a name; its flags (IMAP_* bits), keyword
 	 * letters (bit 0: a), sizes (0: does not say; CRLF size wins). */
 	size_t (*key)(const char *name);

@@ -14,7 +14,7 @@
 
 enum {
 	ALONE_MOST = 4,  /* mailboxes that are flushed one by one */
-	MEET_EACH = 64,  /* in one transaction */
+	LIST_EACH = 64,  /* in one transaction */
 };
 
 struct mailbox_unflushed {
@@ -312,14 +312,14 @@ static size_t begin_all(struct mailbox_store *store, struct arena *arena,
 static bool list_all(struct mailbox_store *store, struct arena *arena,
 	const struct running *running, size_t count)
 {
-	const char **names = arena_array(arena, MEET_EACH, sizeof(*names));
+	const char **names = arena_array(arena, LIST_EACH, sizeof(*names));
 	size_t found = 0;
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < count; i++) {
 		if (running[i].what & MAILBOX_UNLISTED)
 			names[found++] = running[i].name;
-		if (found < MEET_EACH && i + 1 < count)
+		if (found < LIST_EACH && i + 1 < count)
 			continue;
 		ok = found == 0 || list_some(store, names, found);
 		found = 0;
@@ -332,20 +332,18 @@ static bool list_all(struct mailbox_store *store, struct arena *arena,
 static void settle_all(struct mailbox_store *store, struct arena *arena,
 	const struct running *running, size_t count)
 {
-	const char **names = arena_array(arena, MEET_EACH, sizeof(*names));
+	const char **names = arena_array(arena, LIST_EACH, sizeof(*names));
 
-	for (size_t i = 0; i < count; i += MEET_EACH) {
+	for (size_t i = 0; i < count; i += LIST_EACH) {
 		size_t some = 0;
 
-		for (; some < MEET_EACH && i + some < count; some++)
+		for (; some < LIST_EACH && i + some < count; some++)
 			names[some] = running[i + some].name;
 		settle_some(store, names, some);
 	}
 }
 
-/* One flush of the whole file system instead of some for each mailbox. What
- * it does not reach waits on. */
-static enum mailbox_result flush_together(struct mailbox_store *store)
+enum mailbox_result mailbox_flush_together(struct mailbox_store *store)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct running *running = arena_array(arena,
@@ -368,7 +366,7 @@ enum mailbox_result mailbox_flush_all(struct mailbox_store *store)
 
 	store->is_dirty = false;
 	if (count_waiting(store) > ALONE_MOST)
-		result = flush_together(store);
+		result = mailbox_flush_together(store);
 	do {
 		struct table_walk walk = { 0 };
 		char name[MAILBOX_NAME_MOST + 1];
@@ -386,79 +384,6 @@ enum mailbox_result mailbox_flush_all(struct mailbox_store *store)
 		}
 	} while (found && result == MAILBOX_OK);
 	return result;
-}
-
-/* ---- meeting many ---- */
-
-static size_t find_unknown(struct mailbox_store *store,
-	const struct str *names, size_t count, const struct str **unknown)
-{
-	struct index_txn *txn = index_begin(store->index, false);
-	struct index_mailbox row;
-	size_t found = 0;
-
-	if (txn && count > ALONE_MOST)
-		index_read_ahead(txn);
-	for (size_t i = 0; txn && i < count; i++)
-		if (!index_mailbox_find(txn, names[i], &row))
-			unknown[found++] = &names[i];
-	index_abort(txn);
-	return found;
-}
-
-/* Their uidlists follow: in the background, or when they are opened. */
-static void note_unlisted(struct mailbox_store *store, const struct str **names,
-	size_t count)
-{
-	struct arena *arena auto_arena = arena_new(0);
-	struct index_txn *txn = index_begin(store->index, false);
-	struct index_mailbox row;
-
-	for (size_t i = 0; txn && i < count; i++)
-		if (index_mailbox_find(txn, *names[i], &row) &&
-			row.uidlist_ns == 0)
-			mailbox_store_unflushed(store,
-				arena_cstr(arena, *names[i]), MAILBOX_UNLISTED |
-				MAILBOX_UIDS | MAILBOX_NAMED);
-	index_abort(txn);
-}
-
-/* What cannot be taken in is told when it is asked for. */
-static void meet_some(struct mailbox_store *store, const struct str **names,
-	size_t count)
-{
-	struct index_txn *txn = index_begin(store->index, true);
-	struct index_mailbox row;
-	bool ok = txn;
-
-	store->is_meeting = true;
-	for (size_t i = 0; ok && i < count; i++)
-		ok = index_mailbox_find(txn, *names[i], &row) ||
-			mailbox_meet(store, *names[i], txn);
-	store->is_meeting = false;
-	if (!ok)
-		index_abort(txn);
-	else if (index_commit(txn))
-		note_unlisted(store, names, count);
-}
-
-enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
-	const struct str *names, size_t count, bool is_told)
-{
-	struct arena *arena auto_arena = arena_new(0);
-	const struct str **unknown = arena_array(arena, count + 1,
-		sizeof(*unknown));
-	size_t found = find_unknown(store, names, count, unknown);
-
-	if (found <= ALONE_MOST || !io_syncfs_is_known(store->dir))
-		return MAILBOX_OK;
-	for (size_t i = 0; i < found; i += MEET_EACH) {
-		meet_some(store, unknown + i,
-			found - i < MEET_EACH ? found - i : MEET_EACH);
-		if (io_self())
-			io_yield();
-	}
-	return is_told ? flush_together(store) : MAILBOX_OK;
 }
 
 void mailbox_flush_end(struct mailbox_store *store)

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "io/fiber.h"
 #include "mailbox/background.h"
+#include "mailbox/gather.h"
 #include "mailbox/order.h"
 #include "mailbox/remains.h"
 #include "mailbox/store.h"
@@ -156,26 +157,42 @@ struct mailbox_message *mailbox_find_near(const struct mailbox *mailbox,
 
 /* ---- opening ---- */
 
+/* What is needed of its files; gathered: was read before. */
+static bool read_uidlist(struct mailbox *mailbox, struct arena *arena,
+	const struct mailbox_gathered *gathered, struct str *text,
+	unsigned char guid[16])
+{
+	char path[MAILBOX_PATH_MOST];
+
+	if (gathered) {
+		*text = gathered->uidlist;
+		memcpy(guid, gathered->guid, sizeof(gathered->guid));
+		return true;
+	}
+	random_octets(guid, sizeof(mailbox->row.guid));
+	return mailbox_store_read(mailbox->store, arena,
+		mailbox_file_of(mailbox, "dovecot-uidlist", path), text);
+}
+
 /* The first time that we see it: with the uids that it has. */
-static bool take_over(struct mailbox *mailbox, struct index_txn *txn)
+static bool take_over(struct mailbox *mailbox, struct index_txn *txn,
+	const struct mailbox_gathered *gathered)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct mailbox_uidlist list;
-	char path[MAILBOX_PATH_MOST];
 	struct index_mailbox row = { .uidnext = 1, .recent_from = 1 };
 	struct str text;
 	bool is_listed;
 
-	if (!mailbox_store_read(mailbox->store, arena, mailbox_file_of(mailbox,
-		    "dovecot-uidlist", path), &text) ||
+	if (!read_uidlist(mailbox, arena, gathered, &text, row.guid) ||
 		!index_mailbox_new(txn, &row))
 		return false;
 	mailbox->row = row;
-	if (!mailbox_remains_find(mailbox))
+	/* What was gathered has none. */
+	if (!gathered && !mailbox_remains_find(mailbox))
 		return false;
 	row = mailbox->row;
 	row.modseq = row.expunged_from = (uint64_t)wall_us();
-	random_octets(row.guid, sizeof(row.guid));
 	is_listed = mailbox_uidlist_parse(arena, text, &list);
 	if (is_listed) {
 		row.uidvalidity = list.uidvalidity;
@@ -225,14 +242,14 @@ static bool is_another(struct mailbox *mailbox)
 static bool first_load(struct mailbox *mailbox, struct index_txn *txn)
 {
 	if (!mailbox_load(mailbox, txn))
-		return take_over(mailbox, txn);
+		return take_over(mailbox, txn, NULL);
 	if (!is_another(mailbox))
 		return true;
 	log_warning("%s: %s was made anew by another program",
 		mailbox->store->path, mailbox->name);
 	mailbox_drop_messages(mailbox);
 	return index_mailbox_remove(txn, str_from(mailbox->name)) &&
-		take_over(mailbox, txn);
+		take_over(mailbox, txn, NULL);
 }
 
 static enum mailbox_result read_mailbox(struct mailbox *mailbox)
@@ -291,14 +308,14 @@ static void free_mailbox(struct mailbox *m)
 }
 
 bool mailbox_meet(struct mailbox_store *store, struct str name,
-	struct index_txn *txn)
+	struct index_txn *txn, const struct mailbox_gathered *gathered)
 {
 	struct mailbox *m = new_mailbox(store, name);
 	enum mailbox_result result = MAILBOX_TRY_LATER;
 
 	m->is_met = true;
-	if (take_over(m, txn))
-		result = mailbox_scan_in(m, txn);
+	if (take_over(m, txn, gathered))
+		result = mailbox_scan_in(m, txn, gathered);
 	if (result == MAILBOX_OK)
 		mailbox_changed(m);
 	else if (result == MAILBOX_NONEXISTENT &&

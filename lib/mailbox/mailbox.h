@@ -27,6 +27,7 @@
 #include "mailbox/index.h"
 
 struct mailbox_store;
+struct mailbox_gathered;
 
 enum {
 	MAILBOX_KEYWORDS_MOST = 64,
@@ -308,6 +309,11 @@ bool mailbox_keywords_are_named(const struct mailbox *mailbox,
 bool mailbox_uids_write(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp(struct mailbox *mailbox);
 uint64_t mailbox_uids_stamp_of(struct mailbox_store *store, const char *name);
+/* Dovecot is at it: it has given files their names, and gives them uids. What a
+ * dead one left is old; that there is no lock is the usual case. prefix: of
+ * the mailbox's files, as layout_prefix gives it. */
+bool mailbox_uids_are_locked(int dir, struct arena *arena,
+	const char *prefix);
 /* The same of a mailbox that was met (mailbox_store_meet), not durable. Its
  * stamp; 0: it has another program's. */
 must_check bool mailbox_uids_settle(struct mailbox_store *store,
@@ -340,19 +346,21 @@ void mailbox_drop_messages(struct mailbox *mailbox);
  * follows the index in every case. */
 must_check bool mailbox_commit(struct mailbox *mailbox,
 	struct index_txn *txn, bool ok);
-/* Read all files and take in what they say, in a transaction of many. */
+/* Read all files, if they were not read before, and take in what they say, in a
+ * transaction of many. */
 must_check enum mailbox_result mailbox_scan_in(struct mailbox *mailbox,
-	struct index_txn *txn);
+	struct index_txn *txn, const struct mailbox_gathered *gathered);
 /* What STATUS tells of the messages, into the row, if it is not as it was when
  * that was done last. */
 void mailbox_count(struct mailbox *mailbox);
 /* The same, and all messages in a pack, into the index: before the mailbox is
  * dropped from memory. */
 void mailbox_keep(struct mailbox *mailbox);
-/* A mailbox that the index does not know, into it, in a transaction of many.
- * False: the transaction is good for nothing any more. */
+/* A mailbox that the index does not know, into it, in a transaction of many;
+ * gathered: what was read of its files, NULL: nothing yet. False: the
+ * transaction is good for nothing any more. */
 must_check bool mailbox_meet(struct mailbox_store *store, struct str name,
-	struct index_txn *txn);
+	struct index_txn *txn, const struct mailbox_gathered *gathered);
 /* After a failed transaction memory is behind or ahead of the index. */
 void mailbox_reload(struct mailbox *mailbox);
 /* Add at the end of memory and to the transaction. */
@@ -387,7 +395,7 @@ bool mailbox_stamp_cur_is_known(struct mailbox *mailbox);
  * needed for our own change, for now. */
 void mailbox_stamp_own(struct mailbox *mailbox, bool was_known);
 /* What to remember of a stamp that was read before the files were. */
-int64_t mailbox_stamp_trusted(int64_t stamp_ns);
+int64_t mailbox_stamp_trusted(int64_t stamp_ns, int64_t looked_us);
 /* The next refresh reads all files. */
 void mailbox_stamp_forget(struct mailbox *mailbox);
 /* The dates of a message before its file is renamed, which changes them.

@@ -158,17 +158,24 @@ static int open_folder(int dir, const char *path)
 }
 
 /* Without a DIR, whose making takes longer than to read the few messages that
- * most mailboxes have. */
+ * most mailboxes have. changed_ns: when it was changed last before that; NULL:
+ * nobody asks. */
 static bool scan_folder(const struct mailbox_place *place,
 	const char *mailbox, bool is_new, struct arena *arena,
-	struct entries *entries)
+	struct entries *entries, int64_t *changed_ns)
 {
 	_Alignas(struct dirent64) char piece[PIECE] left_as_is;
 	char path[PATH_MOST] left_as_is;
 	auto_close int dir = open_folder(place->dir, path_to(path, place,
 		mailbox, is_new ? "new" : "cur", NULL));
 	ssize_t got = dir < 0 ? -1 : 1;
+	struct stat st;
 
+	if (changed_ns && dir >= 0) {
+		if (fstat(dir, &st) < 0)
+			return false;
+		*changed_ns = ns_of(st.st_mtim);
+	}
 	while (got > 0) {
 		got = getdents64(dir, piece, sizeof(piece));
 		if (got > 0)
@@ -185,14 +192,29 @@ static enum mailbox_result scan(const struct mailbox_place *place,
 {
 	struct entries entries = { 0 };
 
-	if (!scan_folder(place, mailbox, true, arena, &entries) ||
+	if (!scan_folder(place, mailbox, true, arena, &entries, NULL) ||
 		(!new_only && !scan_folder(place, mailbox, false, arena,
-				      &entries)))
+				      &entries, NULL)))
 		return errno == ENOENT ? MAILBOX_NONEXISTENT :
 			mailbox_failed("read", mailbox);
 	*items = entries.items;
 	*count = entries.count;
 	return MAILBOX_OK;
+}
+
+static bool look(const struct mailbox_place *place, const char *mailbox,
+	struct arena *arena, struct mailbox_entry **items, size_t *count,
+	struct mailbox_stamp *changed)
+{
+	struct entries entries = { 0 };
+	bool ok = scan_folder(place, mailbox, true, arena, &entries,
+			  &changed->new_ns) &&
+		scan_folder(place, mailbox, false, arena, &entries,
+			&changed->cur_ns);
+
+	*items = entries.items;
+	*count = entries.count;
+	return ok;
 }
 
 static size_t key(const char *name)
@@ -455,6 +477,7 @@ const struct mailbox_driver mailbox_maildir = {
 	.stamp = stamp,
 	.watched = watched,
 	.scan = scan,
+	.look = look,
 	.key = key,
 	.flags = flags_of,
 	.size = size_of,

@@ -1,5 +1,11 @@
 #include "mailbox/metadata.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "mailbox/spread.h"
+
 /* In a value, so that it stands in one line. */
 static const struct {
 	char octet, letter;
@@ -105,6 +111,40 @@ static const char *path_of(struct mailbox_store *store, struct arena *arena,
 		return "posthorn-metadata-server";
 	return arena_fmt(arena, "%sposthorn-metadata",
 		layout_prefix(&store->place, arena, name)).p;
+}
+
+struct having {
+	const struct mailbox_place *place;
+	const struct str *names;
+	bool *have;
+};
+
+/* For helpers, too. */
+static void look(void *context, size_t i)
+{
+	const struct having *h = context;
+	struct str name = mailbox_name_of(h->names[i]);
+	char text[MAILBOX_NAME_MOST + 1], directory[LAYOUT_PATH];
+	char path[LAYOUT_PATH + 32];
+	struct stat st;
+
+	h->have[i] = true;
+	if (name.len > MAILBOX_NAME_MOST)
+		return;
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
+	snprintf(path, sizeof(path), "%s/posthorn-metadata",
+		layout_path(h->place, text, directory));
+	h->have[i] = fstatat(h->place->dir, path, &st, 0) == 0 ||
+		(errno != ENOENT && errno != ENOTDIR);
+}
+
+void mailbox_metadata_have(struct mailbox_store *store,
+	const struct str *names, size_t count, bool *have)
+{
+	struct having h = { .place = &store->place, .names = names,
+		.have = have };
+
+	mailbox_spread(count, look, &h);
 }
 
 bool mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,

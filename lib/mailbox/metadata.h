@@ -35,6 +35,10 @@ struct mailbox_metadata {
 /* mailbox: its name; empty: the store. False: it cannot be read just now. */
 must_check bool mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,
 	struct str mailbox, struct mailbox_metadata *metadata);
+/* Which of these mailboxes have any, or may have: most have none, and of those
+ * nothing need be read. Waits. */
+void mailbox_metadata_have(struct mailbox_store *store,
+	const struct str *names, size_t count, bool *have);
 /* NONE: there is no such entry. */
 struct str mailbox_metadata_find(const struct mailbox_metadata *metadata,
 	const char *name);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -248,6 +249,14 @@ bool mailbox_remains_find(struct mailbox *m)
 		return false;
 	m->row.remains = (uint32_t)departed.octets;
 	return true;
+}
+
+bool mailbox_remains_may_be(int dir, struct arena *arena, const char *prefix)
+{
+	struct stat st;
+
+	return fstatat(dir, arena_fmt(arena, "%s" REMAINS_FILE, prefix).p, &st,
+		       0) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 static struct table *keys_of(const struct mailbox *m)

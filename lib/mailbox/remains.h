@@ -40,6 +40,9 @@ must_check bool mailbox_remains_know(struct mailbox *mailbox);
 /* The index has just met the mailbox: what did the last one know? Into the
  * row. False: not now. */
 must_check bool mailbox_remains_find(struct mailbox *mailbox);
+/* Has it such a list, or may it? prefix: as layout_prefix gives it. For
+ * helpers, too, before they read the folder. */
+bool mailbox_remains_may_be(int dir, struct arena *arena, const char *prefix);
 /* An entry that was found in the folder is none of a message. */
 bool mailbox_remains_have(struct mailbox *mailbox,
 	const struct mailbox_entry *entry);

@@ -17,19 +17,20 @@
 #include "base/span.h"
 #include "base/table.h"
 #include "mailbox/background.h"
+#include "mailbox/gather.h"
 #include "mailbox/remains.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
 enum {
 	TWINS_AMONG = 64, /* of the last messages, where one might have a name */
-	LOCK_S = 60,      /* an older lock is nobody's */
 };
 
 struct scan {
 	struct mailbox *mailbox;
 	struct index_txn *txn;
 	struct arena *arena;
+	const struct mailbox_gathered *gathered; /* NULL: it reads the files */
 	struct table *entries; /* key -> struct mailbox_entry */
 	struct mailbox_entry **found; /* of each message; NULL: not looked up */
 	uint64_t modseq;
@@ -60,9 +61,15 @@ static enum mailbox_result read_entries(struct scan *scan,
 {
 	struct mailbox *m = scan->mailbox;
 	const struct mailbox_driver *driver = m->store->driver;
-	enum mailbox_result result = driver->scan(&m->store->place, m->name,
-		scan->new_only, scan->arena, entries, count);
+	enum mailbox_result result = MAILBOX_OK;
 
+	if (scan->gathered) {
+		*entries = scan->gathered->entries;
+		*count = scan->gathered->count;
+	} else {
+		result = driver->scan(&m->store->place, m->name,
+			scan->new_only, scan->arena, entries, count);
+	}
 	if (result == MAILBOX_OK)
 		pass_remains(m, *entries, count);
 	table_free(scan->entries);
@@ -396,17 +403,14 @@ static void add_all_unknown(struct scan *scan, struct unknown *items,
 		m->row.uid_reserved = m->row.uidnext;
 }
 
-/* Dovecot is at it: it has given files their names, and gives them uids. What a
- * dead one left is old; ENOENT is the usual case. */
 static bool is_list_locked(struct scan *scan)
 {
 	struct mailbox *m = scan->mailbox;
-	struct stat st;
 
-	return fstatat(m->store->dir, arena_fmt(scan->arena,
-			"%sdovecot-uidlist.lock", layout_prefix(&m->store->place,
-				scan->arena, m->name)).p, &st, 0) == 0 &&
-		wall_us() / 1000000 - st.st_mtim.tv_sec < LOCK_S;
+	if (scan->gathered)
+		return scan->gathered->is_locked;
+	return mailbox_uids_are_locked(m->store->dir, scan->arena,
+		layout_prefix(&m->store->place, scan->arena, m->name));
 }
 
 static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
@@ -449,6 +453,26 @@ static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
 	table_free(uids);
 }
 
+/* The stamp of before, as far as it can be trusted. False: there is no such
+ * mailbox. */
+static bool begin_scan(struct scan *scan, struct mailbox_stamp *before)
+{
+	struct mailbox *m = scan->mailbox;
+	int64_t now_us = wall_us();
+
+	scan->modseq = m->row.modseq + 1;
+	if (scan->gathered) {
+		*before = scan->gathered->stamp;
+		return true;
+	}
+	if (!m->store->driver->stamp(&m->store->place, m->name, before))
+		return false;
+	scan->new_only = mailbox_stamp_cur_is(m, before->cur_ns);
+	before->new_ns = mailbox_stamp_trusted(before->new_ns, now_us);
+	before->cur_ns = mailbox_stamp_trusted(before->cur_ns, now_us);
+	return true;
+}
+
 static enum mailbox_result scan_files(struct scan *scan)
 {
 	struct mailbox *m = scan->mailbox;
@@ -457,12 +481,10 @@ static enum mailbox_result scan_files(struct scan *scan)
 	size_t count;
 	enum mailbox_result result;
 
-	if (!m->store->driver->stamp(&m->store->place, m->name, &before))
+	if (!begin_scan(scan, &before))
 		return MAILBOX_NONEXISTENT;
 	if (!mailbox_remains_know(m))
 		return MAILBOX_TRY_LATER;
-	scan->modseq = m->row.modseq + 1;
-	scan->new_only = mailbox_stamp_cur_is(m, before.cur_ns);
 	result = read_entries(scan, &entries, &count);
 	if (result == MAILBOX_OK && scan->new_only &&
 		!new_is_enough(scan, entries, count)) {
@@ -480,9 +502,9 @@ static enum mailbox_result scan_files(struct scan *scan)
 		scan->ok = false;
 	if (scan->changed)
 		m->row.modseq = scan->modseq;
-	m->row.new_ns = mailbox_stamp_trusted(before.new_ns);
+	m->row.new_ns = before.new_ns;
 	if (!scan->new_only) {
-		m->row.cur_ns = mailbox_stamp_trusted(before.cur_ns);
+		m->row.cur_ns = before.cur_ns;
 		m->own_cur_ns = 0;
 		m->is_doubtful = false;
 		mailbox_count(m);
@@ -498,11 +520,11 @@ static enum mailbox_result scan_files(struct scan *scan)
 }
 
 enum mailbox_result mailbox_scan_in(struct mailbox *mailbox,
-	struct index_txn *txn)
+	struct index_txn *txn, const struct mailbox_gathered *gathered)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct scan scan = { .mailbox = mailbox, .arena = arena, .txn = txn,
-		.ok = true };
+		.gathered = gathered, .ok = true };
 	enum mailbox_result result = scan_files(&scan);
 
 	table_free(scan.entries);

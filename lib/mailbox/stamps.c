@@ -23,9 +23,9 @@ static bool read_stamp(struct mailbox *mailbox, struct mailbox_stamp *stamp)
 		mailbox->name, stamp);
 }
 
-int64_t mailbox_stamp_trusted(int64_t stamp_ns)
+int64_t mailbox_stamp_trusted(int64_t stamp_ns, int64_t looked_us)
 {
-	return wall_us() * 1000 - stamp_ns < TICKS_NS ? stamp_ns - 1 :
+	return looked_us * 1000 - stamp_ns < TICKS_NS ? stamp_ns - 1 :
 							stamp_ns;
 }
 

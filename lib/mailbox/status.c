@@ -74,21 +74,35 @@ static bool is_open(struct mailbox_store *store, struct str name)
 	return false;
 }
 
-bool mailbox_store_status(struct mailbox_store *store, struct str name,
-	bool is_told, struct index_mailbox *row)
+/* What the row says is all that is known, and counted. */
+static bool is_counted(struct mailbox_store *store, struct str name,
+	struct index_mailbox *row)
 {
-	char text[MAILBOX_NAME_MOST + 1];
-	struct mailbox_stamp stamp;
 	struct index_txn *txn;
 	bool is_known;
 
-	name = mailbox_name_of(name);
 	if (!mailbox_name_is_good(store, name) || is_open(store, name))
 		return false;
 	txn = index_begin(store->index, false);
 	is_known = txn && index_mailbox_find(txn, name, row);
 	index_abort(txn);
-	if (!is_known || row->counted != row->modseq)
+	return is_known && row->counted == row->modseq;
+}
+
+bool mailbox_store_status_met(struct mailbox_store *store, struct str name,
+	struct index_mailbox *row)
+{
+	return is_counted(store, mailbox_name_of(name), row);
+}
+
+bool mailbox_store_status(struct mailbox_store *store, struct str name,
+	bool is_told, struct index_mailbox *row)
+{
+	char text[MAILBOX_NAME_MOST + 1];
+	struct mailbox_stamp stamp;
+
+	name = mailbox_name_of(name);
+	if (!is_counted(store, name, row))
 		return false;
 	memcpy(text, name.p, name.len);
 	text[name.len] = 0;

@@ -99,7 +99,7 @@ static void those_that_are_met_are_known(void **state)
 	(void)state;
 	assert_false(mailbox_store_status(store, names.names[3], true, &row));
 	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
-		true),
+		true, NULL),
 		MAILBOX_OK);
 	for (int n = 0; n < BOXES; n++) {
 		assert_true(mailbox_store_status(store, names.names[n], true, &row));
@@ -114,7 +114,7 @@ static void those_that_are_met_are_known(void **state)
 	assert_int_equal(unlink(path_in("posthorn-index")), 0);
 	store = open_store();
 	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
-		true),
+		true, NULL),
 		MAILBOX_OK);
 	assert_true(mailbox_store_status(store, STR("B8"), true, &again));
 	assert_int_equal(again.uidvalidity, row.uidvalidity);
@@ -146,7 +146,7 @@ static void what_changed_is_not_told_from_memory(void **state)
 
 	(void)state;
 	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
-		true),
+		true, NULL),
 		MAILBOX_OK);
 	/* By others: a message that came, and one that went. */
 	put_file(".B5/new/9.x");
@@ -195,7 +195,7 @@ static void uidlists_follow_in_the_background(void **state)
 
 	(void)state;
 	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
-		false), MAILBOX_OK);
+		false, NULL), MAILBOX_OK);
 	for (int n = 0; n < BOXES; n++) {
 		assert_true(mailbox_store_status(store, names.names[n], false,
 			&rows[n]));
@@ -235,7 +235,7 @@ static void another_uidlist_is_not_replaced(void **state)
 
 	(void)state;
 	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
-		false), MAILBOX_OK);
+		false, NULL), MAILBOX_OK);
 	f = fopen(path_in(".B3/dovecot-uidlist"), "we");
 	assert_non_null(f);
 	fputs("3 V77 N8\n", f);
@@ -267,7 +267,7 @@ static void meet_and_die(struct mailbox_names names, const char *listed)
 		struct mailbox_store *store = mailbox_store_open(dir);
 
 		if (mailbox_store_meet(store, names.names, names.count,
-			    false) != MAILBOX_OK)
+			    false, NULL) != MAILBOX_OK)
 			_exit(1);
 		if (listed)
 			write_list(store, listed);
@@ -341,7 +341,7 @@ static void one_that_is_no_mailbox_any_more(void **state)
 	(void)state;
 	assert_int_equal(stand_folder_remove(path_in(".B3/cur")), 0);
 	assert_int_equal(mailbox_store_meet(store, names.names, names.count,
-		true),
+		true, NULL),
 		MAILBOX_OK);
 	assert_false(mailbox_store_status(store, STR("B3"), true, &row));
 	assert_true(mailbox_store_status(store, STR("B4"), true, &row));

@@ -55,15 +55,21 @@ static bool read_all(struct arena *arena, int fd, struct str *text)
 	return got >= 0;
 }
 
+bool mailbox_file_read(int dir, struct arena *arena, const char *path,
+	struct str *text)
+{
+	auto_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+
+	*text = STR_NONE;
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR;
+	return read_all(arena, fd, text);
+}
+
 bool mailbox_store_read(struct mailbox_store *store, struct arena *arena,
 	const char *path, struct str *text)
 {
-	auto_close int fd = openat(store->dir, path, O_RDONLY | O_CLOEXEC);
-
-	*text = STR_NONE;
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return true;
-	if (fd >= 0 && read_all(arena, fd, text))
+	if (mailbox_file_read(store->dir, arena, path, text))
 		return true;
 	log_warning("%s: read %s: %m", store->path, path);
 	return false;

@@ -95,15 +95,20 @@ void mailbox_store_soon(struct mailbox_store *store);
  * Mailboxes that the index does not know yet are taken in: before much is asked
  * of many. Their uidlists are written with one flush for all of them: now, if
  * is_told (their UIDVALIDITY or a UID); else a moment later, in the background.
+ * is_met: of each name whether it was taken in just now; NULL: nobody asks.
  * Waits.
  */
 must_check enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
-	const struct str *names, size_t count, bool is_told);
+	const struct str *names, size_t count, bool is_told, bool *is_met);
 /* What the index says of a mailbox whose files are as it knows them, all of it
  * counted. is_told: its UIDVALIDITY or MAILBOXID, too. False: open it to know.
  * Waits then, as mailbox_store_settle_name. */
 must_check bool mailbox_store_status(struct mailbox_store *store,
 	struct str name, bool is_told, struct index_mailbox *row);
+/* The same without a look at the files, of one that was met for the same
+ * command, and of which no UIDVALIDITY is told. */
+must_check bool mailbox_store_status_met(struct mailbox_store *store,
+	struct str name, struct index_mailbox *row);
 /* The uidlist of the mailbox is on disk: before its UIDVALIDITY is told.
  * Waits if somebody is about to meet it. */
 must_check enum mailbox_result mailbox_store_settle_name(
@@ -123,6 +128,9 @@ void mailbox_store_settle(struct mailbox_store *store);
  * errno: it cannot be read just now, which tells nothing of it. */
 must_check bool mailbox_store_read(struct mailbox_store *store,
 	struct arena *arena, const char *path, struct str *text);
+/* The same below a directory. For helper threads, too: nothing is logged. */
+must_check bool mailbox_file_read(int dir, struct arena *arena,
+	const char *path, struct str *text);
 /* Replace it, all or nothing; durable if asked for. */
 must_check bool mailbox_store_write(struct mailbox_store *store,
 	const char *path, struct str text, bool durable);

@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/span.h"
 #include "mailbox/store.h"
 #include "mailbox/uidlist.h"
 
 enum {
 	APPENDED_AT_ONCE = 32 * 1024,
+	LOCK_S = 60, /* an older lock is nobody's */
 };
 
 /* Of its date, its number and its size: what others append changes the last,
@@ -34,6 +36,15 @@ uint64_t mailbox_uids_stamp_of(struct mailbox_store *store, const char *name)
 		0) < 0)
 		return 0;
 	return stamp_of(&st);
+}
+
+bool mailbox_uids_are_locked(int dir, struct arena *arena, const char *prefix)
+{
+	struct stat st;
+
+	return fstatat(dir, arena_fmt(arena, "%sdovecot-uidlist.lock",
+			prefix).p, &st, 0) == 0 &&
+		wall_us() / 1000000 - st.st_mtim.tv_sec < LOCK_S;
 }
 
 uint64_t mailbox_uids_stamp(struct mailbox *mailbox)
