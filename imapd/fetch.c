@@ -29,6 +29,7 @@ struct one {
 	struct mailbox_ahead *ahead; /* NULL: each is read when its turn comes */
 	struct mailbox_parse *parse; /* the same, of what is not kept */
 	size_t at;        /* of the uids that `parse` knows */
+	size_t near;      /* where the next one may stand in the mailbox */
 	bool is_behind;   /* its facts are on their way: nothing was added */
 	uint32_t uid, seq;
 	struct buf out;
@@ -266,11 +267,9 @@ static void write_section(struct one *one, const struct imap_section *section)
 	struct str octets;
 	uint64_t size, from = 0, most = UINT64_MAX;
 
-	if (section->alias)
-		buf_fmt(&one->out, "%s%s", one->gap, section->alias);
-	else
-		buf_fmt(&one->out, "%s%.*s", one->gap,
-			STR_ARG(section->label));
+	buf_text(&one->out, one->gap);
+	buf_add(&one->out, section->alias ? str_from(section->alias) :
+		section->label);
 	one->gap = " ";
 	if (section->is_partial)
 		buf_fmt(&one->out, "<%u>", section->from);
@@ -286,7 +285,9 @@ static void write_section(struct one *one, const struct imap_section *section)
 		most = section->most;
 		size = size - from < most ? size - from : most;
 	}
-	buf_fmt(&one->out, " {%llu}\r\n", (unsigned long long)size);
+	buf_text(&one->out, " {");
+	buf_u64(&one->out, size);
+	buf_text(&one->out, "}\r\n");
 	io_write(one->s->io, buf_str(&one->out));
 	buf_clear(&one->out);
 	if (one->is_crlf)
@@ -311,11 +312,24 @@ static enum mailbox_result add_start(struct one *one, bool seen_now)
 	return add_facts(one);
 }
 
+/* Uids come in order, so the next is mostly where the last one was found. */
+static struct mailbox_message *find_next(struct mailbox *m, uint32_t uid,
+	size_t *at)
+{
+	struct mailbox_message *found = *at < m->count &&
+			m->messages[*at].is.uid == uid ?
+		&m->messages[*at] : mailbox_find(m, uid);
+
+	if (found)
+		*at = (size_t)(found - m->messages) + 1;
+	return found;
+}
+
 /* Nothing is written before all is at hand, so that a response is whole. */
 static enum mailbox_result fetch_one(struct one *one, bool seen_now)
 {
-	struct mailbox_message *m = mailbox_find(one->s->view->mailbox,
-		one->uid);
+	struct mailbox_message *m = find_next(one->s->view->mailbox, one->uid,
+		&one->near);
 	enum mailbox_result result;
 
 	if (!m || one->seq == 0)
@@ -376,19 +390,6 @@ static enum mailbox_result mark_seen(struct session *s,
 		&change);
 	mailbox_view_told(s->view, unseen, unseen_count, change.modseq);
 	return result;
-}
-
-/* Uids come in order, so the next is mostly where the last one was found. */
-static struct mailbox_message *find_next(struct mailbox *m, uint32_t uid,
-	size_t *at)
-{
-	struct mailbox_message *found = *at < m->count &&
-			m->messages[*at].is.uid == uid ?
-		&m->messages[*at] : mailbox_find(m, uid);
-
-	if (found)
-		*at = (size_t)(found - m->messages) + 1;
-	return found;
 }
 
 static uint32_t seq_next(const struct mailbox_view *view, uint32_t uid,
@@ -492,6 +493,7 @@ static struct answer fetch_all(struct session *s,
 	struct mailbox_ahead *ahead;
 	bool unknown_cte = false;
 	uint32_t seq = 0;
+	size_t near = 0;
 
 	if (result != MAILBOX_OK)
 		return answer_of(result, NULL);
@@ -500,7 +502,7 @@ static struct answer fetch_all(struct session *s,
 	for (size_t i = 0; i < count && !io_failure(s->io); i++) {
 		struct one one = { .s = s, .fetch = fetch, .arena = arena,
 			.uid = uids[i], .gap = "", .out = BUF_IN(arena),
-			.ahead = ahead };
+			.ahead = ahead, .near = near };
 
 		one.seq = seq = seq_next(s->view, uids[i], seq);
 		result = fetch_one(&one, imap_set_has(&seen, uids[i]));
@@ -508,6 +510,7 @@ static struct answer fetch_all(struct session *s,
 			(result != MAILBOX_EXPUNGED || !s->is_uid))
 			worst = result;
 		unknown_cte = unknown_cte || one.unknown_cte;
+		near = one.near;
 		arena_reset(arena);
 		if (i % 64 == 63)
 			io_yield();

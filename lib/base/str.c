@@ -299,8 +299,16 @@ bool str_is_utf8(struct str s)
 
 bool str_is_ascii(struct str s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
+	size_t at = 0;
+	uint64_t eight;
+
+	for (; s.len - at >= sizeof(eight); at += sizeof(eight)) {
+		memcpy(&eight, s.p + at, sizeof(eight));
+		if (eight & 0x8080808080808080)
+			return false;
+	}
+	for (; at < s.len; at++)
+		if ((unsigned char)s.p[at] >= 0x80)
 			return false;
 	return true;
 }

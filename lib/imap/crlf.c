@@ -61,6 +61,7 @@ struct run {
 	char *to, *most;
 	char before;
 	bool dots;
+	size_t added; /* dots */
 };
 
 #ifdef __SSE2__
@@ -113,6 +114,7 @@ static inline struct run convert_wide(struct run run)
 	if (run.before == '\n' && run.dots && run.p < run.end &&
 		*run.p == '.' && run.most - run.to >= IMAP_CRLF_SPARE) {
 		*run.to++ = '.';
+		run.added++;
 		run.before = '\0';
 	}
 	while (run.end - run.p >= 2 * WIDE &&
@@ -129,8 +131,10 @@ static inline struct run convert_wide(struct run run)
 			run.to += (run.p + lf)[-1] != '\r';
 			*run.to++ = '\n';
 			at = lf + 1;
-			if (run.dots && run.p[at] == '.')
+			if (run.dots && run.p[at] == '.') {
 				*run.to++ = '.';
+				run.added++;
+			}
 		}
 		memcpy(run.to, run.p + at, WIDE);
 		run.to += WIDE - at;
@@ -147,8 +151,10 @@ static inline struct run convert_one(struct run run)
 
 	if (c == '\n' && run.before != '\r')
 		*run.to++ = '\r';
-	if (c == '.' && run.before == '\n' && run.dots)
+	if (c == '.' && run.before == '\n' && run.dots) {
 		*run.to++ = '.';
+		run.added++;
+	}
 	*run.to++ = c;
 	run.before = c;
 	return run;
@@ -165,6 +171,7 @@ size_t imap_crlf_take(struct imap_crlf *crlf, char *out, size_t room)
 	run = convert_wide(run);
 	while (run.p < run.end && run.most - run.to >= 2)
 		run = convert_one(run);
+	crlf->added += run.added;
 	crlf->before = run.before;
 	crlf->rest = str_of(run.p, (size_t)(run.end - run.p));
 	return (size_t)(run.to - out);

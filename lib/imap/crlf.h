@@ -25,6 +25,7 @@ struct imap_crlf {
 	char before; /* the octet before it */
 	bool dots;   /* a line that begins with a dot gets one more: POP3,
 			RFC 1939 3 */
+	size_t added; /* dots so far */
 };
 
 static inline struct imap_crlf imap_crlf_of(struct str text)

@@ -44,6 +44,7 @@ struct mailbox_ahead {
 	struct mailbox *mailbox;
 	const uint32_t *uids;
 	size_t count, next; /* the first that is in no batch yet */
+	size_t near;        /* it stands there in the mailbox, or behind */
 	struct batch batches[2];
 	unsigned now; /* the batch that messages are taken from */
 	size_t at;    /* in it: where the last one was found */
@@ -59,10 +60,7 @@ static bool convert(const struct batch *batch, struct item *item,
 
 	crlf.dots = batch->form == MAILBOX_AHEAD_DOTTED;
 	item->len = imap_crlf_take(&crlf, item->octets, item->room);
-	if (crlf.rest.len > 0)
-		return false;
-	return crlf.dots ? imap_crlf_octets(stored) == item->size :
-			   item->len == item->size;
+	return crlf.rest.len == 0 && item->len - crlf.added == item->size;
 }
 
 static void read_item(const struct batch *batch, struct item *item)
@@ -122,7 +120,7 @@ static size_t largest(const struct batch *batch)
 /* As many of the next ones as fit; those of unknown size are passed over. */
 static void begin_batch(struct mailbox_ahead *ahead, struct batch *batch)
 {
-	size_t octets = 0;
+	size_t octets = 0, near = ahead->near;
 
 	arena_reset(batch->arena);
 	batch->count = 0;
@@ -130,8 +128,8 @@ static void begin_batch(struct mailbox_ahead *ahead, struct batch *batch)
 		str_from(ahead->mailbox->name));
 	for (; ahead->next < ahead->count && batch->count < BATCH_MOST;
 		ahead->next++) {
-		const struct mailbox_message *m = mailbox_find(
-			ahead->mailbox, ahead->uids[ahead->next]);
+		const struct mailbox_message *m = mailbox_find_near(
+			ahead->mailbox, ahead->uids[ahead->next], &near);
 
 		if (!m || !m->name || m->is.size > BATCH_OCTETS)
 			continue;
@@ -140,6 +138,7 @@ static void begin_batch(struct mailbox_ahead *ahead, struct batch *batch)
 		octets += (size_t)m->is.size;
 		add_item(batch, m);
 	}
+	ahead->near = near;
 	batch->stored = batch->form == MAILBOX_AHEAD_STORED ? NULL :
 		arena_octets_new(batch->arena, largest(batch));
 	batch->is_under_way = batch->count > 0;
