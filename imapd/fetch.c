@@ -15,6 +15,7 @@
 enum {
 	HEADER_MOST = 64 * 1024, /* read at once where a header is enough */
 	SOME_OCTETS = 48 * 1024, /* written at once, of responses without text */
+	BEGIN_OCTETS = 96,       /* of a response, before the text, mostly */
 };
 
 #define FACTS \
@@ -306,6 +307,7 @@ static bool is_wanted(const struct one *one)
 /* All that needs no text. */
 static enum mailbox_result add_start(struct one *one, bool seen_now)
 {
+	(void)!buf_room(&one->out, BEGIN_OCTETS);
 	fetch_begin(one->s, &one->out, one->seq, one->uid);
 	one->gap = "";
 	add_fields(one, seen_now);

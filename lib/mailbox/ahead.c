@@ -63,10 +63,27 @@ static bool convert(const struct batch *batch, struct item *item,
 	return crlf.rest.len == 0 && item->len - crlf.added == item->size;
 }
 
-static void read_item(const struct batch *batch, struct item *item)
+/* Where the entries of a batch lie: looked for once. */
+struct folders {
+	int cur, new;
+};
+
+static int open_item(const struct batch *batch, struct folders *folders,
+	const struct item *item)
 {
-	auto_close int fd = batch->driver->open(batch->place, batch->mailbox,
-		&item->entry);
+	int *folder = item->entry.is_new ? &folders->new : &folders->cur;
+
+	if (*folder < 0)
+		*folder = batch->driver->open_folder(batch->place,
+			batch->mailbox, item->entry.is_new);
+	return *folder < 0 ? -1 :
+		batch->driver->open_in(*folder, &item->entry);
+}
+
+static void read_item(const struct batch *batch, struct folders *folders,
+	struct item *item)
+{
+	auto_close int fd = open_item(batch, folders, item);
 	char *into = batch->stored ? batch->stored : item->octets;
 	ssize_t got;
 
@@ -85,9 +102,14 @@ static void read_item(const struct batch *batch, struct item *item)
 static int read_batch(void *context)
 {
 	struct batch *batch = context;
+	struct folders folders = { -1, -1 };
 
 	for (size_t i = 0; i < batch->count; i++)
-		read_item(batch, &batch->items[i]);
+		read_item(batch, &folders, &batch->items[i]);
+	if (folders.cur >= 0)
+		close(folders.cur);
+	if (folders.new >= 0)
+		close(folders.new);
 	return 0;
 }
 

@@ -71,6 +71,11 @@ struct mailbox_driver {
 	/* A descriptor to read; -1 with errno. */
 	int (*open)(const struct mailbox_place *place, const char *mailbox,
 		const struct mailbox_entry *entry);
+	/* The same in two steps, for many: what the entries lie in, which is not
+	 * looked for each time then; -1 with errno. */
+	int (*open_folder)(const struct mailbox_place *place,
+		const char *mailbox, bool is_new);
+	int (*open_in)(int folder, const struct mailbox_entry *entry);
 	/* False with errno; ENOENT: it is not there any more. */
 	bool (*times)(const struct mailbox_place *place, const char *mailbox,
 		const struct mailbox_entry *entry, int64_t *internal_s,

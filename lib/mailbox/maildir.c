@@ -317,14 +317,33 @@ static const char *sized(struct arena *arena, const char *name,
 		(unsigned long long)crlf_octets).p;
 }
 
+/* A FIFO of that name must not stop us. */
+static int open_message(int dir, const char *path)
+{
+	return openat(dir, path,
+		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
 static int open_entry(const struct mailbox_place *place, const char *mailbox,
 	const struct mailbox_entry *entry)
 {
 	char path[PATH_MOST];
 
-	/* A FIFO of that name must not stop us. */
-	return openat(place->dir, path_of(path, place, mailbox, entry),
-		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return open_message(place->dir, path_of(path, place, mailbox, entry));
+}
+
+static int open_folder_of(const struct mailbox_place *place,
+	const char *mailbox, bool is_new)
+{
+	char path[PATH_MOST];
+
+	return open_folder(place->dir, path_to(path, place, mailbox,
+		is_new ? "new" : "cur", NULL));
+}
+
+static int open_in(int folder, const struct mailbox_entry *entry)
+{
+	return open_message(folder, entry->name);
 }
 
 static bool times(const struct mailbox_place *place, const char *mailbox,
@@ -485,6 +504,8 @@ const struct mailbox_driver mailbox_maildir = {
 	.fresh = fresh,
 	.sized = sized,
 	.open = open_entry,
+	.open_folder = open_folder_of,
+	.open_in = open_in,
 	.times = times,
 	.unlink = unlink_entry,
 	.move = move,
