@@ -10,6 +10,7 @@
 
 #include "io/fiber.h"
 #include "io/helper.h"
+#include "mailbox/departed.h"
 #include "mailbox/store.h"
 #include "mailbox/test_dir.h"
 #include "mailbox/uidlist.h"
@@ -20,6 +21,7 @@ enum {
 	BROKEN = 70,   /* has no cur/ */
 	LISTED = 200,  /* another program gave it uids */
 	LOCKED = 210,  /* and does so just now */
+	EXPUNGED = 220, /* one of its files is to be removed */
 };
 
 static struct {
@@ -61,6 +63,18 @@ static void make_box(struct arena *arena, int n)
 			n);
 }
 
+/* An index that there was before has expunged the first one. */
+static void leave_remains(struct arena *arena)
+{
+	struct buf list = BUF_IN(arena);
+
+	departed_line_format(&list, "1.a:2,", false);
+	departed_end_format(&list, 0);
+	departed_confirm_format(&list);
+	put_file(arena_cstr(arena, buf_str(&list)), "posthorn-expunged",
+		EXPUNGED);
+}
+
 /* As a delivery program that knows nothing of us. */
 static void drop_everywhere(void *context)
 {
@@ -91,7 +105,8 @@ static void check_box(int n)
 	assert_int_equal(mailbox_open(all.store, all.names[n], &m),
 		MAILBOX_OK);
 	/* Whenever it came: what was read before it is not all there is. */
-	assert_int_equal(m->count, n == LOCKED ? 0 : n % 3 + 1);
+	assert_int_equal(m->count, n == LOCKED ? 0 :
+		n % 3 + (n != EXPUNGED));
 	if (n == LISTED) {
 		assert_int_equal(m->row.uidvalidity, 4711);
 		assert_int_equal(m->messages[0].is.uid, 17);
@@ -111,6 +126,7 @@ static void meet(void *context)
 	put_file("3 V4711 N30 G00112233445566778899aabbccddeeff\n"
 		 "17 :2.a\n29 :1.a\n", "dovecot-uidlist", LISTED);
 	put_file("", "dovecot-uidlist.lock", LOCKED);
+	leave_remains(arena);
 	all.store = mailbox_store_open(dir);
 	assert_non_null(all.store);
 	assert_int_equal(mailbox_open(all.store, all.names[KNOWN], &known),
