@@ -429,6 +429,9 @@ static void clear(struct mailbox *m)
 	if (!more && !is_over(m) && m->remains->at == m->remains->count &&
 		count_of(m->remains, STUCK) == 0)
 		end_list(m);
+	/* Cut off at the end of the store, which does the rest itself. */
+	if (io_is_cancelled() && m->remains)
+		m->remains->is_wanted = true;
 }
 
 static struct mailbox *next_of(struct mailbox_store *store)

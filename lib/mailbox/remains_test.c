@@ -256,6 +256,30 @@ static void go_while_others_run(void **state)
 	check_staying(LEAVING + 1, STAYING);
 }
 
+static void close_in_the_middle(void *context)
+{
+	struct mailbox *m;
+	struct mailbox_store *store = open_store(&m);
+
+	(void)context;
+	expunge(m, 1);
+	expunge(m, LEAVING + 1);
+	while (count_files() == MESSAGES - 2)
+		io_yield();
+	assert_true(count_files() > STAYING - LEAVING);
+	close_store(store, m);
+	assert_int_equal(count_files(), STAYING - LEAVING);
+	assert_false(is_listed());
+}
+
+static void go_before_the_store_is_closed(void **state)
+{
+	(void)state;
+	put_messages();
+	io_run(close_in_the_middle, NULL);
+	check_staying(2 * LEAVING + 1, STAYING - LEAVING);
+}
+
 static void expunge_first(struct mailbox *m)
 {
 	expunge(m, 1);
@@ -453,6 +477,7 @@ int main(void)
 		cmocka_unit_test(parses_what_departed),
 		IN_DIR(go_behind_the_answer),
 		IN_DIR(go_while_others_run),
+		IN_DIR(go_before_the_store_is_closed),
 		IN_DIR(do_not_outlive_a_kill),
 		IN_DIR(do_not_outlive_the_index),
 		IN_DIR(are_handed_on),
