@@ -884,5 +884,35 @@ def test_rfc4978_commands_in_a_row():
         sock.close()
 
 
+def test_rfc2342_namespace():
+    """RFC 9051 6.3.10, which took it over: examples 1 and 5. The others are of
+    namespaces of other users, of all, and of a second store."""
+    with Mail("mailbox_layout = fs\nimap_namespace_separator = /\n") as mail:
+        talk(mail, r"""
+            C: A001 NAMESPACE
+            S: * NAMESPACE (("" "/")) NIL NIL
+            S: A001 OK ...
+            C: A002 NAMESPACE ""
+            S: A002 BAD ...
+        """)
+    with Mail("imap_namespace_prefix = INBOX.\n") as mail:
+        talk(mail, r"""
+            C: A001 NAMESPACE
+            S: * NAMESPACE (("INBOX." ".")) NIL NIL
+            S: A001 OK ...
+            C: A002 CREATE "INBOX.Sent Mail"
+            S: A002 OK ...
+            C: A003 LIST "" "INBOX.%"
+            S: * LIST (\HasNoChildren) "." "INBOX.Sent Mail"
+            S: A003 OK ...
+            C: A004 CREATE "Sent Mail"
+            S: A004 NO [CANNOT] ...
+            C: A005 APPEND "INBOX.Sent Mail" {=}
+            L: Subject: sent
+            L:
+            S: A005 OK [APPENDUID ...
+        """)
+
+
 if __name__ == "__main__":
     main(globals())

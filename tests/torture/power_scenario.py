@@ -177,7 +177,7 @@ def configure(mta):
             "{box@example.org=example.org/box}, "
             "{l0@example.org=example.org/alice/}, "
             "{l1@example.org=example.org/box}, "
-            "{l2@example.org=example.org/hugo/}, "
+            "{l2@example.org=fresh/hugo/}, "
             "{l3@example.org=example.org/alice/}, "
             "{solo@example.org=example.org/solo}}",
             relay_domains="later.example.com, part.example.com, "
@@ -215,7 +215,7 @@ def accept(play, mta, rounds):
 # Each is told by its reply: nobody else writes to it.
 LMTP = [("l0@example.org", "maildir", "mail/example.org/alice"),
         ("l1@example.org", "mbox", "mail/example.org/box"),
-        ("l2@example.org", "maildir", "mail/example.org/hugo"),
+        ("l2@example.org", "maildir", "mail/fresh/hugo"),
         ("l3@example.org", "maildir", "mail/example.org/alice")]
 
 
