@@ -6,7 +6,8 @@ import re
 import shutil
 import tempfile
 
-from instance import Skip, check, equal, is_root, main, matches, run, wait_for
+from instance import (PATIENCE, Skip, check, equal, is_root, main, matches, run,
+                      wait_for)
 from machine import Machine
 from postfix_peer import package_file
 
@@ -28,9 +29,9 @@ class Packages:
 
     def __enter__(self):
         run("make", "-s", "-C", BUILD, "distdir", "distdir=" + self.folder
-            + "/posthorn", timeout=300)
+            + "/posthorn", timeout=4 * PATIENCE)
         run("sh", "-c", "cd %s/posthorn && exec dpkg-buildpackage -b -us -uc"
-            % self.folder, timeout=580, env=dict(
+            % self.folder, timeout=8 * PATIENCE, env=dict(
                 os.environ, PATH="/usr/lib/ccache:" + os.environ["PATH"],
                 # What other tests have built with -O2 is not built again so.
                 DEB_BUILD_OPTIONS="nocheck noautodbgsym noopt parallel=%d"

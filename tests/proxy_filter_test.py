@@ -6,8 +6,8 @@ import re
 import smtplib
 
 from capture import Capture
-from instance import (Failed, Instance, Raw, check, equal, free_port, main,
-                      matches, wait_for)
+from instance import (PATIENCE, Failed, Instance, Raw, check, equal, free_port,
+                      main, matches, wait_for)
 from postfix_peer import Postfix
 
 XFORWARD = "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"
@@ -153,6 +153,7 @@ def compare(cases, **options):
             Instance(**settings(port, options)) as mta:
         peer.start()
         mta.start()
+        mta.wait_log("disconnect from")  # of the wait for the port
         wrong = []
         for case in cases + [("nobody", None, ONE[:3] + ["QUIT"])]:
             if case[1] is None:
@@ -184,7 +185,7 @@ def test_speed_adjust():
 def test_nonsense():
     """What is no answer accepts nothing."""
     port = free_port()
-    with Instance(**settings(port, {"smtpd_proxy_timeout": "2s"})) as mta:
+    with Instance(**settings(port, {"smtpd_proxy_timeout": "5s"})) as mta:
         mta.start()
         for reply in ("nonsense", "354 go on", "199 what", "250-more", "1"):
             with listening(port, {".": reply}):
@@ -282,7 +283,8 @@ class Relay(Capture):
         if "virus" in content:
             return "550 5.7.0 a virus"
         said = [line for line in self.commands if line.startswith("XFORWARD")]
-        with smtplib.SMTP("127.0.0.1", self.next_port, timeout=60) as client:
+        with smtplib.SMTP("127.0.0.1", self.next_port,
+                          timeout=PATIENCE) as client:
             client.ehlo("filter.example.net")
             client.docmd(said[-1])
             client.mail(sender)

@@ -136,7 +136,7 @@ def test_deleted_while_it_waits_in_its_slot():
         mta.wait_log(first + ": removed")
         wait_for(lambda: not mta.queue_list(), "an empty queue")
         send(mta, "two")
-        (second,) = ids(mta)
+        (second,) = wait_for(lambda: ids(mta), "the second message")
         mta.wait_log(second + r": to=<r@example.com>.*status=deferred",
                      count=3)
 

@@ -191,6 +191,9 @@ class Server(threading.Thread):
                     pass
 
     def close(self):
+        # The thread would go on with the next server's descriptor.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.join()
         self.listener.close()
 
 
@@ -203,7 +206,7 @@ def source_outcome(program, words, refused):
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=PATIENCE)
         wait_for(lambda: done.returncode or server.told[-1:] == ["QUIT\r\n"],
-                 "QUIT")
+                 "QUIT of %s %s %s" % (argv[0], words, server.told[-9:]))
         told = "".join(server.told)
     finally:
         server.close()

@@ -26,7 +26,8 @@ class Probed:
         self.lock = threading.Lock()
         self.commands = []  # (command, argument) of all sessions
         self.answers = dict(ANSWERS)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -89,6 +90,9 @@ class Probed:
 
     def close(self):
         self.release()
+        # The thread would go on with the next server's descriptor.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
 
     def __enter__(self):
