@@ -73,6 +73,7 @@ static void open_context(struct arena *arena, const struct conf *conf,
 		.chain_count = find_chains(arena, conf, chains),
 		.ca_file = cstr(arena, conf->smtpd_tls_CAfile),
 		.ca_path = cstr(arena, conf->smtpd_tls_CApath),
+		.default_ca = conf->tls_append_default_CA,
 		.ask_peer = conf->smtpd_tls_ask_ccert ||
 			conf->smtpd_tls_req_ccert,
 		.require_peer = must && conf->smtpd_tls_req_ccert,

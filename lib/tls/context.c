@@ -289,7 +289,7 @@ static bool trust(struct making *making, const struct tls_options *options)
 	/* The system's directory is looked up by name when it is needed, so
 	 * it is loaded in full here. */
 	making->is_server = false; /* too many to be named to clients */
-	if (options->default_ca) {
+	if (options->default_ca && (options->ca_file || options->ca_path)) {
 		SSL_CTX_set_default_verify_file(ssl);
 		(void)trust_directory(making, X509_get_default_cert_dir());
 		ERR_clear_error();

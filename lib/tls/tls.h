@@ -46,7 +46,8 @@ struct tls_options {
 
 	const char *ca_file, *ca_path; /* NULL: none; all files of ca_path */
 	struct str ca_pem;
-	bool default_ca;          /* also the system's (tls_append_default_CA) */
+	bool default_ca;          /* where one of these is set, also the
+				     system's (tls_append_default_CA) */
 	bool ask_peer;            /* server: request a client certificate */
 	bool require_peer;        /* server: no handshake without one */
 	unsigned verify_depth;    /* 0: 9 */
