@@ -531,7 +531,7 @@ static void follow(void *context)
 void mailbox_store_soon(struct mailbox_store *store)
 {
 	store->is_dirty = true;
-	if (store->is_flushing || !io_self())
+	if (store->is_flushing || store->is_closing || !io_self())
 		return;
 	store->is_flushing = true;
 	store->flusher = io_spawn("mailbox names", follow, store);
@@ -601,6 +601,7 @@ void mailbox_store_close(struct mailbox_store *store)
 		io_cancel(store->taker);
 	while (store->is_flushing || store->is_watching || store->is_taking)
 		io_yield();
+	store->is_closing = true;
 	mailbox_store_settle(store);
 	list_each (at, &store->open) {
 		mailbox_keep(CONTAINER(at, struct mailbox, link));

@@ -30,6 +30,7 @@ struct mailbox_store {
 	bool is_flushing; /* the fiber that renames files runs */
 	bool is_watching; /* the fiber that reads inotify runs */
 	bool is_dirty;    /* something is to be done soon */
+	bool is_closing;  /* it is done at once: no fiber begins */
 	struct fiber *taker;
 	bool is_taking;   /* the fiber that works in the background runs */
 	bool takes_text;  /* it is wanted */
