@@ -76,11 +76,6 @@ void buf_add(struct buf *buf, struct str s)
 	buf->len += s.len;
 }
 
-void buf_text(struct buf *buf, const char *text)
-{
-	buf_add(buf, str_from(text));
-}
-
 void buf_char(struct buf *buf, char c)
 {
 	if (has_room(buf, 1) || buf_room(buf, 1))

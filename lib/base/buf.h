@@ -27,7 +27,11 @@ void buf_free(struct buf *buf);
 /* Room for `more` octets at p + len; the caller then adds to len. */
 must_check bool buf_room(struct buf *buf, size_t more);
 void buf_add(struct buf *buf, struct str s);
-void buf_text(struct buf *buf, const char *text);
+/* The length of a literal is known when this is compiled. */
+static inline void buf_text(struct buf *buf, const char *text)
+{
+	buf_add(buf, str_from(text));
+}
 void buf_char(struct buf *buf, char c);
 void buf_fmt(struct buf *buf, const char *format, ...) printf_like(2, 3);
 void buf_vfmt(struct buf *buf, const char *format, va_list args)

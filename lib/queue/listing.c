@@ -208,9 +208,8 @@ static size_t plain_length(struct str in)
 	return len;
 }
 
-void listing_string(struct buf *out, struct str in)
+static void put_escaped(struct buf *out, struct str in)
 {
-	buf_char(out, '"');
 	for (;;) {
 		unsigned char c;
 		size_t len;
@@ -219,7 +218,7 @@ void listing_string(struct buf *out, struct str in)
 		buf_add(out, str_first(in, len));
 		in = str_skip(in, len);
 		if (in.len == 0)
-			break;
+			return;
 		c = (unsigned char)in.p[0];
 		len = utf8_length(in);
 		if (c == '"' || c == '\\')
@@ -232,15 +231,23 @@ void listing_string(struct buf *out, struct str in)
 			buf_add(out, str_first(in, len));
 		in = str_skip(in, len ? len : 1);
 	}
+}
+
+void listing_string(struct buf *out, struct str in)
+{
+	buf_char(out, '"');
+	put_escaped(out, in);
 	buf_char(out, '"');
 }
 
-static void put_member(struct buf *out, const char *name, struct str value)
+/* With its quotes, and what stands around them: the fewer pieces the better,
+ * for there may be many rows. */
+static void put_member(struct buf *out, struct str before, struct str value,
+	struct str behind)
 {
-	buf_char(out, '"');
-	buf_text(out, name);
-	buf_text(out, "\": ");
-	listing_string(out, value);
+	buf_add(out, before);
+	put_escaped(out, value);
+	buf_add(out, behind);
 }
 
 static void begin_json(struct listing *list, const struct listed *m)
@@ -248,18 +255,16 @@ static void begin_json(struct listing *list, const struct listed *m)
 	auto_buf struct buf memory = { 0 };
 	struct buf *out = list->out;
 
-	buf_char(out, '{');
-	put_member(out, "queue_name", m->queue_name);
-	buf_text(out, ", ");
-	put_member(out, "queue_id", m->queue_id);
-	buf_text(out, ", \"arrival_time\": ");
+	put_member(out, STR("{\"queue_name\": \""), m->queue_name, STR("\", "));
+	put_member(out, STR("\"queue_id\": \""), m->queue_id,
+		STR("\", \"arrival_time\": "));
 	buf_u64(out, (uint64_t)(m->arrival_us / 1000000));
 	buf_text(out, ", \"message_size\": ");
 	buf_u64(out, m->size);
 	buf_text(out, m->forced_expire ? ", \"forced_expire\": true, " :
 					 ", \"forced_expire\": false, ");
-	put_member(out, "sender", shown(&memory, m->sender));
-	buf_text(out, ", \"recipients\": [");
+	put_member(out, STR("\"sender\": \""), shown(&memory, m->sender),
+		STR("\", \"recipients\": ["));
 }
 
 static void recipient_json(struct listing *list, struct str address,
@@ -269,15 +274,14 @@ static void recipient_json(struct listing *list, struct str address,
 	struct buf *out = list->out;
 
 	buf_text(out, list->recipients ? ", {" : "{");
-	if (orig.len && !str_eq(orig, address)) {
-		put_member(out, "orig_address", shown(&memory, orig));
-		buf_text(out, ", ");
-	}
-	put_member(out, "address", shown(&memory, address));
-	if (reason.len) {
-		buf_text(out, ", ");
-		put_member(out, "delay_reason", reason);
-	}
+	if (orig.len && !str_eq(orig, address))
+		put_member(out, STR("\"orig_address\": \""),
+			shown(&memory, orig), STR("\", "));
+	put_member(out, STR("\"address\": \""), shown(&memory, address),
+		reason.len ? STR("\", ") : STR("\""));
+	if (reason.len)
+		put_member(out, STR("\"delay_reason\": \""), reason,
+			STR("\""));
 	buf_char(out, '}');
 }
 
