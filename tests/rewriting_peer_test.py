@@ -26,6 +26,7 @@ VIRTUAL = """\
 v.example anything
 one@v.example a@example.net
 two@v.example a@example.net, b@example.net
+blank@v.example a@example.net  b@example.net
 list@v.example one@v.example, two@v.example, c@example.net
 @v.example catch@example.net
 self@example.org self@example.org, e@example.net
@@ -62,6 +63,7 @@ SENT = [
                             "b@keep.hide.example", "c@in.keep.hide.example"],
      "From: a@sub.hide.example\nTo: root@deep.sub.hide.example, "
      "d@deep.hide.example\n"),
+    ("s@example.net", ["blank@v.example"], "From: s@example.net\n"),
     ("s@example.net", ["list@v.example", "nobody@v.example"],
      "From: s@example.net\nTo: list@v.example\n"),
     ("s@example.net", ["self@example.org", "u@w.example"],

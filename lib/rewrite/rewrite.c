@@ -481,10 +481,31 @@ static void reverse(struct pending *from, size_t count)
 	}
 }
 
+/* "a@b.example c@d.example" is no list of a field, but in tables people write
+ * it, and Postfix sends to both: behind a whole address a blank is a comma. */
+static struct str separated(struct arena *arena, struct str value)
+{
+	char *out = arena_octets_new(arena, value.len);
+	bool in_domain = false;
+
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.p[i];
+
+		if (strchr("\"(<>[:;", c))
+			return value;
+		if (in_domain && ascii_is_blank((unsigned char)c) &&
+			value.p[i - 1] != '@')
+			c = ',';
+		in_domain = c == '@' || (in_domain && c != ',');
+		out[i] = c;
+	}
+	return str_of(out, value.len);
+}
+
 static void push_results(struct expansion *e, struct lookup *l, int64_t depth)
 {
 	const struct conf *conf = e->rewriter->conf;
-	struct mail_list list = mail_list_of(l->value);
+	struct mail_list list = mail_list_of(separated(e->arena, l->value));
 	size_t before = e->pending;
 	struct str address;
 

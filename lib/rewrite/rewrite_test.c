@@ -77,6 +77,7 @@ static const char *const tables[] = { "compatibility_level=3.11",
 	"masquerade_exceptions=root",
 	"virtual_alias_maps=inline:{{one@v.example=x@example.com},"
 	"{two@v.example = y, z@example.com}, "
+	"{blank@v.example = x@example.com  y@example.org joe}, "
 	"{many@v.example = one@v.example, two@v.example, many@v.example,"
 	" one@v.example}, @w.example=@example.com, c1@v.example=c2@v.example,"
 	"c2@v.example=c1@v.example, user=target@example.com, "
@@ -132,6 +133,8 @@ static const struct {
 	{ "two@v.example", "y@example.org z@example.com", 250 },
 	{ "many@v.example", "x@example.com y@example.org z@example.com "
 		"many@v.example", 250 },
+	{ "blank@v.example", "x@example.com y@example.org joe@example.org",
+		250 },
 	{ "u+e@w.example", "u+e@example.com", 250 },
 	{ "user@example.org", "target@example.com", 250 },
 	{ "user@example.net", "user@example.net", 250 },
