@@ -71,11 +71,7 @@ def delivered(mta, table, name, port):
     table.asked.clear()
     before = len(mta.log())
     with Raw(mta.smtp_port) as client:
-        client.reply()
-        for line in ("EHLO x", "MAIL FROM:<s@remote.example>",
-                     "RCPT TO:<x@%s.example>" % name, "DATA"):
-            client.ask(line)
-        client.ask("Subject: x\r\n\r\ny\r\n.")
+        client.message("s@remote.example", "x@%s.example" % name)
     wait_for(lambda: "to=<x@%s.example>, relay" % name in mta.log()[before:],
              "the end of mail to " + name)
     log = re.findall(r"/smtp\[\d+\]: (?:\w+: (?=to=))?(.*)",

@@ -43,11 +43,7 @@ def outcome(mta, name):
     """With TLS or without, and what was said in the end."""
     before = len(mta.log())
     with Raw(mta.smtp_port) as client:
-        client.reply()
-        for line in ("EHLO x", "MAIL FROM:<s@remote.example>",
-                     "RCPT TO:<x@%s.example>" % name, "DATA"):
-            client.ask(line)
-        client.ask("Subject: x\r\n\r\ny\r\n.")
+        client.message("s@remote.example", "x@%s.example" % name)
     pattern = r"to=<x@%s\.example>, .*(dsn=\S+, status=.*)" % re.escape(name)
     wait_for(lambda: re.search(pattern, mta.log()[before:]),
              "the end of mail to " + name)

@@ -463,6 +463,14 @@ class Raw:
         self.send(line + "\r\n")
         return self.reply()
 
+    def message(self, sender, recipient):
+        """One from the greeting on, whatever the replies to it are."""
+        self.reply()
+        for line in ("EHLO x", "MAIL FROM:<%s>" % sender,
+                     "RCPT TO:<%s>" % recipient, "DATA"):
+            self.ask(line)
+        self.ask("Subject: x\r\n\r\ny\r\n.")
+
     def at_end(self):
         return self.file.read(1) == b""
 
