@@ -293,6 +293,8 @@ static struct job *find_job(struct message *message, struct dest *dest)
 
 static void add_to_job(struct job *job, uint32_t recipient)
 {
+	_Static_assert((COUNT(job->few) & (COUNT(job->few) - 1)) == 0,
+		"room grows when the count is a power of two");
 	uint32_t count = job->count;
 	uint32_t *from = recipients_of(job);
 
