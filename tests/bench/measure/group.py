@@ -1,9 +1,13 @@
 """The processes of a suite: their CPU time and memory."""
+import itertools
 import os
 import re
 
+from instance import Failed, wait_for
+
 ROOT = "/sys/fs/cgroup"
 V1 = ROOT + "/cpuacct"
+NUMBERS = itertools.count()
 
 
 def has_v2():
@@ -17,7 +21,8 @@ class Group:
     def __init__(self, name):
         folder = V1 if os.path.isdir(V1) else ROOT
         self.outside = folder + "/cgroup.procs"
-        self.path = "%s/posthorn-bench-%d-%s" % (folder, os.getpid(), name)
+        self.path = "%s/posthorn-bench-%d-%d-%s" % (
+            folder, os.getpid(), next(NUMBERS), name)
         self.home = None
         try:
             os.mkdir(self.path)
@@ -62,12 +67,19 @@ class Group:
     def pss_mb(self):
         return sum(map(pss_kb, self.pids())) / 1024
 
+    def is_removed(self):
+        try:
+            os.rmdir(self.path)
+        except OSError:  # a process is still there
+            return False
+        return True
+
     def close(self):
         if self.path is not None:
             try:
-                os.rmdir(self.path)
-            except OSError:
-                pass  # a process is still there
+                wait_for(self.is_removed, "the end of its processes", 10)
+            except Failed:
+                pass
 
 
 def read(path):
@@ -100,6 +112,12 @@ def stat(pid):
 def cpu_of(pid):
     """With that of its children that have ended."""
     return sum(map(int, stat(pid)[11:15])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def kernel_ms():
+    """CPU of the kernel's threads, whoever they work for: journals, the
+    writing behind, loop devices."""
+    return sum(cpu_of(pid) for pid in all_pids() if stat(pid)[1:2] == ["2"])
 
 
 def all_pids():

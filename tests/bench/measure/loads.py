@@ -3,6 +3,7 @@ import os
 import time
 
 from measure import suites
+from measure.group import kernel_ms
 from measure.limit import until
 from measure.peers import load
 
@@ -37,6 +38,7 @@ def flow(bench, suite, sessions, messages, arrived, each=1, **how):
     """Send `messages` and wait until `each` times as many have arrived:
     {"rate": a second, "cpu": ms each, "p50": ms, "p99": ms}"""
     cpu, before = suite.group.cpu_ms(), arrived()
+    kernel = kernel_ms()
     begin = time.monotonic()
     said = load(bench.build, suite.port, sessions, messages, **how)
     if said.get("sent") != messages:
@@ -50,17 +52,20 @@ def flow(bench, suite, sessions, messages, arrived, each=1, **how):
         raise Missing("%d arrived, %d were sent" % (
             arrived() - before, wanted - before))
     units = messages * each
-    return {"rate": units / seconds,
-            "cpu": (suite.group.cpu_ms() - cpu) / units,
-            "p50": said["p50"], "p99": said["p99"],
-            "client_cpu": said["cpu"], "resumed": said["resumed"]}
+    figures = {"rate": units / seconds,
+               "cpu": (suite.group.cpu_ms() - cpu) / units,
+               "p50": said["p50"], "p99": said["p99"],
+               "client_cpu": said["cpu"], "resumed": said["resumed"]}
+    if bench.args.filesystem:
+        figures["kernel_cpu"] = (kernel_ms() - kernel) / units
+    return figures
 
 
 def only(result, *names):
-    return {name: result[name] for name in names}
+    return {name: result[name] for name in names if name in result}
 
 
-USUAL = ("rate", "cpu", "p50", "p99")
+USUAL = ("rate", "cpu", "kernel_cpu", "p50", "p99")
 
 
 def relay(bench, suite, sessions, sink):

@@ -8,6 +8,7 @@ import time
 METRICS = {
     "rate": ("a second", True),
     "cpu": ("CPU ms each", False),
+    "kernel_cpu": ("CPU ms each, kernel threads", False),
     "p50": ("p50 ms", False),
     "p99": ("p99 ms", False),
     "resumed_in": ("% resumed in", True),
