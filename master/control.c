@@ -252,6 +252,13 @@ static void take_request(struct control *control, struct str packet, int fd)
 	base_close(&r.client);
 }
 
+static void hang_up(struct control *control)
+{
+	loop_remove(control->fd - 1);
+	close(control->fd - 1);
+	control->fd = 0;
+}
+
 /* At most one descriptor, and only a pipe. */
 static int take_descriptor(struct msghdr *msg)
 {
@@ -281,43 +288,70 @@ void control_event(size_t number)
 		.msg_control = &room, .msg_controllen = sizeof(room.room) };
 	ssize_t len;
 
+	int fd;
+
 	if (!control->fd)
 		return;
 	len = recvmsg(control->fd - 1, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	/* A packet without octets can have one, too. */
+	fd = len < 0 ? -1 : take_descriptor(&msg);
 	if (len > 0) {
-		take_request(control, str_of(packet, (size_t)len),
-			take_descriptor(&msg));
+		take_request(control, str_of(packet, (size_t)len), fd);
 		return;
 	}
-	loop_remove(control->fd - 1);
-	close(control->fd - 1);
-	control->fd = 0;
+	base_close(&fd);
+	hang_up(control);
+}
+
+static bool is_stranger(uint32_t sys_uid)
+{
+	return sys_uid != 0 && sys_uid != geteuid();
+}
+
+/* Who connects says what he wants at once: where all places are taken, the one
+ * who has been silent for the longest loses his, strangers before root. NULL: a
+ * stranger gets none of root's. */
+static struct control *find_place(uint32_t sys_uid)
+{
+	struct control *oldest = NULL;
+
+	for (size_t i = 0; i < CONTROLS_MOST; i++) {
+		struct control *c = &state.controls[i];
+
+		if (!c->fd)
+			return c;
+		if (!oldest || is_stranger(c->sys_uid) >
+					is_stranger(oldest->sys_uid) ||
+			(is_stranger(c->sys_uid) ==
+					is_stranger(oldest->sys_uid) &&
+				c->since.us < oldest->since.us))
+			oldest = c;
+	}
+	if (is_stranger(sys_uid) && !is_stranger(oldest->sys_uid))
+		return NULL;
+	hang_up(oldest);
+	return oldest;
 }
 
 void control_accept(void)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	int fd = accept4(state.control_listener, NULL, NULL,
+	struct control *control;
+	auto_close int fd = accept4(state.control_listener, NULL, NULL,
 		SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
+	if (fd < 0 ||
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return;
-	for (size_t i = 0; i < CONTROLS_MOST; i++) {
-		struct control *control = &state.controls[i];
-
-		if (control->fd || getsockopt(fd, SOL_SOCKET, SO_PEERCRED,
-					   &peer, &len) < 0)
-			continue;
-		if (!loop_add(fd, SOURCE_CLIENT, i))
-			break;
-		control->fd = fd + 1;
-		control->sys_uid = peer.uid;
-		return;
-	}
-	close(fd); /* the command says that master is busy */
+	control = find_place(peer.uid);
+	if (!control || !loop_add(fd, SOURCE_CLIENT,
+				(size_t)(control - state.controls)))
+		return; /* the command says that master is busy */
+	*control = (struct control){ .fd = fd_keep(&fd) + 1,
+		.sys_uid = peer.uid, .since = moment_now() };
 }
 
 bool control_start(void)

@@ -102,6 +102,7 @@ struct ring {
 struct control {
 	int fd;               /* + 1; 0: free */
 	uint32_t sys_uid;
+	struct moment since;
 };
 
 enum stage {

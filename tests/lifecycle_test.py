@@ -45,6 +45,47 @@ def test_status_and_start():
         check(not mta.pids(), "something runs")
 
 
+def control_socket(mta):
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    peer.connect(mta.queue + "/public/control")
+    peer.settimeout(PATIENCE)
+    return peer
+
+
+def open_files(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def test_who_says_nothing_keeps_no_place():
+    """All places of public/control taken by somebody who is silent."""
+    with Instance() as mta:
+        mta.write_configuration()
+        mta.start()
+        silent = [control_socket(mta) for _ in range(40)]
+        matches("is running: PID: %d" % mta.master_pid(),
+                verb(mta, "status")[1])
+        equal(verb(mta, "reload")[0], 0)
+        for peer in silent:
+            peer.close()
+        equal(verb(mta, "stop")[0], 0)
+
+
+def test_descriptors_in_empty_packets():
+    """A packet without octets may bring a descriptor: master keeps none."""
+    with Instance() as mta:
+        mta.write_configuration()
+        mta.start()
+        master = mta.master_pid()
+        ends = os.pipe()
+        before = open_files(master)
+        for _ in range(50):
+            peer = control_socket(mta)
+            socket.send_fds(peer, [b""], [ends[0]])
+            equal(peer.recv(1), b"")  # it has been looked at
+            peer.close()
+        check(open_files(master) < before + 25, "master keeps descriptors")
+
+
 def test_in_the_foreground():
     """With its log on standard output; SIGTERM ends it."""
     with Instance(maillog_file="/dev/stdout") as mta:
