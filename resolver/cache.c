@@ -65,10 +65,12 @@ void cache_free(struct cache *cache)
 	base_free(&cache);
 }
 
+/* All octets of the name: a format would end at a NUL, and the answer for
+ * "a.example\0.b.example" would be that for a.example, too. */
 static struct str key_of(struct arena *arena, struct str name,
 	enum dns_type type)
 {
-	return arena_fmt(arena, "%d %.*s", (int)type, STR_ARG(name));
+	return arena_join(arena, arena_fmt(arena, "%d ", (int)type), name);
 }
 
 struct cache_entry *cache_find(struct cache *cache, struct str name,

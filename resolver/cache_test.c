@@ -41,6 +41,22 @@ static void keeps_and_forgets(void **state)
 	cache_free(cache);
 }
 
+/* Whoever asks for a name with a NUL in it (a captured process, say) must not
+ * answer for the name in front of it. */
+static void tells_names_with_nul_apart(void **state)
+{
+	struct cache *cache = cache_new(2, span_s(3600));
+	struct str record = STR("\300\0\2\1");
+	struct dns_answer answer = answer_of(&record, 60);
+
+	(void)state;
+	cache_fill(cache, cache_begin(cache, STR("a\0b"), DNS_A), &answer);
+	assert_null(cache_find(cache, STR("a"), DNS_A));
+	assert_null(cache_find(cache, STR("a\0c"), DNS_A));
+	assert_non_null(cache_find(cache, STR("a\0b"), DNS_A));
+	cache_free(cache);
+}
+
 static struct {
 	struct cache *cache;
 	unsigned served;
@@ -89,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_and_forgets),
+		cmocka_unit_test(tells_names_with_nul_apart),
 		cmocka_unit_test(serves_all_who_wait),
 	};
 
