@@ -266,7 +266,18 @@ bool io_read(struct stream *stream, size_t len, struct str *octets,
 	return true;
 }
 
-/* The line that was read last stays where it is: it is being looked at. */
+/* The line that was read last stays where it is: it is being looked at. It
+ * stands in the buffer if anything was taken from that, else in the one before. */
+static void retire_input(struct stream *stream)
+{
+	if (stream->input.len == 0)
+		return;
+	retired_free(stream);
+	stream->retired = stream->input.p;
+	stream->input = (struct buf){ 0 };
+	stream->at = 0;
+}
+
 bool io_has_input(struct stream *stream)
 {
 	int waiting = 0;
@@ -280,11 +291,7 @@ bool io_has_input(struct stream *stream)
 		stream->drained = true; /* the next thing is to wait */
 		return false;
 	}
-	if (!stream->retired) {
-		stream->retired = stream->input.p;
-		stream->input = (struct buf){ 0 };
-		stream->at = 0;
-	}
+	retire_input(stream);
 	return read_some(stream) > 0;
 }
 
