@@ -223,6 +223,12 @@ static const struct {
 	{ "mx2.example.org", DNS_A, STR("\300\0\2\2") },
 	{ "null.example", DNS_MX, STR("\0\0\0") },
 	{ "loop.example", DNS_MX, STR("\0\12\2me\7example\0") },
+	{ "backup.example", DNS_MX, STR("\0\5\4sick\7example\0") },
+	{ "backup.example", DNS_MX, STR("\0\12\2me\7example\0") },
+	{ "left.example", DNS_MX, STR("\0\5\4none\7example\0") },
+	{ "left.example", DNS_MX, STR("\0\12\2me\7example\0") },
+	{ "equal.example", DNS_MX, STR("\0\12\4none\7example\0") },
+	{ "equal.example", DNS_MX, STR("\0\12\2me\7example\0") },
 	{ "me.example", DNS_A, STR("\300\0\2\143") },
 	{ "implicit.example", DNS_A, STR("\300\0\2\3") },
 	{ "many.example", DNS_A, STR("\300\0\2\1") },
@@ -536,6 +542,17 @@ static const struct trial_case cases[] = {
 	{ "best MX is me", "loop.example", .recipients = 1,
 	  .expected = { { 550, 4, 6, "mail for loop.example loops back to "
 			"myself" } } },
+	/* a better one is there, and cannot be found just now */
+	{ "best MX in trouble, second is me", "backup.example",
+	  .recipients = 1,
+	  .expected = { { 450, 4, 3, "name=sick.example type=A" } } },
+	{ "best MX without address, second is me", "left.example",
+	  .recipients = 1,
+	  .expected = { { 450, 4, 4, "unable to find primary relay for "
+			"left.example" } } },
+	{ "another best MX without address", "equal.example",
+	  .recipients = 1,
+	  .expected = { { 550, 4, 6, "loops back to myself" } } },
 	{ "no such domain", "nowhere.example", .recipients = 1,
 	  .expected = { { 550, 4, 4, "Host or domain name not found. Name "
 			"service error for name=nowhere.example type=MX: Host "

@@ -6,6 +6,8 @@
 #include "dns/srv.h"
 #include "smtp/self.h"
 
+#include <limits.h>
+
 enum {
 	MX_MOST = 100, /* records of one domain that are looked at */
 	SMTP_PORT = 25,
@@ -21,6 +23,7 @@ struct search {
 	bool is_secure; /* the answer that led to the hosts */
 	struct str domain;
 	bool detect_loop;
+	unsigned best_lost; /* lowest preference of a host without address */
 };
 
 /* ---- what went wrong ---- */
@@ -85,6 +88,7 @@ static void add_site(struct search *s, struct str host,
 
 static void add_host(struct search *s, struct str host, unsigned preference)
 {
+	size_t before = s->route->count;
 	struct dns_hosts hosts;
 
 	dns_addresses(s->arena, host, s->flags, &hosts);
@@ -97,6 +101,8 @@ static void add_host(struct search *s, struct str host, unsigned preference)
 							(unsigned)DNS_IPV4))
 			add_site(s, host, &hosts, &hosts.addresses[i],
 				preference);
+	if (s->route->count == before && preference < s->best_lost)
+		s->best_lost = preference;
 }
 
 /* ---- order ---- */
@@ -173,11 +179,31 @@ static bool is_self(const struct search *s, const struct site *site)
 		str_eq_nocase(site->host, s->set->conf->myhostname);
 }
 
+static void say_loop(struct search *s, struct str domain)
+{
+	struct route *route = s->route;
+
+	route->is_own = true;
+	route->trouble = outcome_f(s->arena, 550, 4, 6,
+		"mail for %.*s loops back to myself", STR_ARG(domain));
+	if (s->set->conf->best_mx_transport.len == 0)
+		log_warning("%.*s", STR_ARG(route->trouble.status.text));
+}
+
+/* We are not the best one, but a better one has no address just now. */
+static void say_lost(struct search *s, struct str domain)
+{
+	if (s->route->trouble.status.code / 100 == 4)
+		return; /* it says why */
+	s->route->trouble = outcome_f(s->arena, 450, 4, 4,
+		"unable to find primary relay for %.*s", STR_ARG(domain));
+}
+
 /* RFC 5321 5.1: ourselves, and what is not better, is not tried. */
 static void cut_loop(struct search *s, struct str domain)
 {
 	struct route *route = s->route;
-	unsigned best = UINT32_MAX;
+	unsigned best = UINT_MAX;
 	size_t kept = 0;
 
 	if (!s->detect_loop)
@@ -189,14 +215,8 @@ static void cut_loop(struct search *s, struct str domain)
 	for (size_t i = 0; i < route->count; i++)
 		if (route->sites[i].preference < best)
 			route->sites[kept++] = route->sites[i];
-	if (route->count > 0 && kept == 0) {
-		route->is_own = true;
-		route->trouble = outcome_f(s->arena, 550, 4, 6,
-			"mail for %.*s loops back to myself", STR_ARG(domain));
-		if (s->set->conf->best_mx_transport.len == 0)
-			log_warning("%.*s",
-				STR_ARG(route->trouble.status.text));
-	}
+	if (route->count > 0 && kept == 0)
+		(s->best_lost < best ? say_lost : say_loop)(s, domain);
 	route->count = kept;
 }
 
@@ -367,7 +387,7 @@ void route_find(struct arena *arena, const struct settings *set,
 {
 	struct search s = { .arena = arena, .set = set, .route = route,
 		.flags = lookup_flags(set), .is_secure = true,
-		.domain = destination->host };
+		.domain = destination->host, .best_lost = UINT_MAX };
 	struct str service;
 
 	*route = (struct route){ 0 };
