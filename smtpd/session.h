@@ -288,6 +288,9 @@ void xforward_log(struct session *s, struct buf *line);
 
 /* The handshake and what is logged of it. False: the client is gone. */
 must_check bool tls_begin(struct session *s);
+/* The same before the greeting (smtpd_tls_wrappermode), unless the client had
+ * too many new sessions of late. False: it gets no greeting. */
+must_check bool tls_begin_wrapped(struct session *s);
 
 /* ---- auth.c ---- */
 

@@ -285,7 +285,7 @@ static bool welcome(struct session *s)
 		reply(s, status);
 		return false;
 	}
-	if (server.tls.is_wrapped && (!server.tls.context || !tls_begin(s)))
+	if (server.tls.is_wrapped && !tls_begin_wrapped(s))
 		return false;
 	if (!s->has_tls && !service_is_alone() && io_has_input(s->io))
 		refuse_pipelining(s);

@@ -31,10 +31,6 @@ static bool is_logged(struct session *s)
 
 bool tls_begin(struct session *s)
 {
-	struct status refusal;
-
-	if (!rate_count(s, RATE_TLS, &refusal) && !server.tls.is_wrapped)
-		return refuse(s, refusal);
 	if (!tls_accept(s->home, s->io, server.tls.context,
 		s->conf->smtpd_starttls_timeout, &s->tls)) {
 		log_failure(s);
@@ -76,8 +72,19 @@ static struct status refuse_input(struct session *s)
 	return REPLY_PIPELINING;
 }
 
+/* Without a word where TLS comes first: any would be in the clear. */
+bool tls_begin_wrapped(struct session *s)
+{
+	struct status unsaid;
+
+	return server.tls.context && rate_count(s, RATE_TLS, &unsaid) &&
+		tls_begin(s);
+}
+
 struct status starttls(struct session *s, struct str arguments)
 {
+	struct status status;
+
 	if (arguments.len > 0)
 		return REPLY_STARTTLS_SYNTAX;
 	if (!s->is_esmtp || (s->hidden & HIDE_STARTTLS) ||
@@ -89,6 +96,8 @@ struct status starttls(struct session *s, struct str arguments)
 		return REPLY_TLS_UNAVAILABLE;
 	if (io_has_input(s->io))
 		return refuse_input(s);
+	if (!rate_count(s, RATE_TLS, &status))
+		return status;
 	reply(s, REPLY_READY_TLS);
 	if (!io_flush(s->io, s->conf->smtpd_timeout)) {
 		s->is_gone = true;

@@ -265,6 +265,35 @@ def test_rate_limit():
         mta.wait_log(r"Message delivery request rate limit exceeded: 3 from ")
 
 
+def test_rate_limit_of_tls():
+    """Refused in the clear, before the client is told to begin; where TLS comes
+    first, without a word."""
+    with Instance() as mta:
+        mta.virtual_mailboxes()
+        with_tls(mta, smtpd_client_new_tls_session_rate_limit="1",
+                 smtpd_client_event_limit_exceptions="")
+        port = mta.port("smtps")
+        mta.master = ("127.0.0.1:%d inet n - n - - smtpd\n"
+                      "  -o smtpd_tls_wrappermode=yes\n" % port)
+        mta.start()
+        with mta.smtp() as client:
+            client.ehlo("c.example")
+            equal(client.starttls(context=ANY)[0], 220)
+        with mta.raw() as client:
+            client.reply()
+            client.ask("EHLO c.example")
+            equal(client.ask("STARTTLS"), "454 4.7.0 Error: too many new TLS "
+                  "sessions from 127.0.0.1")
+            equal(client.ask("NOOP"), "250 2.0.0 Ok")
+        mta.wait_log(r"New TLS session rate limit exceeded: 2 from ")
+        with smtplib.SMTP_SSL("127.0.0.1", port, context=ANY,
+                              timeout=PATIENCE) as client:
+            equal(client.ehlo("c.example")[0], 250)
+        with mta.raw(port) as client:
+            check(client.at_end())
+        equal(mta.log().count("TLS connection established from"), 2)
+
+
 def test_speaking_before_the_turn():
     with Instance() as mta:
         mta.virtual_mailboxes()
