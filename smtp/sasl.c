@@ -358,7 +358,7 @@ static void refused(struct session *session, const struct opening *o,
 	const struct smtp_reply *reply, struct outcome *trouble)
 {
 	bool soft = session->set->sasl_auth_soft_bounce ||
-		reply->code / 100 == 4;
+		reply->code / 100 != 5;
 
 	*trouble = sasl_trouble(session,
 		outcome_f(o->arena, soft ? 454 : 535, 7, 8,
@@ -406,10 +406,12 @@ static bool exchange(struct session *session, const struct opening *o,
 			    session->set->helo_timeout,
 			    "performing the AUTH handshake", &reply, trouble))
 			return false;
-		if (reply.code != 334)
+		if (reply.code != 334 || str_is(line, "*"))
 			break;
 		line = next_line(&d, m, reply.text);
 	}
+	if (reply.code == 334) /* after "*": it could ask for ever */
+		session->talk.is_broken = true;
 	if (reply.code / 100 == 2 && m->is_mutual && !d.is_proven) {
 		/* the proof may come with the success, RFC 4954 4 */
 		*trouble = sasl_trouble(session,

@@ -20,6 +20,7 @@ static const struct {
 #define HELLO "220 x\r\n\1w250-x\r\n250 STARTTLS\r\n\1w"
 #define MAY "\0"
 #define MUST "\2"
+#define ACCOUNT "\20"
 #define TAKES_IT "\1w250 s\r\n\1w250 r\r\n\1w354 go\r\n\1w250 done\r\n\1w"
 
 /* RFC 3207 6: nothing that came in the clear before the handshake counts, and
@@ -56,6 +57,10 @@ static const struct {
 		"220 go\r\n\1t250 x\r\n\1w\1s\1p250 s\r\n\1w\1p250 r\r\n\1w"
 		"\1p354 go\r\n\1w\1p250 done\r\n\1w"),
 		400, 0, 0 },
+	{ "challenges without end", STR(ACCOUNT "220 x\r\n\1w250-x\r\n"
+		"250 AUTH CRAM-MD5\r\n\1w334 YQ==\r\n\1w334 YQ==\r\n"
+		"\1w334 YQ==\r\n\1w235 at last\r\n" TAKES_IT),
+		454, 7, 8 },
 	{ "plaintext behind it, no must",
 		STR(MAY HELLO "220 go\r\n250 x\r\n\1t250 x\r\n" TAKES_IT),
 		400, 0, 0 },
