@@ -31,7 +31,8 @@ struct proxy {
 	struct arena *arena; /* of the connection; NULL: there is none */
 	struct talk talk;
 	struct smtp_encoder encoder;
-	bool is_mute; /* in the content, or broken: no QUIT */
+	bool is_mute;    /* broken, or what was to be said is lost */
+	bool in_content; /* all that is said belongs to it */
 
 	/* With speed_adjust: what will be said. */
 	struct str *lines; /* RCPT */
@@ -122,6 +123,14 @@ static struct status say(struct session *s, struct str line, int class)
 	io_write(p->talk.io, line);
 	io_text(p->talk.io, "\r\n");
 	return hear(s, class, line);
+}
+
+static struct status say_data(struct session *s)
+{
+	struct status status = say(s, STR("DATA"), 3);
+
+	s->mail->proxy->in_content = status_is_ok(status);
+	return status;
 }
 
 /* What the client did not cause is not for it to know. */
@@ -276,7 +285,7 @@ static void disconnect(struct proxy *p)
 {
 	if (!p->arena)
 		return;
-	if (!p->is_mute && !p->talk.is_broken) {
+	if (!p->is_mute && !p->in_content && !p->talk.is_broken) {
 		io_text(p->talk.io, "QUIT\r\n");
 		(void)!io_flush_last(p->talk.io, span_s(GOODBYE_S));
 	}
@@ -334,7 +343,7 @@ struct status proxy_rcpt(struct session *s, struct str arguments)
 
 struct status proxy_data(struct session *s)
 {
-	return s->mail->proxy->content ? STATUS_OK : say(s, STR("DATA"), 3);
+	return s->mail->proxy->content ? STATUS_OK : say_data(s);
 }
 
 /* ---- the content ---- */
@@ -375,6 +384,7 @@ static struct status end_content(struct session *s)
 		return REPLY_QUEUE_FAILED;
 	smtp_encode_end(&p->encoder, &wire);
 	io_write(p->talk.io, buf_str(&wire));
+	p->in_content = false;
 	if (!talk_reply(&p->talk, s->arena, s->conf->smtpd_proxy_timeout,
 		    &reply))
 		return lost(s);
@@ -409,7 +419,7 @@ static struct status send_all(struct session *s)
 	for (size_t i = 0; i < p->line_count && status_is_ok(status); i++)
 		status = say(s, p->lines[i], 2);
 	if (status_is_ok(status))
-		status = say(s, STR("DATA"), 3);
+		status = say_data(s);
 	if (!status_is_ok(status))
 		return status;
 	return send_scratch(s) ? end_content(s) : REPLY_QUEUE_FAILED;

@@ -232,6 +232,10 @@ def test_half_a_message():
                          "to=<a@example.org> proto=ESMTP")
             equal(talk(mta.smtp_port, ONE)[4], "250 2.0.0 Ok")
             equal(len(sink.messages), 1)
+            # speed_adjust: it has not heard of them at all
+            equal(len(sink.halves), 0 if options else 2)
+            check(not any("QUIT" in half for half in sink.halves),
+                  "a command within the content")
 
 
 def test_long_content():

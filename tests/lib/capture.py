@@ -19,6 +19,7 @@ class Capture(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", port), Session)
         self.messages = []
         self.commands = []  # as they came
+        self.halves = []    # content that ended without a dot
         self.envelopes = [] # of each message: its MAIL and RCPT
         self.lock = threading.Lock()  # of the two lists
         self.times = []     # when each message was there
@@ -133,6 +134,7 @@ class Session(socketserver.StreamRequestHandler):
             lines.append(line.replace(b"\r\n", b"\n"))
         if done:
             return b"".join(lines).decode("utf-8", "surrogateescape")
+        self.server.halves.append(b"".join(lines).decode())
         return None
 
 
