@@ -95,13 +95,13 @@ static void verb_reload(struct request *r)
 static void verb_stop(struct request *r)
 {
 	answer(r, 0, STR(""));
-	stop_begin("stopping", span_s(5), false);
+	stop_begin("terminating on signal 15", span_s(5), false);
 }
 
 static void verb_quick_stop(struct request *r)
 {
 	answer(r, 0, STR(""));
-	stop_begin("stopping", span_us(0), false);
+	stop_begin("terminating on signal 15", span_us(0), false);
 }
 
 static void verb_drain(struct request *r)

@@ -259,10 +259,19 @@ static void order(const struct session *s, enum check_stage *stages)
 	stages[count] = CHECK_STAGES;
 }
 
+/* DISCARD: taken, whoever it is for. */
+static bool is_discarded(const struct session *s)
+{
+	return (s->actions.flags & SUBMIT_DISCARD) ||
+		(s->mail && (s->mail->actions.flags & SUBMIT_DISCARD));
+}
+
 /* A user unknown to the tables of its class, smtpd_reject_unlisted_... */
 static struct status check_listed(struct session *s)
 {
 	s->check = (struct evaluation){ .stage = CHECK_RECIPIENT };
+	if (is_discarded(s))
+		return STATUS_OK;
 	if (s->conf->smtpd_reject_unlisted_sender && s->mail &&
 		check_listed_address(s, ABOUT_SENDER) == REFUSE)
 		return s->check.status;

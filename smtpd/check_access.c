@@ -185,9 +185,7 @@ static enum verdict do_prepend(struct session *s, const struct action *action)
 static enum verdict do_log(struct session *s, const struct action *action,
 	const char *event)
 {
-	log_event(s, event, arena_fmt(s->arena, "<%.*s>: %s: %.*s",
-		STR_ARG(action->subject->name), action->subject->class,
-		STR_ARG(action->text)));
+	log_event(s, event, action->text);
 	return DUNNO;
 }
 

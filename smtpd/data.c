@@ -271,8 +271,9 @@ struct status bdat(struct session *s, struct str arguments)
 
 	if (!smtp_bdat_parse(arguments, &chunk)) {
 		log_warning("%.*s: malformed BDAT command syntax from %.*s: "
-			"%.*s", STR_ARG(queue_id(s)), STR_ARG(s->label),
+			"BDAT %.*s", STR_ARG(queue_id(s)), STR_ARG(s->label),
 			STR_ARG(str_first(arguments, 100)));
+		s->is_cut_off = true;
 		/* Where the next command begins is anybody's guess. */
 		reply_last(s, 5, 4, "Error: malformed BDAT command");
 		return REPLIED;

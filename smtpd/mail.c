@@ -48,9 +48,10 @@ static struct status take_size(struct session *s, struct mail *m,
 		return unsupported(s, param);
 	if (!str_parse_u64(param->value, INT64_MAX, &m->size))
 		return REPLY_SIZE_SYNTAX;
-	if (most > 0 && m->size > (uint64_t)most)
-		return REPLY_TOO_BIG;
-	return STATUS_OK;
+	if (most <= 0 || m->size <= (uint64_t)most)
+		return STATUS_OK;
+	log_refusal(s, "reject", REPLY_TOO_BIG);
+	return REPLY_TOO_BIG;
 }
 
 static struct status take_body(struct session *s, struct mail *m,
@@ -207,11 +208,12 @@ static struct status take_sender(struct session *s, struct mail *m,
 	struct str in)
 {
 	struct status status;
-	struct str all = in;
+	struct str all;
 	bool has_route;
 
 	if (!smtp_keyword_take(&in, "FROM"))
 		return REPLY_MAIL_SYNTAX;
+	all = in;
 	if (!smtp_path_take(m->arena, &in, s->conf->strict_rfc821_envelopes,
 		&m->sender, &has_route) || !str_is_utf8(m->sender))
 		return bad_syntax(s, all);

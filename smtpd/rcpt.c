@@ -62,7 +62,7 @@ static struct status bad_syntax(struct session *s, struct str what)
 static struct status take_recipient(struct session *s, struct str in,
 	struct msg_recipient *recipient)
 {
-	struct str all = in;
+	struct str all;
 	struct status status;
 	bool has_route;
 
@@ -71,6 +71,7 @@ static struct status take_recipient(struct session *s, struct str in,
 	};
 	if (!smtp_keyword_take(&in, "TO"))
 		return REPLY_RCPT_SYNTAX;
+	all = in;
 	if (!smtp_path_take(s->mail->arena, &in,
 		s->conf->strict_rfc821_envelopes, &recipient->address,
 		&has_route) || recipient->address.len == 0 ||

@@ -1,5 +1,7 @@
 #include "smtpd/session.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "mail/address.h"
 
@@ -112,6 +114,35 @@ static void format_circumstances(struct session *s, struct buf *line)
 	if (s->mail && !str_is_none(s->mail->sender_auth))
 		buf_fmt(line, " sasl_sender=%.*s",
 			STR_ARG(s->mail->sender_auth));
+}
+
+/* "\r\n", "\001": what is no text can still be told from text. */
+static void escape(struct buf *out, struct str text)
+{
+	static const char from[] = "\a\b\f\n\r\t\v\\", to[] = "abfnrtv\\";
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		const char *known = c ? strchr(from, c) : NULL;
+
+		if (known)
+			buf_fmt(out, "\\%c", to[known - from]);
+		else if (ascii_is_print(c))
+			buf_char(out, (char)c);
+		else
+			buf_fmt(out, "\\%03o", c);
+	}
+}
+
+void log_pipelining(struct session *s)
+{
+	auto_buf struct buf line = { 0 };
+	struct str ahead = STR("");
+
+	(void)!io_peek(s->io, &ahead, span_s(0));
+	escape(&line, str_first(ahead, 100));
+	log_info("improper command pipelining after %s from %.*s: %.*s",
+		s->where, STR_ARG(s->label), (int)line.len, line.p);
 }
 
 void log_event(struct session *s, const char *event, struct str text)

@@ -93,6 +93,7 @@ struct session {
 	struct arena *arena; /* until the next command */
 	unsigned stage;
 	bool has_quit, is_gone; /* after QUIT, 421, or a lost connection */
+	bool is_cut_off;     /* in the middle of the command at hand */
 	const char *where;   /* for the log: CONNECT, EHLO, RCPT, ... */
 
 	struct dns_address address;
@@ -170,6 +171,8 @@ void reply_free(struct session *s, struct status status);
 void reply_lines(struct session *s, int code, struct str text);
 /* "421 4.4.2 <host> Error: ...": the last reply. */
 void reply_last(struct session *s, int subject, int detail, const char *text);
+/* Who speaks before its turn, and what it says. */
+void log_pipelining(struct session *s);
 /* The status as Postfix logs a refusal, "reject", "reject_warning", "hold". */
 void log_event(struct session *s, const char *event, struct str text);
 void log_refusal(struct session *s, const char *event, struct status status);

@@ -35,8 +35,8 @@ struct status vrfy(struct session *s, struct str arguments)
 		return REPLY_VRFY_DISABLED;
 	if (arguments.len == 0)
 		return REPLY_VRFY_SYNTAX;
-	if (!smtp_path_take(s->arena, &in, s->conf->strict_rfc821_envelopes,
-		&address, &has_route) || in.len > 0 || address.len == 0 ||
+	/* A name, or a mailbox without < >. */
+	if (!smtp_path_take(s->arena, &in, false, &address, &has_route) || in.len > 0 || address.len == 0 ||
 		!str_is_utf8(address))
 		return REPLY_RECIPIENT_SYNTAX;
 	s->recipient = address;

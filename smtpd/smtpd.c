@@ -67,13 +67,8 @@ static const struct verb *find_verb(struct str name)
 
 static void refuse_pipelining(struct session *s)
 {
-	struct str ahead = STR("");
-
 	s->saw_bad_pipelining = true;
-	(void)!io_peek(s->io, &ahead, span_s(0));
-	log_info("%.*s: improper command pipelining after %s from %.*s: %.*s",
-		STR_ARG(queue_id(s)), s->where, STR_ARG(s->label),
-		STR_ARG(str_first(ahead, 100)));
+	log_pipelining(s);
 	if (!s->conf->smtpd_forbid_unauth_pipelining)
 		return;
 	reply(s, REPLY_PIPELINING);
@@ -170,7 +165,7 @@ static void count(struct session *s, const struct verb *verb,
 	size_t at = verb ? (size_t)(verb - verbs) : VERBS_MOST;
 
 	s->counts[at].all++;
-	if (s->errors <= errors_before)
+	if (s->errors <= errors_before && !s->is_cut_off)
 		s->counts[at].ok++;
 }
 
@@ -232,7 +227,7 @@ struct status session_lost(struct session *s, int error)
 	const char *what = "lost connection";
 	char octets[40] = "";
 
-	s->is_gone = true;
+	s->is_gone = s->is_cut_off = true;
 	if (s->mail && s->mail->octets > 0)
 		snprintf(octets, sizeof(octets), " (%llu bytes)",
 			(unsigned long long)s->mail->octets);

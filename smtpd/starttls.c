@@ -1,5 +1,7 @@
 #include "smtpd/session.h"
 
+#include <errno.h>
+
 #include "base/log.h"
 
 static bool refuse(struct session *s, struct status refusal)
@@ -34,7 +36,7 @@ bool tls_begin(struct session *s)
 	if (!tls_accept(s->home, s->io, server.tls.context,
 		s->conf->smtpd_starttls_timeout, &s->tls)) {
 		log_failure(s);
-		s->is_gone = true;
+		(void)session_lost(s, ECONNRESET);
 		return false;
 	}
 	s->has_tls = true;
@@ -66,8 +68,7 @@ static void forget(struct session *s)
  * later than this, the handshake takes for TLS, and fails. */
 static struct status refuse_input(struct session *s)
 {
-	log_warning("improper command pipelining after STARTTLS from %.*s",
-		STR_ARG(s->label));
+	log_pipelining(s);
 	s->is_gone = true;
 	return REPLY_PIPELINING;
 }

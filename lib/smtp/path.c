@@ -123,7 +123,7 @@ static bool is_dot_atom(unsigned char c)
 		(c != 0 && strchr(".!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* RFC 5321 4.1.2 Path, to the letter. */
+/* RFC 5321 4.1.2 Path; only the domain may be missing, as in Postfix. */
 static bool parse_strict(struct arena *arena, struct str path,
 	struct mail_mailbox *mailbox)
 {
@@ -151,8 +151,8 @@ static bool parse_strict(struct arena *arena, struct str path,
 		if (!mail_is_dot_string(mailbox->local))
 			return false;
 	}
-	if (path.len == 0) /* RFC 5321 4.5.1 */
-		return str_is_nocase(mailbox->local, "postmaster");
+	if (path.len == 0) /* ours to complete, as <postmaster> (4.5.1) */
+		return true;
 	mailbox->domain = str_skip(path, 1);
 	return path.p[0] == '@' && smtp_is_domain(mailbox->domain);
 }
