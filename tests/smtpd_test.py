@@ -291,7 +291,7 @@ def test_rate_limit_of_tls():
             equal(client.ehlo("c.example")[0], 250)
         with mta.raw(port) as client:
             check(client.at_end())
-        equal(mta.log().count("TLS connection established from"), 2)
+        mta.wait_log(r"New TLS session rate limit exceeded: 2 from ", count=2)
 
 
 def test_speaking_before_the_turn():
