@@ -41,6 +41,7 @@ struct call {
 	bool is_known;  /* the other side has seen a frame of it */
 	bool is_closed; /* by us: no longer in the table */
 	bool has_ended; /* by them: what came before can still be taken */
+	bool is_deferred; /* nobody waits for what we send */
 	int error;      /* why nothing works any more, 0: works */
 	size_t credit;  /* octets that we may send */
 	size_t unacked; /* octets received for which no credit was given */
@@ -60,7 +61,8 @@ struct waiting {
 };
 
 struct peer {
-	struct list link, dirty; /* all; those with something in `out` */
+	struct list link;
+	struct list dirty;       /* something is in `out`: all.dirty, .deferred */
 	unsigned refs;           /* owner, reader, writer, calls */
 	int fd;
 	char *name;
@@ -80,6 +82,8 @@ struct peer {
 static struct {
 	bool is_ready;
 	struct list peers, dirty;
+	struct list deferred; /* what they have to send has time */
+	struct fiber *sender; /* of these; NULL: there are none */
 	struct io_event news;
 	/* What was read is taken before anybody else runs: one place serves
 	 * all readers. Only pages that packets fill take memory. */
@@ -95,6 +99,8 @@ static void all_ready(void)
 	all.is_ready = true;
 	list_init(&all.peers);
 	list_init(&all.dirty);
+	list_init(&all.deferred);
+	all.sender = NULL;
 	io_event_init(&all.news);
 	io_before_wait(send_dirty, NULL);
 }
@@ -327,7 +333,32 @@ static void send_dirty(void *context)
 		flush(CONTAINER(link, struct peer, dirty), NULL, 0);
 }
 
-static void put(struct peer *peer, const struct frame *frame, const int *fds)
+/* Fiber: those that nothing took along. */
+static void send_deferred(void *context)
+{
+	struct list *link;
+
+	(void)context;
+	if (!io_sleep(span_ms(CALL_DEFER_MS)))
+		io_uncancel();
+	all.sender = NULL;
+	while ((link = list_shift(&all.deferred)))
+		flush(CONTAINER(link, struct peer, dirty), NULL, 0);
+}
+
+/* A peer that is due already takes along what has time, too. */
+static void put_later(struct peer *peer, bool has_time)
+{
+	if (has_time && list_is_linked(&peer->dirty))
+		return;
+	list_remove(&peer->dirty);
+	list_append(has_time ? &all.deferred : &all.dirty, &peer->dirty);
+	if (has_time && !all.sender)
+		all.sender = io_spawn("peer deferred", send_deferred, NULL);
+}
+
+static void put(struct peer *peer, const struct frame *frame, const int *fds,
+	bool has_time)
 {
 	size_t more = FRAME_HEADER + frame->body.len;
 
@@ -340,8 +371,8 @@ static void put(struct peer *peer, const struct frame *frame, const int *fds)
 	frame_format(&peer->out, frame);
 	if (frame_fds(frame) > 0 || peer->out.len >= FLUSH_AT)
 		flush(peer, fds, frame_fds(frame));
-	else if (!list_is_linked(&peer->dirty))
-		list_append(&all.dirty, &peer->dirty);
+	else
+		put_later(peer, has_time);
 }
 
 static void put_control(struct peer *peer, const struct call *call,
@@ -354,7 +385,7 @@ static void put_control(struct peer *peer, const struct call *call,
 		if (call->is_ours)
 			frame.flags |= FRAME_OPENER;
 	}
-	put(peer, &frame, NULL);
+	put(peer, &frame, NULL, call && call->is_deferred);
 }
 
 /* ---- calls ---- */
@@ -443,6 +474,11 @@ void call_close(struct call *call)
 	peer_unref(peer);
 }
 
+void call_defer(struct call *call)
+{
+	call->is_deferred = true;
+}
+
 void call_fail(struct call *call, int error)
 {
 	if (!call->error)
@@ -493,7 +529,7 @@ bool call_send(struct call *call, enum msg_kind kind, struct str body,
 		return call_error(call);
 	call->credit -= cost;
 	call->is_known = true;
-	put(call->peer, &frame, fds);
+	put(call->peer, &frame, fds, call->is_deferred);
 	return call_is_alive(call) || call_error(call);
 }
 
@@ -677,7 +713,9 @@ static bool accept_frame(struct peer *peer, const struct frame *frame,
 		return false;
 	if (frame->flags & FRAME_END) {
 		call->has_ended = true;
-		wake(&call->event);
+		/* Who waits for it tells the others when it closes the call. */
+		wake(list_is_empty(&call->event.waiting) ? &all.news :
+							   &call->event);
 		return true;
 	}
 	*used = accept_message(call, frame, fds);

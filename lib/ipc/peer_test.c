@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -388,6 +389,135 @@ static void retirement_loses_nothing(void **state)
 	run(retire_body);
 }
 
+/* ---- what nobody waits for ---- */
+
+static void answer_at_leisure(struct call *call, void *context)
+{
+	struct msg_anvil m;
+
+	(void)context;
+	if (!msg_anvil_recv(call, &m, span_s(5)))
+		t.failed++;
+	if (m.count == 0)
+		call_defer(call);
+	if (!msg_anvil_counts_send(call, &(struct msg_anvil_counts){ 0 }))
+		t.failed++;
+	t.served++;
+}
+
+/* A call of the stranger's, with one message; count 0: it has time. */
+static void put_question(uint32_t number, uint64_t count)
+{
+	struct msg_anvil m = { .verb = STR("connect"), .count = count };
+	struct frame frame = { .call = number, .kind = MSG_anvil,
+		.flags = FRAME_OPENER };
+	auto_buf struct buf body = { 0 }, out = { 0 };
+
+	msg_anvil_format(&body, &m);
+	frame.body = buf_str(&body);
+	frame_format(&out, &frame);
+	assert_int_equal(send(t.pair[0], out.p, out.len, 0), out.len);
+}
+
+/* The frames of the next packet that comes out. */
+static int frames_of_packet(void)
+{
+	char octets[4096];
+	struct frame frame;
+	struct str packet;
+	ssize_t got;
+	int count = 0;
+
+	while ((got = recv(t.pair[0], octets, sizeof(octets), 0)) < 0)
+		assert_true(io_wait(t.pair[0], POLLIN, span_s(5)));
+	packet = str_of(octets, (size_t)got);
+	while (frame_take(&packet, &frame))
+		count++;
+	assert_int_equal(packet.len, 0);
+	return count;
+}
+
+/* One that has time, and then one that has not. True: both left together. The
+ * clock may be quicker than we, so once is no proof. */
+static bool travel_together(uint32_t number)
+{
+	unsigned before = t.served;
+	int frames;
+
+	put_question(number, 0);
+	while (t.served == before)
+		io_pause();
+	io_pause();
+	put_question(number + 1, 1);
+	frames = frames_of_packet();
+	if (frames == 2)
+		assert_int_equal(frames_of_packet(), 2);
+	else
+		assert_int_equal(frames, 4); /* two answers, two ends */
+	return frames == 4;
+}
+
+static void deferred_body(void *context)
+{
+	uint32_t number = 1;
+
+	(void)context;
+	t.callee = peer_open(t.pair[1], STR("stranger"), answer_at_leisure,
+		NULL);
+	while (!travel_together(number)) {
+		number += 2;
+		assert_true(number < 2000);
+	}
+	/* When nothing takes it along, it leaves by itself. */
+	put_question(number + 2, 0);
+	assert_int_equal(frames_of_packet(), 2);
+	assert_int_equal(t.failed, 0);
+	/* What is still to be sent when all ends is not lost. */
+	put_question(number + 3, 0);
+	while (t.served < number + 3)
+		io_pause();
+	peer_close(t.callee);
+	assert_int_equal(frames_of_packet(), 2);
+	close(t.pair[0]);
+}
+
+static void what_has_time_rides_along(void **state)
+{
+	(void)state;
+	run(deferred_body);
+}
+
+/* Nobody waits in the call that the other side ends: it is news. */
+static void stop_listening(struct call *call, void *context)
+{
+	struct msg_anvil m;
+
+	(void)context;
+	if (!msg_anvil_recv(call, &m, span_s(5)))
+		t.failed++;
+}
+
+static void end_body(void *context)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct call *call;
+
+	(void)context;
+	open_both(stop_listening);
+	call = peer_call(t.caller, arena);
+	assert_true(msg_anvil_send(call, &(struct msg_anvil){ 0 }));
+	while (call_is_alive(call))
+		assert_true(io_event_wait(peer_news(), span_s(5)));
+	call_close(call);
+	close_both();
+}
+
+static void an_end_is_news(void **state)
+{
+	(void)state;
+	run(end_body);
+}
+
 /* ---- strangers ---- */
 
 #define HEADER(call, kind, flags, length)                                      \
@@ -533,6 +663,8 @@ int main(void)
 		cmocka_unit_test(last_word_is_heard),
 		cmocka_unit_test(death_is_noticed),
 		cmocka_unit_test(retirement_loses_nothing),
+		cmocka_unit_test(what_has_time_rides_along),
+		cmocka_unit_test(an_end_is_news),
 		cmocka_unit_test(strangers_are_dropped),
 		cmocka_unit_test(window_is_enforced),
 		cmocka_unit_test(a_peer_is_small),
