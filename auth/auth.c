@@ -3,9 +3,10 @@
  *
  * Room       user posthorn-auth; reads the users file and passwd(5); a fiber
  *            per exchange; workers, forked, compute hashes, one at a time each
- * Gets       from smtpd and login, the messages of SASL exchanges
- * Calls      the parents of imapd and pop3d: who a token is; dialer, for
- *            Dovecot's auth
+ * Gets       from smtpd and login, the messages of SASL exchanges; from login,
+ *            clients' connections, from which it reads nothing
+ * Calls      the parents of imapd and pop3d, which get the connections of those
+ *            who are accepted; dialer, for Dovecot's auth
  * RFC        4422, 4616, 5802, 5803, 7677
  */
 #include "auth.h"
@@ -108,6 +109,9 @@ bool exchange_ask(struct exchange *x, struct str challenge,
 	const struct msg_auth_challenge ask = { .octets = challenge };
 	struct msg_auth_response answer;
 
+	/* The mailbox's process would read what is the answer. */
+	if (x->start.handover)
+		return false;
 	if (!msg_auth_challenge_send(x->call, &ask) ||
 		!msg_auth_response_recv(x->call, &answer, span_s(ANSWER_S)))
 		return false;
@@ -139,15 +143,45 @@ static struct str reason(enum verdict verdict, const char *why)
 	return str_from(why ? why : "authentication failure");
 }
 
-/* With the token that a mailbox needs; without mail no mailbox. */
-static enum verdict conclude(struct exchange *x, enum verdict verdict,
-	struct str *token)
+static bool has_mailbox(const struct exchange *x)
 {
-	*token = STR_NONE;
-	if (verdict != VERDICT_ACCEPTED || str_is(x->start.service, "smtp"))
-		return verdict;
-	*token = grant_token(x);
-	if (!str_is_none(*token))
+	return !str_is(x->start.service, "smtp");
+}
+
+static bool send_verdict(struct exchange *x, enum verdict verdict)
+{
+	const struct msg_auth_verdict m = {
+		.verdict = verdict,
+		.user = verdict == VERDICT_ACCEPTED ? x->user : x->claimed,
+		.final = verdict == VERDICT_ACCEPTED ? x->final : STR_NONE,
+		.text = reason(verdict, x->why),
+	};
+
+	if (msg_auth_verdict_send(x->call, &m))
+		return true;
+	log_debug("who asked for a verdict has gone: %m");
+	return false;
+}
+
+/* Who is accepted goes to the mailbox: with the connection that came with the
+ * exchange, or comes now that login knows. */
+static void pass(struct exchange *x)
+{
+	struct msg_handed_over done = { 0 };
+
+	if (!x->start.handover && (!send_verdict(x, VERDICT_ACCEPTED) ||
+		!msg_handover_recv(x->call, &x->handover, span_s(ANSWER_S))))
+		return;
+	done.status = (uint64_t)grant_pass(x);
+	if ((x->start.handover && !send_verdict(x, VERDICT_ACCEPTED)) ||
+		!msg_handed_over_send(x->call, &done))
+		log_debug("who handed a connection over has gone: %m");
+}
+
+/* Without mail no mailbox. */
+static enum verdict find_mailbox(struct exchange *x, enum verdict verdict)
+{
+	if (verdict != VERDICT_ACCEPTED || !has_mailbox(x) || grant_find(x))
 		return verdict;
 	x->why = "the mailbox is not available";
 	return VERDICT_TEMPORARY;
@@ -155,41 +189,48 @@ static enum verdict conclude(struct exchange *x, enum verdict verdict,
 
 static void answer(struct exchange *x, enum verdict verdict)
 {
-	struct str address = x->start.client_address;
-	struct msg_auth_verdict m = { .final = STR_NONE };
-
-	verdict = conclude(x, verdict, &m.token);
+	verdict = find_mailbox(x, verdict);
+	/* Whoever waits for a while holds no descriptor here. */
+	if (verdict != VERDICT_ACCEPTED)
+		grant_drop(x);
 	if (verdict == VERDICT_WRONG)
-		delay_failure(address);
+		delay_failure(x->start.client_address);
 	if (verdict == VERDICT_ACCEPTED)
-		delay_success(address);
-	m.verdict = verdict;
-	m.user = verdict == VERDICT_ACCEPTED ? x->user : x->claimed;
-	if (verdict == VERDICT_ACCEPTED)
-		m.final = x->final;
-	m.text = reason(verdict, x->why);
-	if (!msg_auth_verdict_send(x->call, &m))
-		log_debug("who asked for a verdict has gone: %m");
+		delay_success(x->start.client_address);
+	delay_leave(x->start.client_address);
+	if (verdict == VERDICT_ACCEPTED && has_mailbox(x))
+		pass(x);
+	else
+		(void)!send_verdict(x, verdict);
+}
+
+static void run_exchange(struct exchange *x)
+{
+	enum verdict verdict;
+
+	if (!delay_enter(x->start.client_address)) {
+		x->why = "too many failures";
+		(void)!send_verdict(x, VERDICT_TEMPORARY);
+		return;
+	}
+	verdict = run(x);
+	if (verdict == VERDICT_ABORTED)
+		delay_leave(x->start.client_address);
+	else
+		answer(x, verdict);
 }
 
 static void serve_exchange(const struct conf *conf, struct call *call)
 {
 	struct exchange x = { .conf = conf, .call = call,
 		.arena = call_arena(call), .claimed = STR(""),
-		.final = STR_NONE };
-	enum verdict verdict;
+		.final = STR_NONE, .handover = { .socket = -1 } };
 
-	if (!msg_auth_start_recv(call, &x.start, span_s(ANSWER_S)))
-		return;
-	if (!delay_enter(x.start.client_address)) {
-		x.why = "too many failures";
-		answer(&x, VERDICT_TEMPORARY);
-		return;
-	}
-	verdict = run(&x);
-	if (verdict != VERDICT_ABORTED)
-		answer(&x, verdict);
-	delay_leave(x.start.client_address);
+	if (msg_auth_start_recv(call, &x.start, span_s(ANSWER_S)) &&
+		(!x.start.handover || msg_handover_recv(call, &x.handover,
+			span_s(ANSWER_S))))
+		run_exchange(&x);
+	grant_drop(&x);
 }
 
 /* One question a call: its end leaves with the answer, and the asker need not

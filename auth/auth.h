@@ -23,6 +23,8 @@ struct exchange {
 	struct call *call;
 	struct arena *arena;       /* until the verdict */
 	struct msg_auth_start start;
+	struct msg_handover handover; /* socket: ours to close; -1: none yet */
+	struct msg_auth_grant grant;  /* of who is accepted */
 	struct str claimed;        /* the name that was given, once known */
 	const char *why;           /* of what is not accepted */
 	struct str final;          /* data with success; NONE: none */
@@ -80,8 +82,12 @@ void delay_failure(struct str address);
 void delay_success(struct str address);
 void delay_leave(struct str address);
 
-/* grant.c: tell the parent of imapd or pop3d who comes. Waits. NONE: it cannot
- * be now, and was logged. */
-struct str grant_token(struct exchange *x);
+/* grant.c: the mailbox of who is accepted, and the client's connection on its
+ * way there. find: where it is. pass: x->handover to the parent of imapd or
+ * pop3d; 0, or an errno; nobody else has the socket then, or ever had it here.
+ * Wait; what fails was logged. */
+must_check bool grant_find(struct exchange *x);
+void grant_drop(struct exchange *x); /* the socket, if we have it */
+int grant_pass(struct exchange *x);
 
 #endif

@@ -70,8 +70,7 @@ static void serve_one(struct call *call, void *context)
 	struct exchange x = { .conf = conf, .call = call,
 		.arena = call_arena(call), .claimed = STR(""),
 		.final = STR_NONE };
-	struct msg_auth_verdict m = { .final = STR_NONE, .token = STR_NONE,
-		.text = STR("") };
+	struct msg_auth_verdict m = { .final = STR_NONE, .text = STR("") };
 
 	(void)context;
 	if (!msg_auth_start_recv(call, &x.start, span_s(WAIT_S)))

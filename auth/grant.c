@@ -1,20 +1,20 @@
 /*
- * A token for a mailbox: the parent of imapd or pop3d learns from us whose it
- * is, before login learns it at all.
+ * The way to a mailbox: the parent of imapd or pop3d has from us whose it is,
+ * and with it the client's connection, which login gave us. We pass the socket
+ * on and read nothing from it.
  */
 #include "auth.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "auth/place.h"
-#include "base/encode.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "service/service.h"
 
 enum {
-	TOKEN_OCTETS = 24,
 	CONNECT_S = 10,
+	ANSWER_S = 30,
 };
 
 static bool find_account(struct exchange *x, struct str name,
@@ -60,47 +60,53 @@ static bool find_place(struct exchange *x, struct place *place,
 	return false;
 }
 
-static struct str new_token(struct arena *arena)
+bool grant_find(struct exchange *x)
 {
-	uint8_t octets[TOKEN_OCTETS];
-	struct buf out = BUF_IN(arena);
+	struct place place = { .home = STR("") };
+	struct str why = STR("");
 
-	random_octets(octets, sizeof(octets));
-	hex_format(&out, str_of(octets, sizeof(octets)));
-	return buf_str(&out);
+	if (!find_place(x, &place, &why)) {
+		log_warning("%.*s", STR_ARG(why));
+		return false;
+	}
+	x->grant = (struct msg_auth_grant){ .user = x->user,
+		.home = place.home, .mail = place.mail,
+		.sys_uid = place.sys_uid, .sys_gid = place.sys_gid };
+	return true;
 }
 
-/* No answer is waited for: this leaves before the verdict does, so it comes
- * before the connection that the token is for, or in the same moment. */
-static bool tell(struct exchange *x, const struct msg_auth_grant *m)
+void grant_drop(struct exchange *x)
+{
+	auto_close int fd = fd_keep(&x->handover.socket);
+
+	(void)fd;
+}
+
+/* Both in one packet. Our copy of the socket is closed as soon as it is under
+ * way: the parent's answer may take a while. */
+static bool send_both(struct exchange *x, struct call *call)
+{
+	bool good = call && msg_auth_grant_send(call, &x->grant) &&
+		msg_handover_send(call, &x->handover);
+
+	grant_drop(x);
+	return good;
+}
+
+int grant_pass(struct exchange *x)
 {
 	const char *service = str_is(x->start.service, "pop3") ? "pop3d" :
 								 "imapd";
 	struct call *call = service_call(x->arena, service, span_s(CONNECT_S));
-	bool good = call && msg_auth_grant_send(call, m);
+	struct msg_handed_over done = { .status = EPIPE };
 
-	if (!good)
+	if (!send_both(x, call) ||
+		!msg_handed_over_recv(call, &done, span_s(ANSWER_S))) {
 		log_warning("user %.*s: %s does not answer: %m",
 			STR_ARG(x->user), service);
+		done.status = EPIPE;
+	}
 	if (call)
 		call_close(call);
-	return good;
-}
-
-struct str grant_token(struct exchange *x)
-{
-	struct place place = { .home = STR("") };
-	struct str why = STR("");
-	struct msg_auth_grant m = { .user = x->user };
-
-	if (!find_place(x, &place, &why)) {
-		log_warning("%.*s", STR_ARG(why));
-		return STR_NONE;
-	}
-	m.token = new_token(x->arena);
-	m.home = place.home;
-	m.mail = place.mail;
-	m.sys_uid = place.sys_uid;
-	m.sys_gid = place.sys_gid;
-	return tell(x, &m) ? m.token : STR_NONE;
+	return done.status <= INT_MAX ? (int)done.status : EPROTO;
 }

@@ -93,6 +93,12 @@ bool decode_initial(struct session *s, struct str text, struct str *initial)
 	return !str_is_none(*initial);
 }
 
+/* Such an exchange has no challenge: the connection can go with it. */
+static bool is_one_step(struct str mechanism, struct str initial)
+{
+	return str_is(mechanism, "PLAIN") && initial.len > 0;
+}
+
 static bool start(struct session *s, struct call *call, struct str mechanism,
 	struct str initial)
 {
@@ -101,6 +107,7 @@ static bool start(struct session *s, struct call *call, struct str mechanism,
 		.mechanism = mechanism, .initial = initial,
 		.client_address = s->rip, .secured = is_secured(s),
 		.binding = STR_NONE,
+		.handover = is_one_step(mechanism, initial),
 	};
 
 	if (s->has_tls && s->tls.exporter.len > 0) {
@@ -110,7 +117,8 @@ static bool start(struct session *s, struct call *call, struct str mechanism,
 		m.binding_type = 1;
 		m.binding = s->tls.end_point;
 	}
-	return msg_auth_start_send(call, &m);
+	return msg_auth_start_send(call, &m) &&
+		(!m.handover || pass_offer(s, call));
 }
 
 /* Ask the client. The challenge has the same form in both protocols. */
@@ -139,11 +147,19 @@ static enum outcome pass_challenge(struct session *s, struct arena *arena,
 
 	if (!msg_auth_challenge_recv(call, &challenge, span_s(ANSWER_S)))
 		return OUTCOME_UNAVAILABLE;
+	if (s->is_offered) /* who reads the answer? */
+		return OUTCOME_LOST;
 	outcome = ask(s, arena, challenge.octets, &response.octets);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	return msg_auth_response_send(call, &response) ? OUTCOME_DONE :
 							 OUTCOME_UNAVAILABLE;
+}
+
+static enum outcome no_answer(const struct session *s)
+{
+	log_warning("auth does not answer: %m");
+	return s->is_offered ? OUTCOME_LOST : OUTCOME_UNAVAILABLE;
 }
 
 static enum outcome converse(struct session *s, struct arena *arena,
@@ -154,12 +170,12 @@ static enum outcome converse(struct session *s, struct arena *arena,
 
 	while (outcome == OUTCOME_DONE && kind != MSG_auth_verdict) {
 		if (!call_peek(call, &kind, span_s(ANSWER_S)))
-			return OUTCOME_UNAVAILABLE;
+			return no_answer(s);
 		if (kind == MSG_auth_challenge)
 			outcome = pass_challenge(s, arena, call);
 		else if (!msg_auth_verdict_recv(call, verdict,
 				 span_s(ANSWER_S)))
-			return OUTCOME_UNAVAILABLE;
+			return no_answer(s);
 	}
 	if (outcome != OUTCOME_DONE)
 		return outcome;
@@ -168,19 +184,20 @@ static enum outcome converse(struct session *s, struct arena *arena,
 }
 
 static enum outcome conclude(struct session *s, struct arena *arena,
-	const struct msg_auth_verdict *verdict)
+	struct call *call, const struct msg_auth_verdict *verdict)
 {
 	enum outcome outcome;
 	struct str empty;
 
-	s->user = arena_copy(s->arena, verdict->user);
 	/* Neither protocol has data with success: a challenge more. */
 	if (!str_is_none(verdict->final)) {
 		outcome = ask(s, arena, verdict->final, &empty);
 		if (outcome != OUTCOME_DONE)
 			return outcome;
 	}
-	return pass_on(s, verdict->token) ? OUTCOME_DONE : OUTCOME_UNAVAILABLE;
+	if (!s->is_offered && !pass_offer(s, call))
+		return OUTCOME_UNAVAILABLE;
+	return pass_wait(s, call);
 }
 
 static enum outcome run(struct session *s, struct arena *arena,
@@ -190,17 +207,22 @@ static enum outcome run(struct session *s, struct arena *arena,
 	struct msg_auth_verdict verdict = { .verdict = 2 };
 	enum outcome outcome = OUTCOME_UNAVAILABLE;
 
+	s->is_offered = false;
+	s->passage = (struct passage){ -1, -1 };
 	if (call && start(s, call, mechanism, initial))
 		outcome = converse(s, arena, call, &verdict);
 	else
 		log_warning("auth does not answer: %m");
 	if (verdict.user.len > 0)
 		s->user = arena_copy(s->arena, verdict.user);
+	if (outcome == OUTCOME_DONE)
+		outcome = conclude(s, arena, call, &verdict);
 	if (call)
 		call_close(call);
-	if (outcome != OUTCOME_DONE)
-		return outcome;
-	return conclude(s, arena, &verdict);
+	if (outcome == OUTCOME_DONE)
+		pass_relay(s);
+	passage_close(s);
+	return outcome;
 }
 
 static struct str upper(struct arena *arena, struct str text)
@@ -228,7 +250,8 @@ enum outcome attempt(struct session *s, struct str mechanism,
 	outcome = run(s, arena, s->method, initial);
 	if (outcome == OUTCOME_WRONG)
 		s->attempts++;
-	if (outcome == OUTCOME_DONE || outcome == OUTCOME_GONE)
+	s->is_lost = outcome == OUTCOME_LOST;
+	if (outcome == OUTCOME_DONE || outcome == OUTCOME_GONE || s->is_lost)
 		s->is_gone = true;
 	return outcome;
 }

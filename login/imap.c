@@ -97,6 +97,7 @@ static const char *const texts[OUTCOMES] = {
 	[OUTCOME_WRONG] = "NO [AUTHENTICATIONFAILED] Authentication failed.",
 	[OUTCOME_UNAVAILABLE] = "NO [UNAVAILABLE] Temporary authentication "
 		"failure.",
+	[OUTCOME_LOST] = "NO [UNAVAILABLE] Temporary authentication failure.",
 	[OUTCOME_NO_MECHANISM] = "NO Unsupported authentication mechanism.",
 	[OUTCOME_NOT_IN_CLEAR] = "NO [PRIVACYREQUIRED] Plaintext "
 		"authentication disallowed on non-secure (SSL/TLS) "
@@ -254,6 +255,7 @@ const struct protocol imap = {
 	.parent = "imapd",
 	.timeout = "* BYE Disconnected for inactivity.\r\n",
 	.too_many = "* BYE Too many errors.\r\n",
+	.lost = "* BYE [UNAVAILABLE] Internal failure.\r\n",
 	.greet = greet,
 	.run_line = run_line,
 };

@@ -3,8 +3,8 @@
  *
  * Room       a fiber per client; user posthorn-login, empty root; opens nothing
  * Gets       clients, by accept() on inherited sockets
- * Calls      auth: who is it; the parents of imapd and pop3d: takes the
- *            connection and the token, which says to them who it is
+ * Calls      auth: who is it; it passes the connection of who is accepted on,
+ *            to the parent of imapd or pop3d
  * RFC        3501, 4959, 5530, 7888, 8314; 1939, 2449, 2595, 3206, 5034
  */
 #include "session.h"
@@ -120,6 +120,17 @@ static bool next_line(struct session *s, struct str *line)
 	return false;
 }
 
+/* Whoever on the way to the user's process died with it, or has it still: it
+ * ends for all who have it. */
+static void end_lost(struct session *s)
+{
+	s->end = "Connection lost on its way";
+	stream_deadline(s->io, MOMENT_NEVER);
+	io_text(s->io, s->protocol->lost);
+	if (!io_shutdown(s->io, span_s(WRITE_S)))
+		log_debug("goodbye: %m");
+}
+
 static void converse(struct session *s)
 {
 	struct str line;
@@ -132,7 +143,9 @@ static void converse(struct session *s)
 		say_goodbye(s, s->protocol->too_many);
 		break;
 	}
-	if (!s->is_passed && !io_flush(s->io, span_s(WRITE_S)))
+	if (s->is_lost)
+		end_lost(s);
+	else if (!s->is_passed && !io_flush(s->io, span_s(WRITE_S)))
 		log_debug("last answer: %m");
 }
 
@@ -167,7 +180,7 @@ static const struct service login = {
 	.log_tag = "dovecot",
 	.fibers = 1000,
 	.profile = PROFILE_LOGIN,
-	.calls = "auth imapd pop3d",
+	.calls = "auth",
 	.params = params,
 	.prepare = prepare,
 	.start = start,

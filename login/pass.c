@@ -1,7 +1,7 @@
 /*
- * Handing a connection over: the socket itself, or, with TLS, one end of a
- * socketpair, whose other end is copied to and from the client until one of
- * them ends.
+ * Handing a connection over, by way of auth: the socket itself, or, with TLS,
+ * one end of a socketpair, whose other end is copied to and from the client
+ * until one of them ends.
  */
 #include "session.h"
 
@@ -15,8 +15,7 @@
 #include "io/fiber.h"
 
 enum {
-	CONNECT_S = 10,
-	ANSWER_S = 30,
+	ANSWER_S = 60, /* auth waits for the parent, and it for a process */
 	RELAY_WRITE_S = 300,
 	LOOK_S = 1, /* for the end of what is said to have ended */
 	END_S = 30, /* for the other direction, when one has ended */
@@ -145,79 +144,91 @@ static bool relay_open(struct session *s, struct relay *relay, int fd)
 	return true;
 }
 
-/* ---- to the parent ---- */
+/* ---- to auth ---- */
 
-static bool hand_over(struct session *s, struct str token, struct str input,
-	int fd)
+/* What is to be handed over; with TLS `ours` is the other end of it. */
+static bool passage_open(struct session *s)
 {
-	const struct msg_handover m = {
-		.token = token, .tag = s->tag, .input = input,
-		.client_address = s->rip, .tls = s->has_tls,
-		.utf8 = s->pop3.is_utf8, .language = s->pop3.has_language ?
-			str_from(pop3_language_tag(s->pop3.language)) :
-			STR(""),
-		.socket = fd,
-	};
-	auto_arena struct arena *arena = arena_child(s->arena);
-	struct call *call = service_call(arena, s->protocol->parent,
-		span_s(CONNECT_S));
-	struct msg_handed_over done = { .status = EPIPE };
-	bool good = call && msg_handover_send(call, &m) &&
-		msg_handed_over_recv(call, &done, span_s(ANSWER_S));
-
-	if (!good)
-		log_warning("%s does not answer: %m", s->protocol->parent);
-	else if (done.status)
-		log_warning("%s does not take user %.*s: %s",
-			s->protocol->parent, STR_ARG(s->user),
-			strerror((int)done.status));
-	if (call)
-		call_close(call);
-	return good && done.status == 0;
-}
-
-static bool pass_plain(struct session *s, struct str token, struct str input)
-{
-	if (!hand_over(s, token, input, stream_fd(s->io)))
-		return false;
-	report_login(s);
-	return true;
-}
-
-static bool pass_tls(struct session *s, struct str token, struct str input)
-{
-	struct relay relay;
 	int pair[2];
 
+	if (!s->has_tls) {
+		s->passage = (struct passage){ stream_fd(s->io), -1 };
+		return true;
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 		    pair) < 0) {
 		log_warning("socketpair: %m");
 		return false;
 	}
-	if (!hand_over(s, token, input, pair[1])) {
-		close(pair[0]);
-		close(pair[1]);
-		return false;
-	}
-	close(pair[1]);
-	report_login(s);
-	stream_consume(s->io, input.len);
-	stream_deadline(s->io, MOMENT_NEVER);
-	if (relay_open(s, &relay, pair[0]))
-		run_relay(&relay);
+	s->passage = (struct passage){ pair[1], pair[0] };
 	return true;
 }
 
-bool pass_on(struct session *s, struct str token)
+static void close_theirs(struct session *s)
 {
-	struct str input = arena_copy(s->arena, stream_buffered(s->io));
+	/* Without TLS it is the stream's own. */
+	if (s->passage.theirs >= 0 && s->has_tls)
+		close(s->passage.theirs);
+	s->passage.theirs = -1;
+}
 
-	if (token.len == 0 || !io_flush(s->io, span_s(WRITE_S)))
+void passage_close(struct session *s)
+{
+	auto_close int ours = fd_keep(&s->passage.ours);
+
+	(void)ours;
+	close_theirs(s);
+}
+
+bool pass_offer(struct session *s, struct call *call)
+{
+	struct msg_handover m = { .tag = s->tag, .client_address = s->rip,
+		.tls = s->has_tls, .utf8 = s->pop3.is_utf8,
+		.language = STR("") };
+
+	/* Who writes next is the user's process. */
+	if (!io_flush(s->io, span_s(WRITE_S)) || !passage_open(s))
 		return false;
+	/* What the client says from now on need not wake us. */
+	if (!s->has_tls)
+		io_forget(stream_fd(s->io));
+	if (s->pop3.has_language)
+		m.language = str_from(pop3_language_tag(s->pop3.language));
 	/* Kept here until the other side has it: it may say no. */
-	if (!(s->has_tls ? pass_tls : pass_plain)(s, token, input))
-		return false;
+	m.input = stream_buffered(s->io);
+	m.socket = s->passage.theirs;
+	s->is_offered = msg_handover_send(call, &m);
+	close_theirs(s);
+	return s->is_offered;
+}
+
+enum outcome pass_wait(struct session *s, struct call *call)
+{
+	struct msg_handed_over done;
+
+	if (!msg_handed_over_recv(call, &done, span_s(ANSWER_S))) {
+		log_warning("auth does not answer: %m");
+		return OUTCOME_LOST;
+	}
+	if (done.status) {
+		log_warning("%s does not take user %.*s: %s",
+			s->protocol->parent, STR_ARG(s->user),
+			strerror((int)done.status));
+		return OUTCOME_UNAVAILABLE;
+	}
 	s->is_passed = true;
-	s->is_gone = true;
-	return true;
+	report_login(s);
+	return OUTCOME_DONE;
+}
+
+void pass_relay(struct session *s)
+{
+	struct relay relay;
+
+	if (s->passage.ours < 0)
+		return;
+	stream_consume(s->io, stream_buffered(s->io).len);
+	stream_deadline(s->io, MOMENT_NEVER);
+	if (relay_open(s, &relay, fd_keep(&s->passage.ours)))
+		run_relay(&relay);
 }

@@ -79,6 +79,7 @@ static void verb_stls(struct session *s, struct str args)
 static const enum pop3_text texts[OUTCOMES] = {
 	[OUTCOME_WRONG] = POP3_WRONG,
 	[OUTCOME_UNAVAILABLE] = POP3_AUTH_LATER,
+	[OUTCOME_LOST] = POP3_AUTH_LATER,
 	[OUTCOME_NO_MECHANISM] = POP3_NO_MECHANISM,
 	[OUTCOME_NOT_IN_CLEAR] = POP3_NOT_IN_CLEAR,
 	[OUTCOME_ABORTED] = POP3_ABORTED,
@@ -187,6 +188,7 @@ const struct protocol pop3 = {
 	.parent = "pop3d",
 	.timeout = "-ERR [SYS/TEMP] Disconnected for inactivity.\r\n",
 	.too_many = "-ERR Too many errors.\r\n",
+	.lost = "-ERR [SYS/TEMP] Internal failure.\r\n",
 	.greet = greet,
 	.run_line = run_line,
 };

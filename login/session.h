@@ -19,6 +19,12 @@ enum {
 
 struct protocol;
 
+/* What is handed over: the client's socket, or, with TLS, one end of a
+ * socketpair, of which `ours` is the other; -1: none, or no more. */
+struct passage {
+	int theirs, ours;
+};
+
 struct session {
 	const struct conf *conf;
 	const struct protocol *protocol;
@@ -27,7 +33,10 @@ struct session {
 	struct arena *arena;
 	struct str rip, lip;         /* text forms; empty: not a socket */
 	bool is_loopback, has_tls, is_gone;
+	bool is_offered;             /* by the attempt at hand, to auth */
 	bool is_passed;              /* to the user's process */
+	bool is_lost;                /* it, or somebody on the way, has it */
+	struct passage passage;      /* of the attempt at hand */
 	struct tls_session tls;
 	struct moment since;
 	unsigned attempts;           /* to log in, that failed */
@@ -48,6 +57,7 @@ struct protocol {
 	const char *parent;          /* "imapd" */
 	const char *timeout;         /* what a client is told at the end */
 	const char *too_many;
+	const char *lost;            /* its connection, on the way */
 	void (*greet)(struct session *s);
 	/* May set is_gone. */
 	void (*run_line)(struct session *s, struct str line);
@@ -60,6 +70,7 @@ enum outcome {
 	OUTCOME_DONE,        /* handed over, and over */
 	OUTCOME_WRONG,
 	OUTCOME_UNAVAILABLE,
+	OUTCOME_LOST,        /* the same, but who has the connection now? */
 	OUTCOME_NO_MECHANISM,
 	OUTCOME_NOT_IN_CLEAR, /* needs TLS first */
 	OUTCOME_ABORTED,     /* "*" */
@@ -91,9 +102,14 @@ enum outcome attempt_plain(struct session *s, struct str user,
 must_check bool decode_initial(struct session *s, struct str text,
 	struct str *initial);
 
-/* pass.c: to the user's process. False: it took nothing. On true the
- * connection has been handed over, and with TLS has ended by now. */
-must_check bool pass_on(struct session *s, struct str token);
+/* pass.c: to the user's process, by way of auth. offer: in a call in which auth
+ * knows what to do with it. False: it has not left. wait: what became of it;
+ * OUTCOME_DONE, OUTCOME_UNAVAILABLE, OUTCOME_LOST. relay: with TLS, until the
+ * end. close: what is left of an attempt's passage. */
+must_check bool pass_offer(struct session *s, struct call *call);
+enum outcome pass_wait(struct session *s, struct call *call);
+void pass_relay(struct session *s);
+void passage_close(struct session *s);
 
 /* report.c */
 void report_login(const struct session *s);

@@ -512,6 +512,139 @@ def test_a_reload_ends_nothing_and_keeps_nobody_out():
         old.logout()
 
 
+def descriptors(mta, *names):
+    return {pid: len(os.listdir("/proc/%d/fd" % pid))
+            for name in names for pid in mta.pids(name)}
+
+
+def test_nobody_keeps_a_descriptor():
+    """Of connections that went to the mailbox, or came back: login, auth and
+    the parent have those of before, when all is over."""
+    with FullInstance() as mta:
+        mta.start()
+
+        def all_kinds():
+            mta.login_imap().logout()
+            with mta.imap(mta.ports["imap"]) as client:
+                refused(client.login, ALICE, "wrong")
+                client.login(ALICE, PASSWORD)
+            with mta.imap(mta.ports["imap"]) as client:
+                scram_imap(client, ALICE, PASSWORD)
+            with mta.imap(mta.ports["imaps"], tls=True) as client:
+                refused(client.login, ALICE, "wrong")
+            pop = poplib.POP3("127.0.0.1", mta.ports["pop3"],
+                              timeout=PATIENCE)
+            pop.user(ALICE)
+            pop.pass_(PASSWORD)
+            pop.quit()
+            # who leaves while auth still makes it wait
+            with Raw(mta.ports["imap"]) as raw:
+                raw.reply()
+                raw.send(b"a LOGIN alice@example.org wrong\r\n")
+        all_kinds()
+        before = {}
+
+        def is_calm():
+            last = dict(before)
+            before.clear()
+            before.update(descriptors(mta, "login", "auth", "imapd", "pop3d"))
+            return last == before
+        wait_for(is_calm, "calm")
+        for _ in range(2):
+            all_kinds()
+        wait_for(lambda: descriptors(mta, "login", "auth", "imapd",
+                                     "pop3d") == before,
+                 "the descriptors of before")
+
+
+def test_what_follows_at_once_is_read_once():
+    """By login, if it keeps the connection, else by the user's process."""
+    with FullInstance() as mta:
+        mta.start()
+        login = b"LOGIN alice@example.org {%d+}\r\n%s\r\n" % (
+            len(PASSWORD), PASSWORD.encode())
+        with Raw(mta.ports["imap"]) as raw:
+            raw.reply()
+            raw.send(b"a LOGIN alice@example.org wrong\r\nb NOOP\r\n"
+                     b"c " + login + b"d NOOP\r\ne LOGOUT\r\n")
+            said = raw.file.read().decode().split("\r\n")
+        equal([line.split()[0:2] for line in said if line], [
+            ["a", "NO"], ["b", "OK"], ["c", "OK"], ["d", "OK"],
+            ["*", "BYE"], ["e", "OK"]])
+        # A challenge: what follows it is the answer to it.
+        plain = b64(b"\0alice@example.org\0" + PASSWORD.encode()).encode()
+        with Raw(mta.ports["imap"]) as raw:
+            raw.reply()
+            raw.send(b"a AUTHENTICATE PLAIN\r\n" + plain +
+                     b"\r\nb NOOP\r\nc LOGOUT\r\n")
+            said = raw.file.read().decode().split("\r\n")
+        equal([line.split()[0:2] for line in said if line], [
+            ["+"], ["a", "OK"], ["b", "OK"], ["*", "BYE"], ["c", "OK"]])
+
+
+def wait_until_read(sock):
+    """login has taken what we sent."""
+    ours = "%s:%04X" % ("0100007F", sock.getsockname()[1])
+
+    def is_empty():
+        with open("/proc/net/tcp") as table:
+            rows = [row.split() for row in table]
+        return any(row[2] == ours and row[4].endswith(":00000000")
+                   for row in rows)
+    wait_for(is_empty, "the server's reading")
+
+
+def test_no_parent():
+    """The connection stays in login, and can try again."""
+    with FullInstance() as mta:
+        mta.start()
+        mta.login_imap().logout()
+        client = mta.imap(mta.ports["imap"])
+        master, parents = mta.master_pid(), mta.pids("imapd")
+        os.kill(master, signal.SIGSTOP)
+        try:
+            for pid in parents:
+                os.kill(pid, signal.SIGKILL)
+            check("[UNAVAILABLE]" in refused(client.login, ALICE, PASSWORD),
+                  "code")
+        finally:
+            os.kill(master, signal.SIGCONT)
+
+        def is_in():
+            try:
+                return client.login(ALICE, PASSWORD)[0] == "OK"
+            except imaplib.IMAP4.error as error:
+                check("[UNAVAILABLE]" in str(error), error)
+                return False
+        wait_for(is_in, "a new parent")
+        equal(client.select()[0], "OK")
+        client.logout()
+        mta.wait_log(r"auth\[\d+\]: warning: user alice@example.org: imapd "
+                     "does not answer")
+
+
+def test_auth_dies():
+    """Where it was is not known: it ends, with an answer."""
+    with FullInstance() as mta:
+        mta.start()
+        mta.login_imap().logout()
+        with Raw(mta.ports["imap"]) as raw:
+            raw.reply()
+            pids = mta.pids("auth")
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            raw.send(b"a LOGIN alice@example.org wrong\r\n")
+            wait_until_read(raw.socket)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            equal(raw.file.readline(), b"a NO [UNAVAILABLE] Temporary "
+                  b"authentication failure.\r\n")
+            raw.send(b"b LOGOUT\r\n")
+            check(raw.file.readline().startswith(b"* BYE "), "goodbye")
+            raw.file.read()
+        mta.login_imap().logout()
+
+
 def test_a_new_certificate_is_noticed():
     with FullInstance() as mta:
         mta.start()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The parents of imapd and pop3d: tokens of auth, connections of login, a
-process per user. tests/peer-call speaks for auth and login."""
+"""The parents of imapd and pop3d: what auth tells them, connections of clients,
+a process per user. tests/peer-call speaks for auth."""
 import glob
 import os
 import signal
@@ -18,9 +18,9 @@ PEER_CALL = os.environ.get("POSTHORN_BUILD", HERE + "/../build") + "/tests/peer-
 class Parent(Mail):
     """A parent of imapd or pop3d as master starts it."""
 
-    def __init__(self, program="imapd"):
+    def __init__(self, program="imapd", asker="auth"):
         super().__init__()
-        self.program = program
+        self.program, self.asker = program, asker
 
     def __enter__(self):
         if not os.path.exists(PEER_CALL):
@@ -29,7 +29,7 @@ class Parent(Mail):
         os.chmod(self.folder, 0o755)
         self.caller = subprocess.Popen(
             [PEER_CALL, LIBEXEC + "/" + self.program, self.folder + "/conf",
-             "auth"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+             self.asker], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.processes.append(self.caller)
         self.count = 0
         self.uid = 61901 if is_root() else os.getuid()
@@ -44,19 +44,16 @@ class Parent(Mail):
         self.caller.stdin.flush()
         return self.caller.stdout.readline().decode().strip()
 
-    def grant(self, token, user="alice", path=None):
-        equal(self.ask("grant %s %s maildir:%s %d %d" % (
-            token, user, path or self.path, self.uid, self.gid)), "granted")
-
-    def hand(self, token, tag="t", given=""):
+    def hand(self, tag="t", given="", user="alice", path=None):
         """(errno, our end of the connection)"""
         self.count += 1
-        path = "%s/s%d" % (self.folder, self.count)
+        place = "%s/s%d" % (self.folder, self.count)
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
+            listener.bind(place)
             listener.listen()
-            status = self.ask("handover %s %s %s %s" % (
-                token, tag, path, given))
+            status = self.ask("grant %s maildir:%s %d %d %s %s %s" % (
+                user, path or self.path, self.uid, self.gid, tag, place,
+                given))
             ours, _ = listener.accept()
         ours.settimeout(PATIENCE)
         return int(status), ours
@@ -91,16 +88,12 @@ class Given(Client):
         return b"* PREAUTH " + line
 
 
-def test_a_token_opens_one_connection():
+def test_a_connection_gets_to_its_mailbox():
     with Parent() as p:
-        status, sock = p.hand("none")
-        equal(status, 13)
-        p.grant("tok1")
-        status, sock = p.hand("tok1", "a7")
+        status, sock = p.hand("a7")
         equal(status, 0)
         c = Given(sock)
         matches(r"^a7 OK \[CAPABILITY IMAP4rev1", c.greeting.decode())
-        equal(p.hand("tok1")[0], 13)
         equal(c.append("INBOX", "", None, LETTER)[0], "OK")
         c.logout()
         equal(len(p.files()), 1)
@@ -108,28 +101,35 @@ def test_a_token_opens_one_connection():
             equal(os.stat(p.path + "/cur").st_uid, p.uid)
 
 
-def test_a_connection_may_come_before_its_token():
-    with Parent() as p, socket.socket(socket.AF_UNIX) as listener:
-        path = p.folder + "/early"
-        listener.bind(path)
-        listener.listen()
-        # In this order, and before the first is answered.
-        equal(p.ask("handover early a7 %s ;grant early alice maildir:%s %d %d"
-                    % (path, p.path, p.uid, p.gid)), "0")
-        equal(p.caller.stdout.readline(), b"granted\n")
-        ours, _ = listener.accept()
+def test_what_cannot_be_is_refused():
+    with Parent() as p:
+        equal(p.ask("socketless alice maildir:%s %d %d" % (
+            p.path, p.uid, p.gid)), "13")
+        status, sock = p.hand(path="~nobody")
+        equal(status, 13)
+        equal(sock.recv(1), b"")  # nobody has it any more
+        equal(p.child_pids(), [])
+        equal(p.hand()[0], 0)
+
+
+def test_only_auth_says_whose_a_mailbox_is():
+    with Parent(asker="login") as p:
+        place = p.folder + "/s"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(place)
+            listener.listen()
+            equal(p.ask("grant alice maildir:%s %d %d a %s" % (
+                p.path, p.uid, p.gid, place)), "no answer")
+            ours, _ = listener.accept()
         ours.settimeout(PATIENCE)
-        c = Given(ours)
-        matches(r"^a7 OK ", c.greeting.decode())
-        c.logout()
+        equal(ours.recv(1), b"")
+        equal(p.child_pids(), [])
 
 
 def test_connections_of_a_user_share_a_process():
     with Parent() as p:
-        p.grant("t1")
-        p.grant("t2")
-        a = Given(p.hand("t1")[1])
-        b = Given(p.hand("t2")[1])
+        a = Given(p.hand()[1])
+        b = Given(p.hand()[1])
         equal(len(p.child_pids()), 1)
         pid = p.child_pids()[0]
         with open("/proc/%d/status" % pid) as f:
@@ -152,23 +152,20 @@ def test_connections_of_a_user_share_a_process():
         b.logout()
         # The last one leaves the index clean.
         wait_for(lambda: os.path.getsize(index_boot) == 0, "a clean index")
-        p.grant("t3")
-        c = Given(p.hand("t3")[1])
+        c = Given(p.hand()[1])
         equal(p.child_pids(), [pid])
         c.logout()
 
 
 def test_mail_that_has_moved_has_a_process_of_its_own():
     with Parent() as p:
-        p.grant("t1")
-        a = Given(p.hand("t1")[1])
+        a = Given(p.hand()[1])
         equal(a.append("INBOX", "", None, LETTER)[0], "OK")
         other = p.path + "-other"
         if is_root():
             os.mkdir(other)
             os.chown(other, p.uid, p.gid)
-        p.grant("t2", path=other)
-        b = Given(p.hand("t2")[1])
+        b = Given(p.hand(path=other)[1])
         equal(b.select("INBOX"), ("OK", [b"0"]))
         b.logout()
 
@@ -177,8 +174,7 @@ def test_many_short_connections_and_a_process_that_ends():
     """Whoever comes next finds the process, or another one."""
     with Parent() as p:
         for n in range(20):
-            p.grant("t%d" % n)
-            status, sock = p.hand("t%d" % n, "a%d" % n)
+            status, sock = p.hand("a%d" % n)
             equal(status, 0)
             c = Given(sock)
             matches(r"^a%d OK " % n, c.greeting.decode())
@@ -200,8 +196,7 @@ def test_what_came_is_taken_up_when_the_last_one_leaves():
             os.chown(p.path + folder, p.uid, p.gid)
         for n in range(3):
             p.drop("new/%d.x" % n, LETTER.replace(b"\r\n", b"\n"))
-        p.grant("t")
-        Given(p.hand("t")[1]).logout()
+        Given(p.hand()[1]).logout()
         wait_for(lambda: subprocess.run(
             [LIBEXEC + "/posthorn-mailbox", "verify", p.path], timeout=PATIENCE,
             stdout=subprocess.PIPE).stdout.decode() ==
@@ -211,8 +206,7 @@ def test_what_came_is_taken_up_when_the_last_one_leaves():
 
 def test_what_login_read_is_not_lost():
     with Parent() as p:
-        p.grant("t1")
-        status, sock = p.hand("t1", "a", "b_NOOP")
+        status, sock = p.hand("a", "b_NOOP")
         f = sock.makefile("rb")
         matches("^a OK", f.readline().decode())
         matches("BAD", f.readline().decode())
@@ -222,17 +216,15 @@ def test_what_login_read_is_not_lost():
 
 def test_a_crash_hits_one_user():
     with Parent() as p:
-        p.grant("t1")
-        p.grant("t2", "bob", p.folder + "/bob" if not is_root() else p.path)
-        a = Given(p.hand("t1")[1])
-        b = Given(p.hand("t2")[1])
+        a = Given(p.hand()[1])
+        b = Given(p.hand(user="bob", path=None if is_root() else
+                         p.folder + "/bob")[1])
         first, second = sorted(p.child_pids())
         os.kill(first, signal.SIGSEGV)
         equal(a.file.readline(), b"")
         equal(b.noop()[0], "OK")
         wait_for(lambda: p.child_pids() == [second], "the end of it")
-        p.grant("t3")
-        c = Given(p.hand("t3")[1])
+        c = Given(p.hand()[1])
         equal(c.select()[0], "OK")
         c.logout()
         b.logout()
@@ -240,10 +232,8 @@ def test_a_crash_hits_one_user():
 
 def test_a_stop_says_goodbye():
     with Parent() as p:
-        p.grant("t1")
-        p.grant("t2")
-        a = Given(p.hand("t1")[1])
-        b = Given(p.hand("t2")[1])
+        a = Given(p.hand()[1])
+        b = Given(p.hand()[1])
         a.select()
         a.line(b"i IDLE")
         a.until(rb"^\+")
@@ -259,8 +249,7 @@ def test_a_stop_says_goodbye():
 
 def test_pop3_too():
     with Parent("pop3d") as p:
-        p.grant("t1")
-        status, sock = p.hand("t1")
+        status, sock = p.hand()
         equal(status, 0)
         f = sock.makefile("rb")
         matches(r"^\+OK", f.readline().decode())

@@ -10,10 +10,10 @@
  *		STATUS TTL SECURE CANONICAL RECORD-IN-HEX ...
  *	dial PURPOSE ENDPOINT
  *		ERRNO TEXT
- *	grant TOKEN USER MAIL UID GID
- *		granted
- *	handover TOKEN TAG PATH INPUT
+ *	grant USER MAIL UID GID TAG PATH INPUT
  *		ERRNO; a connection to the UNIX socket PATH is handed over
+ *	socketless USER MAIL UID GID
+ *		ERRNO; the same without a connection
  *
  * The daemon gets no introductions to others.
  */
@@ -42,7 +42,7 @@ enum {
 };
 
 struct question {
-	struct str words[6];
+	struct str words[8];
 	struct str answer;
 	struct arena *arena;
 	bool is_answered;
@@ -139,36 +139,41 @@ static void ask_dial(struct question *q, struct call *call)
 	base_close(&answer.socket);
 }
 
-static void ask_grant(struct question *q, struct call *call)
+static void grant(struct question *q, struct call *call,
+	const struct msg_handover *handover)
 {
-	struct msg_auth_grant m = { .token = q->words[1],
-		.user = q->words[2], .home = STR("/nonexistent"),
-		.mail = q->words[3] };
-	enum msg_kind kind;
+	struct msg_auth_grant m = { .user = q->words[1],
+		.home = STR("/nonexistent"), .mail = q->words[2] };
+	struct msg_handed_over done;
 
-	if (str_parse_u64(q->words[4], UINT32_MAX, &m.sys_uid) &&
-		str_parse_u64(q->words[5], UINT32_MAX, &m.sys_gid) &&
+	if (str_parse_u64(q->words[3], UINT32_MAX, &m.sys_uid) &&
+		str_parse_u64(q->words[4], UINT32_MAX, &m.sys_gid) &&
 		msg_auth_grant_send(call, &m) &&
-		!call_peek(call, &kind, span_s(ANSWER_S)) && errno == EPIPE)
-		q->answer = STR("granted");
+		msg_handover_send(call, handover) &&
+		msg_handed_over_recv(call, &done, span_s(ANSWER_S)))
+		q->answer = arena_fmt(q->arena, "%u", (unsigned)done.status);
 }
 
-static void ask_handover(struct question *q, struct call *call)
+static void ask_grant(struct question *q, struct call *call)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct msg_handover m = { .token = q->words[1], .tag = q->words[2],
-		.input = q->words[4], .client_address = STR("192.0.2.1"),
-		.tls = true, .socket = fd };
-	struct msg_handed_over done;
+	struct msg_handover m = { .tag = q->words[5], .input = q->words[7],
+		.client_address = STR("192.0.2.1"), .socket = fd };
 
-	memcpy(address.sun_path, q->words[3].p, q->words[3].len);
+	memcpy(address.sun_path, q->words[6].p, q->words[6].len);
 	if (m.input.len > 0)
 		m.input = arena_fmt(q->arena, "%.*s\r\n", STR_ARG(m.input));
 	if (connect(fd, (const struct sockaddr *)&address,
-		sizeof(address)) == 0 && msg_handover_send(call, &m) &&
-		msg_handed_over_recv(call, &done, span_s(ANSWER_S)))
-		q->answer = arena_fmt(q->arena, "%u", (unsigned)done.status);
+		    sizeof(address)) == 0)
+		grant(q, call, &m);
+}
+
+static void ask_socketless(struct question *q, struct call *call)
+{
+	const struct msg_handover m = { .tag = STR("a") };
+
+	grant(q, call, &m);
 }
 
 static void ask(void *context)
@@ -183,8 +188,8 @@ static void ask(void *context)
 		ask_dial(q, call);
 	else if (str_is(q->words[0], "grant"))
 		ask_grant(q, call);
-	else if (str_is(q->words[0], "handover"))
-		ask_handover(q, call);
+	else if (str_is(q->words[0], "socketless"))
+		ask_socketless(q, call);
 	q->is_answered = true;
 	io_event_wake_all(&world.event);
 }

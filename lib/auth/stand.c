@@ -1,5 +1,7 @@
 #include "auth/stand.h"
 
+#include "base/log.h"
+#include "io/stream.h"
 #include "ipc/messages.h"
 #include "service/stand.h"
 
@@ -50,16 +52,46 @@ static bool judge(struct call *call, const struct msg_auth_start *m,
 	return true;
 }
 
+/* The user's process: says a line, and takes what comes to the end. */
+static void be_at_home(struct msg_handover *m)
+{
+	auto_arena struct arena *arena = arena_new(0);
+	struct stream *io = stream_open(arena, fd_keep(&m->socket));
+	struct str octets;
+
+	io_text(io, "* OK at home\r\n");
+	while (io_peek(io, &octets, span_s(WAIT_S)))
+		stream_consume(io, octets.len);
+}
+
+static void take_client(struct call *call, struct msg_handover *m)
+{
+	const struct msg_handed_over done = { 0 };
+
+	if (m->socket < 0)
+		panic("login has handed nothing over");
+	if (msg_handed_over_send(call, &done))
+		be_at_home(m);
+}
+
 static void serve_start(struct call *call)
 {
 	struct msg_auth_start m;
 	struct msg_auth_verdict verdict = { .user = STR("joe"),
-		.final = STR_NONE, .token = STR("token"),
-		.text = STR("") };
+		.final = STR_NONE, .text = STR("") };
+	struct msg_handover handover = { .socket = -1 };
 
-	if (msg_auth_start_recv(call, &m, span_s(WAIT_S)) &&
-		judge(call, &m, &verdict))
-		(void)!msg_auth_verdict_send(call, &verdict);
+	if (!msg_auth_start_recv(call, &m, span_s(WAIT_S)) ||
+		(m.handover && !msg_handover_recv(call, &handover,
+			span_s(WAIT_S))))
+		return;
+	if (judge(call, &m, &verdict) &&
+		msg_auth_verdict_send(call, &verdict) &&
+		verdict.verdict == ACCEPTED && !str_is(m.service, "smtp") &&
+		(m.handover || msg_handover_recv(call, &handover,
+			span_s(WAIT_S))))
+		take_client(call, &handover);
+	base_close(&handover.socket);
 }
 
 static void serve(struct call *call, void *context)

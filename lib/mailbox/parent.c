@@ -15,9 +15,6 @@
 #include "service/service.h"
 
 enum {
-	TOKEN_S = 10,
-	TOKENS_MOST = 10000,
-	GRANT_S = 2, /* for a token that comes after its connection */
 	ANSWER_S = 30,
 	IDLE_S = 60,      /* a user's process after its last connection */
 	SURE_S = 30,      /* ... so that it stays so long for sure */
@@ -29,12 +26,6 @@ enum {
 	CRASH_S = 60,
 	CONNECTIONS_MOST = 200, /* of one user */
 	CEILING = 300 * 1024 * 1024, /* of one connection's memory */
-};
-
-struct token {
-	struct moment until;
-	char *name, *user, *mail;
-	uint32_t sys_uid, sys_gid;
 };
 
 struct user {
@@ -60,8 +51,7 @@ struct passed {
 /* In the parent; in a user's process only `service` and `store` count. */
 static struct {
 	const struct mailbox_service *service;
-	struct table *tokens, *users;
-	struct io_event granted; /* a token came */
+	struct table *users;
 	struct list passed; /* struct passed */
 	struct mailbox_store *store;
 	size_t sessions;
@@ -200,6 +190,7 @@ static void serve_in_child(struct call *call, void *context)
 		base_close(&m.socket);
 		return;
 	}
+	call_defer(call);
 	arena = arena_new(CEILING);
 	login = (struct mailbox_login){ .io = stream_open(arena, m.socket),
 		.arena = arena, .user = str_from(user->name),
@@ -241,22 +232,11 @@ static const char *path_of(struct arena *arena, const char *mail)
 	return arena_cstr(arena, path);
 }
 
-static void free_token(struct token *token)
-{
-	free(token->name);
-	free(token->user);
-	free(token->mail);
-	free(token);
-}
-
 /* What is the parent's: other users, their connections, and those to come. */
 static void drop_others(const struct user *own)
 {
 	struct list *link;
 
-	for (struct table_walk w = { 0 }; table_next(all.tokens, &w);)
-		free_token(w.value);
-	table_free(all.tokens);
 	for (struct table_walk w = { 0 }; table_next(all.users, &w);) {
 		struct user *user = w.value;
 
@@ -298,19 +278,7 @@ static void prepare_in_child(void *context)
 	}
 }
 
-/* ---- tokens ---- */
-
-static void drop_old_tokens(void)
-{
-	for (struct table_walk w = { 0 }; table_next(all.tokens, &w);) {
-		struct token *token = w.value;
-
-		if (moment_left(token->until).us > 0)
-			continue;
-		table_remove(all.tokens, str_from(token->name));
-		free_token(token);
-	}
-}
+/* ---- users ---- */
 
 static char *copy_of(struct str s)
 {
@@ -355,55 +323,6 @@ static char *location_of(const struct conf *conf,
 	return complete(path, conf);
 }
 
-/* Not answered: who waits for the token looks for it. */
-static void take_grant(const struct conf *conf, struct call *call)
-{
-	struct msg_auth_grant m;
-	struct token *token, *old;
-	char *mail;
-
-	if (!msg_auth_grant_recv(call, &m, span_s(ANSWER_S)))
-		return;
-	drop_old_tokens();
-	mail = location_of(conf, &m);
-	if (!mail)
-		log_warning("user %.*s: mail location %.*s is not supported",
-			STR_ARG(m.user), STR_ARG(m.mail));
-	if (mail && m.token.len > 0 && m.user.len > 0 &&
-		m.sys_uid <= UINT32_MAX && m.sys_gid <= UINT32_MAX &&
-		table_count(all.tokens) < TOKENS_MOST) {
-		token = mem_new(1, sizeof(*token));
-		*token = (struct token){
-			.until = moment_after(span_s(TOKEN_S)),
-			.name = copy_of(m.token), .user = copy_of(m.user),
-			.mail = mail, .sys_uid = (uint32_t)m.sys_uid,
-			.sys_gid = (uint32_t)m.sys_gid,
-		};
-		old = table_put(all.tokens, m.token, token);
-		if (old)
-			free_token(old);
-		io_event_wake_all(&all.granted);
-	} else {
-		free(mail);
-	}
-}
-
-/* auth sends a token here before it tells login, but each of them has a socket
- * of its own, and login's may be read first. NULL: nobody knows it. */
-static struct token *take_token(struct str name)
-{
-	struct moment end = moment_after(span_s(GRANT_S));
-	struct token *token;
-
-	drop_old_tokens();
-	while (!(token = table_remove(all.tokens, name)))
-		if (!io_event_wait(&all.granted, moment_left(end)))
-			return NULL;
-	return token;
-}
-
-/* ---- users ---- */
-
 static void drop_process(struct user *user)
 {
 	if (user->peer)
@@ -413,28 +332,42 @@ static void drop_process(struct user *user)
 	user->sure_until = (struct moment){ 0 };
 }
 
-static struct user *user_of(const struct token *token)
+/* `mail` is kept, or freed. */
+static void move_to(struct user *user, char *mail,
+	const struct msg_auth_grant *m)
 {
-	struct user *user = table_find(all.users, str_from(token->user));
+	free(user->mail);
+	user->mail = mail;
+	user->sys_uid = (uint32_t)m->sys_uid;
+	user->sys_gid = (uint32_t)m->sys_gid;
+}
 
+/* NULL: a grant that says nothing that we could do. */
+static struct user *user_of(const struct conf *conf,
+	const struct msg_auth_grant *m)
+{
+	char *mail = location_of(conf, m);
+	struct user *user;
+
+	if (!mail)
+		log_warning("user %.*s: mail location %.*s is not supported",
+			STR_ARG(m->user), STR_ARG(m->mail));
+	if (!mail || m->user.len == 0 || m->sys_uid > UINT32_MAX ||
+		m->sys_gid > UINT32_MAX) {
+		free(mail);
+		return NULL;
+	}
+	user = table_find(all.users, m->user);
 	if (!user) {
 		user = mem_new(1, sizeof(*user));
-		user->name = copy_of(str_from(token->user));
-		user->mail = copy_of(str_from(token->mail));
-		user->sys_uid = token->sys_uid;
-		user->sys_gid = token->sys_gid;
+		user->name = copy_of(m->user);
 		table_put(all.users, str_from(user->name), user);
 	}
 	/* Another place or owner than before: not in the process of before. */
-	if (strcmp(user->mail, token->mail) != 0 ||
-		user->sys_uid != token->sys_uid ||
-		user->sys_gid != token->sys_gid) {
+	if (user->mail && (strcmp(user->mail, mail) != 0 ||
+		user->sys_uid != m->sys_uid || user->sys_gid != m->sys_gid))
 		drop_process(user);
-		free(user->mail);
-		user->mail = copy_of(str_from(token->mail));
-		user->sys_uid = token->sys_uid;
-		user->sys_gid = token->sys_gid;
-	}
+	move_to(user, mail, m);
 	return user;
 }
 
@@ -453,10 +386,14 @@ static void drop_ended(void)
 	}
 }
 
-/* Those that ended a moment ago may still be counted. */
+/* Those that ended a moment ago may still be counted, and those of which we do
+ * not know yet, as nobody waits for their end. */
 static bool has_too_many(const struct user *user)
 {
 	if (user->connections >= CONNECTIONS_MOST)
+		drop_ended();
+	if (user->connections >= CONNECTIONS_MOST &&
+		io_sleep(span_ms(2 * CALL_DEFER_MS)))
 		drop_ended();
 	return user->connections >= CONNECTIONS_MOST;
 }
@@ -510,7 +447,6 @@ static bool pass_once(struct user *user, const struct msg_handover *m,
 		drop_process(user);
 	if (!user->peer && !begin_process(user))
 		return false;
-	to_child.token = STR("");
 	to_child.silent = moment_left(user->sure_until).us > 0;
 	passed->call = peer_call(user->peer, passed->arena);
 	if (!passed->call || !msg_handover_send(passed->call, &to_child) ||
@@ -548,35 +484,27 @@ static int pass_on(struct user *user, const struct msg_handover *m)
 	return EAGAIN;
 }
 
-static int take_over(const struct msg_handover *m)
+static void take_grant(const struct conf *conf, struct call *call)
 {
-	struct token *token;
+	struct msg_auth_grant grant;
+	struct msg_handed_over done = { .status = EACCES };
+	struct msg_handover m;
 	struct user *user;
 
-	token = take_token(m->token);
-	if (!token)
-		return EACCES;
-	user = user_of(token);
-	free_token(token);
-	return pass_on(user, m);
-}
-
-static void take_handover(struct call *call)
-{
-	struct msg_handed_over done = { 0 };
-	struct msg_handover m;
-	int status;
-
-	if (!msg_handover_recv(call, &m, span_s(ANSWER_S)))
+	if (!msg_auth_grant_recv(call, &grant, span_s(ANSWER_S)) ||
+		!msg_handover_recv(call, &m, span_s(ANSWER_S)))
 		return;
-	status = m.socket < 0 ? EBADF : take_over(&m);
+	user = m.socket < 0 ? NULL : user_of(conf, &grant);
+	if (user)
+		done.status = (uint64_t)pass_on(user, &m);
 	base_close(&m.socket);
-	done.status = (uint64_t)status;
+	if (done.status == 0 && !m.tls)
+		call_defer(call);
 	if (!msg_handed_over_send(call, &done))
-		log_debug("login has gone: %m");
+		log_debug("auth has gone: %m");
 }
 
-/* One message a call: its end leaves with the answer. */
+/* One connection a call: its end leaves with the answer. */
 void mailbox_parent_serve(const struct conf *conf, struct call *call)
 {
 	enum msg_kind kind;
@@ -585,8 +513,6 @@ void mailbox_parent_serve(const struct conf *conf, struct call *call)
 		return;
 	if (kind == MSG_auth_grant && str_is(call_peer_name(call), "auth")) {
 		take_grant(conf, call);
-	} else if (kind == MSG_handover) {
-		take_handover(call);
 	} else {
 		log_warning("unexpected message from %.*s",
 			STR_ARG(call_peer_name(call)));
@@ -645,12 +571,10 @@ void mailbox_parent_prepare(const struct conf *conf)
 void mailbox_parent_start(const struct mailbox_service *service)
 {
 	all.service = service;
-	io_event_init(&all.closed); /* children inherit both */
-	io_event_init(&all.granted);
+	io_event_init(&all.closed); /* children inherit it */
 	list_init(&all.connections);
 	if (service_is_alone())
 		return;
-	all.tokens = table_new();
 	all.users = table_new();
 	list_init(&all.passed);
 	io_spawn("users", look_after, NULL);

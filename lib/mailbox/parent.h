@@ -2,11 +2,13 @@
  * mailbox/parent - what imapd and pop3d have in common: a parent that reads no
  * client's byte, and a process per user with a fiber per connection.
  *
- * auth tells the parent who a token is (auth_grant); login hands over a
- * connection with the token (handover). So login cannot name a user. The
- * connection goes as a descriptor to the user's process, which is forked for
- * the first one and stays a while after the last. The call that passes it on
- * stays open as long as the connection lives.
+ * auth, and nobody else, tells the parent whose mailbox it is (auth_grant) and
+ * gives it the client's connection (handover), which login gave auth. So login
+ * cannot name a user. The connection goes as a descriptor to the user's process,
+ * which is forked for the first one and stays a while after the last. The call
+ * that passes it on stays open as long as the connection lives. The answer that
+ * all is well is for login, which only closes its copy of the socket then, and
+ * so it has time (call_defer), as has the end of the call of the user's process.
  *
  * A crash counts against the user, who is refused for a while after several;
  * after any crash the parent has master start a successor, so that what the
