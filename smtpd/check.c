@@ -44,6 +44,12 @@ enum verdict check_refuse(struct session *s, int code, int subject, int detail,
 	return check_refuse_status(s, status);
 }
 
+enum verdict check_lookup_failed(struct session *s, struct str address)
+{
+	return check_refuse(s, 451, 3, 0, "<%.*s>: Temporary lookup failure",
+		STR_ARG(shown(s, address)));
+}
+
 /* It may be needed by a later command. */
 static void remember(struct session *s, struct deferral *deferral,
 	struct status status)

@@ -40,6 +40,8 @@ enum verdict check_list(struct session *s, const struct restriction_list *list);
 enum verdict check_refuse(struct session *s, int code, int subject, int detail,
 	const char *format, ...) printf_like(5, 6);
 enum verdict check_refuse_status(struct session *s, struct status status);
+/* A table that tells of the recipient or sender cannot be asked now. */
+enum verdict check_lookup_failed(struct session *s, struct str address);
 /* Remember a reason to defer what would be permitted (refused). */
 enum verdict check_in_doubt(struct session *s, struct status status);
 enum verdict check_in_favour(struct session *s, struct status status);

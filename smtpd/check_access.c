@@ -277,10 +277,11 @@ enum verdict check_action(struct session *s, const struct subject *subject,
 /* ---- lookups ---- */
 
 static enum verdict lookup_failed(struct session *s,
-	const struct restriction *restriction)
+	const struct restriction *restriction, const struct subject *subject)
 {
 	log_warning("%.*s lookup error", STR_ARG(restriction->argument));
-	return check_refuse_status(s, REPLY_LOOKUP_FAILED);
+	return check_refuse(s, 451, 3, 5, "<%.*s>: %s rejected: Server "
+		"configuration error", STR_ARG(subject->name), subject->class);
 }
 
 static enum maps_result find_client(struct session *s, struct maps *maps,
@@ -367,7 +368,7 @@ enum verdict check_access(struct session *s,
 		return check_action(s, &subject, restriction->argument, value,
 			false);
 	case MAPS_ERROR:
-		return lookup_failed(s, restriction);
+		return lookup_failed(s, restriction, &subject);
 	default:
 		return DUNNO;
 	}
@@ -388,7 +389,8 @@ static enum verdict look_at(struct hosts *h, enum maps_result result,
 		return check_action(h->s, &h->subject,
 			h->restriction->argument, value, true);
 	if (result == MAPS_ERROR)
-		return lookup_failed(h->s, h->restriction);
+		return lookup_failed(h->s, h->restriction,
+			&h->subject);
 	return DUNNO;
 }
 

@@ -132,7 +132,7 @@ enum verdict check_mx_backup(struct session *s,
 		return DUNNO;
 	check_resolve(s, s->recipient, &resolved);
 	if (resolved.flags & RESOLVE_FAIL)
-		return check_refuse_status(s, REPLY_LOOKUP_FAILED);
+		return check_lookup_failed(s, s->recipient);
 	if (check_is_authorized(&resolved))
 		return PERMIT;
 	domain = mail_address_domain(s->recipient);
@@ -161,7 +161,7 @@ enum verdict check_permit_auth(struct session *s,
 	case RELAY_PERMIT:
 		return PERMIT;
 	case RELAY_UNKNOWN:
-		return check_refuse_status(s, REPLY_LOOKUP_FAILED);
+		return check_lookup_failed(s, s->recipient);
 	default:
 		return DUNNO;
 	}
@@ -173,7 +173,7 @@ static enum verdict unauth(struct session *s, int code)
 	case RELAY_PERMIT:
 		return DUNNO;
 	case RELAY_UNKNOWN:
-		return check_refuse_status(s, REPLY_LOOKUP_FAILED);
+		return check_lookup_failed(s, s->recipient);
 	default:
 		return refuse(s, code);
 	}
@@ -304,7 +304,7 @@ static enum verdict check_login(struct session *s, bool authenticated,
 		return DUNNO;
 	switch (find_owner(s)) {
 	case LOGIN_ERROR:
-		return check_refuse_status(s, REPLY_LOOKUP_FAILED);
+		return check_lookup_failed(s, s->mail->sender);
 	case LOGIN_OTHERS:
 		return not_owned(s);
 	case LOGIN_NONE:

@@ -208,6 +208,24 @@ def test_who_it_is():
                      "454 4.7.1")
 
 
+def test_networks_of_ipv6_are_one_client():
+    """smtpd_client_ipv6_prefix_length: whoever has a /64 has it all."""
+    header = b"PROXY TCP6 2001:db8:1:%d::%d 2001:db8::25 1001 25\r\n"
+    with Instance(smtpd_upstream_proxy_protocol="haproxy",
+                  smtpd_peername_lookup="no", inet_protocols="all",
+                  smtpd_client_connection_count_limit="1",
+                  smtpd_client_event_limit_exceptions="") as mta:
+        mta.start()
+        client, said = greeted(mta, header % (2, 1))
+        with client:
+            matches("^220 ", said)
+            for host, wanted in ((header % (2, 2), "^421 .*too many"),
+                                 (header % (3, 1), "^220 ")):
+                other, said = greeted(mta, host)
+                other.close()
+                matches(wanted, said)
+
+
 def test_with_tls():
     """The handshake may come with the header, octets in one packet."""
     with Instance(smtpd_upstream_proxy_protocol="haproxy",

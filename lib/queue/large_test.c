@@ -20,6 +20,7 @@ static struct {
 	bool is_safe[SEALERS + 1]; /* what it holds */
 	unsigned flushes, failures, sealed, refused, broken;
 	unsigned all_flushes, all_failures, file_flushes;
+	bool is_open_elsewhere; /* somebody may still write to it */
 	int elsewhere; /* a file that a flush of everything does not cover */
 } run;
 
@@ -51,7 +52,8 @@ static int is_sealed_model(struct disk *disk, int fd)
 {
 	(void)disk;
 	(void)fd;
-	return 0;
+	errno = EAGAIN;
+	return run.is_open_elsewhere ? -1 : 0;
 }
 
 static int sync_model(struct disk *disk, int fd)
@@ -259,6 +261,29 @@ static void who_comes_after_an_error_has_a_flush_of_his_own(void **state)
 	assert_int_equal(run.broken, 0);
 }
 
+static void seal_wrong(void *context)
+{
+	int fd = large_create(&run.disk, 1);
+	uint64_t mark = large_mark(&run.folder);
+
+	(void)context;
+	assert_false(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS + 1,
+		NULL));
+	assert_int_equal(errno, EMSGSIZE);
+	run.is_open_elsewhere = true;
+	assert_false(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL));
+	assert_int_equal(errno, EAGAIN);
+	run.is_open_elsewhere = false;
+	assert_true(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL));
+}
+
+/* What somebody may still write to, or has another size, is nobody's mail. */
+static void only_what_is_closed_is_sealed(void **state)
+{
+	(void)state;
+	io_run(seal_wrong, NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -268,6 +293,7 @@ int main(void)
 		TEST_ALL(what_it_does_not_cover_is_flushed_by_itself),
 		TEST_ALL(one_flushes_its_file),
 		TEST_ALL(its_error_is_for_who_waited),
+		TEST(only_what_is_closed_is_sealed),
 		TEST(many_share),
 		TEST(what_a_flush_covered_needs_none),
 		TEST(an_error_is_for_who_waited),

@@ -106,7 +106,7 @@ static int make_identities(void **state)
 	identity_new(&mx, EVP_EC_gen("P-256"), "mx.example.org",
 		"DNS:mx.example.org", 10, ca, ca_key);
 	identity_new(&wild, EVP_EC_gen("P-256"), "wild",
-		"DNS:*.example.net", 10, ca, ca_key);
+		"DNS:*.example.net,DNS:m*.example.com", 10, ca, ca_key);
 	identity_new(&expired, EVP_EC_gen("P-256"), "old.example.org",
 		"DNS:old.example.org", 0, ca, ca_key);
 	identity_new(&rsa, EVP_RSA_gen(2048), "rsa.example.org",
@@ -302,6 +302,11 @@ static const struct {
 	{ &wild, "a.b.example.net", true, "Trusted",
 		"certificate name mismatch" },
 	{ &wild, "example.net", false, "Trusted",
+		"certificate name mismatch" },
+	/* RFC 6125 6.4.3: only a whole label is a wildcard to us */
+	{ &wild, "mx.example.com", false, "Trusted",
+		"certificate name mismatch" },
+	{ &wild, "mx.example.com", true, "Trusted",
 		"certificate name mismatch" },
 	{ &expired, "old.example.org", false, "Untrusted",
 		"certificate has expired" },
