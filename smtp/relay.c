@@ -32,26 +32,36 @@ static bool is_full(const struct attempt *a)
 		a->sessions >= a->set->mx_session_limit;
 }
 
-/* What a kept session must have been opened with. */
+static void add_records(struct buf *out, const struct tls_dane *dane)
+{
+	buf_add(out, dane->base);
+	for (size_t i = 0; i < dane->count; i++) {
+		buf_char(out, ',');
+		talk_dane_format(out, &dane->records[i]);
+	}
+}
+
+/* What a kept session must have been opened with: a line for each fact, since
+ * no value has a line end in it. */
 static struct str sign_of(struct arena *arena, const struct trial *trial,
 	const struct tls_policy *p, const struct account *account)
 {
-	struct buf dane = BUF_IN(arena);
+	const struct str facts[] = {
+		tls_level_name(p->level),
+		p->level >= TLS_LEVEL_HALF_DANE ? trial->destination->text :
+						  STR(""),
+		p->match, p->protocols, p->ciphers, p->exclude, p->servername,
+		account->user, account->password,
+	};
+	struct buf out = BUF_IN(arena);
 
-	if (p->dane)
-		buf_add(&dane, p->dane->base);
-	for (size_t i = 0; p->dane && i < p->dane->count; i++) {
-		buf_char(&dane, ',');
-		talk_dane_format(&dane, &p->dane->records[i]);
+	for (size_t i = 0; i < COUNT(facts); i++) {
+		buf_add(&out, facts[i]);
+		buf_char(&out, '\n');
 	}
-	return arena_fmt(arena, "%d %.*s %.*s %.*s %.*s %.*s %.*s %.*s/%.*s",
-		p->level,
-		STR_ARG(p->level >= TLS_LEVEL_HALF_DANE ?
-				trial->destination->text :
-				STR("")),
-		STR_ARG(p->match), STR_ARG(p->protocols), STR_ARG(p->ciphers),
-		STR_ARG(p->servername), STR_ARG(buf_str(&dane)),
-		STR_ARG(account->user), STR_ARG(account->password));
+	if (p->dane)
+		add_records(&out, p->dane);
+	return buf_str(&out);
 }
 
 static void note_trouble(struct attempt *a, const struct outcome *trouble)

@@ -3,7 +3,8 @@ beside Debian's Postfix with the same tables; filters of replies and reports."""
 import re
 
 from capture import Capture
-from instance import Instance, equal, free_port, main, matches, run, wait_for
+from instance import (Instance, equal, free_port, main, make_certificate,
+                      matches, run, wait_for)
 from postfix_peer import Postfix
 
 GENERIC = """\
@@ -193,6 +194,30 @@ def test_filters():
         send(mta, to="odd@example.com")
         mta.wait_log(r"to=<odd@example\.com>, .*dsn=4\.7\.1, status=deferred "
                      r"\(host .* said: 550 5\.7\.1 go away")
+
+
+def test_a_session_is_kept_for_its_policy():
+    """Two destinations on one server: what one excludes binds the other not,
+    nor does it go through the other's session."""
+    port = free_port()
+    strict, lax = "[localhost]:%d" % port, "localhost:%d" % port
+    with Instance(smtp_tls_connection_reuse="yes", inet_protocols="ipv4",
+                  disable_dns_lookups="yes",
+                  smtp_connection_cache_destinations=strict + ", " + lax) \
+            as mta, Capture(port, certificate=make_certificate(
+                mta.path(""), "localhost")) as sink:
+        mta.set(transport_maps="inline:{a.example=smtp:%s, b.example=smtp:%s}"
+                % (strict, lax),
+                smtp_tls_policy_maps="inline:{{%s = encrypt exclude=AES256}, "
+                "{%s = encrypt}}" % (strict, lax))
+        mta.start()
+        for count, domain, handshakes in ((1, "a", 1), (2, "a", 1),
+                                          (3, "b", 2), (4, "b", 2),
+                                          (5, "a", 2)):
+            send(mta, to="r@%s.example" % domain)
+            wait_for(lambda: len(sink.messages) == count, "the message")
+            mta.wait_empty()
+            equal(sink.commands.count("STARTTLS"), handshakes)
 
 
 def wrote(path, text):
