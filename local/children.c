@@ -14,6 +14,7 @@ enum {
 	HELPERS = 2,
 	LOOKUP_S = 120,
 	REPORT_S = 3600,
+	SHARE_LEAST = 2, /* who is alone shares no flush on any file system */
 };
 
 /* What a name still needs to be durable. */
@@ -152,17 +153,20 @@ struct doing {
  * that came in one packet are counted first. */
 static void choose_flush(struct doing *doing)
 {
+	struct volume *volume;
+
 	if (doing->deed->act.act != ACT_MAILDIR)
 		return;
 	io_yield();
-	if (room.busy < GROUP_SHARE_FROM)
+	if (room.busy < SHARE_LEAST)
 		return;
-	doing->volume = volume_find(doing->deed->act.base);
-	if (!doing->volume)
+	volume = volume_find(doing->deed->act.base);
+	if (!volume || room.busy < volume->group.share_from)
 		return;
-	doing->born = doing->volume->born;
+	doing->volume = volume;
+	doing->born = volume->born;
 	doing->is_expected = true;
-	group_expect(&doing->volume->group);
+	group_expect(&volume->group);
 }
 
 /* It has been written, or never will be. */

@@ -12,6 +12,7 @@
 #include "agent/pool.h"
 #include "base/log.h"
 #include "base/table.h"
+#include "io/filesystem.h"
 #include "io/helper.h"
 #include "service/service.h"
 
@@ -26,6 +27,7 @@ enum {
 	ASK_AGAIN_S = 20, /* well within the child's idle time */
 	FLUSH_S = 3600,
 	VOLUMES_MOST = 100,
+	SHARE_FROM_MOST = 1000,
 };
 
 /* ---- in the child ---- */
@@ -34,6 +36,7 @@ struct flusher {
 	const char *way;
 	int fd; /* -1: none */
 	uint64_t device, born;
+	unsigned share_from;
 };
 
 /* The one below, if no user can have put it there. */
@@ -78,9 +81,10 @@ static void open_way(void *context)
 				(uint64_t)now.tv_nsec) ^
 		((uint64_t)getpid() << 40);
 	flusher->fd = walk(arena, str_from(flusher->way));
-	if (flusher->fd >= 0 && fd_stat(flusher->fd, &st) &&
-		io_syncfs_is_known(flusher->fd))
-		flusher->device = st.st_dev;
+	if (flusher->fd >= 0 && fd_stat(flusher->fd, &st)) {
+		flusher->share_from = io_syncfs_from(flusher->fd);
+		flusher->device = flusher->share_from ? st.st_dev : 0;
+	}
 }
 
 static void serve_flush(struct call *call, void *context)
@@ -89,6 +93,7 @@ static void serve_flush(struct call *call, void *context)
 	struct msg_local_flush m;
 	struct msg_local_flushed answer = {
 		.device = flusher->device,
+		.share_from = flusher->share_from,
 		.born = flusher->born,
 	};
 
@@ -140,6 +145,8 @@ static bool ask(struct volume *volume, bool only_asks,
 	if (volume->born != answer->born)
 		group_forgive(&volume->group); /* this one can still tell */
 	volume->device = answer->device;
+	if (answer->share_from > 0 && answer->share_from <= SHARE_FROM_MOST)
+		volume->group.share_from = (unsigned)answer->share_from;
 	volume->born = answer->born;
 	volume->ask_again = moment_after(span_s(ASK_AGAIN_S));
 	return true;

@@ -1,6 +1,7 @@
 #include "agent/maildir.h"
 
 #include "base/log.h"
+#include "io/filesystem.h"
 #include "io/helper.h"
 
 #include <dirent.h>
@@ -73,7 +74,7 @@ static const struct maildir_calls real_calls = {
 	.sync_folder = real_sync_folder,
 	.sync_path = real_sync_path,
 	.rename = real_rename,
-	.shares = io_syncfs_is_known,
+	.share_from = io_syncfs_from,
 	.device = real_device,
 };
 
@@ -88,13 +89,18 @@ static int sync_all(struct flush_group *group)
 void maildir_store_open(struct maildir_store *store, int base,
 	const struct maildir_calls *calls)
 {
+	unsigned from;
+
 	*store = (struct maildir_store){
 		.calls = calls ? calls : &real_calls,
 		.base = base,
 	};
-	store->shares = store->calls->shares(base);
 	store->device = store->calls->device(base);
 	group_init(&store->group, sync_all);
+	from = store->calls->share_from(base);
+	store->shares = from > 0;
+	if (store->shares)
+		store->group.share_from = from;
 }
 
 static bool is_host_octet(unsigned char c)

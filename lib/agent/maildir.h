@@ -16,9 +16,9 @@
  * between is delivered again; the file name tells whether it was
  * (maildir_name, `look`). Who waits for a flush shares it with all who
  * wait at that moment (queue/group): syncfs(2) for several, fsync(2) for one.
- * Where the file system is not one whose
- * syncfs is known to say the truth (ext4, XFS, btrfs), or a folder is on
- * another one than base (a mount, a link), fsync of file and folders alone.
+ * What "several" are, the file system decides (io/filesystem.h). Where it is not
+ * one whose syncfs is known to say the truth (ext4, XFS, btrfs), or a folder is
+ * on another one than base (a mount, a link), fsync of file and folders alone.
  *
  * Memory   in the arenas given
  * Waits    all but maildir_store_open and maildir_name
@@ -43,8 +43,9 @@ struct maildir_calls {
 	int (*sync_folder)(int base, const char *path);
 	int (*sync_path)(int base, const char *path);
 	int (*rename)(int base, const char *from, const char *to);
-	/* Does syncfs of base cover everything there? */
-	bool (*shares)(int base);
+	/* From how many files on syncfs of base is the cheaper flush; 0: it does
+	 * not cover everything there. */
+	unsigned (*share_from)(int base);
 	/* The file system that something open is on; 0: not known. */
 	uint64_t (*device)(int fd);
 };

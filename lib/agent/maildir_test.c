@@ -35,6 +35,7 @@ static struct {
 	bool fails, files_fail, folders_fail, elsewhere, alone;
 	bool is_closed_above;
 	int no_unnamed, no_link; /* the error */
+	unsigned share_from;     /* 0: as most file systems */
 } disk;
 
 static char folder[] = "/tmp/posthorn-maildir-XXXXXX";
@@ -186,10 +187,12 @@ static int model_rename(int at, const char *from, const char *to)
 	return renameat(at, from, at, to);
 }
 
-static bool model_shares(int at)
+static unsigned model_share_from(int at)
 {
 	(void)at;
-	return !disk.alone;
+	if (disk.alone)
+		return 0;
+	return disk.share_from ? disk.share_from : GROUP_SHARE_FROM;
 }
 
 static uint64_t model_device(int fd)
@@ -207,7 +210,7 @@ static const struct maildir_calls model = {
 	.sync_folder = model_sync_folder,
 	.sync_path = model_sync_path,
 	.rename = model_rename,
-	.shares = model_shares,
+	.share_from = model_share_from,
 	.device = model_device,
 };
 
@@ -338,6 +341,17 @@ static void one_needs_no_syncfs(void **state)
 	assert_int_equal(run.settled, 1);
 	assert_int_equal(run.broken_report + run.broken_settle, 0);
 	assert_int_equal(disk.file_syncs, 1);
+}
+
+static void how_few_says_the_file_system(void **state)
+{
+	(void)state;
+	disk.share_from = 5;
+	maildir_store_open(&run.store, base, &model);
+	deliver_many(4);
+	assert_int_equal(run.settled, 4);
+	assert_int_equal(run.broken_report + run.broken_settle, 0);
+	assert_int_equal(disk.file_syncs, 4);
 }
 
 static void a_flush_that_does_nothing_is_noticed(void **state)
@@ -655,6 +669,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(many_share_a_flush),
 		TEST(one_needs_no_syncfs),
+		TEST(how_few_says_the_file_system),
 		TEST(a_flush_that_does_nothing_is_noticed),
 		TEST(after_an_error_each_by_itself),
 		TEST(other_file_systems_are_flushed_themselves),

@@ -3,12 +3,10 @@
 #include "io/scheduler.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 enum {
@@ -217,18 +215,4 @@ int io_fsync(int fd)
 int io_syncfs(int fd)
 {
 	return io_help(call_syncfs, &fd);
-}
-
-bool io_syncfs_is_known(int fd)
-{
-	static const unsigned long kinds[] = { EXT4_SUPER_MAGIC,
-		XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC };
-	struct statfs st;
-
-	if (fstatfs(fd, &st) < 0)
-		return false;
-	for (size_t i = 0; i < COUNT(kinds); i++)
-		if ((unsigned long)st.f_type == kinds[i])
-			return true;
-	return false;
 }

@@ -47,8 +47,5 @@ int io_fdatasync(int fd);
 int io_fdatasync_here(int fd);
 int io_fsync(int fd);
 int io_syncfs(int fd);
-/* True where syncfs(2) is known to flush all of fd's file system and to tell
- * of errors: ext4, XFS, btrfs, tmpfs. Does not wait. */
-bool io_syncfs_is_known(int fd);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "io/fiber.h"
+#include "io/filesystem.h"
 #include "io/helper.h"
 #include "mailbox/mailbox.h"
 

@@ -8,6 +8,7 @@
 #include "mailbox/mailbox.h"
 
 #include "io/fiber.h"
+#include "io/filesystem.h"
 
 enum {
 	ALONE_MOST = 4, /* mailboxes that are opened one by one */

@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "io/filesystem.h"
 #include "io/helper.h"
 
 enum {

@@ -8,10 +8,10 @@
  *	group_names(group, ...)    their names were there at group_mark: wait for
  *	                           a flush that covers these
  *
- * A flush of the whole file system (syncfs) is for three and more; fewer are
- * quicker one by one. After a slow one or an error everybody flushes by
- * himself, for a while or for good. A wait that is cancelled goes on: who has
- * written must know.
+ * A flush of the whole file system (syncfs) is for several; few are quicker one
+ * by one, how few says the file system (io/filesystem.h). After a slow one or an
+ * error everybody flushes by himself, for a while or for good. A wait that is
+ * cancelled goes on: who has written must know.
  *
  * Waits    group_data, group_names
  */

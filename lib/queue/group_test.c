@@ -97,6 +97,20 @@ static void few_flush_alone(void **state)
 	assert_true(run.alone >= 2); /* their data; names may share */
 }
 
+static void how_few_is_settable(void **state)
+{
+	(void)state;
+	run.group.share_from = 5;
+	deliver_many(4);
+	assert_true(run.alone >= 4);
+	run.group.share_from = 2;
+	do {
+		run.group.one_by_one = (struct moment){ 0 };
+		deliver_many(2);
+	} while (run.group.one_by_one.us != 0);
+	assert_int_equal(run.alone, 0);
+}
+
 static void after_an_error_everybody_alone(void **state)
 {
 	(void)state;
@@ -281,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(many_share),
 		TEST(few_flush_alone),
+		TEST(how_few_is_settable),
 		TEST(after_an_error_everybody_alone),
 		TEST(after_a_slow_one_alone_for_a_while),
 		TEST(a_flush_covers_what_was_there),
