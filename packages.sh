@@ -10,8 +10,9 @@ demo_packages="curl openssl libsasl2-modules util-linux"
 test_packages="$build_packages $module_packages $demo_packages libcmocka-dev clang llvm
 	libclang-rt-14-dev python3 mandoc swaks libnet-ssleay-perl mutt isync zsh
 	knot knot-dnsutils iproute2 procps valgrind strace e2fsprogs
-	libxslt1.1 libicu72 libevent-2.1-7 libnuma1 debhelper dpkg-dev"
-# What only tests/bench/run --filesystem needs, and tests/torture/run power --real.
+	libxslt1.1 libicu72 libevent-2.1-7 libnuma1 debhelper dpkg-dev
+	xfsprogs btrfs-progs"
+# What tests/bench/run --filesystem needs, and, more, tests/torture/run power --real.
 bench_packages="xfsprogs btrfs-progs e2fsprogs"
 torture_packages="libfuse3-dev fuse3 $bench_packages"
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "posthorn/in_place.h"
 #include "service/command.h"
 
 static const struct folder {
@@ -166,6 +167,28 @@ static bool make_parents(char *path)
 	return true;
 }
 
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* The journal's way of being written is chosen when it is made, and its
+ * administrator's since. */
+static bool see_to_folder(const struct folder *f, const char *path,
+	enum how how)
+{
+	bool is_made = how != LOOK && !is_there(path);
+	bool is_fine = see_to(path, f->mode, find_owner(f->user, f->group),
+		how);
+
+	if (is_made && is_fine && strcmp(f->name, "journal") == 0 &&
+		!write_in_place(path))
+		log_warning("%s: cannot be written in place: %m", path);
+	return is_fine;
+}
+
 static bool see_to_all(struct command_line *line, enum how how)
 {
 	char *queue = arena_cstr(line->arena, line->conf->queue_directory);
@@ -183,8 +206,7 @@ static bool see_to_all(struct command_line *line, enum how how)
 		const char *path = arena_cstr(line->arena,
 			arena_fmt(line->arena, "%s/%s", queue, f->name));
 
-		is_fine = see_to(path, f->mode, find_owner(f->user, f->group),
-				  how) && is_fine;
+		is_fine = see_to_folder(f, path, how) && is_fine;
 	}
 	return is_fine;
 }

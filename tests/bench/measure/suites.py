@@ -3,8 +3,8 @@ import os
 import pwd
 import shutil
 
+import disks
 from instance import Instance, make_certificate, run
-from measure import disks
 from measure.group import Group
 from measure.peers import PASSWORD, AuthServer
 from postfix_peer import Postfix, lay_over_usr

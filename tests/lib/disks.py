@@ -13,6 +13,7 @@ KINDS = {
     "ext4-nojournal": EXT4 + ("-O", "^has_journal"),
     "xfs": ("mkfs.xfs", "-q"),
     "btrfs": ("mkfs.btrfs", "-q"),
+    "btrfs-twice": ("mkfs.btrfs", "-q", "-d", "dup"),  # as of two devices
 }
 SIZE = 12 << 30
 
