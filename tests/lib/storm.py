@@ -367,14 +367,19 @@ class Governor(threading.Thread):
 # ---- a disk ----------------------------------------------------------------
 
 class SmallDisk:
-    """An ext4 file system in a file, else a tmpfs, at `folder`; root only."""
+    """A file system in a file, else a tmpfs, at `folder`; root only."""
+    KINDS = {
+        "ext4": ("mkfs.ext4", "-q", "-m", "0", "-i", "16384", "-E",
+                 "lazy_itable_init=0,nodiscard"),
+        "xfs": ("mkfs.xfs", "-q"),
+        "btrfs": ("mkfs.btrfs", "-q"),
+    }
 
-    def __init__(self, image, folder, size="400M"):
+    def __init__(self, image, folder, size="400M", kind="ext4"):
         self.image, self.folder = image, folder
         if not os.path.exists(image):
             run("truncate", "-s", size, image)
-            run("mkfs.ext4", "-q", "-m", "0", "-i", "16384", "-E",
-                "lazy_itable_init=0,nodiscard", image)
+            run(*self.KINDS[kind], image)
         os.makedirs(folder, exist_ok=True)
         # another mount of it, in a namespace that is ending, must go first
         instance.wait_for(lambda: not run("losetup", "-j", image).stdout,
