@@ -277,8 +277,10 @@ static void join_same(struct listing *list)
 			list->items[kept++] = *c;
 			continue;
 		}
-		if (c->exists)
+		if (c->exists) {
 			last->inner = c->inner;
+			last->is_met = c->is_met;
+		}
 		last->exists = last->exists || c->exists;
 		last->is_subscribed = last->is_subscribed || c->is_subscribed;
 		if (c->use.len)
@@ -303,10 +305,40 @@ static void add_parents(struct session *s, struct listing *list)
 	join_same(list);
 }
 
+/* Those whose status will be told; all that are new at once. */
+static enum mailbox_result meet_all(struct session *s, struct listing *list,
+	const struct mailbox_names *all, enum mailbox_met *met)
+{
+	/* What is UIDVALIDITY's, and what the index alone does not tell. */
+	const unsigned told = STATUS_UIDVALIDITY | STATUS_MAILBOXID |
+		STATUS_RECENT | STATUS_SIZE;
+	struct str *names = arena_array(s->command, all->count + 1,
+		sizeof(*names));
+	size_t *places = arena_array(s->command, all->count + 1,
+		sizeof(*places));
+	enum mailbox_met *of_names = arena_array(s->command, all->count + 1,
+		sizeof(*of_names));
+	enum mailbox_result result;
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		if (!is_wanted(s, list, name_shown(s, all->names[i])))
+			continue;
+		places[count] = i;
+		names[count++] = all->names[i];
+	}
+	result = mailbox_store_meet(s->store, names, count,
+		list->status_items & told, of_names);
+	for (size_t i = 0; i < count; i++)
+		met[places[i]] = of_names[i];
+	return result;
+}
+
 static enum mailbox_result read_names(struct session *s, struct listing *list)
 {
 	struct mailbox_names all, subscribed;
 	struct special_uses special;
+	enum mailbox_met *met;
 	enum mailbox_result result = mailbox_store_list(s->store, s->command,
 		&all);
 
@@ -316,13 +348,19 @@ static enum mailbox_result read_names(struct session *s, struct listing *list)
 	if (result != MAILBOX_OK)
 		return result;
 	list->separator = s->ns->separator;
-	if (!special_read(s, &all, &special))
+	met = arena_array(s->command, all.count + 1, sizeof(*met));
+	if (list->options & RETURN_STATUS)
+		result = meet_all(s, list, &all, met);
+	if (result != MAILBOX_OK)
+		return result;
+	if (!special_read(s, &all, met, &special))
 		return MAILBOX_TRY_LATER;
 	for (size_t i = 0; i < all.count; i++)
 		add(s, list, (struct candidate){
 			.name = name_shown(s, all.names[i]),
-			.inner = all.names[i],
-			.exists = true, .use = special_find(&special, i) });
+			.inner = all.names[i], .exists = true,
+			.is_met = met[i] != MAILBOX_NOT_MET,
+			.use = special_find(&special, i) });
 	for (size_t i = 0; i < subscribed.count; i++)
 		add(s, list, (struct candidate){
 			.name = name_shown(s, subscribed.names[i]),
@@ -484,36 +522,6 @@ static void tell_all(struct session *s, struct listing *list,
 				each(s, list, i);
 }
 
-/* Those whose status will be told; all that are new at once. */
-static enum mailbox_result meet_all(struct session *s, struct listing *list)
-{
-	/* What is UIDVALIDITY's, and what the index alone does not tell. */
-	const unsigned told = STATUS_UIDVALIDITY | STATUS_MAILBOXID |
-		STATUS_RECENT | STATUS_SIZE;
-	struct str *names = arena_array(s->command, list->count + 1,
-		sizeof(*names));
-	struct candidate **items = arena_array(s->command, list->count + 1,
-		sizeof(*items));
-	bool *is_met = arena_array(s->command, list->count + 1,
-		sizeof(*is_met));
-	enum mailbox_result result;
-	size_t count = 0;
-
-	for (size_t i = 0; i < list->count; i++) {
-		struct candidate *c = &list->items[i];
-
-		if (!c->exists || !is_wanted(s, list, c->name))
-			continue;
-		items[count] = c;
-		names[count++] = c->inner;
-	}
-	result = mailbox_store_meet(s->store, names, count,
-		list->status_items & told, is_met);
-	for (size_t i = 0; i < count; i++)
-		items[i]->is_met = is_met[i];
-	return result;
-}
-
 struct answer verb_list(struct session *s, struct str args)
 {
 	struct listing list = { 0 };
@@ -531,8 +539,6 @@ struct answer verb_list(struct session *s, struct str args)
 		return OK_("List completed");
 	}
 	result = read_names(s, &list);
-	if (result == MAILBOX_OK && (list.options & RETURN_STATUS))
-		result = meet_all(s, &list);
 	if (result == MAILBOX_OK)
 		tell_all(s, &list, tell_if_chosen);
 	return answer_of(result, "List completed");

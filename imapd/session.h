@@ -195,8 +195,9 @@ struct special_uses {
 
 /* "\Drafts \Sent": all of them are uses that a mailbox may have. */
 bool special_is_good(struct str value);
-/* False: they cannot be read just now. */
-must_check bool special_read(struct session *s, const struct mailbox_names *names,
+/* met: see mailbox_metadata_have. False: they cannot be read just now. */
+must_check bool special_read(struct session *s,
+	const struct mailbox_names *names, const enum mailbox_met *met,
 	struct special_uses *special);
 /* Of name number i; empty: none. */
 struct str special_find(const struct special_uses *special, size_t i);

@@ -52,7 +52,7 @@ static bool is_said(const struct special_uses *special, const char *use)
 }
 
 bool special_read(struct session *s, const struct mailbox_names *names,
-	struct special_uses *special)
+	const enum mailbox_met *met, struct special_uses *special)
 {
 	bool *have = arena_array(s->command, names->count + 1, sizeof(*have));
 
@@ -60,7 +60,8 @@ bool special_read(struct session *s, const struct mailbox_names *names,
 	special->count = names->count;
 	special->said = arena_array(s->command, names->count + 1,
 		sizeof(*special->said));
-	mailbox_metadata_have(s->store, names->names, names->count, have);
+	mailbox_metadata_have(s->store, names->names, names->count, met,
+		have);
 	for (size_t i = 0; i < names->count; i++) {
 		struct mailbox_metadata metadata = { 0 };
 

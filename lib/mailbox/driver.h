@@ -31,6 +31,16 @@ struct mailbox_stamp {
 	int64_t new_ns, cur_ns;
 };
 
+/* All that a mailbox has, and the stamp that each folder had before it was
+ * read. */
+struct mailbox_looks {
+	struct mailbox_entry *entries;
+	size_t count;
+	struct mailbox_stamp stamp;
+	/* Nothing was beside its folders after that; found out if it is set. */
+	bool is_bare;
+};
+
 struct mailbox_driver {
 	const char *scheme;
 
@@ -48,11 +58,10 @@ struct mailbox_driver {
 		const char *mailbox, bool new_only, struct arena *arena,
 		struct mailbox_entry **entries, size_t *count);
 
-	/* The same of all, with the stamp that each folder had before it was
-	 * read. For helper threads: nothing is logged. False with errno. */
+	/* The same of all. For helper threads: nothing is logged. False with
+	 * errno. */
 	bool (*look)(const struct mailbox_place *place, const char *mailbox,
-		struct arena *arena, struct mailbox_entry **entries,
-		size_t *count, struct mailbox_stamp *stamp);
+		struct arena *arena, struct mailbox_looks *looks);
 
 	/* Length of the key of a name; its flags (IMAP_* bits), keyword
 	 * letters (bit 0: a), sizes (0: does not say; CRLF size wins). */

@@ -24,6 +24,7 @@ enum {
 
 struct mailbox_gathered {
 	bool is_read; /* else nothing of what follows */
+	bool is_bare; /* nothing lay beside its messages: no uidlist either */
 	struct str uidlist; /* NONE: there is none */
 	struct mailbox_entry *entries;
 	size_t count;

@@ -158,24 +158,17 @@ static int open_folder(int dir, const char *path)
 }
 
 /* Without a DIR, whose making takes longer than to read the few messages that
- * most mailboxes have. changed_ns: when it was changed last before that; NULL:
- * nobody asks. */
+ * most mailboxes have. */
 static bool scan_folder(const struct mailbox_place *place,
 	const char *mailbox, bool is_new, struct arena *arena,
-	struct entries *entries, int64_t *changed_ns)
+	struct entries *entries)
 {
 	_Alignas(struct dirent64) char piece[PIECE] left_as_is;
 	char path[PATH_MOST] left_as_is;
 	auto_close int dir = open_folder(place->dir, path_to(path, place,
 		mailbox, is_new ? "new" : "cur", NULL));
 	ssize_t got = dir < 0 ? -1 : 1;
-	struct stat st;
 
-	if (changed_ns && dir >= 0) {
-		if (fstat(dir, &st) < 0)
-			return false;
-		*changed_ns = ns_of(st.st_mtim);
-	}
 	while (got > 0) {
 		got = getdents64(dir, piece, sizeof(piece));
 		if (got > 0)
@@ -192,9 +185,9 @@ static enum mailbox_result scan(const struct mailbox_place *place,
 {
 	struct entries entries = { 0 };
 
-	if (!scan_folder(place, mailbox, true, arena, &entries, NULL) ||
+	if (!scan_folder(place, mailbox, true, arena, &entries) ||
 		(!new_only && !scan_folder(place, mailbox, false, arena,
-				      &entries, NULL)))
+				      &entries)))
 		return errno == ENOENT ? MAILBOX_NONEXISTENT :
 			mailbox_failed("read", mailbox);
 	*items = entries.items;
@@ -202,18 +195,84 @@ static enum mailbox_result scan(const struct mailbox_place *place,
 	return MAILBOX_OK;
 }
 
-static bool look(const struct mailbox_place *place, const char *mailbox,
-	struct arena *arena, struct mailbox_entry **items, size_t *count,
-	struct mailbox_stamp *changed)
+/* Was this piece of a directory the last one? The place to go on from is, on
+ * ext4, the end of all numbers then; other file systems are asked once more. */
+static bool is_last(struct str piece)
 {
-	struct entries entries = { 0 };
-	bool ok = scan_folder(place, mailbox, true, arena, &entries,
-			  &changed->new_ns) &&
-		scan_folder(place, mailbox, false, arena, &entries,
-			&changed->cur_ns);
+	const struct dirent64 *e = NULL;
 
-	*items = entries.items;
-	*count = entries.count;
+	while (piece.len > 0) {
+		e = (const void *)piece.p;
+		piece = str_skip(piece, e->d_reclen);
+	}
+	return e && e->d_off == INT64_MAX;
+}
+
+static bool look_in(int mailbox, bool is_new, char piece[PIECE],
+	struct arena *arena, struct entries *entries, int64_t *changed_ns)
+{
+	auto_close int dir = open_folder(mailbox, is_new ? "new" : "cur");
+	struct str read;
+	struct stat st;
+	ssize_t got;
+
+	if (dir < 0 || fstat(dir, &st) < 0)
+		return false;
+	*changed_ns = ns_of(st.st_mtim);
+	do {
+		got = getdents64(dir, piece, PIECE);
+		read = str_of(piece, got > 0 ? (size_t)got : 0);
+		add_entries(dir, is_new, read, arena, entries);
+	} while (got > 0 && !is_last(read));
+	return got >= 0;
+}
+
+static bool is_of_folders(const char *name)
+{
+	static const char *const names[] = { ".", "..", "cur", "new", "tmp",
+		"maildirfolder" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* One piece has all of it, or there is more. While it is read nothing gets
+ * another name in that directory. */
+static bool is_bare(int mailbox, char piece[PIECE])
+{
+	ssize_t got = getdents64(mailbox, piece, PIECE);
+	struct str read = str_of(piece, got > 0 ? (size_t)got : 0), left = read;
+
+	while (left.len > 0) {
+		const struct dirent64 *e = (const void *)left.p;
+
+		if (!is_of_folders(e->d_name))
+			return false;
+		left = str_skip(left, e->d_reclen);
+	}
+	return got > 0 && (is_last(read) ||
+		getdents64(mailbox, piece, PIECE) == 0);
+}
+
+static bool look(const struct mailbox_place *place, const char *mailbox,
+	struct arena *arena, struct mailbox_looks *looks)
+{
+	_Alignas(struct dirent64) char piece[PIECE] left_as_is;
+	char path[PATH_MOST] left_as_is;
+	auto_close int dir = open_folder(place->dir,
+		path_to(path, place, mailbox, NULL, NULL));
+	struct entries entries = { 0 };
+	bool ok = dir >= 0 &&
+		look_in(dir, true, piece, arena, &entries,
+			&looks->stamp.new_ns) &&
+		look_in(dir, false, piece, arena, &entries,
+			&looks->stamp.cur_ns);
+
+	looks->entries = entries.items;
+	looks->count = entries.count;
+	looks->is_bare = ok && looks->is_bare && is_bare(dir, piece);
 	return ok;
 }
 

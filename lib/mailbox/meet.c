@@ -40,9 +40,9 @@ static size_t find_unknown(struct mailbox_store *store,
 }
 
 /* Their uidlists follow: in the background, or when they are opened. Marked
- * in is_met, if that is asked for. */
+ * in met, if that is asked for. */
 static void note_met(struct meeting *meeting, const struct mailbox_gather *set,
-	const struct str *names, bool *is_met)
+	const struct str *names, enum mailbox_met *met)
 {
 	struct mailbox_store *store = meeting->store;
 	struct arena *arena auto_arena = arena_new(0);
@@ -52,8 +52,9 @@ static void note_met(struct meeting *meeting, const struct mailbox_gather *set,
 	for (size_t i = 0; txn && i < set->count; i++) {
 		if (!index_mailbox_find(txn, *set->names[i], &row))
 			continue;
-		if (is_met)
-			is_met[set->names[i] - names] = true;
+		if (met)
+			met[set->names[i] - names] = set->found[i].is_bare ?
+				MAILBOX_MET_BARE : MAILBOX_MET;
 		if (row.uidlist_ns == 0)
 			mailbox_store_unflushed(store,
 				arena_cstr(arena, *set->names[i]),
@@ -98,7 +99,7 @@ static void begin_set(struct meeting *meeting, struct mailbox_gather *set)
 }
 
 static void meet_all(struct meeting *meeting, const struct str *names,
-	bool *is_met)
+	enum mailbox_met *met)
 {
 	for (size_t i = 0; i < SETS; i++) {
 		mailbox_gather_open(&meeting->sets[i], meeting->store);
@@ -109,7 +110,7 @@ static void meet_all(struct meeting *meeting, const struct str *names,
 
 		mailbox_gather_end(set);
 		if (take_in(meeting, set))
-			note_met(meeting, set, names, is_met);
+			note_met(meeting, set, names, met);
 		begin_set(meeting, set);
 		if (io_self())
 			io_yield();
@@ -119,7 +120,8 @@ static void meet_all(struct meeting *meeting, const struct str *names,
 }
 
 enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
-	const struct str *names, size_t count, bool is_told, bool *is_met)
+	const struct str *names, size_t count, bool is_told,
+	enum mailbox_met *met)
 {
 	struct arena *arena auto_arena = arena_new(0);
 	struct meeting *meeting = arena_new_of(arena, struct meeting);
@@ -130,6 +132,6 @@ enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
 	meeting->count = find_unknown(store, names, count, meeting->unknown);
 	if (meeting->count <= ALONE_MOST || !io_syncfs_is_known(store->dir))
 		return MAILBOX_OK;
-	meet_all(meeting, names, is_met);
+	meet_all(meeting, names, met);
 	return is_told ? mailbox_flush_together(store) : MAILBOX_OK;
 }

@@ -116,6 +116,7 @@ static const char *path_of(struct mailbox_store *store, struct arena *arena,
 struct having {
 	const struct mailbox_place *place;
 	const struct str *names;
+	const enum mailbox_met *met;
 	bool *have;
 };
 
@@ -128,8 +129,8 @@ static void look(void *context, size_t i)
 	char path[LAYOUT_PATH + 32];
 	struct stat st;
 
-	h->have[i] = true;
-	if (name.len > MAILBOX_NAME_MOST)
+	h->have[i] = !h->met || h->met[i] != MAILBOX_MET_BARE;
+	if (!h->have[i] || name.len > MAILBOX_NAME_MOST)
 		return;
 	snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
 	snprintf(path, sizeof(path), "%s/posthorn-metadata",
@@ -139,10 +140,11 @@ static void look(void *context, size_t i)
 }
 
 void mailbox_metadata_have(struct mailbox_store *store,
-	const struct str *names, size_t count, bool *have)
+	const struct str *names, size_t count, const enum mailbox_met *met,
+	bool *have)
 {
 	struct having h = { .place = &store->place, .names = names,
-		.have = have };
+		.met = met, .have = have };
 
 	mailbox_spread(count, look, &h);
 }

@@ -36,9 +36,11 @@ struct mailbox_metadata {
 must_check bool mailbox_metadata_read(struct mailbox_store *store, struct arena *arena,
 	struct str mailbox, struct mailbox_metadata *metadata);
 /* Which of these mailboxes have any, or may have: most have none, and of those
- * nothing need be read. Waits. */
+ * nothing need be read. met: what is known of each, of this command; NULL:
+ * nothing. Waits. */
 void mailbox_metadata_have(struct mailbox_store *store,
-	const struct str *names, size_t count, bool *have);
+	const struct str *names, size_t count, const enum mailbox_met *met,
+	bool *have);
 /* NONE: there is no such entry. */
 struct str mailbox_metadata_find(const struct mailbox_metadata *metadata,
 	const char *name);

@@ -92,15 +92,22 @@ must_check enum mailbox_result mailbox_store_flush(
 	struct mailbox_store *store, const char *mailbox);
 /* Something is to be done within a second: names of files, a flush. */
 void mailbox_store_soon(struct mailbox_store *store);
+enum mailbox_met {
+	MAILBOX_NOT_MET,
+	MAILBOX_MET,
+	MAILBOX_MET_BARE, /* nothing was beside its messages: no metadata */
+};
+
 /*
  * Mailboxes that the index does not know yet are taken in: before much is asked
  * of many. Their uidlists are written with one flush for all of them: now, if
  * is_told (their UIDVALIDITY or a UID); else a moment later, in the background.
- * is_met: of each name whether it was taken in just now; NULL: nobody asks.
+ * met: of each name whether it was taken in just now; NULL: nobody asks.
  * Waits.
  */
 must_check enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
-	const struct str *names, size_t count, bool is_told, bool *is_met);
+	const struct str *names, size_t count, bool is_told,
+	enum mailbox_met *met);
 /* What the index says of a mailbox whose files are as it knows them, all of it
  * counted. is_told: its UIDVALIDITY or MAILBOXID, too. False: open it to know.
  * Waits then, as mailbox_store_settle_name. */
