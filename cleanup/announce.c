@@ -75,6 +75,14 @@ static void announce_all(void *context)
 	free(all.places);
 }
 
+static void note_free(struct cleanup *cleanup, const struct place *place,
+	bool has_file)
+{
+	journal_free(cleanup->journal, place);
+	if (has_file)
+		spares_add(&cleanup->spares, place->serial);
+}
+
 static void hear(struct cleanup *cleanup)
 {
 	struct msg_freed freed;
@@ -82,7 +90,7 @@ static void hear(struct cleanup *cleanup)
 
 	while (msg_freed_recv(qmgr.call, &freed, SPAN_FOREVER)) {
 		if (place_parse(freed.place, &place))
-			journal_free(cleanup->journal, &place);
+			note_free(cleanup, &place, freed.has_file);
 		call_forget(qmgr.call);
 	}
 }

@@ -68,6 +68,7 @@ static void prepare(const struct conf *conf)
 	if (!disk_open(&cleanup.disk, directory))
 		log_fatal("queue_directory %s: %m", directory);
 	large_folder_init(&cleanup.large, cleanup.disk);
+	spares_init(&cleanup.spares, cleanup.disk);
 	message_boot_id(boot_id); /* /proc is out of reach later */
 	mail_date_ready();
 	io_event_init(&queue.news);
@@ -91,6 +92,7 @@ static void start(const struct conf *conf)
 	open_queue();
 	queue.is_open = true;
 	io_event_wake_all(&queue.news);
+	spares_start(&cleanup.spares);
 	announce_start(&cleanup);
 }
 
@@ -161,6 +163,7 @@ static void finish(const struct conf *conf)
 	size_t used = queue.is_open ? journal_used(cleanup.journal) : 0;
 
 	(void)conf;
+	spares_close(&cleanup.spares);
 	if (used > 0)
 		log_info("journal: slots=%zu in use at the end", used);
 }

@@ -12,6 +12,7 @@
 #include "queue/large.h"
 #include "queue/message.h"
 #include "queue/serial.h"
+#include "queue/spares.h"
 #include "queue/submission.h"
 #include "rewrite/resolve.h"
 #include "rewrite/rewrite.h"
@@ -22,6 +23,7 @@ struct cleanup {
 	const struct conf *conf;
 	struct disk *disk;
 	struct large_folder large;
+	struct spares spares; /* files for it */
 	struct serials serials;
 	struct journal *journal;
 };
@@ -41,6 +43,7 @@ struct intake {
 				first `skip` octets of the large file */
 	uint64_t skip;
 	bool is_large;
+	bool is_again;       /* its file was another message's */
 	uint64_t large_mark; /* when the file was made */
 	int file;            /* large content, to read; -1 */
 	struct milters *milters; /* NULL: there are none */

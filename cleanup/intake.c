@@ -25,6 +25,22 @@ static struct status write_error(void)
 
 /* ---- receiving ---- */
 
+/* One that is there already, if that can be. */
+static int make_large(struct intake *in)
+{
+	struct cleanup *cleanup = in->cleanup;
+	uint64_t old;
+	int fd;
+
+	if (spares_take(&cleanup->spares, &old)) {
+		fd = large_again(cleanup->disk, old, in->serial);
+		in->is_again = fd >= 0;
+		if (fd >= 0)
+			return fd;
+	}
+	return large_create(cleanup->disk, in->serial);
+}
+
 static bool take_large_want(struct intake *in)
 {
 	struct msg_large_want want;
@@ -37,7 +53,7 @@ static bool take_large_want(struct intake *in)
 	if (space_left(in->cleanup) == 2)
 		errno = ENOSPC;
 	else
-		grant.file = large_create(in->cleanup->disk, in->serial);
+		grant.file = make_large(in);
 	in->large_mark = large_mark(&in->cleanup->large);
 	if (grant.file < 0) {
 		grant.status = (uint64_t)errno;
@@ -181,6 +197,12 @@ static void close_file(struct intake *in)
 	in->file = -1;
 }
 
+static bool seal(struct intake *in)
+{
+	return large_seal(&in->cleanup->large, in->serial, in->large_mark,
+		in->octets, in->is_again, &in->file);
+}
+
 /* Content that has changed is a new file, not yet named. */
 static struct status replace_large(struct intake *in, struct str content)
 {
@@ -191,6 +213,7 @@ static struct status replace_large(struct intake *in, struct str content)
 	close_file(in);
 	if (in->is_large)
 		large_drop(disk, in->serial);
+	in->is_again = false;
 	fd = large_create(disk, in->serial);
 	if (fd < 0)
 		return write_error();
@@ -200,8 +223,7 @@ static struct status replace_large(struct intake *in, struct str content)
 	disk_close(disk, &fd);
 	in->octets = content.len;
 	if (done && content.len > 0 &&
-		large_seal(&in->cleanup->large, in->serial, in->large_mark,
-			content.len, &in->file))
+		seal(in))
 		return STATUS_OK;
 	log_warning("%.*s: large content: %m", STR_ARG(in->facts.queue_id));
 	return write_error();
@@ -258,8 +280,7 @@ static struct status apply_large(struct intake *in)
 	struct status status;
 	struct str head;
 
-	if (!large_seal(&in->cleanup->large, in->serial, in->large_mark,
-		    in->octets, &in->file)) {
+	if (!seal(in)) {
 		log_warning("%.*s: large content: %m",
 			STR_ARG(in->facts.queue_id));
 		return write_error();

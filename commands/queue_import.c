@@ -125,7 +125,7 @@ static bool write_large(struct passage *p, struct message_head *head)
 	p->envelope.skip = skip;
 	p->content = str_first(p->content, skip);
 	return done && large_seal(&folder, p->serial, large_mark(&folder),
-			       head->large_octets, NULL);
+			       head->large_octets, false, NULL);
 }
 
 static void put_next(struct buf *octets, uint64_t serial)

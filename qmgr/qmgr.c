@@ -17,9 +17,11 @@
 #include <fcntl.h>
 
 #include "base/log.h"
+#include "queue/large.h"
 
 enum {
 	FLUSH_MS = 200,        /* marks wait no longer */
+	GIVEN_KEPT = 128,      /* more than a cleanup keeps: SPARES_MOST */
 	LAST_DELIVERIES_S = 30,
 	MANY = 10000, /* messages: their index is worth a line in the log */
 };
@@ -74,22 +76,80 @@ void freed_forget(struct call *call)
 			table_remove(owners, w.key);
 }
 
-static void freed(void *context, const struct place *place)
+static struct call *owner_of(const struct place *place)
 {
-	struct call *call = owners
-		? table_find(owners, str_from(place->segment)) : NULL;
-	struct entry *entry = entry_find(place->serial);
-	auto_buf struct buf text = { 0 };
-	struct msg_freed m;
+	return owners ? table_find(owners, str_from(place->segment)) : NULL;
+}
 
+static bool takes_file(void *context, const struct place *place)
+{
 	(void)context;
-	if (entry && entry->is_over && entry->queue == QUEUE_JOURNAL)
-		entry_free(entry);
-	if (!call)
-		return;
+	return owner_of(place) != NULL;
+}
+
+/*
+ * The files that were given away last. A cleanup that dies leaves what it has
+ * not used; what it has used has another name. One that lives, and misses a file
+ * then, makes a new one.
+ */
+static struct {
+	uint64_t serials[GIVEN_KEPT];
+	size_t next;
+} given;
+
+static void drop_given(void)
+{
+	char paths[GIVEN_KEPT][SPOOL_PATH_MOST];
+	const char *pointers[GIVEN_KEPT];
+	size_t count = 0;
+
+	for (size_t i = 0; i < GIVEN_KEPT; i++) {
+		if (!given.serials[i])
+			continue;
+		spool_large_path(paths[count], given.serials[i]);
+		pointers[count] = paths[count];
+		given.serials[i] = 0;
+		count++;
+	}
+	if (count > 0 && disk_unlink_all(qmgr.disk, pointers, count) < 0)
+		log_warning("large: %m");
+}
+
+static bool send_freed(struct call *call, const struct place *place,
+	bool has_file)
+{
+	auto_buf struct buf text = { 0 };
+	struct msg_freed m = { .has_file = has_file };
+
 	place_format(&text, place);
 	m.place = buf_str(&text);
-	(void)!msg_freed_send(call, &m);
+	if (has_file)
+		given.serials[given.next++ % GIVEN_KEPT] = place->serial;
+	return msg_freed_send(call, &m);
+}
+
+/* False: nobody is there who would hear it. */
+static bool tell_freed(const struct place *place, bool has_file)
+{
+	struct call *call = owner_of(place);
+	struct entry *entry = entry_find(place->serial);
+
+	if (entry && entry->is_over && entry->queue == QUEUE_JOURNAL)
+		entry_free(entry);
+	return call && send_freed(call, place, has_file);
+}
+
+static void freed(void *context, const struct place *place)
+{
+	(void)context;
+	(void)!tell_freed(place, false);
+}
+
+static void freed_file(void *context, const struct place *place)
+{
+	(void)context;
+	if (!tell_freed(place, true))
+		large_drop(qmgr.disk, place->serial);
 }
 
 static void write_late(void *context)
@@ -103,6 +163,13 @@ static void flush_often(void *context)
 	while (io_sleep(span_ms(FLUSH_MS)))
 		if (store_is_dirty(&qmgr.store))
 			store_flush(&qmgr.store);
+}
+
+static void flush_soon(void *context)
+{
+	(void)context;
+	while (store_flush_spares(&qmgr.store))
+		;
 }
 
 /* ---- start ---- */
@@ -165,9 +232,12 @@ static void start(const struct conf *conf)
 	if (!store_open(&qmgr.store, qmgr.disk, false, freed, NULL))
 		log_fatal("journal: %m");
 	qmgr.store.is_late = true;
+	qmgr.store.takes_file = takes_file;
+	qmgr.store.freed_file = freed_file;
 	digest_start();
 	io_before_wait(write_late, &qmgr.store);
 	io_spawn("flush", flush_often, NULL);
+	io_spawn("flush soon", flush_soon, NULL);
 	qmgr.is_ready = true;
 	recover_journal();
 	recover_later(); /* a cleanup that we have not heard may be ending */
@@ -198,6 +268,8 @@ static void hear_cleanup(struct call *call)
 		recover_place(&place, queued.again);
 	}
 	freed_forget(call);
+	if (!call_is_alive(call))
+		drop_given();
 }
 
 static bool await_ready(void)

@@ -194,6 +194,11 @@ static int real_rename(struct disk *disk, const char *from, const char *to)
 	return run_job(disk, rename_job, from, to);
 }
 
+static int real_rename_here(struct disk *disk, const char *from, const char *to)
+{
+	return renameat(root_of(disk), from, root_of(disk), to);
+}
+
 static int real_link(struct disk *disk, const char *from, const char *to)
 {
 	return run_job(disk, link_job, from, to);
@@ -255,6 +260,22 @@ static int real_is_sealed(struct disk *disk, int fd)
 	return fcntl(fd, F_SETLEASE, F_UNLCK);
 }
 
+/* A write lease is refused while there is any other descriptor or mapping, also
+ * in a packet that nobody has read yet. */
+static int real_is_alone(struct disk *disk, int fd)
+{
+	(void)disk;
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+		return -1;
+	return fcntl(fd, F_SETLEASE, F_UNLCK);
+}
+
+static int real_truncate(struct disk *disk, int fd, off_t size)
+{
+	(void)disk;
+	return ftruncate(fd, size);
+}
+
 static int64_t real_space(struct disk *disk)
 {
 	struct statvfs st;
@@ -286,7 +307,9 @@ bool disk_open(struct disk **disk, const char *queue_directory)
 		.sync_here = real_sync_here,
 		.sync_dir = real_sync_dir, .sync_all = real_sync_all,
 		.is_covered = real_is_covered, .rename = real_rename,
+		.rename_here = real_rename_here,
 		.link = real_link, .is_sealed = real_is_sealed,
+		.is_alone = real_is_alone, .truncate = real_truncate,
 		.unlink = real_unlink, .unlink_all = real_unlink_all,
 		.mkdir = real_mkdir, .list = real_list,
 		.lock = real_lock, .space = real_space,
@@ -367,6 +390,12 @@ int disk_sync_dir(struct disk *disk, const char *path)
 int disk_rename(struct disk *disk, const char *from, const char *to)
 {
 	return disk->rename(disk, from, to);
+}
+
+int disk_rename_here(struct disk *disk, const char *from, const char *to)
+{
+	return disk->rename_here ? disk->rename_here(disk, from, to) :
+				   disk->rename(disk, from, to);
 }
 
 int disk_unlink(struct disk *disk, const char *path)

@@ -32,6 +32,8 @@ struct disk {
 	 * never does. */
 	bool (*is_covered)(struct disk *disk, int fd);
 	int (*rename)(struct disk *disk, const char *from, const char *to);
+	/* The same at once. NULL: as rename. */
+	int (*rename_here)(struct disk *disk, const char *from, const char *to);
 	int (*link)(struct disk *disk, const char *from, const char *to);
 	int (*unlink)(struct disk *disk, const char *path);
 	/* NULL: one by one. */
@@ -46,6 +48,10 @@ struct disk {
 	/* 0: nobody has this file open for writing, or mapped so (fd is open
 	 * read-only); else -1 EAGAIN. */
 	int (*is_sealed)(struct disk *disk, int fd);
+	/* 0: nobody else has this file open or mapped at all (fd is open for
+	 * writing only); else -1 EAGAIN. */
+	int (*is_alone)(struct disk *disk, int fd);
+	int (*truncate)(struct disk *disk, int fd, off_t size);
 	/* Octets free for us on its file system, INT64_MAX if unknown. */
 	int64_t (*space)(struct disk *disk);
 };
@@ -66,6 +72,8 @@ int disk_sync(struct disk *disk, int fd);
 int disk_sync_here(struct disk *disk, int fd);
 int disk_sync_dir(struct disk *disk, const char *path);
 int disk_rename(struct disk *disk, const char *from, const char *to);
+/* For a folder that is known to be in memory: not in a helper thread. */
+int disk_rename_here(struct disk *disk, const char *from, const char *to);
 int disk_unlink(struct disk *disk, const char *path);
 /* All of them, in one job of a helper thread; one that is not there is fine. -1
  * with errno: one at least could not be removed. */

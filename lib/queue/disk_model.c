@@ -378,6 +378,30 @@ static int model_is_sealed(struct disk *disk, int fd)
 	return 0;
 }
 
+static int model_is_alone(struct disk *disk, int fd)
+{
+	struct model *model = model_of(disk);
+
+	for (int i = 0; i < FDS_MOST; i++)
+		if (i != fd && model->fds[i].file == fd_of(model, fd)->file) {
+			errno = EAGAIN;
+			return -1;
+		}
+	return 0;
+}
+
+static int model_truncate(struct disk *disk, int fd, off_t size)
+{
+	struct file *file = fd_of(model_of(disk), fd)->file;
+
+	if (die(model_of(disk)))
+		return -1;
+	if ((size_t)size > file->size)
+		panic("disk_model: truncate makes nothing longer");
+	file->size = (size_t)size;
+	return 0;
+}
+
 static int64_t model_space(struct disk *disk)
 {
 	(void)disk;
@@ -397,6 +421,7 @@ struct disk *disk_model_new(unsigned seed)
 		.sync_dir = model_sync_dir, .sync_all = model_sync_all,
 		.is_covered = model_is_covered, .rename = model_rename,
 		.link = model_link, .is_sealed = model_is_sealed,
+		.is_alone = model_is_alone, .truncate = model_truncate,
 		.unlink = model_unlink, .mkdir = model_mkdir,
 		.list = model_list, .lock = model_lock, .space = model_space,
 	};

@@ -36,6 +36,47 @@ int large_scratch(struct disk *disk, uint64_t serial)
 	return fd;
 }
 
+/* Zeros in place of what it holds: to write them into pages that are there
+ * costs a tenth of what new pages cost. */
+static bool clear(struct disk *disk, int fd)
+{
+	static const char zeros[128 * 1024];
+	int64_t size = disk->size(disk, fd);
+
+	if (size > LARGE_AGAIN_MOST)
+		errno = EFBIG;
+	if (size < 0 || size > LARGE_AGAIN_MOST)
+		return false;
+	for (int64_t at = 0; at < size; at += (int64_t)sizeof(zeros)) {
+		size_t len = size - at < (int64_t)sizeof(zeros) ?
+			(size_t)(size - at) : sizeof(zeros);
+
+		if (!disk_write_all(disk, fd, zeros, len, at))
+			return false;
+	}
+	return true;
+}
+
+/* Renamed first: nobody can open it by its old name after the look. */
+int large_again(struct disk *disk, uint64_t old, uint64_t serial)
+{
+	char from[SPOOL_PATH_MOST], to[SPOOL_PATH_MOST];
+	int fd, error;
+
+	spool_large_path(from, old);
+	spool_large_path(to, serial);
+	if (disk_rename_here(disk, from, to) < 0)
+		return -1;
+	fd = disk_open_file(disk, to, O_WRONLY);
+	if (fd >= 0 && disk->is_alone(disk, fd) == 0 && clear(disk, fd))
+		return fd;
+	error = errno;
+	disk_close(disk, &fd);
+	large_drop(disk, serial);
+	errno = error;
+	return -1;
+}
+
 /* Two may run at the same time: of names, and of everything. */
 static void note_end(struct large_folder *folder, uint64_t number, int result)
 {
@@ -125,8 +166,20 @@ static bool make_durable(struct large_folder *folder, int fd, uint64_t mark)
 	return done;
 }
 
-static bool seal(struct large_folder *folder, int fd, uint64_t mark,
-	uint64_t octets)
+/* What a message before had more; nobody writes any more. */
+static bool cut(struct disk *disk, const char *path, uint64_t octets)
+{
+	int fd = disk_open_file(disk, path, O_WRONLY);
+	bool done = fd >= 0 && disk->truncate(disk, fd, (off_t)octets) == 0;
+	int error = errno;
+
+	disk_close(disk, &fd);
+	errno = error;
+	return done;
+}
+
+static bool seal(struct large_folder *folder, const char *path, int fd,
+	uint64_t mark, uint64_t octets, bool is_again)
 {
 	struct disk *disk = folder->disk;
 	int64_t size;
@@ -134,6 +187,11 @@ static bool seal(struct large_folder *folder, int fd, uint64_t mark,
 	if (disk->is_sealed(disk, fd) < 0)
 		return false;
 	size = disk->size(disk, fd);
+	if (is_again && size > (int64_t)octets) {
+		if (!cut(disk, path, octets))
+			return false;
+		size = disk->size(disk, fd);
+	}
 	if (size < 0 || (uint64_t)size != octets) {
 		errno = EMSGSIZE;
 		return false;
@@ -142,7 +200,7 @@ static bool seal(struct large_folder *folder, int fd, uint64_t mark,
 }
 
 bool large_seal(struct large_folder *folder, uint64_t serial, uint64_t mark,
-	uint64_t octets, int *read_fd)
+	uint64_t octets, bool is_again, int *read_fd)
 {
 	struct disk *disk = folder->disk;
 	char path[SPOOL_PATH_MOST];
@@ -152,7 +210,7 @@ bool large_seal(struct large_folder *folder, uint64_t serial, uint64_t mark,
 	fd = disk_open_file(disk, path, O_RDONLY);
 	if (fd < 0)
 		return false;
-	if (!seal(folder, fd, mark, octets)) {
+	if (!seal(folder, path, fd, mark, octets, is_again)) {
 		error = errno;
 		disk_close(disk, &fd);
 		errno = error;

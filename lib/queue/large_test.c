@@ -138,7 +138,7 @@ static void seal(void *context)
 	(void)context;
 	mark = large_mark(&run.folder);
 	io_yield(); /* its octets come */
-	if (!large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL)) {
+	if (!large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, false, NULL)) {
 		assert_int_equal(errno, EIO);
 		run.refused++;
 		return;
@@ -156,7 +156,8 @@ static void flushed_by_others(void *context)
 	mark = large_mark(&run.folder);
 	seal(context);
 	assert_int_equal(run.flushes, 1);
-	assert_true(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL));
+	assert_true(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, false,
+		NULL));
 	assert_int_equal(run.flushes, 1);
 	assert_true(run.safe_names > fd && run.is_safe[fd]);
 }

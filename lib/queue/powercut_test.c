@@ -61,8 +61,10 @@ struct world {
 	struct entry entries[MESSAGES_MOST];
 	size_t count;
 	uint64_t kept; /* a serial that a session holds: 0 none */
+	uint64_t spare; /* whose file in large/ may be used again: 0 none */
 	unsigned random;
 	bool early_done;     /* the fault: marks before the delivery */
+	bool early_spare;    /* the fault: files before the mark is flushed */
 	const char *broken;  /* a promise, or NULL */
 };
 
@@ -79,6 +81,23 @@ static void freed(void *context, const struct place *place)
 	journal_free(world->journal, place);
 }
 
+/* One at a time, so that some are removed and some used again. */
+static bool takes_file(void *context, const struct place *place)
+{
+	struct world *world = context;
+
+	(void)place;
+	return !world->spare;
+}
+
+static void freed_file(void *context, const struct place *place)
+{
+	struct world *world = context;
+
+	journal_free(world->journal, place);
+	world->spare = place->serial;
+}
+
 /* Every other qmgr gathers its marks, as the real one does. */
 static bool begin(struct world *world)
 {
@@ -91,6 +110,8 @@ static bool begin(struct world *world)
 	if (pick(world, 2))
 		world->large.group.share_from = 1;
 	world->store.is_late = pick(world, 2);
+	world->store.takes_file = takes_file;
+	world->store.freed_file = freed_file;
 	return done;
 }
 
@@ -114,19 +135,31 @@ static struct str content_of(struct world *world, const struct entry *entry)
 	return str_of(octets, entry->octets);
 }
 
+static int make_large(struct world *world, uint64_t serial, bool *is_again)
+{
+	uint64_t spare = world->spare;
+	int fd = -1;
+
+	world->spare = 0;
+	if (spare)
+		fd = large_again(world->disk, spare, serial);
+	*is_again = fd >= 0;
+	return *is_again ? fd : large_create(world->disk, serial);
+}
+
 static bool write_large(struct world *world, const struct entry *entry)
 {
 	struct str content = content_of(world, entry);
-	int fd = large_create(world->disk, entry->serial);
+	bool is_again, done;
+	int fd = make_large(world, entry->serial, &is_again);
 	uint64_t mark = large_mark(&world->large);
-	bool done;
 
 	if (fd < 0)
 		return false;
 	done = disk_write_all(world->disk, fd, content.p, content.len, 0);
 	disk_close(world->disk, &fd);
 	return done && large_seal(&world->large, entry->serial, mark,
-			       content.len, NULL);
+			       content.len, is_again, NULL);
 }
 
 /* Sessions hold serials: they come to slots in any order. */
@@ -173,7 +206,8 @@ static void submit(struct world *world)
 	entry->id = queue_id_text(world->arena, entry->serial,
 		world->random % 1000000, false);
 	entry->is_large = pick(world, 4) == 0;
-	entry->octets = entry->is_large ? LARGE_OCTETS : 1 + pick(world, 20000);
+	entry->octets = entry->is_large ? LARGE_OCTETS - pick(world, 9000) :
+					  1 + pick(world, 20000);
 	entry->recipients = 1 + pick(world, RECIPIENTS_MOST);
 	for (size_t i = 0; i < entry->recipients; i++)
 		recipients[i].address = STR("r@example.org");
@@ -230,6 +264,8 @@ static void deliver(struct world *world)
 		store_done(&world->store, entry->stored, (uint32_t)at);
 	if (entry->stored->left == 0)
 		entry->over = store_over(&world->store, entry->stored, false);
+	if (entry->over && entry->is_large && world->early_spare)
+		world->spare = entry->serial;
 }
 
 static void keep(struct world *world)
@@ -313,7 +349,7 @@ static void found(struct world *world, struct stored *stored)
 		return;
 	}
 	/* One that was not acknowledged may be there, or half of it. */
-	if (entry->acknowledged && !entry->deleted && !entry->over &&
+	if (entry->acknowledged && !entry->deleted &&
 		!str_eq(whole_content(world, stored),
 			content_of(world, entry)))
 		world->broken = "the content is another";
@@ -370,7 +406,7 @@ static void check(struct world *world, const struct entry *entry)
 static void recover(struct world *world)
 {
 	forget(world);
-	world->kept = 0;
+	world->kept = world->spare = 0;
 	disk_model_power_cut(world->disk);
 	if (!begin(world)) {
 		world->broken = "it does not start";
@@ -395,7 +431,8 @@ static void (*const steps[])(struct world *world) = {
 };
 
 /* A life until the power cut, thrice on the same disk. NULL: all was kept. */
-static const char *run(unsigned seed, enum flush_kind disabled, bool early)
+static const char *run(unsigned seed, enum flush_kind disabled, bool early_done,
+	bool early_spare)
 {
 	struct world *world = mem_new(1, sizeof(*world));
 	const char *broken;
@@ -403,7 +440,8 @@ static const char *run(unsigned seed, enum flush_kind disabled, bool early)
 	world->arena = arena_new(0);
 	world->random = seed * 2654435761u;
 	world->disk = disk_model_new(seed + 1);
-	world->early_done = early;
+	world->early_done = early_done;
+	world->early_spare = early_spare;
 	disk_model_disable(world->disk, disabled);
 	if (!begin(world))
 		world->broken = "it does not start";
@@ -570,7 +608,7 @@ static void nothing_is_lost(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= RUNS; seed++) {
-		const char *broken = run(seed, FLUSH_NONE, false);
+		const char *broken = run(seed, FLUSH_NONE, false, false);
 
 		if (broken)
 			fail_msg("run %u: %s", seed, broken);
@@ -592,12 +630,13 @@ static const struct {
 	{ FLUSH_ALL, "everything, for several large ones" },
 };
 
-static const char *find_trouble(enum flush_kind disabled, bool early)
+static const char *find_trouble(enum flush_kind disabled, bool early_done,
+	bool early_spare)
 {
 	const char *broken = NULL;
 
 	for (unsigned seed = 1; seed <= RUNS && !broken; seed++)
-		broken = run(seed, disabled, early);
+		broken = run(seed, disabled, early_done, early_spare);
 	return broken;
 }
 
@@ -606,7 +645,8 @@ static void every_flush_is_needed(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(flushes); i++) {
-		const char *broken = find_trouble(flushes[i].kind, false);
+		const char *broken = find_trouble(flushes[i].kind, false,
+			false);
 
 		if (!broken)
 			fail_msg("without the flush of %s nothing was noticed",
@@ -619,7 +659,17 @@ static void every_flush_is_needed(void **state)
 static void early_done_is_noticed(void **state)
 {
 	(void)state;
-	assert_non_null(find_trouble(FLUSH_NONE, true));
+	assert_non_null(find_trouble(FLUSH_NONE, true, false));
+}
+
+/* The slot comes back, and its content is another message's by then. */
+static void early_use_again_is_noticed(void **state)
+{
+	const char *broken = find_trouble(FLUSH_NONE, false, true);
+
+	(void)state;
+	assert_non_null(broken);
+	assert_string_equal(broken, "the content is another");
 }
 
 int main(void)
@@ -630,6 +680,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_lost),
 		cmocka_unit_test(every_flush_is_needed),
 		cmocka_unit_test(early_done_is_noticed),
+		cmocka_unit_test(early_use_again_is_noticed),
 	};
 
 	log_sink(quiet);

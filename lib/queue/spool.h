@@ -4,7 +4,7 @@
  *
  *	deferred/4/4A5F21002B   the octets of queue/message.h, then marks
  *	deferred/4/tmp-...      being written
- *	large/000000000001002B  content only, by serial; never used again
+ *	large/000000000001002B  content only, by serial
  *
  * Marks that are appended later begin a disk block of their own after each
  * flush, so that a torn write harms nothing that was flushed.

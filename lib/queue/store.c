@@ -16,6 +16,7 @@ bool store_open(struct store *store, struct disk *disk, bool read_only,
 		.freed = freed, .context = context, .round = 1 };
 	list_init(&store->removed);
 	list_init(&store->touched);
+	io_event_init(&store->hurry);
 	store->segments = table_new();
 	return read_only || disk_mkdir(disk, "journal") == 0;
 }
@@ -170,8 +171,15 @@ void store_report_over(struct store *store, struct seen *seen,
 {
 	array_grow(&seen->over, &seen->over_capacity, seen->over_count + 1,
 		sizeof(*seen->over));
-	seen->over[seen->over_count++] = *place;
+	seen->over[seen->over_count++] = (struct over){ .place = *place };
 	store->dirty = true;
+}
+
+void store_spare_content(struct store *store, struct seen *seen)
+{
+	seen->over[seen->over_count - 1].spare = true;
+	if (++store->spare_count == STORE_SPARE_MANY)
+		io_event_wake_all(&store->hurry);
 }
 
 bool store_put_over(struct store *store, struct seen *seen,

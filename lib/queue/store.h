@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/status.h"
 #include "base/table.h"
+#include "io/fiber.h"
 #include "queue/marklog.h"
 #include "queue/message.h"
 #include "queue/spool.h"
@@ -46,6 +47,10 @@ struct stored {
 	uint64_t round;      /* of the flush that the last mark waits for */
 };
 
+enum {
+	STORE_SPARE_MANY = 16, /* they are worth a flush */
+};
+
 struct store {
 	struct disk *disk;
 	struct table *segments; /* by name */
@@ -57,8 +62,15 @@ struct store {
 	bool read_only;
 	bool has_late;
 	bool is_late; /* set before the first use: see store_write_late */
+	unsigned spare_count;   /* files that wait for a flush */
+	struct io_event hurry;  /* they are STORE_SPARE_MANY */
 	/* The slot may be used again. */
 	void (*freed)(void *context, const struct place *place);
+	/* Set before the first use, or NULL: does who writes the segment want
+	 * the file of this slot's content? Then that is his, and the slot is
+	 * told of by freed_file. It may wait. */
+	bool (*takes_file)(void *context, const struct place *place);
+	void (*freed_file)(void *context, const struct place *place);
 	void *context;
 };
 
@@ -134,5 +146,9 @@ static inline bool store_is_dirty(const struct store *store)
 void store_write_late(struct store *store);
 /* One flush of everything that waits for one; slots are reported free. */
 void store_flush(struct store *store);
+/* The same for slots only: files that may be used again are wanted soon. For a
+ * fiber that does nothing else: returns once that was worth it. Waits; false:
+ * cancelled. */
+must_check bool store_flush_spares(struct store *store);
 
 #endif

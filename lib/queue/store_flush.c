@@ -31,7 +31,7 @@ static void drop_some(struct store *store, const uint64_t *serials,
 	size_t count)
 {
 	char paths[DROPPED_AT_ONCE][SPOOL_PATH_MOST];
-	const char *pointers[DROPPED_AT_ONCE];
+	const char *pointers[DROPPED_AT_ONCE] = { NULL };
 
 	for (size_t i = 0; i < count; i++) {
 		spool_large_path(paths[i], serials[i]);
@@ -68,6 +68,35 @@ static void note_failure(struct store *store)
 	store->dirty = true;
 }
 
+static bool is_taken(struct store *store, const struct over *over)
+{
+	return store->takes_file &&
+		store->takes_file(store->context, &over->place);
+}
+
+/* Content that the slots' owner does not take goes. */
+static void share_out(struct store *store, const struct seen *seen,
+	size_t count)
+{
+	uint64_t left[DROPPED_AT_ONCE];
+	size_t some = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct over *over = &seen->over[i]; /* the array may move */
+
+		if (!over->spare || is_taken(store, over))
+			continue;
+		over->spare = false;
+		left[some++] = over->place.serial;
+		if (some < DROPPED_AT_ONCE)
+			continue;
+		drop_some(store, left, some);
+		some = 0;
+	}
+	if (some > 0)
+		drop_some(store, left, some);
+}
+
 static void flush_segment(struct store *store, struct seen *seen)
 {
 	size_t over = seen->over_count, large = seen->large_count;
@@ -82,10 +111,12 @@ static void flush_segment(struct store *store, struct seen *seen)
 	drop_large(store, seen, large);
 	drop_front(seen->large, &seen->large_count, large,
 		sizeof(*seen->large));
+	share_out(store, seen, over);
 	for (size_t i = 0; i < over; i++) {
-		struct place place = seen->over[i]; /* the array may move */
+		struct over done = seen->over[i]; /* the array may move */
 
-		store->freed(store->context, &place);
+		(done.spare ? store->freed_file : store->freed)(store->context,
+			&done.place);
 	}
 	drop_front(seen->over, &seen->over_count, over, sizeof(*seen->over));
 	if (seen->over_count > 0 || seen->over_capacity <= OVER_KEPT)
@@ -157,21 +188,45 @@ static void move_all(struct list *from, struct list *to)
 		list_append(to, link);
 }
 
+/* One at a time. */
+static void begin_flush(struct store *store)
+{
+	while (store->flushing)
+		if (!io_sleep(span_ms(1)))
+			io_uncancel();
+	store->flushing = true;
+	store->spare_count = 0;
+}
+
+static void flush_segments(struct store *store)
+{
+	for (struct table_walk w = { 0 }; table_next(store->segments, &w);)
+		flush_segment(store, w.value);
+}
+
+/* Its round is the one before: nothing but slots was flushed. */
+bool store_flush_spares(struct store *store)
+{
+	while (store->spare_count < STORE_SPARE_MANY)
+		if (!io_event_wait(&store->hurry, SPAN_FOREVER))
+			return false;
+	begin_flush(store);
+	flush_segments(store);
+	store->flushing = false;
+	return true;
+}
+
 uint64_t store_flush_round(struct store *store)
 {
 	struct list touched, removed;
 	uint64_t round;
 
-	while (store->flushing)
-		if (!io_sleep(span_ms(1)))
-			io_uncancel();
-	store->flushing = true;
+	begin_flush(store);
 	store->dirty = false;
 	round = ++store->round;
 	move_all(&store->touched, &touched);
 	move_all(&store->removed, &removed);
-	for (struct table_walk w = { 0 }; table_next(store->segments, &w);)
-		flush_segment(store, w.value);
+	flush_segments(store);
 	flush_touched(store, &touched);
 	flush_removed(store, &removed);
 	/* What came, or was passed over, meanwhile. */

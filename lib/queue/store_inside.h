@@ -6,13 +6,19 @@
 
 #include "queue/store.h"
 
+/* A slot that is free after the next flush. */
+struct over {
+	struct place place;
+	bool spare; /* and its content in large/ may be used again */
+};
+
 /* A segment as qmgr sees it. */
 struct seen {
 	char name[SEGMENT_NAME_MOST];
 	struct segment_shape shape;
 	int fd;
 	struct marklog log;
-	struct place *over; /* to be reported free after the next flush */
+	struct over *over; /* to be reported */
 	size_t over_count, over_capacity;
 	uint64_t *large; /* serials whose content goes then */
 	size_t large_count, large_capacity;
@@ -36,6 +42,9 @@ void store_report_over(struct store *store, struct seen *seen,
 /* The mark that the message is over, and the report. False: logged. */
 must_check bool store_put_over(struct store *store, struct seen *seen,
 	const struct place *place);
+/* Of the one that was reported last: its content, too. A flush comes soon when
+ * there are some of them. */
+void store_spare_content(struct store *store, struct seen *seen);
 /* Content of a large message, with the next flush of the segment's marks. */
 void store_drop_large_later(struct seen *seen, uint64_t serial);
 /* In memory only. */

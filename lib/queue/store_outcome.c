@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "queue/large.h"
 
 void store_set_done(struct stored *stored, uint32_t recipient)
 {
@@ -80,8 +81,10 @@ static bool over_slot(struct store *store, struct stored *stored)
 
 	if (!seen || !store_put_over(store, seen, &stored->place))
 		return false;
-	if (stored->head.large_octets)
+	if (stored->head.large_octets > LARGE_AGAIN_MOST)
 		store_drop_large_later(seen, stored->head.serial);
+	else if (stored->head.large_octets)
+		store_spare_content(store, seen);
 	return true;
 }
 

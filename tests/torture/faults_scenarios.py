@@ -405,6 +405,30 @@ class MailSuite:
         wait_for(lambda: all(map(self.mta.log().__contains__, deferred)),
                  "the deferrals")
 
+    def has_used_again(self, lab, name, inodes):
+        """A large message more: is its file one that was another's?"""
+        folder, found = self.mta.queue + "/large/", False
+        other = lab.new_id(lab.labels[name])
+        outcome, words = self.answer(self.data, other, "alice@example.org",
+                                     100000)
+        lab.conclude(other, outcome)
+        if outcome != "acknowledged":
+            raise Refused(words)
+        for file in os.listdir(folder):
+            try:
+                inode = os.stat(folder + file).st_ino
+            except FileNotFoundError:
+                continue
+            found |= inodes.get(inode, file) != file
+            inodes[inode] = file
+        return found
+
+    def leave_files(self, lab, name):
+        """In large/, for the messages that come."""
+        inodes = {}
+        wait_for(lambda: self.has_used_again(lab, name, inodes),
+                 "a file to be used again")
+
     def start(self, lab, name):
         """qmgr begins anew with what is there."""
         old = lab.processes_of("qmgr")
@@ -552,6 +576,9 @@ ACCEPT = ("smtpd", "cleanup", "qmgr", "rewrite", "master")
 SCENARIOS = (
     ("plain", by("data", "alice@example.org"), ACCEPT + ("virtual",)),
     ("large", by("data", "alice@example.org", 150000),
+     ("smtpd", "cleanup", "qmgr", "virtual")),
+    ("large-again", prepared(MailSuite.leave_files, by(
+        "data", "alice@example.org", 80000)),
      ("smtpd", "cleanup", "qmgr", "virtual")),
     ("bdat", by("bdat", "alice@example.org", 150000), ("smtpd", "cleanup")),
     ("tls", by("tls", "alice@example.org"), ("smtpd",)),

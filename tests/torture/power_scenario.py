@@ -212,6 +212,27 @@ def accept(play, mta, rounds):
               "mail/example.org/dave")
 
 
+def used_again(play, mta):
+    """Files of large/ whose messages are over take others, longer and shorter
+    ones, until three have."""
+    folder, names, found = mta.queue + "/large", {}, 0
+    for i in range(40):
+        time.sleep(0.4)  # until the marks are flushed: few messages do
+        sent = play.smtp(mta, "u%d" % i, *ALICE,
+                         octets=(90000, 70000, 120000)[i % 3])
+        for name in os.listdir(folder):
+            try:
+                inode = os.stat(folder + "/" + name).st_ino
+            except FileNotFoundError:
+                continue
+            found += names.get(inode, name) != name
+            names[inode] = name
+        play.sent(mta, sent, ALICE[0])
+        if found >= 3:
+            return
+    raise instance.Failed("no file in large/ is used again")
+
+
 # Each is told by its reply: nobody else writes to it.
 LMTP = [("l0@example.org", "maildir", "mail/example.org/alice"),
         ("l1@example.org", "mbox", "mail/example.org/box"),
@@ -528,6 +549,7 @@ def play(folder, recorder, rounds=2):
         mta.start()
         before_qmgr(scenario, mta)
         accept(scenario, mta, rounds)
+        used_again(scenario, mta)
         while_down(scenario, mta)
         alone(scenario, mta)
         slow = defer_and_hold(scenario, mta)

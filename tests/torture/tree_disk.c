@@ -267,6 +267,7 @@ struct disk *tree_disk(
 		.list = disk_list_,
 		.lock = disk_lock,
 		.is_sealed = disk_lock,
+		.is_alone = disk_lock,
 		.space = disk_space,
 	};
 	return &d->disk;
