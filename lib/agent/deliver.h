@@ -163,6 +163,12 @@ void content_open(struct content_reader *reader, struct arena *arena,
 	const struct content *content);
 must_check bool content_next(struct content_reader *reader,
 	struct str *octets);
+/* Open, and the first block in one piece with what is put in front of it: up to
+ * 128 KiB of a file. To write it at once costs less than in four pieces, as the
+ * pages of a new file are made for each. content_next has the rest. */
+must_check bool content_open_behind(struct content_reader *reader,
+	struct arena *arena, const struct content *content, struct str front,
+	struct str *octets);
 /* The header with its empty line, up to `most` octets, in one piece. */
 must_check bool content_header(struct arena *arena,
 	const struct content *content, size_t most, struct str *header);

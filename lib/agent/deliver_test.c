@@ -95,10 +95,65 @@ static void a_long_header_is_in_one_piece(void **state)
 	arena_free(arena);
 }
 
+static struct str read_behind(struct arena *arena,
+	const struct content *content, struct str front, size_t *blocks)
+{
+	struct content_reader reader;
+	struct buf all = BUF_IN(arena);
+	struct str octets;
+
+	*blocks = 0;
+	assert_true(content_open_behind(&reader, arena, content, front, &octets));
+	while (octets.len > 0) {
+		buf_add(&all, octets);
+		assert_true(content_next(&reader, &octets));
+		++*blocks;
+	}
+	return buf_str(&all);
+}
+
+static void what_is_put_in_front_is_in_the_first_block(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 100000, 128 * 1024, 300000 };
+	struct content content = { .head = STR("B: 2\n"), .fd = -1, .size = 5 };
+	size_t blocks;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct arena *arena = arena_new(0);
+		struct buf wanted = BUF_IN(arena);
+		FILE *file = tmpfile();
+
+		buf_add(&wanted, STR("A: 1\nB: 2\n"));
+		for (size_t k = 0; k < sizes[i]; k++)
+			buf_char(&wanted, (char)('a' + k % 26));
+		fputs("skip", file);
+		fwrite(wanted.p + 10, 1, sizes[i], file);
+		fflush(file);
+		content.fd = fileno(file);
+		content.skip = 4;
+		content.size = 5 + sizes[i];
+		assert_true(str_eq(read_behind(arena, &content, STR("A: 1\n"),
+			&blocks), buf_str(&wanted)));
+		assert_int_equal(blocks, i < 4 ? 1 : 3);
+		content.size++; /* it was longer */
+		assert_false(sizes[i] == 0 && content_open_behind(
+			&(struct content_reader){ 0 }, arena, &content,
+			STR(""), &(struct str){ 0 }));
+		fclose(file);
+		content.fd = -1;
+		content.size = 5;
+		assert_str(read_behind(arena, &content, STR("A: 1\n"),
+			&blocks), "A: 1\nB: 2\n");
+		arena_free(arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_long_header_is_in_one_piece),
+		cmocka_unit_test(what_is_put_in_front_is_in_the_first_block),
 		cmocka_unit_test(delays_have_two_significant_digits),
 		cmocka_unit_test(content_is_head_and_rest_of_the_file),
 	};

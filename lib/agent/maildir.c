@@ -302,17 +302,12 @@ static bool write_message(const struct maildir_store *store,
 	struct content_reader reader;
 	struct str octets;
 
-	if (content->fd < 0) /* small: one write */
-		return write_all(store, item->fd,
-			arena_join(arena, item->head, content->head));
-	if (!write_all(store, item->fd, item->head))
+	if (!content_open_behind(&reader, arena, content, item->head, &octets))
 		return false;
-	content_open(&reader, arena, content);
-	do {
-		if (!content_next(&reader, &octets) ||
-			!write_all(store, item->fd, octets))
+	while (octets.len > 0)
+		if (!write_all(store, item->fd, octets) ||
+			!content_next(&reader, &octets))
 			return false;
-	} while (octets.len > 0);
 	return true;
 }
 
