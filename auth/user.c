@@ -18,10 +18,10 @@
 
 #include "auth/password.h"
 #include "auth/users.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "config/file.h"
-#include "queue/listing.h"
 #include "service/command.h"
 
 static const struct command command = { "posthorn user",
@@ -245,7 +245,7 @@ static void print_user(struct str name, bool is_json)
 
 	if (is_json) {
 		buf_text(&line, "{\"user\": ");
-		listing_string(&line, name);
+		json_format(&line, name);
 		buf_char(&line, '}');
 	} else {
 		buf_add(&line, name);

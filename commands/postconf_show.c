@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "config/findings.h"
 #include "config/params.h"
@@ -33,22 +34,6 @@ static void print_folded(struct buf *out, struct str text, size_t column)
 		buf_add(out, word);
 		column += word.len;
 	}
-}
-
-static void json_format(struct buf *out, struct str text)
-{
-	buf_char(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (c == '"' || c == '\\')
-			buf_fmt(out, "\\%c", c);
-		else if (c < 0x20)
-			buf_fmt(out, "\\u%04x", c);
-		else
-			buf_char(out, (char)c);
-	}
-	buf_char(out, '"');
 }
 
 static void print_json(struct buf *out, struct str name, struct str value)

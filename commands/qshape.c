@@ -3,6 +3,7 @@
  *
  * Needs no privilege: showq knows who asks by the socket.
  */
+#include "base/json.h"
 #include "base/log.h"
 #include "base/table.h"
 #include "queue/look.h"
@@ -267,7 +268,7 @@ static void print_json(const struct shape *shape)
 		auto_buf struct buf line = { 0 };
 
 		buf_text(&line, "{\"domain\": ");
-		listing_string(&line, row->domain);
+		json_format(&line, row->domain);
 		buf_fmt(&line, ", \"total\": %zu, \"buckets\": [", row->total);
 		for (size_t at = 0; at < shape->buckets; at++)
 			buf_fmt(&line, "%s%zu", at ? ", " : "",

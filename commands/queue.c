@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "commands/alter.h"
 #include "commands/queue_move.h"
@@ -145,7 +146,7 @@ static void say_done(const struct queue_job *job,
 	if (!job->json)
 		return;
 	buf_text(&line, "{\"queue_id\": ");
-	listing_string(&line, id);
+	json_format(&line, id);
 	buf_fmt(&line, ", \"action\": \"%s\", \"done\": %s}\n", act->verb,
 		done ? "true" : "false");
 	fwrite(line.p, 1, line.len, stdout);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "mail/date.h"
 #include "queue/look.h"
@@ -39,7 +40,7 @@ static void put_member(struct buf *out, bool json, const char *name,
 		return;
 	}
 	buf_fmt(out, "%s\"%s\": ", out->len ? ", " : "", name);
-	listing_string(out, value);
+	json_format(out, value);
 }
 
 static void put_envelope(struct details *d, struct buf *out,

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "commands/alter.h"
 #include "commands/endpoint.h"
@@ -218,12 +219,12 @@ static void say_recipient(struct parcel *p, struct str address, bool done)
 	if (!p->x->job->json)
 		return;
 	buf_text(&line, "{\"queue_id\": ");
-	listing_string(&line, e->queue_id);
+	json_format(&line, e->queue_id);
 	buf_text(&line, ", \"recipient\": ");
-	listing_string(&line, address);
+	json_format(&line, address);
 	buf_fmt(&line, ", \"done\": %s, \"reason\": ",
 		done ? "true" : "false");
-	listing_string(&line, reply);
+	json_format(&line, reply);
 	buf_text(&line, "}\n");
 	fwrite(line.p, 1, line.len, stdout);
 }

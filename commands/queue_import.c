@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "commands/alter.h"
@@ -85,14 +86,14 @@ static void say(struct passage *p, const char *outcome, const char *why)
 	if (!p->import->job->json)
 		return;
 	buf_text(&line, "{\"source\": ");
-	listing_string(&line, str_from(p->path));
+	json_format(&line, str_from(p->path));
 	buf_fmt(&line, ", \"outcome\": \"%s\", \"queue_name\": ", outcome);
-	listing_string(&line, p->staged.queue);
+	json_format(&line, p->staged.queue);
 	buf_text(&line, ", \"queue_id\": ");
-	listing_string(&line, p->staged.queue_id);
+	json_format(&line, p->staged.queue_id);
 	if (why) {
 		buf_text(&line, ", \"reason\": ");
-		listing_string(&line, str_from(why));
+		json_format(&line, str_from(why));
 	}
 	buf_text(&line, "}\n");
 	fwrite(line.p, 1, line.len, stdout);

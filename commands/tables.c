@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "config/file.h"
 #include "config/list.h"
@@ -71,25 +72,6 @@ static struct str read_input(struct run *r)
 		in.len += (size_t)got;
 	}
 	return buf_str(&in);
-}
-
-/* RFC 8259 7: what is no UTF-8 becomes '?'. */
-static void json_format(struct buf *out, struct str text)
-{
-	bool is_utf8 = str_is_utf8(text);
-
-	buf_char(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (c == '"' || c == '\\')
-			buf_fmt(out, "\\%c", c);
-		else if (c < 0x20)
-			buf_fmt(out, "\\u%04x", c);
-		else
-			buf_char(out, c >= 0x80 && !is_utf8 ? '?' : (char)c);
-	}
-	buf_char(out, '"');
 }
 
 static void print_entry(struct run *r, struct str key, struct str value)

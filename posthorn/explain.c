@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/json.h"
 #include "base/network.h"
 #include "config/list.h"
 #include "config/master_cf.h"
 #include "mail/address.h"
 #include "maps/trace.h"
-#include "queue/listing.h"
 #include "rewrite/rewrite.h"
 
 enum {
@@ -63,7 +63,7 @@ static void put_member(struct buf *out, const char *name, struct str value)
 {
 	buf_fmt(out, "%s\"%s\": ", out->p[out->len - 1] == '{' ? "" : ", ",
 		name);
-	listing_string(out, value);
+	json_format(out, value);
 }
 
 static void put_hit(struct explain *e, struct buf *out,

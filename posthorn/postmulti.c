@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "config/list.h"
-#include "queue/listing.h"
 #include "service/command.h"
 
 static const struct command command = {
@@ -116,12 +116,12 @@ static bool list_one(struct postmulti *p, const struct instance *one)
 		return true;
 	}
 	buf_text(&out, "{\"name\": ");
-	listing_string(&out, name);
+	json_format(&out, name);
 	buf_text(&out, ", \"group\": ");
-	listing_string(&out, group);
+	json_format(&out, group);
 	buf_fmt(&out, ", \"enabled\": \"%s\", \"config_directory\": ",
 		enabled);
-	listing_string(&out, one->directory);
+	json_format(&out, one->directory);
 	buf_text(&out, "}\n");
 	fwrite(out.p, 1, out.len, stdout);
 	return true;

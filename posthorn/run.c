@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/span.h"
 #include "log/sink.h"
 #include "queue/foreign.h"
-#include "queue/listing.h"
 #include "service/command.h"
 #include "service/control.h"
 
@@ -236,16 +236,16 @@ static void put_service(struct buf *out, struct str row)
 	size_t slash = str_rfind_char(name, '/');
 
 	buf_text(out, "{\"service\": ");
-	listing_string(out, str_first(name, slash));
+	json_format(out, str_first(name, slash));
 	buf_text(out, ", \"type\": ");
-	listing_string(out, str_skip(name, slash + 1));
+	json_format(out, str_skip(name, slash + 1));
 	buf_text(out, ", \"command\": ");
-	listing_string(out, str_take_word(&row));
+	json_format(out, str_take_word(&row));
 	while ((word = str_take_word(&row)).len > 0) {
 		struct str key = str_take_until(&word, '=');
 
 		buf_text(out, ", ");
-		listing_string(out, key);
+		json_format(out, key);
 		buf_fmt(out, ": %.*s", STR_ARG(word.len ? word : STR("true")));
 	}
 	buf_char(out, '}');

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/encode.h"
+#include "base/json.h"
 #include "mail/address.h"
 
 enum {
@@ -43,37 +44,13 @@ static struct str shown(struct buf *memory, struct str address)
 
 /* ---- text ---- */
 
-/* Eight octets at a time: how many at the front are printable ASCII without a
- * quote and a backslash, which is nearly all there is. Not always as many as
- * there are. */
-static size_t usual_length(struct str in)
-{
-	const uint64_t ones = 0x0101010101010101, high = ones * 0x80;
-	size_t len = 0;
-
-	for (; in.len - len >= sizeof(ones); len += sizeof(ones)) {
-		uint64_t octets, quote, backslash, rubout;
-
-		memcpy(&octets, in.p + len, sizeof(octets));
-		quote = octets ^ ones * '"';
-		backslash = octets ^ ones * '\\';
-		rubout = octets ^ ones * 0x7f;
-		if ((octets | (octets - ones * ' ') |
-			    ((quote - ones) & ~quote) |
-			    ((backslash - ones) & ~backslash) |
-			    ((rubout - ones) & ~rubout)) & high)
-			break;
-	}
-	return len;
-}
-
 /* What people read goes to a terminal: no control octets. */
 static void put_clean(struct buf *out, struct str text)
 {
 	size_t from = out->len;
 
 	buf_add(out, text);
-	from += usual_length(str_skip(buf_str(out), from));
+	from += json_usual_length(str_skip(buf_str(out), from));
 	for (size_t i = from; i < out->len; i++)
 		if ((unsigned char)out->p[i] < 0x20 || out->p[i] == 0x7f)
 			out->p[i] = '?';
@@ -189,64 +166,13 @@ static void recipient_text(struct listing *list, struct str address,
 
 /* ---- JSON, RFC 8259 ---- */
 
-static size_t utf8_length(struct str in)
-{
-	for (size_t len = 1; len <= 4 && len <= in.len; len++)
-		if (str_is_utf8(str_first(in, len)))
-			return len;
-	return 0;
-}
-
-static size_t plain_length(struct str in)
-{
-	size_t len = usual_length(in);
-
-	while (len < in.len && (unsigned char)in.p[len] >= 0x20 &&
-		(unsigned char)in.p[len] < 0x80 && in.p[len] != '"' &&
-		in.p[len] != '\\')
-		len++;
-	return len;
-}
-
-static void put_escaped(struct buf *out, struct str in)
-{
-	for (;;) {
-		unsigned char c;
-		size_t len;
-
-		len = plain_length(in);
-		buf_add(out, str_first(in, len));
-		in = str_skip(in, len);
-		if (in.len == 0)
-			return;
-		c = (unsigned char)in.p[0];
-		len = utf8_length(in);
-		if (c == '"' || c == '\\')
-			buf_fmt(out, "\\%c", c);
-		else if (c < 0x20)
-			buf_fmt(out, "\\u%04x", c);
-		else if (len == 0)
-			buf_char(out, '?');
-		else
-			buf_add(out, str_first(in, len));
-		in = str_skip(in, len ? len : 1);
-	}
-}
-
-void listing_string(struct buf *out, struct str in)
-{
-	buf_char(out, '"');
-	put_escaped(out, in);
-	buf_char(out, '"');
-}
-
 /* With its quotes, and what stands around them: the fewer pieces the better,
  * for there may be many rows. */
 static void put_member(struct buf *out, struct str before, struct str value,
 	struct str behind)
 {
 	buf_add(out, before);
-	put_escaped(out, value);
+	json_escape_format(out, value);
 	buf_add(out, behind);
 }
 

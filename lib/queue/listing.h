@@ -47,8 +47,6 @@ void listing_end_message(struct listing *list);
 /* The last line of the text form. */
 void listing_end(struct listing *list);
 
-/* Text as a JSON string, RFC 8259 7; octets that are not UTF-8 become "?". */
-void listing_string(struct buf *out, struct str in);
 
 /* A message as the raw form tells it. */
 struct listed_recipient {
