@@ -118,13 +118,19 @@ static enum verdict do_discard(struct session *s, const struct action *action)
 	return PERMIT;
 }
 
+/* What stands behind the word is not what it takes. */
+static enum verdict bad_entry(struct session *s, const struct action *action,
+	const char *requires)
+{
+	return check_config_error(s, arena_fmt(s->arena,
+		"access table %.*s entry \"%.*s\" requires %s",
+		STR_ARG(action->table), STR_ARG(action->text), requires));
+}
+
 static enum verdict do_filter(struct session *s, const struct action *action)
 {
 	if (str_find_char(action->text, ':') == SIZE_MAX)
-		return check_config_error(s, arena_fmt(s->arena,
-			"access table %.*s entry \"%.*s\" requires "
-			"transport:destination", STR_ARG(action->table),
-			STR_ARG(action->text)));
+		return bad_entry(s, action, "transport:destination");
 	if (!s->check.warn)
 		actions_of(s)->filter = arena_copy(actions_arena(s),
 			action->text);
@@ -135,10 +141,7 @@ static enum verdict do_filter(struct session *s, const struct action *action)
 static enum verdict do_redirect(struct session *s, const struct action *action)
 {
 	if (str_find_char(action->text, '@') == SIZE_MAX)
-		return check_config_error(s, arena_fmt(s->arena,
-			"access table %.*s entry \"%.*s\" requires "
-			"user@domain target", STR_ARG(action->table),
-			STR_ARG(action->text)));
+		return bad_entry(s, action, "user@domain target");
 	if (!s->check.warn)
 		actions_of(s)->redirect = arena_copy(actions_arena(s),
 			action->text);
@@ -151,10 +154,7 @@ static enum verdict do_bcc(struct session *s, const struct action *action)
 	struct actions *actions = actions_of(s);
 
 	if (str_find_char(action->text, '@') == SIZE_MAX)
-		return check_config_error(s, arena_fmt(s->arena,
-			"access table %.*s entry \"%.*s\" requires "
-			"user@domain target", STR_ARG(action->table),
-			STR_ARG(action->text)));
+		return bad_entry(s, action, "user@domain target");
 	log_trigger(s, action, "bcc", "BCC", action->text);
 	if (s->check.warn)
 		return DUNNO;
@@ -173,9 +173,7 @@ static enum verdict do_prepend(struct session *s, const struct action *action)
 
 	rest = arena_fmt(s->arena, "%.*s\n", STR_ARG(field));
 	if (!mail_header_take(&rest, &header) || rest.len > 0)
-		return check_config_error(s, arena_fmt(s->arena,
-			"access table %.*s entry \"%.*s\" requires header: "
-			"text", STR_ARG(action->table), STR_ARG(field)));
+		return bad_entry(s, action, "header: text");
 	if (!s->check.warn)
 		actions->prepend = arena_fmt(actions_arena(s), "%.*s%.*s\n",
 			STR_ARG(actions->prepend), STR_ARG(field));

@@ -186,6 +186,18 @@ static struct status finish(struct session *s)
 	return status;
 }
 
+/* Everybody who has a say agrees that the content comes. */
+static struct status may_follow(struct session *s)
+{
+	struct status status = check_data(s);
+
+	if (status_is_ok(status))
+		status = milter_data(s);
+	if (status_is_ok(status) && s->mail->proxy)
+		status = proxy_data(s);
+	return status;
+}
+
 static struct status need_recipients(struct session *s)
 {
 	return s->mail ? REPLY_NO_RECIPIENTS : REPLY_NEED_RCPT;
@@ -201,11 +213,7 @@ struct status data(struct session *s, struct str arguments)
 		return REPLY_AFTER_BAD_CHUNK;
 	if (arguments.len > 0)
 		return REPLY_DATA_SYNTAX;
-	status = check_data(s);
-	if (status_is_ok(status))
-		status = milter_data(s);
-	if (status_is_ok(status) && s->mail->proxy)
-		status = proxy_data(s);
+	status = may_follow(s);
 	if (!status_is_ok(status))
 		return status;
 	reply(s, REPLY_GO_AHEAD);
@@ -285,11 +293,7 @@ struct status bdat(struct session *s, struct str arguments)
 	if (s->mail->is_spoiled)
 		return skip_chunk(s, chunk.octets, REPLY_AFTER_BAD_CHUNK);
 	if (s->stage != AT_BDAT) {
-		status = check_data(s);
-		if (status_is_ok(status))
-			status = milter_data(s);
-		if (status_is_ok(status) && s->mail->proxy)
-			status = proxy_data(s);
+		status = may_follow(s);
 		if (!status_is_ok(status))
 			return skip_chunk(s, chunk.octets, status);
 		start_content(s, true);

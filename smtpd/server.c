@@ -114,14 +114,59 @@ static void consider_newlines(void)
 	server.note_bare_newline = str_is_nocase(mode, "note");
 }
 
+/* A list or a table of the server, and the parameter that names it. */
+struct opened {
+	size_t place; /* offset in struct server */
+	const char *name;
+	size_t text;  /* offset in struct conf */
+	unsigned flags;
+};
+
+#define OPENED(field, parameter, ...) \
+	{ offsetof(struct server, field), #parameter, \
+		offsetof(struct conf, parameter), __VA_ARGS__ }
+
+static const struct opened match_rows[] = {
+	OPENED(mynetworks, mynetworks),
+	OPENED(bare_newline_exempt, smtpd_forbid_bare_newline_exclusions),
+	OPENED(sasl_exempt, smtpd_sasl_exceptions_networks),
+	OPENED(noop_commands, smtpd_noop_commands),
+	OPENED(forbidden_commands, smtpd_forbidden_commands),
+	OPENED(mechanisms, smtpd_sasl_mechanism_filter),
+	OPENED(verp, smtpd_authorized_verp_clients),
+	OPENED(xclient, smtpd_authorized_xclient_hosts),
+	OPENED(xforward, smtpd_authorized_xforward_hosts),
+	OPENED(logged_permits, smtpd_log_access_permit_actions),
+	OPENED(mx_backup_networks, permit_mx_backup_networks),
+};
+
+static const struct opened map_rows[] = {
+	OPENED(tls_loglevels, smtpd_tls_loglevel_maps),
+	OPENED(command_filter, smtpd_command_filter),
+	OPENED(discard_ehlo, smtpd_discard_ehlo_keyword_address_maps),
+	OPENED(logins, smtpd_sender_login_maps),
+	OPENED(reject_filter, smtpd_reject_filter_maps),
+	OPENED(reject_footers, smtpd_reject_footer_maps, MAPS_NO_SUBSTITUTION),
+	OPENED(rbl_replies, rbl_reply_maps),
+	OPENED(clientcerts, relay_clientcerts),
+};
+
+#undef OPENED
+
+static void *place_of(const struct opened *row)
+{
+	return (char *)&server + row->place;
+}
+
+static struct str text_of(const struct opened *row)
+{
+	return *(const struct str *)(const void *)((const char *)server.conf +
+		row->text);
+}
+
 static struct match *open_match(const char *name, struct str text)
 {
 	return match_open(server.arena, server.conf, name, text);
-}
-
-static struct maps *open_maps(const char *name, struct str text)
-{
-	return maps_open(server.arena, server.conf, name, text, 0);
 }
 
 /* local_header_rewrite_clients: "check_address_map type:table", or the table
@@ -136,63 +181,35 @@ static void open_local_clients(void)
 		if (list_split_table(item, &type, &name))
 			buf_fmt(&tables, "%s%.*s", tables.len ? ", " : "",
 				STR_ARG(item));
-	server.local_clients = open_maps("local_header_rewrite_clients",
-		buf_str(&tables));
+	server.local_clients = maps_open(server.arena, server.conf,
+		"local_header_rewrite_clients", buf_str(&tables), 0);
 }
 
 static void open_matches(void)
 {
 	const struct conf *conf = server.conf;
 
-	server.mynetworks = open_match("mynetworks", conf->mynetworks);
-	open_local_clients();
+	for (size_t i = 0; i < COUNT(match_rows); i++)
+		*(struct match **)place_of(&match_rows[i]) =
+			open_match(match_rows[i].name, text_of(&match_rows[i]));
 	server.exempt = open_match("smtpd_client_event_limit_exceptions",
 		conf_is_set(conf, STR("smtpd_client_event_limit_exceptions")) ?
 			conf->smtpd_client_event_limit_exceptions :
 			conf->smtpd_client_connection_limit_exceptions);
-	server.bare_newline_exempt =
-		open_match("smtpd_forbid_bare_newline_exclusions",
-			conf->smtpd_forbid_bare_newline_exclusions);
-	server.sasl_exempt = open_match("smtpd_sasl_exceptions_networks",
-		conf->smtpd_sasl_exceptions_networks);
-	server.noop_commands = open_match("smtpd_noop_commands",
-		conf->smtpd_noop_commands);
-	server.forbidden_commands = open_match("smtpd_forbidden_commands",
-		conf->smtpd_forbidden_commands);
-	server.mechanisms = open_match("smtpd_sasl_mechanism_filter",
-		conf->smtpd_sasl_mechanism_filter);
-	server.verp = open_match("smtpd_authorized_verp_clients",
-		conf->smtpd_authorized_verp_clients);
-	server.xclient = open_match("smtpd_authorized_xclient_hosts",
-		conf->smtpd_authorized_xclient_hosts);
-	server.xforward = open_match("smtpd_authorized_xforward_hosts",
-		conf->smtpd_authorized_xforward_hosts);
-	server.logged_permits = open_match("smtpd_log_access_permit_actions",
-		conf->smtpd_log_access_permit_actions);
-	server.mx_backup_networks = open_match("permit_mx_backup_networks",
-		conf->permit_mx_backup_networks);
-	maps_dns_filter_open(server.arena, conf, "smtpd_dns_reply_filter",
-		conf->smtpd_dns_reply_filter);
-	server.tls_loglevels = open_maps("smtpd_tls_loglevel_maps",
-		conf->smtpd_tls_loglevel_maps);
 	if (conf->debug_peer_level > 0 && conf->debug_peer_list.len > 0)
 		server.debugged = open_match("debug_peer_list",
 			conf->debug_peer_list);
-	server.command_filter = open_maps("smtpd_command_filter",
-		conf->smtpd_command_filter);
-	server.discard_ehlo =
-		open_maps("smtpd_discard_ehlo_keyword_address_maps",
-			conf->smtpd_discard_ehlo_keyword_address_maps);
-	server.logins = open_maps("smtpd_sender_login_maps",
-		conf->smtpd_sender_login_maps);
-	server.reject_filter = open_maps("smtpd_reject_filter_maps",
-		conf->smtpd_reject_filter_maps);
-	server.reject_footers = maps_open(server.arena, conf,
-		"smtpd_reject_footer_maps", conf->smtpd_reject_footer_maps,
-		MAPS_NO_SUBSTITUTION);
-	server.rbl_replies = open_maps("rbl_reply_maps", conf->rbl_reply_maps);
-	server.clientcerts = open_maps("relay_clientcerts",
-		conf->relay_clientcerts);
+}
+
+static void open_maps(void)
+{
+	for (size_t i = 0; i < COUNT(map_rows); i++)
+		*(struct maps **)place_of(&map_rows[i]) = maps_open(server.arena,
+			server.conf, map_rows[i].name, text_of(&map_rows[i]),
+			map_rows[i].flags);
+	open_local_clients();
+	maps_dns_filter_open(server.arena, server.conf,
+		"smtpd_dns_reply_filter", server.conf->smtpd_dns_reply_filter);
 }
 
 void server_ticket_keys(struct str keys)
@@ -238,6 +255,7 @@ void server_open(const struct conf *conf)
 	mail_date_ready();
 	open_lists();
 	open_matches();
+	open_maps();
 	server.router = router_open(server.arena, conf);
 	server.rewriter = rewriter_open(server.arena, conf, server.router);
 	if (!interfaces_find(server.arena, conf->inet_interfaces, protocols,
