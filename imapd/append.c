@@ -115,7 +115,7 @@ static bool is_refused(struct session *s, const struct append *append,
 	*answer = s->literal == 0 ? NO_("Message is empty") :
 		append->count < s->limit ?
 			NO_("[TOOBIG] Message is too large") :
-			limit_refusal(s);
+			limit_refusal(s, 0);
 	return true;
 }
 

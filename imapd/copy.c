@@ -57,7 +57,7 @@ static struct answer copy(struct session *s, struct str args, bool move)
 	if (move && s->view->read_only)
 		return NO_("[READ-ONLY] Mailbox is open read-only");
 	if (!move && count > s->limit)
-		return limit_refusal(s);
+		return limit_refusal(s, uids[count - s->limit]);
 	limit_uids(s, &uids, &count);
 	result = mailbox_open(s->store, name, &to);
 	if (result == MAILBOX_NONEXISTENT)

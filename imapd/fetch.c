@@ -548,6 +548,14 @@ static bool may_modify(struct session *s, const struct imap_fetch *fetch)
 	return !fetch->has_partial || s->is_uid;
 }
 
+/* How many are asked for, whatever there are: RFC 9738 3.1. */
+static uint64_t partial_count(const struct imap_partial *partial)
+{
+	int64_t more = (int64_t)partial->to - partial->from;
+
+	return (uint64_t)(more < 0 ? -more : more) + 1;
+}
+
 struct answer verb_fetch(struct session *s, struct str args)
 {
 	struct imap_fetch fetch;
@@ -563,6 +571,8 @@ struct answer verb_fetch(struct session *s, struct str args)
 	if (!mailbox_view_uids(s->view, s->command, &set, s->is_uid, &uids,
 		&count))
 		return BAD_("No such message");
+	if (fetch.has_partial && partial_count(&fetch.partial) > s->limit)
+		return limit_refusal(s, 0);
 	if (fetch.items & IMAP_FETCH_MODSEQ)
 		use_condstore(s);
 	if (fetch.has_vanished && !tell_vanished(s, &set,

@@ -135,6 +135,7 @@ void close_view(struct session *s)
 		notify_left(s);
 	mailbox_view_close(s->view);
 	s->view = NULL;
+	s->batches = (struct batches){ 0 };
 	if (s->stage == SELECTED)
 		s->stage = AUTHENTICATED;
 }

@@ -47,6 +47,13 @@ struct session_conf {
 
 #define SESSION_USUAL { IMAP_MESSAGE_LIMIT, { STR(""), '.' }, PROGRESS_S }
 
+/* The last that UIDBATCHES told of the selected mailbox, RFC 10022 3.1.1. */
+struct batches {
+	uint32_t size, first, last; /* 0: nothing yet */
+	size_t count;      /* messages that there were */
+	uint32_t last_uid; /* of them */
+};
+
 struct session {
 	const struct mailbox_namespace *ns;
 	struct mailbox_store *store;
@@ -69,6 +76,7 @@ struct session {
 	bool is_uid;           /* the command is UID ... */
 	bool hold_expunges;    /* it uses sequence numbers */
 	bool issued_expunge;   /* some message of it was gone */
+	struct batches batches;
 	unsigned bad;
 	struct str tag;
 
@@ -344,7 +352,8 @@ enum input idle_between(struct session *s);
 
 /* What one command may do of these (ascending) uids. */
 void limit_uids(struct session *s, uint32_t **uids, size_t *count);
-struct answer limit_refusal(struct session *s);
+/* from: the lowest uid that it could come to; 0: not known. */
+struct answer limit_refusal(struct session *s, uint32_t from);
 /* With how far the command came. */
 struct answer limit_answer(struct session *s, struct answer answer);
 

@@ -35,7 +35,7 @@ static enum mailbox_result put_in_order(struct session *s,
 static struct answer refuse_part(struct session *s)
 {
 	s->limited_from = 0;
-	return limit_refusal(s);
+	return limit_refusal(s, 0);
 }
 
 struct answer verb_sort(struct session *s, struct str args)

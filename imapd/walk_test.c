@@ -287,7 +287,8 @@ static void say_notify(void)
 
 static void say_batches(void)
 {
-	say(is_selected() ? "OK" : "BAD", "UIDBATCHES %u", 500 + throw(1000));
+	say(is_selected() ? "OK" : "BAD", "UIDBATCHES %u",
+		500 + throw(1 << 30));
 }
 
 static void say_search(void)

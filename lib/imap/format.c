@@ -88,6 +88,9 @@ void imap_progress_format(struct buf *out, struct str tag, size_t done,
 	size_t count)
 {
 	buf_text(out, "* OK [INPROGRESS (");
-	imap_string_format(out, tag);
+	if (memchr(tag.p, ']', tag.len))
+		buf_text(out, "NIL");
+	else
+		imap_string_format(out, tag);
 	buf_fmt(out, " %zu %zu)] Still searching\r\n", done, count);
 }

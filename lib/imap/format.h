@@ -16,7 +16,8 @@ void imap_nstring_format(struct buf *out, struct str s);
 /* As an atom if it can be one, else as a string. */
 void imap_astring_format(struct buf *out, struct str s);
 
-/* "* OK [INPROGRESS ("tag" 454 1000)] ...", RFC 9585 4. */
+/* "* OK [INPROGRESS ("tag" 454 1000)] ...", RFC 9585 4, which lets no tag with
+ * a "]" in; done is less than count. */
 void imap_progress_format(struct buf *out, struct str tag, size_t done,
 	size_t count);
 

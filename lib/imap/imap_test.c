@@ -345,6 +345,10 @@ static void progress(void **state)
 	imap_progress_format(&out, STR("tag"), 454, 1000);
 	assert_str(buf_str(&out),
 		"* OK [INPROGRESS (\"tag\" 454 1000)] Still searching\r\n");
+	buf_clear(&out);
+	imap_progress_format(&out, STR("a]1"), 0, 1000);
+	assert_str(buf_str(&out),
+		"* OK [INPROGRESS (NIL 0 1000)] Still searching\r\n");
 }
 
 /* What a charset makes of octets; NULL: it is not known, or not these. */
