@@ -55,16 +55,17 @@ static struct io_job *take_wanted(void)
 	return job;
 }
 
+/* Where nobody waits for it yet, its owner will look. */
 static void give_done(struct io_job *job)
 {
 	uint64_t one = 1;
-	bool is_first;
+	bool is_awaited;
 
 	pthread_mutex_lock(&helpers.lock);
-	is_first = helpers.done.first == NULL;
 	jobs_add(&helpers.done, job);
+	is_awaited = job->fiber != NULL;
 	pthread_mutex_unlock(&helpers.lock);
-	if (is_first && write(helpers.eventfd, &one, sizeof(one)) < 0)
+	if (is_awaited && write(helpers.eventfd, &one, sizeof(one)) < 0)
 		panic("write to eventfd: %m");
 }
 
@@ -82,26 +83,37 @@ static void *helper(void *nothing)
 	return NULL;
 }
 
-/* In the scheduler: jobs are done. */
-static void wake_owners(int fd)
+/* All that is done is its owners' again. Who waits for `awaited`, if it is not
+ * among that, will be woken. */
+static void take_done(struct io_job *awaited)
 {
 	struct io_job *job;
-	uint64_t count;
 
-	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		panic("read from eventfd: %m");
 	pthread_mutex_lock(&helpers.lock);
 	job = helpers.done.first;
 	jobs_init(&helpers.done);
+	for (struct io_job *j = job; j; j = j->next)
+		j->done = true;
+	if (awaited && !awaited->done)
+		awaited->fiber = io_self();
 	pthread_mutex_unlock(&helpers.lock);
 	while (job) {
 		struct io_job *next = job->next;
 
-		job->done = true;
 		if (job->fiber)
 			io_wake(job->fiber, 0);
 		job = next;
 	}
+}
+
+/* In the scheduler: jobs are done. */
+static void wake_owners(int fd)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		panic("read from eventfd: %m");
+	take_done(NULL);
 }
 
 bool io_has_helpers(void)
@@ -157,11 +169,19 @@ int io_job_end(struct io_job *job)
 {
 	if (!job->begun)
 		return job->call(job->context);
-	job->fiber = io_self();
+	if (!job->done)
+		take_done(job);
 	while (!job->done)
 		io_park_deaf();
 	errno = job->error;
 	return job->result;
+}
+
+bool io_job_is_done(struct io_job *job)
+{
+	if (job->begun && !job->done)
+		take_done(NULL);
+	return job->done;
 }
 
 int io_help(int (*call)(void *context), void *context)

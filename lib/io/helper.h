@@ -37,10 +37,13 @@ struct io_job {
 	bool begun, done;
 };
 
+
 void io_job_begin(struct io_job *job, int (*call)(void *context),
 	void *context);
 /* Also where the fiber is cancelled, it waits for the end of the call. */
 int io_job_end(struct io_job *job);
+/* Its end need not wait. */
+bool io_job_is_done(struct io_job *job);
 
 int io_fdatasync(int fd);
 /* The same without a helper: nothing else runs meanwhile. Does not wait. */

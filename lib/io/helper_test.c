@@ -114,6 +114,29 @@ static void jobs_go_on_beside_us(void **state)
 	io_run(in_two_steps, NULL);
 }
 
+/* It ends while nobody waits for it, and no scheduler has run since. */
+static void looked_for(void *context)
+{
+	struct io_job job, other;
+
+	(void)context;
+	io_job_begin(&job, blocked_call, NULL);
+	assert_false(io_job_is_done(&job));
+	io_job_begin(&other, blocked_call, NULL);
+	sem_post(&release);
+	sem_post(&release);
+	while (!io_job_is_done(&job) || !io_job_is_done(&other))
+		;
+	assert_int_equal(io_job_end(&other), 1);
+	assert_int_equal(io_job_end(&job), 1);
+}
+
+static void jobs_are_looked_for(void **state)
+{
+	(void)state;
+	io_run(looked_for, NULL);
+}
+
 static int flushed;
 
 static void flush(void *context)
@@ -167,6 +190,7 @@ int main(void)
 		cmocka_unit_test(without_helpers_in_place),
 		cmocka_unit_test(helpers_block_for_us),
 		cmocka_unit_test(jobs_go_on_beside_us),
+		cmocka_unit_test(jobs_are_looked_for),
 		cmocka_unit_test(flushes),
 		cmocka_unit_test(child_has_none),
 	};
