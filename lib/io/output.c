@@ -5,6 +5,7 @@
 #include "io/stream_parts.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@ enum {
 	OUTPUT_MOST = 64 * 1024, /* sent when there is more */
 	LARGE_LEAST = 2 * 1024,  /* a piece with which more of them will come */
 	WIRE_PIECE = 64 * 1024,  /* plain octets given to a layer at once */
+	LENT_MOST = 64,          /* pieces that are lent at a time */
+	PIECES_MOST = 2 * LENT_MOST + 1, /* with what stands between them */
 };
 
 static ssize_t write_pieces(struct stream *stream, struct iovec *pieces,
@@ -79,14 +82,72 @@ static struct iovec piece_of(struct str s)
 		.iov_len = s.len };
 }
 
+void stream_forget_lent(struct stream *stream)
+{
+	free(stream->lent);
+	stream->lent = NULL;
+	stream->lent_count = stream->lent_octets = 0;
+}
+
+/* The output, with what was lent where it belongs; how many pieces. */
+static size_t collect_pieces(const struct stream *stream,
+	struct iovec pieces[PIECES_MOST])
+{
+	struct str output = buf_str(&stream->output);
+	size_t count = 0, at = 0;
+
+	for (size_t i = 0; i < stream->lent_count; i++) {
+		const struct lent *lent = &stream->lent[i];
+
+		pieces[count++] = piece_of(
+			str_first(str_skip(output, at), lent->at - at));
+		pieces[count++] = piece_of(lent->octets);
+		at = lent->at;
+	}
+	pieces[count++] = piece_of(str_skip(output, at));
+	return count;
+}
+
+/* What could not be sent stays, as a copy: nothing is lent any more. */
+static void keep_pieces(struct stream *stream, const struct iovec *pieces,
+	size_t count)
+{
+	struct buf rest = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		buf_add(&rest, str_of(pieces[i].iov_base, pieces[i].iov_len));
+	buf_free(&stream->output);
+	stream->output = rest;
+	stream_forget_lent(stream);
+}
+
+/* Few of those who write lend: the others need no stack for so many pieces. */
+static __attribute__((noinline)) bool send_lent(struct stream *stream,
+	struct wait *wait)
+{
+	struct iovec pieces[PIECES_MOST];
+	size_t count = collect_pieces(stream, pieces), done;
+	bool ok = send_pieces(stream, pieces, count, wait, &done);
+
+	keep_pieces(stream, pieces, ok ? 0 : count);
+	return ok;
+}
+
 bool stream_send_plain(struct stream *stream, struct str more,
 	struct wait *wait)
 {
-	struct iovec pieces[2] = { piece_of(buf_str(&stream->output)),
-		piece_of(more) };
-	size_t buffered = stream->output.len, done;
-	bool ok = send_pieces(stream, pieces, 2, wait, &done);
+	struct iovec pieces[2];
+	size_t buffered, done;
+	bool ok;
 
+	if (stream->lent_count > 0 && !send_lent(stream, wait))
+		return false;
+	if (stream->output.len + more.len == 0)
+		return true;
+	pieces[0] = piece_of(buf_str(&stream->output));
+	pieces[1] = piece_of(more);
+	buffered = stream->output.len;
+	ok = send_pieces(stream, pieces, 2, wait, &done);
 	if (done >= buffered)
 		buf_free(&stream->output);
 	else
@@ -133,7 +194,7 @@ static bool flush(struct stream *stream, struct str more, struct wait *wait)
 	bool ok;
 
 	if (!stream->layer)
-		return plain.len + more.len == 0 ||
+		return stream_unsent(stream) + more.len == 0 ||
 			stream_send_plain(stream, more, wait);
 	ok = encode(stream, plain, wait);
 	buf_free(&stream->output);
@@ -183,6 +244,32 @@ bool io_write(struct stream *stream, struct str octets)
 	return true;
 }
 
+bool io_lend(struct stream *stream, struct str octets)
+{
+	if (stream->layer || octets.len < LARGE_LEAST)
+		return io_write(stream, octets);
+	if (!stream_is_usable(stream))
+		return false;
+	if (stream->lent_count == LENT_MOST &&
+		!stream_flush_now(stream, STR("")))
+		return false;
+	if (!stream->lent)
+		stream->lent = mem_new(LENT_MOST, sizeof(*stream->lent));
+	stream->lent[stream->lent_count++] = (struct lent){
+		stream->output.len, octets };
+	stream->lent_octets += octets.len;
+	return true;
+}
+
+bool io_take_back(struct stream *stream)
+{
+	bool ok = stream->lent_count == 0 || (stream_is_usable(stream) &&
+		stream_flush_now(stream, STR("")));
+
+	stream_forget_lent(stream); /* also of one that is used no more */
+	return ok;
+}
+
 bool io_text(struct stream *stream, const char *text)
 {
 	return io_write(stream, str_from(text));
@@ -214,7 +301,8 @@ bool io_fmt(struct stream *stream, const char *format, ...)
 
 size_t stream_unsent(const struct stream *stream)
 {
-	return stream->output.len + stream->wire.len - stream->wire_sent;
+	return stream->output.len + stream->lent_octets + stream->wire.len -
+		stream->wire_sent;
 }
 
 bool io_shutdown(struct stream *stream, struct span timeout)

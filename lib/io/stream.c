@@ -121,6 +121,7 @@ void stream_close(struct stream *stream)
 		close_end(in, stream->in_flags);
 	stream_input_close(stream);
 	buf_free(&stream->output);
+	stream_forget_lent(stream);
 	buf_free(&stream->wire);
 	buf_free(&stream->raw);
 	stream->wire_sent = 0;

@@ -9,7 +9,8 @@
  *
  * Memory   in the arena given; slices that reads return are borrowed until
  *          the next read of that stream
- * Waits    io_line, io_peek, io_read, io_write, io_fmt, io_flush(_last), io_shutdown
+ * Waits    io_line, io_peek, io_read, io_write, io_lend, io_take_back, io_fmt,
+ *          io_flush(_last), io_shutdown
  * Errors   false with errno: ETIMEDOUT, ECANCELED, ECONNRESET and the like, 0
  *          for the orderly end of input, EMSGSIZE for a line over the limit
  *          (what was too long has been skipped up to and with its LF), ENOMEM
@@ -87,6 +88,12 @@ void stream_give_input(struct stream *stream, struct str octets);
 size_t stream_discard_input(struct stream *stream);
 
 bool io_write(struct stream *stream, struct str octets);
+/* The same for octets that stay as they are until io_take_back or io_flush:
+ * mostly they are sent without a copy. */
+bool io_lend(struct stream *stream, struct str octets);
+/* Send what was lent, unless that was done already. Afterwards, also where it
+ * could not be sent, it is its owner's again. */
+bool io_take_back(struct stream *stream);
 bool io_text(struct stream *stream, const char *text);
 bool io_fmt(struct stream *stream, const char *format, ...) printf_like(2, 3);
 bool io_vfmt(struct stream *stream, const char *format, va_list args)

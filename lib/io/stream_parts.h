@@ -16,6 +16,12 @@ enum {
 	INPUT_MOST = 64 * 1024,
 };
 
+/* Octets of somebody else that follow the first `at` of the output buffer. */
+struct lent {
+	size_t at;
+	struct str octets;
+};
+
 struct stream {
 	struct arena *arena;
 	int in, out;
@@ -24,6 +30,8 @@ struct stream {
 	size_t at;               /* start of what is not consumed yet */
 	size_t read_size;
 	struct buf output; /* plain octets, not sent yet */
+	struct lent *lent; /* heap, none when none is lent */
+	size_t lent_count, lent_octets;
 	struct buf wire;   /* encoded octets, not sent yet */
 	size_t wire_sent;
 	char *retired;  /* an input buffer in which a borrowed line may stand */
@@ -74,6 +82,9 @@ must_check bool stream_flush_now(struct stream *stream, struct str more);
 /* What has been collected, then `more`, as they are: past any layer. */
 must_check bool stream_send_plain(struct stream *stream, struct str more,
 	struct wait *wait);
+
+/* What was lent and not sent is its owner's. */
+void stream_forget_lent(struct stream *stream);
 
 /* ---- input.c ---- */
 

@@ -253,6 +253,146 @@ static void carries_bulk(void **state)
 	run(state, bulk);
 }
 
+enum {
+	LENT = 5000, /* so much that it is not copied */
+	MANY = 150,  /* pieces: more than are lent at a time */
+	SOME = 50,   /* not as many, but more than a socket takes */
+};
+
+static char lent[MANY][LENT];
+
+static void fill_lent(void)
+{
+	for (size_t i = 0; i < MANY; i++)
+		memset(lent[i], 'a' + (int)(i % 26), LENT);
+}
+
+/* What lend_all has written: each piece behind its number. */
+static bool is_lent_whole(struct str got, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number;
+		struct str piece;
+
+		if (!str_take_u64(&got, MANY, &number) || number != i ||
+			!str_take_char(&got, ':') || got.len < LENT)
+			return false;
+		piece = str_first(got, LENT);
+		for (size_t at = 0; at < LENT; at++)
+			if (piece.p[at] != 'a' + (char)(i % 26))
+				return false;
+		got = str_skip(got, LENT);
+	}
+	return got.len == 0;
+}
+
+static void lend_all(void *context)
+{
+	(void)context;
+	for (size_t i = 0; i < MANY; i++) {
+		assert_true(io_fmt(stream, "%zu:", i));
+		assert_true(io_lend(stream, str_of(lent[i], LENT)));
+	}
+	assert_true(io_take_back(stream));
+	assert_int_equal(stream_unsent(stream), 0);
+	memset(lent, '?', sizeof(lent));
+	assert_true(io_shutdown(stream, span_s(10)));
+}
+
+static void hear_all(struct stream *sink, struct buf *all)
+{
+	struct str got;
+
+	while (io_peek(sink, &got, span_s(10))) {
+		buf_add(all, got);
+		stream_consume(sink, got.len);
+	}
+	assert_int_equal(errno, 0);
+}
+
+static void lending(void *context)
+{
+	struct stream *sink = stream_open(arena, other);
+	auto_buf struct buf all = { 0 };
+
+	(void)context;
+	fill_lent();
+	io_spawn("lender", lend_all, NULL);
+	hear_all(sink, &all);
+	assert_true(is_lent_whole(buf_str(&all), MANY));
+	other = -1; /* the sink's */
+}
+
+static void sends_what_is_lent(void **state)
+{
+	run(state, lending);
+}
+
+static void one_piece(void *context)
+{
+	char small[] = "small";
+
+	(void)context;
+	fill_lent();
+	assert_true(io_lend(stream, str_from(small)));
+	memset(small, '?', sizeof(small) - 1); /* it was copied */
+	assert_true(io_take_back(stream));
+	assert_int_equal(heard().len, 0); /* nothing had to go */
+	assert_true(io_lend(stream, str_of(lent[1], LENT)));
+	assert_true(io_text(stream, "."));
+	assert_int_equal(heard().len, 0);
+	assert_int_equal(stream_unsent(stream), 5 + LENT + 1);
+	assert_true(io_take_back(stream));
+	lent[1][0] = '?';
+	assert_int_equal(stream_octets_out(stream), 5 + LENT + 1);
+	assert_true(str_starts(heard(), STR("smallbbbb")));
+}
+
+static void lends_until_it_takes_back(void **state)
+{
+	run(state, one_piece);
+}
+
+/* Cancelled while the other end reads nothing: what is left goes later. */
+static void lend_in_vain(void *context)
+{
+	(void)context;
+	for (size_t i = 0; i < SOME; i++) {
+		assert_true(io_fmt(stream, "%zu:", i));
+		assert_true(io_lend(stream, str_of(lent[i], LENT)));
+	}
+	assert_false(io_take_back(stream));
+	assert_int_equal(errno, ECANCELED);
+	memset(lent, '?', sizeof(lent));
+	io_uncancel();
+	assert_true(io_shutdown(stream, span_s(10)));
+}
+
+static void cancelled_lender(void *context)
+{
+	struct stream *sink = stream_open(arena, other);
+	auto_buf struct buf all = { 0 };
+	struct fiber *lender;
+	int little = 8 * 1024;
+
+	(void)context;
+	fill_lent();
+	assert_int_equal(setsockopt(stream_fd(stream), SOL_SOCKET, SO_SNDBUF,
+		&little, sizeof(little)), 0);
+	lender = io_spawn("lender", lend_in_vain, NULL);
+	io_yield(); /* it waits */
+	io_cancel(lender);
+	io_yield();
+	hear_all(sink, &all);
+	assert_true(is_lent_whole(buf_str(&all), SOME));
+	other = -1; /* the sink's */
+}
+
+static void what_is_lent_is_kept(void **state)
+{
+	run(state, cancelled_lender);
+}
+
 static void exact(void *context)
 {
 	struct str octets;
@@ -439,8 +579,15 @@ static void layers(void *context)
 	assert_true(io_line(stream, &line, span_s(10)));
 	assert_str(line, "ab");
 	assert_true(io_text(stream, "xyz"));
+	fill_lent();
+	assert_true(io_lend(stream, str_of(lent[0], LENT)));
+	lent[0][0] = '?'; /* a layer looks at it when it is sent: a copy */
+	assert_true(io_take_back(stream));
 	assert_true(io_shutdown(stream, span_s(10)));
-	assert_str(heard(), "yz{\x7f");
+	line = heard();
+	assert_int_equal(line.len, 3 + LENT + 1);
+	assert_true(str_starts(line, STR("yz{bbbb")));
+	assert_int_equal(line.p[line.len - 1], 0x7f);
 	say("d\x7f");
 	assert_true(io_peek(stream, &line, span_s(10)));
 	assert_str(line, "c");
@@ -556,6 +703,9 @@ int main(void)
 		cmocka_unit_test(limits_lines),
 		cmocka_unit_test(flushes_before_waiting),
 		cmocka_unit_test(carries_bulk),
+		cmocka_unit_test(sends_what_is_lent),
+		cmocka_unit_test(lends_until_it_takes_back),
+		cmocka_unit_test(what_is_lent_is_kept),
 		cmocka_unit_test(reads_exactly),
 		cmocka_unit_test(a_stalled_write_ends),
 		cmocka_unit_test(deadline_is_for_all),
