@@ -205,6 +205,8 @@ static enum mailbox_result read_text(struct one *one)
 		if (is_complete)
 			return MAILBOX_OK;
 	}
+	if (mailbox_ahead_takes_back(one->ahead, one->uid))
+		io_take_back(one->s->io);
 	if (mailbox_ahead_find(one->ahead, one->uid, &one->text,
 		&one->crlf_octets)) {
 		one->is_crlf = is_sent_whole(one->fetch);
@@ -292,7 +294,7 @@ static void write_section(struct one *one, const struct imap_section *section)
 	io_write(one->s->io, buf_str(&one->out));
 	buf_clear(&one->out);
 	if (one->is_crlf)
-		io_write(one->s->io, str_first(str_skip(octets, (size_t)from),
+		io_lend(one->s->io, str_first(str_skip(octets, (size_t)from),
 			(size_t)size));
 	else
 		write_crlf(one->s, octets, from, size);
@@ -517,6 +519,7 @@ static struct answer fetch_all(struct session *s,
 		if (i % 64 == 63)
 			io_yield();
 	}
+	io_take_back(s->io);
 	mailbox_ahead_end(ahead);
 	mailbox_keep_learned(s->view->mailbox);
 	if (unknown_cte)

@@ -178,6 +178,7 @@ static void serve(struct session *s)
 	io_fmt(s->io, "+OK %zu %s\r\n", s->count,
 		pop3_text(s->language, POP3_MESSAGES));
 	run_commands(s);
+	io_take_back(s->io);
 	mailbox_ahead_end(s->ahead);
 	mark_seen(s);
 }

@@ -204,6 +204,7 @@ static void follow(struct session *s, const struct message *m)
 	s->expected = at + 1;
 	if (in_order == (s->ahead != NULL))
 		return;
+	io_take_back(s->io);
 	mailbox_ahead_end(s->ahead);
 	s->ahead = NULL;
 	if (!in_order)
@@ -222,6 +223,8 @@ static bool send_ahead(struct session *s, const struct message *m)
 	uint64_t octets;
 
 	follow(s, m);
+	if (mailbox_ahead_takes_back(s->ahead, m->uid))
+		io_take_back(s->io);
 	if (!mailbox_ahead_find(s->ahead, m->uid, &text, &octets))
 		return false;
 	rest = text;
@@ -229,7 +232,7 @@ static bool send_ahead(struct session *s, const struct message *m)
 		return false;
 	io_fmt(s->io, "+OK %llu %s\r\n", (unsigned long long)m->octets,
 		pop3_text(s->language, POP3_OCTETS));
-	io_write(s->io, text);
+	io_lend(s->io, text);
 	if (!str_ends(text, STR("\n")))
 		io_text(s->io, "\r\n");
 	io_text(s->io, ".\r\n");

@@ -4,6 +4,7 @@
  */
 #include "base/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -103,20 +104,45 @@ static bool is_as_saved(uint32_t uid)
 		uid != REMOVED && uid != LARGE;
 }
 
+/* The kernel forgets their texts. */
+static void make_cold(struct arena *arena)
+{
+	for (uint32_t uid = 1; uid <= MESSAGES; uid++) {
+		auto_close int fd = -1;
+
+		if (!is_as_saved(uid))
+			continue;
+		fd = open(path_of(arena, uid), O_RDONLY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		assert_int_equal(fdatasync(fd), 0);
+		assert_int_equal(posix_fadvise(fd, 0, 0,
+			POSIX_FADV_DONTNEED), 0);
+	}
+}
+
 /* Each `step`th of them; how many came from there. */
 static size_t ask_all(struct arena *arena, const uint32_t *uids,
 	enum mailbox_ahead_form form, uint32_t step)
 {
 	struct mailbox_ahead *ahead = mailbox_ahead_begin(inbox, uids,
 		MESSAGES, form);
+	struct str before = STR(""), first = STR("");
 	size_t found = 0;
 
 	for (uint32_t uid = 1; uid <= MESSAGES; uid += step) {
 		struct str text;
 		uint64_t octets;
 
+		/* All since it took something back are still as they were. */
+		if (mailbox_ahead_takes_back(ahead, uid))
+			before = STR("");
+		assert_true(before.len == 0 || str_eq(before, first));
 		if (!mailbox_ahead_find(ahead, uid, &text, &octets))
 			continue;
+		if (before.len == 0) {
+			before = text;
+			first = arena_copy(arena, text);
+		}
 		assert_true(is_as_saved(uid));
 		assert_true(str_eq(text, form == MAILBOX_AHEAD_DOTTED ?
 			dotted(arena, uid) : text_of(arena, uid,
@@ -152,6 +178,7 @@ static void read_all(void *context)
 	disturb(arena);
 	assert_null(mailbox_ahead_begin(inbox, uids, 1, MAILBOX_AHEAD_STORED));
 	assert_false(mailbox_ahead_find(NULL, 1, &text, &octets));
+	assert_false(mailbox_ahead_takes_back(NULL, 1));
 	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_STORED, 1),
 		MESSAGES - 5);
 	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_CRLF, 1),
@@ -159,6 +186,9 @@ static void read_all(void *context)
 	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_DOTTED, 1),
 		MESSAGES - 5);
 	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_STORED, 5), 20);
+	make_cold(arena);
+	assert_int_equal(ask_all(arena, uids, MAILBOX_AHEAD_CRLF, 1),
+		MESSAGES - 5);
 	ahead = mailbox_ahead_begin(inbox, uids, MESSAGES,
 		MAILBOX_AHEAD_CRLF);
 	mailbox_ahead_end(ahead); /* while they are read */
