@@ -2,6 +2,10 @@
 
 #include <endian.h>
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 enum {
 	LANES = 16,
 	WIDE = IMAP_CRLF_SPARE / 3,
@@ -109,7 +113,7 @@ static inline uint64_t line_ends(const char *p)
  * can be: how long the next line is no processor foresees, and to find that
  * wrong takes longer. Not at the beginning: it looks at the octet before.
  */
-static inline struct run convert_wide(struct run run)
+static struct run convert_wide(struct run run)
 {
 	if (run.before == '\n' && run.dots && run.p < run.end &&
 		*run.p == '.' && run.most - run.to >= IMAP_CRLF_SPARE) {
@@ -160,19 +164,102 @@ static inline struct run convert_one(struct run run)
 	return run;
 }
 
-size_t imap_crlf_take(struct imap_crlf *crlf, char *out, size_t room)
+#ifdef __x86_64__
+
+enum {
+	HALF = 32, /* octets that become at most twice as many: a register */
+};
+
+/* AVX-512 VBMI2 can squeeze octets out of a register. */
+#define SQUEEZES \
+	__attribute__((target("avx512bw,avx512vl,avx512vbmi2,bmi2,popcnt")))
+
+static bool can_squeeze(void)
+{
+	return __builtin_cpu_supports("avx512vbmi2") &&
+		__builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("avx512vl") &&
+		__builtin_cpu_supports("bmi2");
+}
+
+/*
+ * Each octet gets a CR before it, and then all CRs are squeezed out but those
+ * that a line end needs: no jump depends on where they are, as no processor
+ * foresees that. Not at the beginning: it looks at the octet before.
+ */
+SQUEEZES static struct run convert_squeezing(struct run run)
+{
+	const __m256i lf = _mm256_set1_epi8('\n'), cr = _mm256_set1_epi8('\r'),
+		      dot = _mm256_set1_epi8('.');
+	const __m512i crs = _mm512_set1_epi16('\r');
+
+	while (run.end - run.p >= HALF && run.most - run.to >= 2 * HALF) {
+		__m256i in = _mm256_loadu_si256((const void *)run.p);
+		__m256i before = _mm256_loadu_si256((const void *)(run.p - 1));
+		__mmask32 ends = _mm256_cmpeq_epi8_mask(in, lf) &
+			~_mm256_cmpeq_epi8_mask(before, cr);
+		__mmask32 dots = _mm256_cmpeq_epi8_mask(in, dot) &
+			_mm256_cmpeq_epi8_mask(before, lf);
+		__m512i pairs = _mm512_or_si512(crs,
+			_mm512_slli_epi16(_mm512_cvtepu8_epi16(in), 8));
+		uint64_t kept = 0xaaaaaaaaaaaaaaaa |
+			_pdep_u64(ends, 0x5555555555555555);
+
+		if (run.dots && dots) {
+			run.before = run.p[-1];
+			for (int i = 0; i < HALF; i++)
+				run = convert_one(run);
+			continue;
+		}
+		_mm512_storeu_si512(run.to,
+			_mm512_maskz_compress_epi8(kept, pairs));
+		run.to += _mm_popcnt_u64(kept);
+		run.p += HALF;
+	}
+	run.before = run.p[-1];
+	return run;
+}
+
+#else
+
+static bool can_squeeze(void)
+{
+	return false;
+}
+
+static struct run convert_squeezing(struct run run)
+{
+	return run;
+}
+
+#endif
+
+static size_t take(struct imap_crlf *crlf, char *out, size_t room,
+	struct run (*convert)(struct run))
 {
 	struct run run = { .p = crlf->rest.p, .to = out,
 		.end = crlf->rest.p + crlf->rest.len, .most = out + room,
 		.before = crlf->before, .dots = crlf->dots };
 
-	if (run.p < run.end)
+	if (run.p < run.end) {
 		run = convert_one(run);
-	run = convert_wide(run);
+		run = convert(run);
+	}
 	while (run.p < run.end && run.most - run.to >= 2)
 		run = convert_one(run);
 	crlf->added += run.added;
 	crlf->before = run.before;
 	crlf->rest = str_of(run.p, (size_t)(run.end - run.p));
 	return (size_t)(run.to - out);
+}
+
+size_t imap_crlf_take_anywhere(struct imap_crlf *crlf, char *out, size_t room)
+{
+	return take(crlf, out, room, convert_wide);
+}
+
+size_t imap_crlf_take(struct imap_crlf *crlf, char *out, size_t room)
+{
+	return take(crlf, out, room,
+		can_squeeze() ? convert_squeezing : convert_wide);
 }

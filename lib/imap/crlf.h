@@ -36,5 +36,9 @@ static inline struct imap_crlf imap_crlf_of(struct str text)
 /* Convert what comes next: at most `room` octets, 4 and more, go to `out`; how
  * many is returned, 0 at the end of the text. */
 size_t imap_crlf_take(struct imap_crlf *crlf, char *out, size_t room);
+/* The same with instructions that all processors have: for tests, where
+ * imap_crlf_take has better ones. */
+size_t imap_crlf_take_anywhere(struct imap_crlf *crlf, char *out,
+	size_t room);
 
 #endif

@@ -21,16 +21,30 @@ static const struct {
 		"0123456789abcdef\r\n0123456789abcde\r\n\r\nfghi" },
 };
 
-static void convert_all(struct imap_crlf crlf, size_t room, struct buf *out)
+/* How many dots were added. */
+static size_t convert_with(size_t (*take)(struct imap_crlf *, char *, size_t),
+	struct imap_crlf crlf, size_t room, struct buf *out)
 {
 	char piece[1000];
 	size_t len;
 
-	while ((len = imap_crlf_take(&crlf, piece, room)) > 0) {
+	while ((len = take(&crlf, piece, room)) > 0) {
 		assert_true(len <= room);
 		buf_add(out, str_of(piece, len));
 	}
 	assert_int_equal(crlf.rest.len, 0);
+	return crlf.added;
+}
+
+/* By both ways, which come to the same. */
+static void convert_all(struct imap_crlf crlf, size_t room, struct buf *out)
+{
+	auto_buf struct buf anywhere = { 0 };
+	size_t added = convert_with(imap_crlf_take, crlf, room, out);
+
+	assert_int_equal(convert_with(imap_crlf_take_anywhere, crlf, room,
+		&anywhere), added);
+	assert_true(str_eq(buf_str(out), buf_str(&anywhere)));
 }
 
 static void convert(struct str text, size_t room, struct buf *out)
