@@ -297,9 +297,29 @@ bool str_is_utf8(struct str s)
 	return true;
 }
 
-bool str_is_ascii(struct str s)
+typedef unsigned char sixteen __attribute__((vector_size(16)));
+
+/* 64 octets at a time: whole messages are asked about. */
+static size_t ascii_in_blocks(struct str s)
 {
 	size_t at = 0;
+
+	for (; s.len - at >= 4 * sizeof(sixteen); at += 4 * sizeof(sixteen)) {
+		sixteen four[4], any;
+		uint64_t half[2];
+
+		memcpy(four, s.p + at, sizeof(four));
+		any = (four[0] | four[1]) | (four[2] | four[3]);
+		memcpy(half, &any, sizeof(half));
+		if ((half[0] | half[1]) & 0x8080808080808080)
+			break;
+	}
+	return at;
+}
+
+bool str_is_ascii(struct str s)
+{
+	size_t at = ascii_in_blocks(s);
 	uint64_t eight;
 
 	for (; s.len - at >= sizeof(eight); at += sizeof(eight)) {

@@ -87,6 +87,23 @@ static void hashes(void **state)
 	assert_true(str_hash(STR("a")) != str_hash(str_of("a\0", 2)));
 }
 
+/* Wherever the other octet stands, also where many are looked at at once. */
+static void finds_what_is_not_ascii(void **state)
+{
+	char text[200];
+
+	(void)state;
+	memset(text, 0x7f, sizeof(text));
+	for (size_t len = 0; len <= sizeof(text); len++) {
+		assert_true(str_is_ascii(str_of(text, len)));
+		for (size_t at = 0; at < len; at++) {
+			text[at] = (char)0x80;
+			assert_false(str_is_ascii(str_of(text, len)));
+			text[at] = 0x7f;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +111,7 @@ int main(void)
 		cmocka_unit_test(items_and_words),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(utf8),
+		cmocka_unit_test(finds_what_is_not_ascii),
 		cmocka_unit_test(hashes),
 	};
 
