@@ -128,11 +128,29 @@ size_t mailbox_behind(const struct mailbox *mailbox, uint32_t uid)
 	return low;
 }
 
+/* Where none was removed before it, its place is known. */
+static struct mailbox_message *find_at_once(const struct mailbox *mailbox,
+	uint32_t uid)
+{
+	struct mailbox_message *first = mailbox->messages;
+	size_t at;
+
+	if (mailbox->count == 0 || uid < first->is.uid)
+		return NULL;
+	at = uid - first->is.uid;
+	return at < mailbox->count && first[at].is.uid == uid ? &first[at] :
+		NULL;
+}
+
 struct mailbox_message *mailbox_find(const struct mailbox *mailbox,
 	uint32_t uid)
 {
-	size_t behind = mailbox_behind(mailbox, uid);
+	struct mailbox_message *found = find_at_once(mailbox, uid);
+	size_t behind;
 
+	if (found)
+		return found;
+	behind = mailbox_behind(mailbox, uid);
 	return behind > 0 && mailbox->messages[behind - 1].is.uid == uid ?
 		&mailbox->messages[behind - 1] : NULL;
 }
