@@ -1,8 +1,11 @@
 #include "uidl.h"
 
+#include "base/print.h"
+
 enum {
 	WIDTH_MOST = 20,
 	UIDL_MOST = 70,
+	NUMBER_ROOM = 16, /* of 32 bits, in either way */
 };
 
 /* One item of a format: octets as they are, or a number or name. */
@@ -54,13 +57,13 @@ bool uidl_format_is_good(struct str format)
 static void format_number(struct buf *out, const struct item *item,
 	uint32_t number)
 {
-	struct buf digits = { 0 };
+	char digits[NUMBER_ROOM];
+	int len = print_f(digits, sizeof(digits), item->is_hex ? "%x" : "%u",
+		number);
 
-	buf_fmt(&digits, item->is_hex ? "%x" : "%u", number);
-	for (size_t i = digits.len; i < item->width; i++)
+	for (int i = len; i < (int)item->width; i++)
 		buf_char(out, item->is_zero ? '0' : ' ');
-	buf_add(out, buf_str(&digits));
-	buf_free(&digits);
+	buf_add(out, str_of(digits, (size_t)len));
 }
 
 static void format_item(struct buf *out, const struct item *item,

@@ -9,6 +9,7 @@
 
 enum {
 	PIECE = 4096, /* octets that are converted at once */
+	LINE_USUAL = 64, /* octets of a line of UIDL; it may be longer */
 };
 
 /* A message that is there and not marked as deleted; else it is said. */
@@ -72,9 +73,13 @@ static void uidl_line(struct session *s, const char *before,
 		now ? str_from(now->name) : STR("") };
 	struct buf out = BUF_IN(s->command);
 
+	(void)!buf_room(&out, LINE_USUAL);
+	buf_text(&out, before);
+	buf_u64(&out, (uint64_t)(m - s->messages) + 1);
+	buf_char(&out, ' ');
 	uidl_format(&out, settings.uidl_format, &uidl);
-	io_fmt(s->io, "%s%zu %.*s\r\n", before,
-		(size_t)(m - s->messages) + 1, STR_ARG(buf_str(&out)));
+	buf_text(&out, "\r\n");
+	io_write(s->io, buf_str(&out));
 }
 
 static bool list_or_one(struct session *s, struct str args,
@@ -216,10 +221,18 @@ static void follow(struct session *s, const struct message *m)
 		MAILBOX_AHEAD_DOTTED);
 }
 
+/* It goes as it is. Most messages are ASCII as a whole, which is seen sooner
+ * than where the header ends. */
+static bool is_plain(const struct session *s, struct str text)
+{
+	return s->is_utf8 || str_is_ascii(text) ||
+		str_is_ascii(take_header(&text));
+}
+
 /* False: not from what was read ahead. */
 static bool send_ahead(struct session *s, const struct message *m)
 {
-	struct str text, rest;
+	struct str text;
 	uint64_t octets;
 
 	follow(s, m);
@@ -227,8 +240,7 @@ static bool send_ahead(struct session *s, const struct message *m)
 		io_take_back(s->io);
 	if (!mailbox_ahead_find(s->ahead, m->uid, &text, &octets))
 		return false;
-	rest = text;
-	if (!s->is_utf8 && !str_is_ascii(take_header(&rest)))
+	if (!is_plain(s, text))
 		return false;
 	io_fmt(s->io, "+OK %llu %s\r\n", (unsigned long long)m->octets,
 		pop3_text(s->language, POP3_OCTETS));
