@@ -269,13 +269,15 @@ static void seal_wrong(void *context)
 
 	(void)context;
 	assert_false(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS + 1,
-		NULL));
+		false, NULL));
 	assert_int_equal(errno, EMSGSIZE);
 	run.is_open_elsewhere = true;
-	assert_false(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL));
+	assert_false(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, false,
+		NULL));
 	assert_int_equal(errno, EAGAIN);
 	run.is_open_elsewhere = false;
-	assert_true(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, NULL));
+	assert_true(large_seal(&run.folder, (uint64_t)fd, mark, OCTETS, false,
+		NULL));
 }
 
 /* What somebody may still write to, or has another size, is nobody's mail. */
