@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ipc/frame.h"
-
 enum {
 	CHANNEL_CALL = 1,
 	CHANNEL_MOST = 4096,   /* octets of a packet from a child */
@@ -357,32 +355,10 @@ bool child_probe(struct row *row, int report)
 bool child_send(struct child *child, enum msg_kind kind, struct str body,
 	int fd)
 {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	char octets[1024];
-	struct buf out = { .p = octets, .cap = sizeof(octets),
-		.limit = sizeof(octets) };
 	struct frame frame = { .call = CHANNEL_CALL, .kind = (uint16_t)kind,
-		.body = body,
-		.flags = (uint16_t)(fd >= 0 ? 1 << FRAME_FDS_SHIFT : 0) };
-	struct iovec piece;
-	struct msghdr msg = { .msg_iov = &piece, .msg_iovlen = 1 };
+		.body = body };
 
-	frame_format(&out, &frame);
-	if (out.failed)
-		return false;
-	piece = (struct iovec){ .iov_base = out.p, .iov_len = out.len };
-	if (fd >= 0) {
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control.room);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-	}
-	return sendmsg(child->channel, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	return packet_send(child->channel, &frame, &fd, fd >= 0);
 }
 
 void child_retire(struct child *child)

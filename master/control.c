@@ -9,8 +9,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ipc/frame.h"
-
 enum { REQUEST_MOST = 2048, ANSWER_MOST = 60 * 1024, CONTROL_CALL = 1 };
 
 enum who { ANYONE, FLUSHER, OWNER };

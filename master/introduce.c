@@ -139,6 +139,15 @@ static size_t read_have(const struct msg_introduce *m, int *have)
 	return count;
 }
 
+/* Of some there is one at a time: its successor will come. */
+static bool is_sure_to_come(const struct row *row)
+{
+	return row->path && row->program &&
+		(row->program->flags & PROGRAM_SOLE) &&
+		state.stage <= STAGE_RUNNING &&
+		moment_left(row->throttled_until).us == 0;
+}
+
 void introduce_ask(struct child *asker, const struct msg_introduce *m)
 {
 	struct row *row = row_find(m->service);
@@ -163,11 +172,8 @@ void introduce_ask(struct child *asker, const struct msg_introduce *m)
 		introduce(asker, callee, row);
 		return;
 	}
-	/* of some there is one at a time: its successor will come */
-	coming = state.stage < STAGE_ROOMS && (coming || (!have_count && row->path && row->program &&
-		row->program->flags & PROGRAM_SOLE &&
-		state.stage <= STAGE_RUNNING &&
-		moment_left(row->throttled_until).us == 0));
+	coming = state.stage < STAGE_ROOMS &&
+		(coming || (!have_count && is_sure_to_come(row)));
 	if (!child_start(row) && !coming) {
 		refuse(asker, m->service, have_count ? EBUSY : EAGAIN);
 		return;

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ipc/frame.h"
 #include "log/ring.h"
 #include "log/sink.h"
 
@@ -40,33 +39,10 @@ int ring_new(void)
 static bool send_frame(enum msg_kind kind, struct str body, const int *fds,
 	size_t fd_count)
 {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(2 * sizeof(int))];
-	} control = { 0 };
-	char octets[256];
-	struct buf out = { .p = octets, .cap = sizeof(octets),
-		.limit = sizeof(octets) };
 	struct frame frame = { .call = LOG_CALL, .kind = (uint16_t)kind,
-		.body = body,
-		.flags = (uint16_t)(FRAME_OPENER |
-			fd_count << FRAME_FDS_SHIFT) };
-	struct iovec piece;
-	struct msghdr msg = { .msg_iov = &piece, .msg_iovlen = 1 };
+		.body = body, .flags = FRAME_OPENER };
 
-	frame_format(&out, &frame);
-	piece = (struct iovec){ .iov_base = out.p, .iov_len = out.len };
-	if (fd_count) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fds,
-			fd_count * sizeof(int));
-	}
-	return sendmsg(state.log_socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >=
-		0;
+	return packet_send(state.log_socket, &frame, fds, fd_count);
 }
 
 static bool tell_ring(const struct ring *ring)

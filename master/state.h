@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "config/config.h"
 #include "config/master_cf.h"
+#include "ipc/frame.h"
 #include "ipc/messages.h"
 #include "service/birth.h"
 #include "service/programs.h"
@@ -165,6 +166,12 @@ must_check bool loop_add(int fd, enum source source, size_t number);
 void loop_want_output(int fd, enum source source, bool output);
 void loop_remove(int fd);
 void loop_run(void);
+
+/* send.c: a packet of one frame, with at most PACKET_FDS descriptors. False
+ * with errno; nobody is waited for. */
+enum { PACKET_FDS = 2 };
+must_check bool packet_send(int to, struct frame *frame, const int *fds,
+	size_t fd_count);
 
 /* rows.c. False with what is `wrong`, in files->arena. */
 must_check bool rows_read(struct rows_files *files, struct str *wrong);
