@@ -128,8 +128,7 @@ static void kick(struct request *r, struct str service, struct str request)
 
 static void verb_flush(struct request *r)
 {
-	kick(r, service_named(state.conf, STR("qmgr")),
-		r->argument.len ? r->argument : STR("FDA"));
+	kick(r, service_named(state.conf, STR("qmgr")), STR("FDA"));
 }
 
 static void verb_kick(struct request *r)
