@@ -5,6 +5,7 @@
 #include "base/encode.h"
 #include "mail/address.h"
 #include "queue/submission.h"
+#include "smtp/param.h"
 
 bool talk_is_harmless(struct str address)
 {
@@ -77,6 +78,10 @@ void talk_rcpt_format(struct buf *out, const struct talk_rcpt *rcpt,
 			buf_fmt(out, "%s%s", before, notifies[i].name);
 			before = ",";
 		}
-	if (rcpt->orcpt.len > 0)
-		buf_fmt(out, " ORCPT=%.*s", STR_ARG(rcpt->orcpt));
+	/* What is none (it came by a queue that others have written, say) must
+	 * not make a command of its own. */
+	if (smtp_orcpt_parse(rcpt->orcpt)) {
+		buf_text(out, " ORCPT=");
+		buf_add(out, rcpt->orcpt);
+	}
 }

@@ -37,7 +37,7 @@ struct talk_rcpt {
 	struct str address;
 	bool as_it_is;
 	uint64_t notify;     /* DSN_NOTIFY_... */
-	struct str orcpt;    /* as received; empty: none */
+	struct str orcpt;    /* as received; none, or not one: left out */
 };
 
 void talk_rcpt_format(struct buf *out, const struct talk_rcpt *rcpt,

@@ -47,7 +47,7 @@ static void says_what_is_offered(void **state)
 
 static void names_a_recipient(void **state)
 {
-	const struct talk_rcpt rcpt = { .address = STR("b@example.org"),
+	struct talk_rcpt rcpt = { .address = STR("b@example.org"),
 		.notify = DSN_NOTIFY_SUCCESS | DSN_NOTIFY_DELAY,
 		.orcpt = STR("rfc822;b@example.org") };
 	struct talk_features features = { .set = FEATURE_DSN };
@@ -59,6 +59,13 @@ static void names_a_recipient(void **state)
 		"NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b@example.org");
 	buf_clear(&line);
 	features.set = 0;
+	talk_rcpt_format(&line, &rcpt, &features);
+	assert_str(buf_str(&line), "RCPT TO:<b@example.org>");
+	/* no command in a command */
+	buf_clear(&line);
+	features.set = FEATURE_DSN;
+	rcpt.notify = 0;
+	rcpt.orcpt = STR("rfc822;x\r\nRCPT TO:<c@example.org>");
 	talk_rcpt_format(&line, &rcpt, &features);
 	assert_str(buf_str(&line), "RCPT TO:<b@example.org>");
 }
