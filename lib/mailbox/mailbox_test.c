@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -1131,6 +1132,29 @@ static void a_name_that_comes_back_is_another_mailbox(void **state)
 	mailbox_store_close(store);
 }
 
+/* Root's file, as somebody else: its owner may ask that the time of reading is
+ * not kept, others may read it all the same. */
+static void opens_what_belongs_to_others(void **state)
+{
+	const struct mailbox_entry entry = { .name = "passwd" };
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		int folder, fd;
+
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+			_exit(1);
+		folder = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = mailbox_maildir.open_in(folder, &entry);
+		_exit(fd >= 0 && !(fcntl(fd, F_GETFL) & O_NOATIME) ? 7 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
@@ -1160,6 +1184,7 @@ int main(void)
 		IN_DIR(names_of_mailboxes),
 		IN_DIR(finishes_what_others_died_over),
 		cmocka_unit_test(parses_uidlists),
+		cmocka_unit_test(opens_what_belongs_to_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

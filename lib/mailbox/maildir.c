@@ -148,13 +148,18 @@ static void add_entries(int dir, bool is_new, struct str piece,
 }
 
 /* When it was read nobody wants to know, and the inode would be written for
- * that. Of a folder that belongs to somebody else this may not be asked. */
+ * that. Of what belongs to somebody else this may not be asked. */
+static int open_to_read(int dir, const char *path, int flags)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOATIME | flags);
+
+	return fd < 0 && errno == EPERM ?
+		openat(dir, path, O_RDONLY | O_CLOEXEC | flags) : fd;
+}
+
 static int open_folder(int dir, const char *path)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-	int fd = openat(dir, path, flags | O_NOATIME);
-
-	return fd < 0 && errno == EPERM ? openat(dir, path, flags) : fd;
+	return open_to_read(dir, path, O_DIRECTORY);
 }
 
 /* Without a DIR, whose making takes longer than to read the few messages that
@@ -379,8 +384,7 @@ static const char *sized(struct arena *arena, const char *name,
 /* A FIFO of that name must not stop us. */
 static int open_message(int dir, const char *path)
 {
-	return openat(dir, path,
-		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return open_to_read(dir, path, O_NOFOLLOW | O_NONBLOCK);
 }
 
 static int open_entry(const struct mailbox_place *place, const char *mailbox,
