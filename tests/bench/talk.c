@@ -130,32 +130,48 @@ static bool is_line(struct str in, size_t at, struct str text)
 		memcmp(in.p + at + text.len, "\r\n", 2) == 0;
 }
 
+/* A line end, and behind it that octet: all ones where that is. */
+static lanes find_begin(const char *p, lanes lf, lanes first)
+{
+	return (lanes)(load(p) == lf) & (lanes)(load(p + 1) == first);
+}
+
+/* In four times LANES octets there is none. */
+static bool has_none(const char *p, lanes lf, lanes first)
+{
+	lanes any = (find_begin(p, lf, first) |
+			    find_begin(p + LANES, lf, first)) |
+		(find_begin(p + 2 * LANES, lf, first) |
+			find_begin(p + 3 * LANES, lf, first));
+	uint64_t half[2];
+
+	memcpy(half, &any, sizeof(half));
+	return !(half[0] | half[1]);
+}
+
 /* Where a line begins that is `text`, if `in` begins with a line; SIZE_MAX: it
  * is not there. Looks at many octets at a time, so that the figures are the
  * server's and not those of reading its lines. */
 static size_t find_line(struct str in, struct str text)
 {
-	lanes lf, first, found;
-	size_t at = 0;
+	lanes lf, first;
+	size_t at = 0, end;
 
 	memset(&lf, '\n', sizeof(lf));
 	memset(&first, text.len > 0 ? text.p[0] : '\r', sizeof(first));
 	if (is_line(in, 0, text))
 		return 0;
-	while (at + LANES < in.len) {
-		uint64_t half[2];
-
-		found = (lanes)(load(in.p + at) == lf) &
-			(lanes)(load(in.p + at + 1) == first);
-		memcpy(half, &found, sizeof(half));
-		for (size_t i = at; (half[0] | half[1]) && i < at + LANES; i++)
-			if (in.p[i] == '\n' && is_line(in, i + 1, text))
-				return i + 1;
-		at += LANES;
+	while (at < in.len) {
+		end = in.len;
+		if (at + 4 * LANES < in.len) {
+			end = at + 4 * LANES;
+			if (has_none(in.p + at, lf, first))
+				at = end;
+		}
+		for (; at < end; at++)
+			if (in.p[at] == '\n' && is_line(in, at + 1, text))
+				return at + 1;
 	}
-	for (; at < in.len; at++)
-		if (in.p[at] == '\n' && is_line(in, at + 1, text))
-			return at + 1;
 	return SIZE_MAX;
 }
 
