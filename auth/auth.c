@@ -39,7 +39,7 @@ static const struct mechanism {
 } mechanisms[] = { /* the strongest first */
 	{ "SCRAM-SHA-256-PLUS", scram_run, true, true },
 	{ "SCRAM-SHA-256", scram_run, false, true },
-	{ "PLAIN", cyrus_run, false, false },
+	{ "PLAIN", plain_run, false, false },
 	{ "LOGIN", cyrus_run, false, false },
 };
 
@@ -58,6 +58,7 @@ static size_t offer(const struct conf *conf, struct str service, bool secured,
 	bool bound, const struct mechanism **offered)
 {
 	const struct str *names;
+	bool has_scram = users_have_scram(store_now());
 	size_t count = 0, listed;
 
 	listed = cyrus_offer(conf, service, secured, &names);
@@ -65,7 +66,7 @@ static size_t offer(const struct conf *conf, struct str service, bool secured,
 		const struct mechanism *m = &mechanisms[i];
 
 		if ((m->bound && !bound) ||
-			(m->scram && !users_have_scram(store_now())) ||
+			(m->scram && !has_scram) ||
 			!is_listed(names, listed, m->name))
 			continue;
 		offered[count++] = m;

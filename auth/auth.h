@@ -47,6 +47,9 @@ size_t cyrus_offer(const struct conf *conf, struct str service, bool secured,
 	const struct str **names);
 enum verdict cyrus_run(struct exchange *x);
 
+/* plain.c */
+enum verdict plain_run(struct exchange *x);
+
 /* dovecot.c: the same by Dovecot's auth, whose socket is at `place`. Wait. */
 size_t dovecot_offer(struct arena *arena, struct str place,
 	struct str **names);

@@ -86,7 +86,7 @@ bool delay_enter(struct str address)
 
 	if (!o)
 		return true;
-	if (o->exchanges == 0 &&
+	if (o->exchanges == 0 && o->failures > 0 &&
 		moment_between(o->last, moment_now()).us >= span_s(FORGET_S).us)
 		o->failures = 0;
 	if (o->failures > 0 && o->exchanges >= WAITING_MOST)

@@ -12,7 +12,6 @@ enum {
 	CONNECT_S = 10,
 	ANSWER_S = 120, /* hashing takes its time, and so do delays */
 	OFFER_S = 5,    /* for which what auth offers is believed */
-	NAMES_MOST = 16,
 	NAME_MOST = 20, /* octets, RFC 4422 3.1 */
 };
 
@@ -36,10 +35,14 @@ static bool has_binding(const struct session *s)
 		(s->tls.exporter.len > 0 || s->tls.end_point.len > 0);
 }
 
-/* What auth said lately, by whether secured and bound. */
-static struct {
+/* What auth said lately, by whether secured and bound; and as it was last asked
+ * for here, as each greeting of a protocol says the same. */
+static struct offer {
 	char text[512]; /* names and blanks */
 	struct moment until;
+	const char *before; /* NULL: not asked for since */
+	char ready[1024];
+	size_t ready_len;
 } offers[2][2];
 
 static bool ask_offer(struct session *s, struct buf *names)
@@ -63,26 +66,36 @@ static bool ask_offer(struct session *s, struct buf *names)
 	return good;
 }
 
+static void make_ready(struct offer *offer, const char *before)
+{
+	auto_buf struct buf out = { .limit = sizeof(offer->ready) };
+	struct str rest = str_from(offer->text), name;
+
+	while (str_take_item(&rest, " ", &name)) {
+		buf_text(&out, before);
+		buf_add(&out, name);
+	}
+	memcpy(offer->ready, buf_str(&out).p, out.len);
+	offer->ready_len = out.len;
+	offer->before = before;
+}
+
 struct str mechanisms_text(struct session *s, const char *before)
 {
-	size_t secured = is_secured(s), bound = has_binding(s);
+	struct offer *offer = &offers[is_secured(s)][has_binding(s)];
 	struct buf names = { .arena = s->arena,
-		.limit = sizeof(offers[0][0].text) - 1 };
-	struct buf out = BUF_IN(s->arena);
-	struct str rest, name;
+		.limit = sizeof(offer->text) - 1 };
 
-	if (moment_left(offers[secured][bound].until).us <= 0 &&
-		ask_offer(s, &names)) {
-		memset(offers[secured][bound].text, 0,
-			sizeof(offers[secured][bound].text));
-		memcpy(offers[secured][bound].text, buf_str(&names).p,
-			names.len);
-		offers[secured][bound].until = moment_after(span_s(OFFER_S));
+	if (moment_left(offer->until).us <= 0 && ask_offer(s, &names)) {
+		memset(offer->text, 0, sizeof(offer->text));
+		memcpy(offer->text, buf_str(&names).p, names.len);
+		offer->until = moment_after(span_s(OFFER_S));
+		offer->before = NULL;
 	}
-	rest = str_from(offers[secured][bound].text);
-	while (str_take_item(&rest, " ", &name))
-		buf_fmt(&out, "%s%.*s", before, STR_ARG(name));
-	return buf_str(&out);
+	if (!offer->before || strcmp(offer->before, before) != 0)
+		make_ready(offer, before);
+	return arena_copy(s->arena,
+		str_of(offer->ready, offer->ready_len));
 }
 
 /* ---- an exchange ---- */

@@ -90,7 +90,8 @@ must_check bool server_tls(struct session *s);
 /* exchange.c */
 /* Passwords may be sent: TLS, loopback, or allowed. */
 bool is_secured(const struct session *s);
-/* Names, separated and preceded by `before`: " AUTH=PLAIN AUTH=..". */
+/* Names, separated and preceded by `before`, a literal:
+ * " AUTH=PLAIN AUTH=..". */
 struct str mechanisms_text(struct session *s, const char *before);
 /* One attempt. `initial`: decoded; NONE: none was given. */
 enum outcome attempt(struct session *s, struct str mechanism,

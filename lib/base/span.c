@@ -17,8 +17,11 @@ struct moment moment_now(void)
 
 struct moment moment_after(struct span span)
 {
-	struct moment m = moment_now();
+	struct moment m;
 
+	if (span.us == SPAN_FOREVER.us) /* the clock has no say in it */
+		return MOMENT_NEVER;
+	m = moment_now();
 	if (__builtin_add_overflow(m.us, span.us, &m.us))
 		return MOMENT_NEVER;
 	return m;

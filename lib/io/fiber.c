@@ -264,11 +264,16 @@ void io_event_init(struct io_event *event)
 
 bool io_event_wait(struct io_event *event, struct span timeout)
 {
+	return io_event_wait_until(event, moment_after(timeout));
+}
+
+bool io_event_wait_until(struct io_event *event, struct moment until)
+{
 	struct fiber *fiber = must_be_fiber();
 	int reason;
 
 	list_append(&event->waiting, &fiber->waiting);
-	reason = io_park(moment_after(timeout));
+	reason = io_park(until);
 	if (reason)
 		errno = reason;
 	return reason == 0;
@@ -338,15 +343,11 @@ static void run_hooks(void)
 		all.hooks[i].call(all.hooks[i].context);
 }
 
-static void wake_sleepers(void)
+static void wake_sleepers(struct moment now)
 {
-	struct heap_link *first = heap_first(&all.timers);
-	int64_t now;
+	struct heap_link *first;
 
-	if (!first)
-		return;
-	now = moment_now().us;
-	for (; first && first->key <= now; first = heap_first(&all.timers))
+	while ((first = heap_first(&all.timers)) && first->key <= now.us)
 		io_wake(CONTAINER(first, struct fiber, timer), ETIMEDOUT);
 }
 
@@ -383,9 +384,16 @@ void io_tidy(void)
 		moment_after(span_s(TIDY_S));
 }
 
-static void tidy_in_time(void)
+/* Whose time has come. */
+static void look_at_clock(void)
 {
-	if (all.tidy.us != 0 && moment_left(all.tidy).us <= 0)
+	struct moment now;
+
+	if (!heap_first(&all.timers) && all.tidy.us == 0)
+		return;
+	now = moment_now();
+	wake_sleepers(now);
+	if (all.tidy.us != 0 && all.tidy.us <= now.us)
 		io_tidy();
 }
 
@@ -449,8 +457,7 @@ void io_run(void (*first)(void *context), void *context)
 		ready_poll(list_is_empty(&all.runnable) &&
 				list_is_empty(&all.paused)
 			? until_first_timer() : 0);
-		wake_sleepers();
-		tidy_in_time();
+		look_at_clock();
 		if (!list_is_empty(&all.paused))
 			end_pauses();
 	}

@@ -63,6 +63,7 @@ must_check bool io_wait(int fd, short events, struct span timeout);
  * io_fresh or never seen by this process before. lib/io's own calls use it.
  */
 must_check bool io_wait_again(int fd, short events, struct span timeout);
+must_check bool io_wait_again_until(int fd, short events, struct moment until);
 /*
  * To be called before a descriptor that was waited for is closed outside
  * lib/io (io_close does both): drops it from epoll's memory. A listener from
@@ -89,6 +90,8 @@ struct io_event {
 void io_event_init(struct io_event *event);
 /* Returns false with ETIMEDOUT or ECANCELED. Check the condition again. */
 must_check bool io_event_wait(struct io_event *event, struct span timeout);
+must_check bool io_event_wait_until(struct io_event *event,
+	struct moment until);
 void io_event_wake_one(struct io_event *event);
 void io_event_wake_all(struct io_event *event);
 

@@ -210,8 +210,8 @@ bool stream_fill(struct stream *stream, struct wait *wait)
 		if (!stream->drained)
 			continue;
 		input_release(stream);
-		if (io_wait_again(stream->in, POLLIN,
-			    stream_wait_left(stream, wait)))
+		if (io_wait_again_until(stream->in, POLLIN,
+			    stream_wait_end(stream, wait)))
 			continue;
 		/* The news that octets are there may have come in the same
 		 * moment, and would not come again. */

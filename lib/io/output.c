@@ -68,8 +68,8 @@ static bool send_pieces(struct stream *stream, struct iovec *pieces,
 			continue;
 		if (errno != EAGAIN)
 			return stream_fail(stream, errno);
-		if (io_wait_again(stream->out, POLLOUT,
-			    stream_wait_left(stream, wait)))
+		if (io_wait_again_until(stream->out, POLLOUT,
+			    stream_wait_end(stream, wait)))
 			continue;
 		return errno == ECANCELED ? false : stream_fail(stream, errno);
 	}

@@ -47,8 +47,8 @@ bool stream_raw_read(struct stream *stream, struct str *wire,
 		}
 		if (result < 0)
 			return false;
-		if (!io_wait_again(stream->in, POLLIN,
-			    stream_wait_left(stream, &wait)))
+		if (!io_wait_again_until(stream->in, POLLIN,
+			    stream_wait_end(stream, &wait)))
 			return false;
 	}
 }
@@ -64,8 +64,8 @@ static bool receive(struct stream *stream, char *into, size_t room, int flags,
 			continue;
 		if (errno != EAGAIN)
 			return stream_fail(stream, errno);
-		if (!io_wait_again(stream->in, POLLIN,
-			    stream_wait_left(stream, wait)))
+		if (!io_wait_again_until(stream->in, POLLIN,
+			    stream_wait_end(stream, wait)))
 			return false;
 	}
 	*len = (size_t)got;

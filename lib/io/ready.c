@@ -114,10 +114,9 @@ void io_close(int fd)
 	errno = saved;
 }
 
-static bool poll_outside(int fd, short events, struct span timeout)
+static bool poll_outside(int fd, short events, struct moment until)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = events };
-	struct moment until = moment_after(timeout);
 
 	for (;;) {
 		struct span left = moment_left(until);
@@ -166,7 +165,7 @@ static bool register_for(int fd, struct descriptor *d, short events,
 	return interest_set(fd, d, interest);
 }
 
-static bool wait_for(int fd, short events, struct span timeout,
+static bool wait_for(int fd, short events, struct moment until,
 	uint32_t exclusive, bool again)
 {
 	struct descriptor *d = descriptor_of(fd);
@@ -174,7 +173,7 @@ static bool wait_for(int fd, short events, struct span timeout,
 	int reason;
 
 	if (!self)
-		return poll_outside(fd, events, timeout);
+		return poll_outside(fd, events, until);
 	if (io_is_cancelled()) {
 		errno = ECANCELED;
 		return false;
@@ -191,7 +190,7 @@ static bool wait_for(int fd, short events, struct span timeout,
 		d->reader = self;
 	if (events & POLLOUT)
 		d->writer = self;
-	reason = io_park(moment_after(timeout));
+	reason = io_park(until);
 	d = descriptor_of(fd); /* the table may have moved */
 	if (d->reader == self)
 		d->reader = NULL;
@@ -204,17 +203,23 @@ static bool wait_for(int fd, short events, struct span timeout,
 
 bool io_wait(int fd, short events, struct span timeout)
 {
-	return wait_for(fd, events, timeout, 0, false);
+	return wait_for(fd, events, moment_after(timeout), 0, false);
 }
 
 bool io_wait_again(int fd, short events, struct span timeout)
 {
-	return wait_for(fd, events, timeout, 0, true);
+	return wait_for(fd, events, moment_after(timeout), 0, true);
+}
+
+bool io_wait_again_until(int fd, short events, struct moment until)
+{
+	return wait_for(fd, events, until, 0, true);
 }
 
 bool ready_wait_exclusive(int fd, struct span timeout)
 {
-	return wait_for(fd, POLLIN, timeout, EPOLLEXCLUSIVE, true);
+	return wait_for(fd, POLLIN, moment_after(timeout), EPOLLEXCLUSIVE,
+		true);
 }
 
 void ready_watch(int fd, void (*when)(int fd))

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-struct span stream_wait_left(struct stream *stream, struct wait *wait)
+struct moment stream_wait_end(struct stream *stream, struct wait *wait)
 {
 	if (!wait->has_begun) {
 		wait->until = moment_after(wait->timeout);
@@ -11,7 +11,7 @@ struct span stream_wait_left(struct stream *stream, struct wait *wait)
 			wait->until = stream->deadline;
 		wait->has_begun = true;
 	}
-	return moment_left(wait->until);
+	return wait->until;
 }
 
 bool stream_fail(struct stream *stream, int error)

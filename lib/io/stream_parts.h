@@ -61,8 +61,8 @@ struct wait {
 	bool has_begun;
 };
 
-/* What is left of it, and of the stream's deadline. */
-struct span stream_wait_left(struct stream *stream, struct wait *wait);
+/* When it ends: at the stream's deadline at the latest. */
+struct moment stream_wait_end(struct stream *stream, struct wait *wait);
 
 /* Always false, with the errno given; the stream stays failed. */
 bool stream_fail(struct stream *stream, int error);

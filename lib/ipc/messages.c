@@ -128,25 +128,30 @@ static bool is_sealed(int fd)
 bool msg_file_is(int fd, enum msg_file type)
 {
 	struct stat st;
-	int mode = fcntl(fd, F_GETFL);
+	int mode;
 
-	if (mode < 0 || !look_at(fd, &st))
+	if (!look_at(fd, &st))
+		return false;
+	if (!S_ISREG(st.st_mode))
+		return type == MSG_FILE_ANY ||
+			(type == MSG_FILE_SOCKET && S_ISSOCK(st.st_mode)) ||
+			(type == MSG_FILE_PIPE && S_ISFIFO(st.st_mode));
+	mode = fcntl(fd, F_GETFL);
+	if (mode < 0)
 		return false;
 	mode &= O_ACCMODE | O_PATH;
 	switch (type) {
 	case MSG_FILE_ANY:
 		return true;
-	case MSG_FILE_SOCKET:
-		return S_ISSOCK(st.st_mode);
 	case MSG_FILE_READ:
-		return S_ISREG(st.st_mode) &&
-			(mode == O_RDONLY || is_sealed(fd));
+		return mode == O_RDONLY || is_sealed(fd);
 	case MSG_FILE_WRITE:
-		return S_ISREG(st.st_mode) && mode == O_WRONLY;
+		return mode == O_WRONLY;
 	case MSG_FILE_BOTH:
-		return S_ISREG(st.st_mode) && mode == O_RDWR;
+		return mode == O_RDWR;
+	case MSG_FILE_SOCKET:
 	case MSG_FILE_PIPE:
-		return S_ISFIFO(st.st_mode);
+		break;
 	}
 	return false;
 }

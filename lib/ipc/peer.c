@@ -41,7 +41,7 @@ struct call {
 	bool is_known;  /* the other side has seen a frame of it */
 	bool is_closed; /* by us: no longer in the table */
 	bool has_ended; /* by them: what came before can still be taken */
-	bool is_deferred; /* nobody waits for what we send */
+	struct span deferred; /* what we send has so much time; 0: none */
 	int error;      /* why nothing works any more, 0: works */
 	size_t credit;  /* octets that we may send */
 	size_t unacked; /* octets received for which no credit was given */
@@ -84,6 +84,9 @@ static struct {
 	struct list peers, dirty;
 	struct list deferred; /* what they have to send has time */
 	struct fiber *sender; /* of these; NULL: there are none */
+	struct span patience; /* the shortest of theirs */
+	struct moment due;    /* when the sender sends */
+	struct io_event sooner; /* that has changed */
 	struct io_event news;
 	/* What was read is taken before anybody else runs: one place serves
 	 * all readers. Only pages that packets fill take memory. */
@@ -101,6 +104,7 @@ static void all_ready(void)
 	list_init(&all.dirty);
 	list_init(&all.deferred);
 	all.sender = NULL;
+	io_event_init(&all.sooner);
 	io_event_init(&all.news);
 	io_before_wait(send_dirty, NULL);
 }
@@ -339,26 +343,47 @@ static void send_deferred(void *context)
 	struct list *link;
 
 	(void)context;
-	if (!io_sleep(span_ms(CALL_DEFER_MS)))
-		io_uncancel();
+	while (io_event_wait_until(&all.sooner, all.due))
+		;
 	all.sender = NULL;
 	while ((link = list_shift(&all.deferred)))
 		flush(CONTAINER(link, struct peer, dirty), NULL, 0);
 }
 
-/* A peer that is due already takes along what has time, too. */
-static void put_later(struct peer *peer, bool has_time)
+/* Who has more time than another one before is sure to be in time. */
+static void send_within(struct span most)
 {
-	if (has_time && list_is_linked(&peer->dirty))
+	struct moment end;
+
+	if (all.sender && most.us >= all.patience.us)
 		return;
-	list_remove(&peer->dirty);
-	list_append(has_time ? &all.deferred : &all.dirty, &peer->dirty);
-	if (has_time && !all.sender)
+	end = moment_after(most);
+	if (!all.sender) {
+		all.due = end;
 		all.sender = io_spawn("peer deferred", send_deferred, NULL);
+	} else if (end.us < all.due.us) {
+		all.due = end;
+		wake(&all.sooner);
+	}
+	all.patience = most;
+}
+
+/* A peer that is due already takes along what has time, too. */
+static void put_later(struct peer *peer, struct span most)
+{
+	bool has_time = most.us > 0;
+
+	if (!has_time || !list_is_linked(&peer->dirty)) {
+		list_remove(&peer->dirty);
+		list_append(has_time ? &all.deferred : &all.dirty,
+			&peer->dirty);
+	}
+	if (has_time)
+		send_within(most);
 }
 
 static void put(struct peer *peer, const struct frame *frame, const int *fds,
-	bool has_time)
+	struct span most)
 {
 	size_t more = FRAME_HEADER + frame->body.len;
 
@@ -372,7 +397,7 @@ static void put(struct peer *peer, const struct frame *frame, const int *fds,
 	if (frame_fds(frame) > 0 || peer->out.len >= FLUSH_AT)
 		flush(peer, fds, frame_fds(frame));
 	else
-		put_later(peer, has_time);
+		put_later(peer, most);
 }
 
 static void put_control(struct peer *peer, const struct call *call,
@@ -385,7 +410,7 @@ static void put_control(struct peer *peer, const struct call *call,
 		if (call->is_ours)
 			frame.flags |= FRAME_OPENER;
 	}
-	put(peer, &frame, NULL, call && call->is_deferred);
+	put(peer, &frame, NULL, call ? call->deferred : span_us(0));
 }
 
 /* ---- calls ---- */
@@ -474,9 +499,9 @@ void call_close(struct call *call)
 	peer_unref(peer);
 }
 
-void call_defer(struct call *call)
+void call_defer(struct call *call, struct span most)
 {
-	call->is_deferred = true;
+	call->deferred = most;
 }
 
 void call_fail(struct call *call, int error)
@@ -529,17 +554,20 @@ bool call_send(struct call *call, enum msg_kind kind, struct str body,
 		return call_error(call);
 	call->credit -= cost;
 	call->is_known = true;
-	put(call->peer, &frame, fds, call->is_deferred);
+	put(call->peer, &frame, fds, call->deferred);
 	return call_is_alive(call) || call_error(call);
 }
 
 /* Wait until there is a message; false with errno. */
 static bool await(struct call *call, struct span timeout)
 {
-	struct moment end = moment_after(timeout);
+	struct moment end;
 
+	if (call->first)
+		return true;
+	end = moment_after(timeout);
 	while (!call->first && call_is_alive(call))
-		if (!io_event_wait(&call->event, moment_left(end)))
+		if (!io_event_wait_until(&call->event, end))
 			return false;
 	return call->first || call_error(call);
 }

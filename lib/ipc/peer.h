@@ -32,7 +32,6 @@ enum {
 	CALL_FDS_MOST = 4,        /* descriptors of one message */
 	CALL_MESSAGE_MOST = 120 * 1024, /* octets of one message's body */
 	PEER_CALLS_MOST = 10000,  /* that the other side may have open */
-	CALL_DEFER_MS = 5,        /* at most, see call_defer */
 };
 
 /*
@@ -76,9 +75,9 @@ bool call_is_alive(const struct call *call);
 /*
  * Nobody waits for what this side still has to send in this call, nor for its
  * end: it leaves with the next packet that somebody waits for, or with those
- * of other such calls, CALL_DEFER_MS later at the latest.
+ * of other such calls, after `most` (not 0) at the latest.
  */
-void call_defer(struct call *call);
+void call_defer(struct call *call, struct span most);
 /* End a call in which the other side broke the rules; its errno from now on. */
 void call_fail(struct call *call, int error);
 /* Kind of the next message without taking it; waits. False: call ended. */

@@ -399,7 +399,7 @@ static void answer_at_leisure(struct call *call, void *context)
 	if (!msg_anvil_recv(call, &m, span_s(5)))
 		t.failed++;
 	if (m.count == 0)
-		call_defer(call);
+		call_defer(call, span_ms(5));
 	if (!msg_anvil_counts_send(call, &(struct msg_anvil_counts){ 0 }))
 		t.failed++;
 	t.served++;

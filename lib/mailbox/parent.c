@@ -16,6 +16,8 @@
 
 enum {
 	ANSWER_S = 30,
+	HAS_MS = 5,       /* login may have the socket, too, for so long */
+	END_MS = 50,      /* an ended connection may be counted so long */
 	IDLE_S = 60,      /* a user's process after its last connection */
 	SURE_S = 30,      /* ... so that it stays so long for sure */
 	LINGER_S = 5,     /* its open store */
@@ -190,7 +192,7 @@ static void serve_in_child(struct call *call, void *context)
 		base_close(&m.socket);
 		return;
 	}
-	call_defer(call);
+	call_defer(call, span_ms(END_MS));
 	arena = arena_new(CEILING);
 	login = (struct mailbox_login){ .io = stream_open(arena, m.socket),
 		.arena = arena, .user = str_from(user->name),
@@ -393,7 +395,7 @@ static bool has_too_many(const struct user *user)
 	if (user->connections >= CONNECTIONS_MOST)
 		drop_ended();
 	if (user->connections >= CONNECTIONS_MOST &&
-		io_sleep(span_ms(2 * CALL_DEFER_MS)))
+		io_sleep(span_ms(2 * END_MS)))
 		drop_ended();
 	return user->connections >= CONNECTIONS_MOST;
 }
@@ -499,7 +501,7 @@ static void take_grant(const struct conf *conf, struct call *call)
 		done.status = (uint64_t)pass_on(user, &m);
 	base_close(&m.socket);
 	if (done.status == 0 && !m.tls)
-		call_defer(call);
+		call_defer(call, span_ms(HAS_MS));
 	if (!msg_handed_over_send(call, &done))
 		log_debug("auth has gone: %m");
 }

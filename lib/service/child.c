@@ -21,6 +21,7 @@ enum {
 struct child {
 	const struct child_plan *plan;
 	int fd;
+	struct peer *peer;
 	struct moment idle_since; /* the end of the last call */
 };
 
@@ -69,7 +70,17 @@ static void serve(struct call *call, void *context)
 	struct child *child = context;
 
 	child->plan->serve(call, child->plan->context);
-	child->idle_since = moment_now();
+	if (peer_calls(child->peer) <= 1) /* this one */
+		child->idle_since = moment_now();
+}
+
+/* How long it may be idle from now on. */
+static struct span time_left(const struct child *child)
+{
+	if (peer_calls(child->peer) > 0)
+		return child->plan->idle;
+	return span_us(child->plan->idle.us -
+		moment_between(child->idle_since, moment_now()).us);
 }
 
 static void run_child(void *context)
@@ -79,13 +90,10 @@ static void run_child(void *context)
 	struct peer *peer = peer_open(child->fd, plan->name, serve, child);
 
 	child->idle_since = moment_now();
+	child->peer = peer;
 	while (peer_is_alive(peer)) {
-		struct span left;
+		struct span left = time_left(child);
 
-		if (peer_calls(peer) > 0)
-			child->idle_since = moment_now();
-		left = span_us(plan->idle.us -
-			moment_between(child->idle_since, moment_now()).us);
 		if (left.us <= 0)
 			break;
 		if (!io_event_wait(peer_news(), left) && errno == ECANCELED)

@@ -84,7 +84,8 @@ void work_leave(_Atomic uint32_t *counter)
 {
 	--*counter;
 	io_gate_leave(&self.gate);
-	self.idle_since = moment_now();
+	if (self.load->clients == 0 && self.load->calls == 0)
+		self.idle_since = moment_now();
 	look_at_level();
 	io_event_wake_all(&acceptors.room);
 	io_event_wake_all(&self.news);

@@ -209,11 +209,11 @@ static bool wants_another(const struct callee *callee,
 	size_t calls = peer_calls(best->peer);
 
 	if (callee->is_asking || callee->count >= PROCESSES_MOST ||
-		moment_between(callee->asked, moment_now()).us <
-			ANOTHER_AFTER_MS * 1000)
+		(calls < best->most && (calls < LOAD_BUSY_AT ||
+			callee->count >= callee->processes)))
 		return false;
-	return calls >= best->most ||
-		(callee->count < callee->processes && calls >= LOAD_BUSY_AT);
+	return moment_between(callee->asked, moment_now()).us >=
+		ANOTHER_AFTER_MS * 1000;
 }
 
 /* ---- stand-alone: sockets of POSTHORN_PEER_..., opened in time ---- */
