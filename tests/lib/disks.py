@@ -18,6 +18,14 @@ KINDS = {
 SIZE = 12 << 30
 
 
+def add_options(parser):
+    parser.add_argument("--filesystem", choices=tuple(KINDS),
+                        help="suites live on a new one, on a loop device")
+    parser.add_argument("--images", metavar="FOLDER",
+                        help="where those are: /dev/shm shows CPU without a"
+                        " disk")
+
+
 class Disk:
     """A file system at `top`, its image in the folder `below`. The image has
     no name once it is mounted, and mount and loop device go with the last
