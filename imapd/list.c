@@ -334,13 +334,49 @@ static enum mailbox_result meet_all(struct session *s, struct listing *list,
 	return result;
 }
 
+/* Whoever was met is there. */
+static void keep_mailboxes(struct session *s, struct mailbox_names *all,
+	enum mailbox_met *met)
+{
+	bool *have = arena_array(s->command, all->count + 1, sizeof(*have));
+	size_t kept = 0;
+
+	mailbox_store_have(s->store, all->names, all->count, met, have);
+	for (size_t i = 0; i < all->count; i++)
+		if (have[i]) {
+			all->names[kept] = all->names[i];
+			met[kept++] = met[i];
+		}
+	all->count = kept;
+}
+
+/* With what was met of those whose status will be told. */
+static enum mailbox_result read_mailboxes(struct session *s,
+	struct listing *list, struct mailbox_names *all,
+	enum mailbox_met **met)
+{
+	bool meets = list->options & RETURN_STATUS;
+	enum mailbox_result result = meets ?
+		mailbox_store_list_unsure(s->store, s->command, all) :
+		mailbox_store_list(s->store, s->command, all);
+
+	if (result != MAILBOX_OK)
+		return result;
+	*met = arena_array(s->command, all->count + 1, sizeof(**met));
+	if (!meets)
+		return MAILBOX_OK;
+	result = meet_all(s, list, all, *met);
+	if (result == MAILBOX_OK)
+		keep_mailboxes(s, all, *met);
+	return result;
+}
+
 static enum mailbox_result read_names(struct session *s, struct listing *list)
 {
 	struct mailbox_names all, subscribed;
 	struct special_uses special;
 	enum mailbox_met *met;
-	enum mailbox_result result = mailbox_store_list(s->store, s->command,
-		&all);
+	enum mailbox_result result = read_mailboxes(s, list, &all, &met);
 
 	if (result == MAILBOX_OK)
 		result = mailbox_store_subscriptions(s->store, s->command,
@@ -348,11 +384,6 @@ static enum mailbox_result read_names(struct session *s, struct listing *list)
 	if (result != MAILBOX_OK)
 		return result;
 	list->separator = s->ns->separator;
-	met = arena_array(s->command, all.count + 1, sizeof(*met));
-	if (list->options & RETURN_STATUS)
-		result = meet_all(s, list, &all, met);
-	if (result != MAILBOX_OK)
-		return result;
 	if (!special_read(s, &all, met, &special))
 		return MAILBOX_TRY_LATER;
 	for (size_t i = 0; i < all.count; i++)

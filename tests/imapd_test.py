@@ -641,5 +641,27 @@ def test_rebuild_shows_how_far_it_is():
         check(b"\r[" + b"#" * 30 + b"] 40 of 40  INBOX" in shown, repr(shown))
 
 
+def test_list_status_of_what_is_no_mailbox():
+    """A file, a directory without cur/ and a link to nowhere are none, however
+    many mailboxes are met beside them."""
+    for boxes in 1, 100:
+        with Mail() as mail:
+            for n in range(boxes):
+                for folder in "cur", "new", "tmp":
+                    os.makedirs("%s/.box%d/%s" % (mail.path, n, folder))
+            os.makedirs(mail.path + "/.directory/new")
+            os.symlink("nowhere", mail.path + "/.link")
+            open(mail.path + "/.file", "w").close()
+            client = mail.connect()
+            wanted = sorted(["INBOX"] + ["box%d" % n for n in range(boxes)])
+            for _ in range(2):
+                client.ok("LIST", '"" "*" RETURN (STATUS (MESSAGES))')
+                equal(sorted(line.split()[-1].decode()
+                             for line in client.said("LIST")), wanted)
+                equal(sorted(line.split()[0].decode()
+                             for line in client.said("STATUS")), wanted)
+            mail.end(client)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -50,7 +50,7 @@ static struct str find(const struct extension *e, struct str name)
 
 	if (layout_exists(&e->place, arena_cstr(e->arena, name)))
 		return name;
-	if (e->place.layout->list(&e->place, e->arena, &names, &count) !=
+	if (e->place.layout->list(&e->place, e->arena, true, &names, &count) !=
 		MAILBOX_OK)
 		return STR_NONE;
 	for (size_t i = 0; i < count; i++)

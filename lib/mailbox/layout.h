@@ -47,8 +47,11 @@ struct mailbox_layout {
 	/* Of any mailbox but INBOX. */
 	void (*directory)(const struct mailbox_place *place,
 		const char *mailbox, char path[LAYOUT_PATH]);
+	/* is_sure: only of what is a mailbox; else any name that may be one,
+	 * which layout_exists tells. */
 	enum mailbox_result (*list)(const struct mailbox_place *place,
-		struct arena *arena, struct str **names, size_t *count);
+		struct arena *arena, bool is_sure, struct str **names,
+		size_t *count);
 	enum mailbox_result (*create)(const struct mailbox_place *place,
 		const char *mailbox);
 	/* With all that is in it, but nothing that is below it. */

@@ -134,6 +134,7 @@ static void walk_all(int dir, void (*each)(void *context, const char *path),
 
 struct listing {
 	int dir;
+	bool is_sure;
 	struct layout_names names;
 };
 
@@ -142,7 +143,8 @@ static void list_one(void *context, const char *path)
 	struct listing *l = context;
 	struct str name;
 
-	if (strcasecmp(path, "INBOX") == 0 || !layout_is_maildir(l->dir, path))
+	if (strcasecmp(path, "INBOX") == 0 ||
+		(l->is_sure && !layout_is_maildir(l->dir, path)))
 		return;
 	name = str_from(layout_swap(arena_cstr(l->names.arena,
 		str_from(path))));
@@ -152,9 +154,10 @@ static void list_one(void *context, const char *path)
 }
 
 static enum mailbox_result list(const struct mailbox_place *place,
-	struct arena *arena, struct str **names, size_t *count)
+	struct arena *arena, bool is_sure, struct str **names, size_t *count)
 {
-	struct listing l = { .dir = place->dir, .names = { .arena = arena } };
+	struct listing l = { .dir = place->dir, .is_sure = is_sure,
+		.names = { .arena = arena } };
 
 	if (faccessat(place->dir, ".", R_OK | X_OK, AT_EACCESS) < 0)
 		return mailbox_failed("read", "maildir");

@@ -24,7 +24,7 @@ static void directory(const struct mailbox_place *place, const char *mailbox,
 }
 
 static enum mailbox_result list(const struct mailbox_place *place,
-	struct arena *arena, struct str **names, size_t *count)
+	struct arena *arena, bool is_sure, struct str **names, size_t *count)
 {
 	struct layout_names found = { .arena = arena };
 	DIR *dir = layout_open(place->dir, ".");
@@ -37,7 +37,8 @@ static enum mailbox_result list(const struct mailbox_place *place,
 	while ((e = readdir(dir)) != NULL)
 		if (e->d_name[0] == '.' && e->d_name[1] != 0 &&
 			e->d_name[1] != '.' &&
-			layout_is_maildir(place->dir, e->d_name) &&
+			(!is_sure || layout_is_maildir(place->dir,
+				e->d_name)) &&
 			strcasecmp(e->d_name + 1, "INBOX") != 0) {
 			name = name_read(arena, str_from(e->d_name + 1));
 			if (!str_is_none(name))

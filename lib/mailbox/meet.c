@@ -6,6 +6,9 @@
 #include "mailbox/flush.h"
 #include "mailbox/gather.h"
 #include "mailbox/mailbox.h"
+#include "mailbox/spread.h"
+
+#include <stdio.h>
 
 #include "io/fiber.h"
 #include "io/filesystem.h"
@@ -64,6 +67,16 @@ static void note_met(struct meeting *meeting, const struct mailbox_gather *set,
 	index_abort(txn);
 }
 
+/* What could not be read may be no mailbox: mailbox_store_list_unsure. */
+static bool is_there(struct mailbox_store *store, struct str name,
+	const struct mailbox_gathered *g)
+{
+	char text[MAILBOX_NAME_MOST + 1];
+
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
+	return g->is_read || layout_exists(&store->place, text);
+}
+
 /* What cannot be taken in is told when it is asked for. */
 static bool take_in(struct meeting *meeting, const struct mailbox_gather *set)
 {
@@ -77,6 +90,7 @@ static bool take_in(struct meeting *meeting, const struct mailbox_gather *set)
 		const struct mailbox_gathered *g = &set->found[i];
 
 		ok = index_mailbox_find(txn, *set->names[i], &row) ||
+			!is_there(store, *set->names[i], g) ||
 			mailbox_meet(store, *set->names[i], txn,
 				g->is_read ? g : NULL);
 	}
@@ -117,6 +131,33 @@ static void meet_all(struct meeting *meeting, const struct str *names,
 	}
 	for (size_t i = 0; i < SETS; i++)
 		mailbox_gather_close(&meeting->sets[i]);
+}
+
+struct having {
+	const struct mailbox_place *place;
+	const struct str *names;
+	const enum mailbox_met *met;
+	bool *have;
+};
+
+/* For helpers, too. */
+static void have_one(void *context, size_t i)
+{
+	const struct having *h = context;
+	char text[MAILBOX_NAME_MOST + 1];
+
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(h->names[i]));
+	h->have[i] = h->met[i] != MAILBOX_NOT_MET ||
+		layout_exists(h->place, text);
+}
+
+void mailbox_store_have(struct mailbox_store *store, const struct str *names,
+	size_t count, const enum mailbox_met *met, bool *have)
+{
+	struct having h = { .place = &store->place, .names = names,
+		.met = met, .have = have };
+
+	mailbox_spread(count, have_one, &h);
 }
 
 enum mailbox_result mailbox_store_meet(struct mailbox_store *store,

@@ -122,11 +122,11 @@ static int by_name(const void *a, const void *b)
 	return str_cmp(*x, *y);
 }
 
-enum mailbox_result mailbox_store_list(struct mailbox_store *store,
-	struct arena *arena, struct mailbox_names *names)
+static enum mailbox_result list(struct mailbox_store *store,
+	struct arena *arena, bool is_sure, struct mailbox_names *names)
 {
 	enum mailbox_result result = store->place.layout->list(&store->place,
-		arena, &names->names, &names->count);
+		arena, is_sure, &names->names, &names->count);
 	size_t kept = 0;
 
 	if (result != MAILBOX_OK)
@@ -141,6 +141,18 @@ enum mailbox_result mailbox_store_list(struct mailbox_store *store,
 			names->names[kept++] = names->names[i];
 	names->count = kept;
 	return MAILBOX_OK;
+}
+
+enum mailbox_result mailbox_store_list(struct mailbox_store *store,
+	struct arena *arena, struct mailbox_names *names)
+{
+	return list(store, arena, true, names);
+}
+
+enum mailbox_result mailbox_store_list_unsure(struct mailbox_store *store,
+	struct arena *arena, struct mailbox_names *names)
+{
+	return list(store, arena, false, names);
 }
 
 static bool read_subscriptions(struct mailbox_store *store,

@@ -69,6 +69,11 @@ struct mailbox_names {
 
 must_check enum mailbox_result mailbox_store_list(struct mailbox_store *store,
 	struct arena *arena, struct mailbox_names *names);
+/* The same with names that may be those of none: who meets most of them
+ * (mailbox_store_meet) knows it then of those. */
+must_check enum mailbox_result mailbox_store_list_unsure(
+	struct mailbox_store *store, struct arena *arena,
+	struct mailbox_names *names);
 must_check enum mailbox_result mailbox_store_subscriptions(
 	struct mailbox_store *store, struct arena *arena,
 	struct mailbox_names *names);
@@ -108,6 +113,9 @@ enum mailbox_met {
 must_check enum mailbox_result mailbox_store_meet(struct mailbox_store *store,
 	const struct str *names, size_t count, bool is_told,
 	enum mailbox_met *met);
+/* Which of these are there; met: what is known of each. Waits. */
+void mailbox_store_have(struct mailbox_store *store, const struct str *names,
+	size_t count, const enum mailbox_met *met, bool *have);
 /* What the index says of a mailbox whose files are as it knows them, all of it
  * counted. is_told: its UIDVALIDITY or MAILBOXID, too. False: open it to know.
  * Waits then, as mailbox_store_settle_name. */
