@@ -13,7 +13,7 @@ enum {
 	COUNT_LEAST = 4, /* for fewer it is not worth its while */
 	DOTS = 16,       /* more than one octet of so many: not from here */
 	PART = 16,       /* more of the mailbox: all names are read at once */
-	BATCHES = 3,
+	BATCHES = 4,
 	BATCH_MOST = 32,
 	BATCH_OCTETS = 128 * 1024, /* of more than one */
 	ITEM_OCTETS = 256 * 1024,
@@ -245,14 +245,23 @@ static void end_job(struct mailbox_ahead *ahead)
 	ahead->has_job = false;
 }
 
-/* One batch that is left is for the fiber itself, if it can read it. */
+/* Is there a batch for a helper? Not the one that the fiber needs now: it reads
+ * that itself, if it can. */
+static bool has_work(const struct mailbox_ahead *ahead)
+{
+	unsigned number = atomic_load(&ahead->taken);
+
+	if (number == ahead->now && !ahead->is_cold)
+		number++;
+	return number < atomic_load(&ahead->made) &&
+		ahead->batches[number % BATCHES].count > 0;
+}
+
 static void begin_job(struct mailbox_ahead *ahead)
 {
-	unsigned left = atomic_load(&ahead->made) - atomic_load(&ahead->taken);
-
 	if (ahead->has_job && io_job_is_done(&ahead->job))
 		end_job(ahead);
-	if (ahead->has_job || left <= !ahead->is_cold)
+	if (ahead->has_job || !has_work(ahead))
 		return;
 	io_job_begin(&ahead->job, read_on, ahead);
 	ahead->has_job = true;

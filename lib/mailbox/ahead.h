@@ -7,7 +7,7 @@
  * knows; what is not so (no size known, renamed, too large, no helper) is for
  * mailbox_read, which finds out why.
  *
- * Memory   four batches, each of 64 KiB or one message of 256 KiB, and a little
+ * Memory   four batches, each of 128 KiB or one message of 256 KiB, and a little
  *          more where they are converted, until _end
  * Waits    mailbox_ahead_find, mailbox_ahead_end
  */
