@@ -22,6 +22,8 @@ enum {
 	SHIFT = 64,            /* children move descriptors above this first */
 	MOVE_TRIES = 50,       /* of that, 100 ms apart */
 	DEAF_S = 1,            /* one that dies is buried before */
+	STRESS_S = 1000,       /* since the limit was reached last */
+	LIMIT_SAID_S = 300,    /* between two lines about it */
 	ARGS_MOST = MASTER_CF_ARGS_MOST + 16,
 };
 
@@ -443,10 +445,10 @@ static void say_limit(struct row *row)
 	const char *name = row->listener_count ?
 		strrchr(row->listeners[0].endpoint, ' ') : NULL;
 
-	row->stress_until = moment_after(span_s(1000));
+	row->stress_until = moment_after(span_s(STRESS_S));
 	if (moment_left(row->limit_said).us > 0)
 		return;
-	row->limit_said = moment_after(span_s(300));
+	row->limit_said = moment_after(span_s(LIMIT_SAID_S));
 	log_warning("service \"%s\" (%s) has reached its process limit "
 		"\"%u\": new clients may experience noticeable delays",
 		row->name, name ? name + 1 : row->name,

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, LIMIT_SAID_S = 300, STRESS_S = 1000 };
+enum { BACKLOG = 1024 };
 
 void listen_close(struct listener *listener)
 {

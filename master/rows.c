@@ -271,12 +271,3 @@ struct row *row_find(struct str name)
 			return &state.rows[i];
 	return NULL;
 }
-
-void rows_close(void)
-{
-	close_old(state.rows, state.row_count);
-	for (size_t i = 0; i < state.row_count; i++) {
-		state.rows[i].listener_count = 0;
-		state.rows[i].is_watched = false;
-	}
-}

@@ -181,7 +181,6 @@ void rows_check(const struct rows_files *files);
 void rows_use(struct rows_files *files);
 /* The row that introductions and kicks mean by a name, or NULL. */
 struct row *row_find(struct str name);
-void rows_close(void);
 
 /* listen.c: sockets of a row; those in `old` with the same endpoint are taken
  * over. False: logged. */
@@ -223,7 +222,7 @@ void introduce_forget(struct child *asker);
 void introduce_tick(void);
 bool introduce_is_wanted(const struct row *row);
 
-/* kick.c: wakeup timers */
+/* wakeup.c: timers of rows, and what commands ask of them */
 void wakeup_send(struct row *row, struct str request);
 /* A process of it is ready: what came meanwhile. */
 void wakeup_ready(struct row *row);

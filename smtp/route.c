@@ -160,7 +160,9 @@ static void balance(struct site *sites, size_t count,
 		}
 }
 
-void route_sort(struct site *sites, size_t count, const struct settings *set)
+/* Put equal preferences in random order, the lowest first; families as
+ * smtp_address_preference and smtp_balance_inet_protocols say. */
+static void sort(struct site *sites, size_t count, const struct settings *set)
 {
 	if (set->randomize_addresses)
 		for (size_t i = count; i > 1; i--)
@@ -408,7 +410,7 @@ void route_find(struct arena *arena, const struct settings *set,
 	else
 		add_host(&s, destination->host, 0);
 	cut_loop(&s, destination->host);
-	route_sort(route->sites, route->count, set);
+	sort(route->sites, route->count, set);
 	if (route->count == 0 && route->trouble.status.code == 0)
 		fail(&s, name_trouble(&s, destination->host, DNS_A,
 			DNS_NO_DATA));

@@ -36,11 +36,8 @@ struct route {
 	bool is_own;           /* trouble: we are the best MX */
 };
 
+/* Waits for the resolver. */
 void route_find(struct arena *arena, const struct settings *set,
 	const struct talk_destination *destination, struct route *route);
-
-/* Put equal preferences in random order, the lowest first; families as
- * smtp_address_preference and smtp_balance_inet_protocols say. */
-void route_sort(struct site *sites, size_t count, const struct settings *set);
 
 #endif

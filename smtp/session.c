@@ -68,7 +68,8 @@ struct outcome session_said(const struct session *session,
 	return outcome;
 }
 
-struct outcome session_refused(const struct session *session,
+/* "host X refused to talk to me: 554 ...", a trouble of the whole site. */
+static struct outcome refused(const struct session *session,
 	struct arena *arena, const struct smtp_reply *reply)
 {
 	struct outcome outcome = session_said(session, arena, reply, "");
@@ -394,7 +395,7 @@ static bool greet(struct session *session, const struct opening *o,
 		find_workarounds(session, o, reply.whole);
 		return true;
 	}
-	*trouble = session_refused(session, o->arena, &reply);
+	*trouble = refused(session, o->arena, &reply);
 	if (class == 5 && set->skip_5xx_greeting)
 		trouble->status.code = (uint16_t)(reply.code - 100);
 	return false;
@@ -437,18 +438,18 @@ static bool introduce(struct session *session, const struct opening *o,
 	struct smtp_reply reply;
 	bool extended = set->is_lmtp ||
 		(!set->never_send_ehlo && !session->no_ehlo);
+	bool wants_helo;
 
 	if (extended && !say_helo(session, o, set->is_lmtp ? "LHLO" : "EHLO",
 				&reply, trouble))
 		return false;
-	session->used_helo = !extended ||
+	wants_helo = !extended ||
 		(reply.code / 100 == 5 && !set->is_lmtp &&
 			!session->talk.is_tls && !session->talk.is_broken);
-	if (session->used_helo &&
-		!say_helo(session, o, "HELO", &reply, trouble))
+	if (wants_helo && !say_helo(session, o, "HELO", &reply, trouble))
 		return false;
 	if (reply.code / 100 != 2) {
-		*trouble = session_refused(session, o->arena, &reply);
+		*trouble = refused(session, o->arena, &reply);
 		return false;
 	}
 	if (!is_loop(session, session->talk.features.name))

@@ -24,7 +24,6 @@ struct session {
 	bool is_verified;
 	bool keeps_tls;         /* may be used again with TLS, too */
 	bool is_authenticated;
-	bool used_helo;         /* EHLO was refused */
 	bool no_ehlo, slow_dot; /* a firewall that spoils them is before it */
 	bool is_debugged;       /* debug_peer_list */
 	struct str address;     /* as text; empty: a UNIX socket */
@@ -77,13 +76,9 @@ struct outcome session_lost(const struct session *session,
 struct outcome session_said(const struct session *session,
 	struct arena *arena, const struct smtp_reply *reply,
 	const char *command);
-/* "host X refused to talk to me: 554 ...", a trouble of the whole site. */
-struct outcome session_refused(const struct session *session,
-	struct arena *arena, const struct smtp_reply *reply);
 /* Write and wait for the answer. */
 must_check bool session_command(struct session *session, struct arena *arena,
 	struct str line, struct span timeout, const char *phase,
 	struct smtp_reply *reply, struct outcome *trouble);
-
 
 #endif

@@ -99,7 +99,7 @@ static bool is_secured(struct session *s)
 	return s->has_tls || !has_option(s, "noplaintext");
 }
 
-bool auth_is_offered(struct session *s)
+static bool is_offered(struct session *s)
 {
 	if (!s->conf->smtpd_sasl_auth_enable || (s->hidden & HIDE_AUTH))
 		return false;
@@ -163,7 +163,7 @@ struct str auth_mechanisms(struct session *s)
 	struct buf list = BUF_IN(s->arena);
 	const struct offer *offer;
 
-	if (!auth_is_offered(s) || !is_known_type(s))
+	if (!is_offered(s) || !is_known_type(s))
 		return STR("");
 	ask.server = sasl_server(s);
 	ask.secured = is_secured(s);
@@ -356,7 +356,7 @@ static bool may_start(struct session *s, struct status *refusal)
 		*refusal = REPLY_AUTH_DISABLED;
 	else if (s->conf->smtpd_tls_auth_only && !s->has_tls)
 		*refusal = REPLY_AUTH_NEED_TLS;
-	else if (!auth_is_offered(s))
+	else if (!is_offered(s))
 		*refusal = REPLY_AUTH_DISABLED;
 	else if (!str_is_none(s->sasl_username))
 		*refusal = REPLY_AUTH_ALREADY;

@@ -158,13 +158,6 @@ void explain_begin(struct session *s);
 
 /* Send it; class 4 and 5 count as errors. 421 and 521 end the session. */
 void reply(struct session *s, struct status status);
-/* footer.c: a refusal as smtpd_reject_filter_maps and smtpd_reject_footer(_maps)
- * have it; text in the arena. Other statuses as they are. */
-/* What smtpd_expansion_filter does not allow becomes "_". */
-struct str footer_filtered(struct session *s, struct arena *arena,
-	struct str text);
-struct status footer_apply(struct session *s, struct arena *arena,
-	struct status status);
 /* The same, but it is no error of the client. */
 void reply_free(struct session *s, struct status status);
 /* Text lines of one reply of code 250 (EHLO, HELP), LF between them. */
@@ -182,6 +175,16 @@ void log_proxy(struct session *s, struct status status);
 struct str queue_id(const struct session *s);
 /* In external form, for the log. */
 struct str shown(struct session *s, struct str address);
+
+/* ---- footer.c: how a refusal is said ---- */
+
+/* As smtpd_reject_filter_maps and smtpd_reject_footer(_maps) have it; text in
+ * the arena. Other statuses as they are. */
+struct status footer_apply(struct session *s, struct arena *arena,
+	struct status status);
+/* What smtpd_expansion_filter does not allow becomes "_". */
+struct str footer_filtered(struct session *s, struct arena *arena,
+	struct str text);
 
 /* ---- transcript.c: for postmaster ---- */
 
@@ -262,7 +265,6 @@ enum {
 	HIDE_PIPELINING = 1 << 0,
 	HIDE_SIZE = 1 << 1,
 	HIDE_VRFY = 1 << 2,
-	HIDE_ETRN = 1 << 3,
 	HIDE_STARTTLS = 1 << 4,
 	HIDE_AUTH = 1 << 5,
 	HIDE_ENHANCED = 1 << 6,
@@ -299,7 +301,6 @@ must_check bool tls_begin_wrapped(struct session *s);
 
 /* Mechanisms to offer, blanks between them; empty: none. */
 struct str auth_mechanisms(struct session *s);
-bool auth_is_offered(struct session *s);
 
 /* ---- mail.c ---- */
 

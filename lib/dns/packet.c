@@ -231,7 +231,6 @@ static bool record_data(const struct reader *r, const struct record *record,
 struct sections {
 	struct record records[DNS_RECORDS_MOST];
 	size_t answers, count; /* the first are answers, then authority */
-	bool cut;              /* there were more than we keep */
 };
 
 static bool read_sections(struct reader *r, size_t answers, size_t authority,
@@ -242,10 +241,8 @@ static bool read_sections(struct reader *r, size_t answers, size_t authority,
 	for (size_t i = 0; i < answers + authority; i++) {
 		if (!read_record(r, &record))
 			return false;
-		if (s->count == DNS_RECORDS_MOST) {
-			s->cut = true;
-			continue;
-		}
+		if (s->count == DNS_RECORDS_MOST)
+			continue; /* more than we keep */
 		s->records[s->count++] = record;
 		if (i < answers)
 			s->answers = s->count;
