@@ -20,12 +20,13 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TABLE = TOP + "/lib/config/readers.def"
-# What lib/config knows of parameters, and what `posthorn check sandbox` tries
-# in each daemon, is no use of them.
+# What lib/config knows of parameters, what postconf shows for a row, and what
+# `posthorn check sandbox` tries in each daemon, is no use of them.
 NO_USE = ("lib/config/params.def", "lib/config/ranges.def",
           "lib/config/readers.def", "lib/config/readers.c",
           "lib/config/params.c",
           "lib/config/findings.c", "lib/config/load.c",
+          "commands/postconf_show.c",
           "lib/sandbox/probe.c", "lib/sandbox/probe_acts.c",
           "lib/ipc/messages.def")
 # A command that opens tables is linked with what could ask a daemon.
@@ -108,6 +109,8 @@ class Source:
             for folder in ("", "lib/"):
                 found |= self.reads(folder + file)
         text = re.sub(r"(?m)^#include.*$", "", text)
+        # a '"' begins no string
+        text = re.sub(r"'(\\.|[^'\\\n])'", "''", text)
         strings = set(re.findall(r'"(\w+)"', text))
         named(found, strings, self.rows)
         found |= strings & set(self.rows)
