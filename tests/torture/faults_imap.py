@@ -21,11 +21,11 @@ KEEP = 12  # messages in a mailbox; more are removed between runs
 class Imap:
     """An IMAP dialogue that tells refusal, end and silence apart."""
 
-    def __init__(self, port):
+    def __init__(self, port, tls=True):
         try:
             plain = socket.create_connection(("127.0.0.1", port), 5)
             plain.settimeout(ANSWER_S)
-            self.socket = TLS.wrap_socket(plain)
+            self.socket = TLS.wrap_socket(plain) if tls else plain
         except (TimeoutError, socket.timeout):
             raise Hang("no handshake")
         except (OSError, ssl.SSLError) as why:
@@ -112,8 +112,8 @@ class StoreSuite:
 
     # -- dialogues ---------------------------------------------------------
 
-    def connect(self):
-        client = Imap(self.mta.ports["imaps"])
+    def connect(self, tls=True):
+        client = Imap(self.mta.ports["imaps" if tls else "imap"], tls)
         client.line()
         client.ask("LOGIN alice@example.org \"%s\"" % PASSWORD)
         return client
@@ -122,7 +122,9 @@ class StoreSuite:
         """What it ends in, on a fresh connection or on one that is kept."""
         client = None if fresh else self.worker
         self.worker = None
-        connect = self.connect_pop if dialogue == self.pop else self.connect
+        connect = {self.pop: self.connect_pop,
+                   self.append_plain: self.connect_plain}.get(
+                       dialogue, self.connect)
         try:
             client = client or connect()
             dialogue(client, *args)
@@ -155,6 +157,13 @@ class StoreSuite:
         client.ask("USER alice@example.org")
         client.ask("PASS " + PASSWORD)
         return client
+
+    def connect_plain(self):
+        """The socket itself goes to the user's process."""
+        return self.connect(tls=False)
+
+    def append_plain(self, client, name):
+        self.append(client, name)
 
     def append(self, client, name):
         octets = text(name)
@@ -373,6 +382,8 @@ def by(prepare, method, verdict, fresh=False):
 STORE_SCENARIOS = (
     ("login", by(None, "append", StoreSuite.is_appended, fresh=True),
      ("login", "auth", "imapd")),
+    ("login-plain", by(None, "append_plain", StoreSuite.is_appended,
+                       fresh=True), ("login", "auth", "imapd")),
     ("append", by(None, "append", StoreSuite.is_appended), ("imapd",)),
     ("move", by(StoreSuite.give, "move", StoreSuite.is_moved), ("imapd",)),
     ("copy", by(StoreSuite.give, "copy", StoreSuite.is_copied), ("imapd",)),
