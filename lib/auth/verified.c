@@ -85,9 +85,10 @@ static void mac_of(const struct verified *v, const struct verified_claim *claim,
 	add_counted(&text, claim->name);
 	add_counted(&text, claim->hash);
 	add_counted(&text, claim->password);
+	/* HMAC-SHA-256 is always there: what may be missing is memory. */
 	if (!HMAC(EVP_sha256(), v->key, KEY, (const unsigned char *)text.p,
 		    text.len, mac, &len))
-		panic("HMAC-SHA-256 is not available");
+		starved("out of memory: HMAC");
 	OPENSSL_cleanse(text.p, text.len);
 }
 
