@@ -1,14 +1,16 @@
 """The queue from outside: deferral, hold, delete, requeue, expiry, the same
 while the suite is down, large content, header and body checks, copies and
 aliases, and the death of cleanup and qmgr."""
+import itertools
 import os
 import re
 import shutil
 import signal
 import socket
+import time
 
-from instance import (SBIN, Failed, Instance, is_root, is_sanitized, main, run,
-                      wait_for)
+from instance import (SBIN, Failed, Instance, is_root, is_sanitized, made_at,
+                      main, run, wait_for)
 
 SLOTS = 12
 TEXT = "Subject: %s\r\nFrom: a@example.net\r\n\r\n%s\r\n"
@@ -195,6 +197,60 @@ def test_large_content():
         mta.command("postsuper", "-d", queue_id)
         wait_for(lambda: not os.listdir(mta.queue + "/large"),
                  "the end of the large file")
+
+
+LINES = 10000, 30000, 9500  # of seven octets: all in large/
+
+
+def until_used_again(mta, folder, numbers):
+    """Large messages, longer and shorter ones, until the file of one is older
+    than the message."""
+    def once():
+        number, begin = next(numbers), time.time()
+        last = max(os.listdir(folder), default="")
+        send(mta, "n%d" % number, ("%06d\r\n" % number) *
+             LINES[number % 3], "alice@example.org")
+        newest = max(os.listdir(folder), default="")  # names are serials
+        return newest > last and \
+            0 < made_at(folder + "/" + newest) < begin - 0.05
+    wait_for(once, "a file to be used again")
+
+
+def test_files_of_large_are_used_again():
+    """Each message is what was sent, and nothing is left behind: neither by
+    a cleanup that dies, nor at rest, nor when all ends."""
+    with new() as mta:
+        mta.virtual_mailboxes(users=("alice",))
+        mta.start()
+        folder, numbers = mta.queue + "/large", itertools.count()
+        send(mta, "first", "x" * 60 + "\r\n" * 40000, "alice@example.org")
+        for _ in range(3):
+            until_used_again(mta, folder, numbers)
+        mta.wait_empty()
+        for pid in mta.pids("cleanup"):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not os.listdir(folder),
+                 "the end of what a cleanup had that died")
+        until_used_again(mta, folder, numbers)
+        mta.wait_empty()
+        wait_for(lambda: not os.listdir(folder), "the end of unneeded files")
+        until_used_again(mta, folder, numbers)
+        mta.wait_empty()
+        mta.stop()
+        check(not os.listdir(folder), "files are left in large/: %s" %
+              os.listdir(folder))
+        new_mail = mta.mail + "/example.org/alice/new/"
+        bodies = []
+        for name in os.listdir(new_mail):
+            with open(new_mail + name) as handle:
+                text = handle.read().split("\n\n", 1)[1]
+                bodies.append(text.rstrip("\n") + "\n")
+        count = next(numbers)
+        check(len(bodies) == count + 1, "%d messages of %d" % (
+            len(bodies), count + 1))
+        for number in range(count):
+            check(bodies.count(("%06d\n" % number) * LINES[number % 3]) == 1,
+                  "message %d is another" % number)
 
 
 def test_checks():

@@ -91,6 +91,13 @@ def free_port(address="127.0.0.1"):
                     raise
 
 
+def made_at(path):
+    """When this file was made; 0: it is gone, or its file system does not
+    tell."""
+    made = run("stat", "-c", "%.6W", path, check=False).stdout.strip()
+    return float(made or 0)
+
+
 def run(*argv, input=None, check=True, timeout=2 * PATIENCE, **more):
     """Run a command; its CompletedProcess with text output."""
     if isinstance(input, str):

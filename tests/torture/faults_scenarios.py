@@ -11,9 +11,10 @@ import socketserver
 import ssl
 import subprocess
 import threading
+import time
 
-from instance import (Failed, Instance, is_root, make_certificate, run,
-                      untrusting, wait_for, SBIN)
+from instance import (Failed, Instance, is_root, made_at, make_certificate,
+                      run, untrusting, wait_for, SBIN)
 
 ANSWER_S = 30.0  # what takes longer hangs
 SOON_S = 5.0     # what a fault may keep from happening
@@ -405,28 +406,22 @@ class MailSuite:
         wait_for(lambda: all(map(self.mta.log().__contains__, deferred)),
                  "the deferrals")
 
-    def has_used_again(self, lab, name, inodes):
+    def has_used_again(self, lab, name):
         """A large message more: is its file one that was another's?"""
-        folder, found = self.mta.queue + "/large/", False
+        folder, begin = self.mta.queue + "/large/", time.time()
+        last = max(os.listdir(folder), default="")
         other = lab.new_id(lab.labels[name])
         outcome, words = self.answer(self.data, other, "alice@example.org",
                                      100000)
         lab.conclude(other, outcome)
         if outcome != "acknowledged":
             raise Refused(words)
-        for file in os.listdir(folder):
-            try:
-                inode = os.stat(folder + file).st_ino
-            except FileNotFoundError:
-                continue
-            found |= inodes.get(inode, file) != file
-            inodes[inode] = file
-        return found
+        newest = max(os.listdir(folder), default="")  # names are serials
+        return newest > last and 0 < made_at(folder + newest) < begin - 0.05
 
     def leave_files(self, lab, name):
         """In large/, for the messages that come."""
-        inodes = {}
-        wait_for(lambda: self.has_used_again(lab, name, inodes),
+        wait_for(lambda: self.has_used_again(lab, name),
                  "a file to be used again")
 
     def start(self, lab, name):
