@@ -240,7 +240,13 @@ static struct answer receive_and_keep(struct session *s,
 	answer = appended(s, append, mailbox, uid);
 	if (append->is_replace)
 		result = remove_replaced(s, append);
-	return result == MAILBOX_OK ? answer : answer_of(result, NULL);
+	if (result != MAILBOX_OK)
+		return answer_of(result, NULL);
+	if (!append->is_replace || !s->qresync)
+		return answer;
+	/* As of UID EXPUNGE: RFC 8508 4.5, RFC 7162 3.2.9. */
+	return answer_f(s, "OK", "[HIGHESTMODSEQ %llu] Replace completed",
+		(unsigned long long)s->view->mailbox->row.modseq);
 }
 
 static struct answer run_append(struct session *s, struct str args,

@@ -61,6 +61,9 @@ static bool take_option(struct str *in, struct imap_returns *returns)
 	for (size_t i = 0; i < COUNT(options); i++) {
 		if (!str_is_nocase(word, options[i].name))
 			continue;
+		/* RFC 9394 3.1 */
+		if (options[i].bit & returns->bits & IMAP_RETURN_PARTIAL)
+			return false;
 		returns->bits |= options[i].bit;
 		return options[i].bit != IMAP_RETURN_PARTIAL ||
 			(str_take_char(in, ' ') &&

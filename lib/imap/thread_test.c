@@ -244,7 +244,8 @@ static void returns_and_windows(void **state)
 {
 	static const char *const bad[] = { "RETURN (MIN", "RETURN (NONE) x",
 		"RETURN (ALL PARTIAL 1:2) x", "RETURN (PARTIAL 0:2) x",
-		"RETURN (PARTIAL -1:2) x", "RETURN (MIN)" };
+		"RETURN (PARTIAL -1:2) x", "RETURN (MIN)",
+		"RETURN (PARTIAL 1:2 PARTIAL 3:4) x" };
 	static const struct {
 		const char *text;
 		size_t count, from, to;
