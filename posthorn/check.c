@@ -22,6 +22,7 @@ struct findings_so_far {
 	struct command_line *line;
 	struct config *config;
 	unsigned errors, warnings;
+	unsigned fatal; /* errors of which a daemon ends that reads it */
 	bool brief; /* at start: what is not honoured yet in one line */
 	struct buf later;
 };
@@ -36,11 +37,20 @@ static void add_later(struct findings_so_far *f, struct str name)
 			STR_ARG(name));
 }
 
+static bool is_fatal(const struct findings_so_far *f,
+	const struct finding *finding)
+{
+	const struct param_row *row = config_row(f->config, finding->name);
+
+	return finding->kind == FINDING_VALUE && row && row->mark == MARK_DONE;
+}
+
 /* At start, what is merely without effect is named in one line. */
 static void say(struct findings_so_far *f, const struct finding *finding)
 {
 	if (finding->is_error) {
 		f->errors++;
+		f->fatal += is_fatal(f, finding);
 		log_error("%.*s", STR_ARG(finding->text));
 	} else if (f->brief && finding->kind == FINDING_LATER) {
 		add_later(f, finding->name);
@@ -255,7 +265,7 @@ bool check_configuration(struct command_line *line, bool brief)
 	check_safe(&f, line->conf->config_directory, "/master.cf");
 	check_safe(&f, line->conf->daemon_directory, "");
 	check_files(&f);
-	return f.errors == 0;
+	return (brief ? f.fatal : f.errors) == 0;
 }
 
 int run_check(struct command_line *line)

@@ -305,6 +305,7 @@ static void check_words(struct outside *o, struct str name)
 	struct str text = outside_text(o, name), word;
 
 	set_place(o, name);
+	check_lists(o, name, text);
 	if (str_is(name, "address_verify_map"))
 		check_verify_map(o, str_trim(text));
 	if (is_cache(name))
@@ -419,6 +420,8 @@ bool check_outside(struct command_line *line, const struct master_cf *cf)
 		entry = entry->next)
 		check_words(&o, entry->name);
 	check_certificates(&o);
+	check_origin(&o);
+	check_protection(&o);
 	for (size_t i = 0; i < cf->count; i++)
 		check_row(&o, &cf->rows[i]);
 	/* While it runs, it is the suite that listens there. */

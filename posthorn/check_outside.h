@@ -31,6 +31,14 @@ struct str outside_text(struct outside *o, struct str name);
 /* check_socket.c: a path below the queue directory, or an absolute one. */
 void check_socket(struct outside *o, struct str path);
 
+/* check_lists.c: what a value that is a list of restrictions, of tables or of
+ * networks names. The value is that of o->place. */
+void check_lists(struct outside *o, struct str name, struct str text);
+/* The name that local addresses are completed with. */
+void check_origin(struct outside *o);
+/* Whether anything refuses to relay for strangers. */
+void check_protection(struct outside *o);
+
 /* check_tls.c: certificates and keys, of main.cf or of o->row. */
 void check_certificates(struct outside *o);
 

@@ -236,9 +236,12 @@ bool folders_set(struct command_line *line, bool repair)
 
 bool folders_check(struct command_line *line)
 {
-	bool is_fine = has_accounts(line);
+	bool is_fine = has_accounts(line), is_set = see_to_all(line, LOOK);
 
-	return see_to_all(line, LOOK) && is_fine;
+	if (!is_set)
+		log_warning("`posthorn set-permissions` makes and repairs these "
+			"folders");
+	return is_set && is_fine;
 }
 
 int run_set_permissions(struct command_line *line)

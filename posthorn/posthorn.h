@@ -38,7 +38,8 @@ int run_set_permissions(struct command_line *line);
 
 /* check.c */
 int run_check(struct command_line *line);
-/* The findings that do not stop a start, as warnings. True: none is an error. */
+/* brief: at start. True: no finding is an error; brief: none is a value that
+ * ends the daemon that reads it. */
 bool check_configuration(struct command_line *line, bool brief);
 
 /* check_outside.c: tables, certificates, sockets, servers, ports. True: no

@@ -97,7 +97,12 @@ static bool may_start(struct command_line *line)
 	}
 	if (!folders_set(line, false))
 		return false;
-	check_configuration(line, true);
+	/* Who reads such a value ends, and no mail would pass. */
+	if (!check_configuration(line, true)) {
+		log_error("the Postfix mail system does not start with this "
+			"configuration");
+		return false;
+	}
 	log_info("starting the Postfix mail system");
 	return true;
 }

@@ -52,6 +52,60 @@ def test_tables():
                 table)
 
 
+def test_lists():
+    """What a list names and what there is not; the daemon would say so only
+    when a mail is there."""
+    with Instance() as mta:
+        mta.set(smtpd_restriction_classes="strangers",
+                strangers="reject_unauth_destinations",
+                smtpd_sender_restrictions="permit_mynetwork, reject",
+                virtual_alias_maps="foo:/x", canonical_maps="/x",
+                transport_maps="mysql:%s/none.cf" % mta.folder,
+                mynetworks="127.0.0.0/8 [::1]/128 192.0.2.300 "
+                "198.51.100.1/24 !192.0.2.1 [::ffff:127.0.0.0]/104")
+        for pattern in ('sender_restrictions: unknown smtpd restriction: '
+                        '"permit_mynetwork"',
+                        'strangers: unknown smtpd restriction: '
+                        '"reject_unauth_destinations"',
+                        "foo:/x: there are no tables of type foo",
+                        '"/x" is no table: write type:name',
+                        "/none.cf: No such file or directory",
+                        "192.0.2.300 is no network",
+                        "198.51.100.1/24 has bits behind its prefix: write "
+                        "198.51.100.0/24"):
+            one(mta, 1, pattern)
+        equal(len(findings(mta, 1)), 7)
+
+
+def test_nothing_protects():
+    with Instance() as mta:
+        mta.set(smtpd_relay_restrictions="permit")
+        one(mta, 1, "nothing refuses to relay for strangers")
+        mta.set(smtpd_recipient_restrictions="reject_unauth_destination")
+        equal(findings(mta, 0), [])
+
+
+def test_origin():
+    with Instance() as mta:
+        mta.set(myorigin=mta.folder + "/mailname")
+        one(mta, 1, "myorigin: %s/mailname cannot be read" % mta.folder)
+        mta.write("mailname", "example.org\n")
+        equal(findings(mta, 0), [])
+
+
+def test_a_value_that_ends_daemons_stops_the_start():
+    with Instance() as mta:
+        mta.set(message_size_limit="10M")
+        mta.write_configuration()
+        mta.command("posthorn", "set-permissions")
+        done = mta.command("posthorn", "start", check=False)
+        equal(done.returncode, 1)
+        matches("message_size_limit = 10M", done.stderr)
+        equal(mta.master_pid(), None)
+        mta.set(message_size_limit="10000000", postscreen_dnsbl_ttl="x")
+        mta.start()  # nobody reads the other one
+
+
 def certificate(mta, name, days):
     folder = mta.folder + "/" + name
     os.mkdir(folder)
@@ -128,7 +182,9 @@ def changed(path, mode=None, owner=None):
 
 
 def test_owners_and_modes():
-    """Each is one line. Folders of the queue make it fail: mail would."""
+    """Each is one line. Folders of the queue make it fail: mail would, and a
+    last line tells what helps."""
+    helps = ["`posthorn set-permissions` makes and repairs these folders"]
     with Instance() as mta:
         mta.write_configuration()
         mta.command("posthorn", "set-permissions")
@@ -167,15 +223,16 @@ def test_owners_and_modes():
             said = complaints(mta)
             restore()
             equal((said[0], [text for text in said[1]
-                             if text not in usual[1]]), (status, [line]))
+                             if text not in usual[1]]),
+                  (status, [line] + (helps if status else [])))
         equal(complaints(mta), usual)
         os.rmdir(mta.queue + "/saved")
         with open(mta.queue + "/saved", "w"):
             equal(complaints(mta), (1, usual[1] + [
-                mta.queue + "/saved: not a folder"]))
+                mta.queue + "/saved: not a folder"] + helps))
         os.remove(mta.queue + "/saved")
         equal(complaints(mta), (1, usual[1] + [
-            mta.queue + "/saved: No such file or directory"]))
+            mta.queue + "/saved: No such file or directory"] + helps))
         # And all of it is repaired.
         os.chmod(deferred, 0o777)
         mta.command("posthorn", "set-permissions")

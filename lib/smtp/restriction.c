@@ -233,75 +233,14 @@ bool restrictions_protect(const struct restriction_list *list)
 	return false;
 }
 
-static void add_problem(struct arena *arena, size_t *capacity,
-	struct restriction_problems *problems, struct str text)
-{
-	arena_grow(arena, &problems->texts, capacity, problems->count + 1,
-		sizeof(*problems->texts));
-	problems->texts[problems->count++] = text;
-}
-
-static void check_list(struct arena *arena,
-	const struct restriction_list *list, size_t *capacity,
-	struct restriction_problems *problems)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		const struct restriction *item = &list->items[i];
-
-		if (item->id == RESTRICTION_CLASS)
-			check_list(arena, item->list, capacity, problems);
-		else if (item->id == RESTRICTION_BAD)
-			add_problem(arena, capacity, problems, arena_fmt(arena,
-				"parameter %.*s: %.*s", STR_ARG(list->name),
-				STR_ARG(item->problem)));
-	}
-}
-
-void restrictions_check(struct arena *arena, const struct conf *conf,
-	struct restriction_problems *problems)
-{
-	const struct {
-		const char *name;
-		struct str text;
-		enum restriction_subject about;
-		bool protects;
-	} lists[] = {
-		{ "smtpd_client_restrictions", conf->smtpd_client_restrictions,
-			ABOUT_CLIENT, false },
-		{ "smtpd_helo_restrictions", conf->smtpd_helo_restrictions,
-			ABOUT_HELO, false },
-		{ "smtpd_sender_restrictions", conf->smtpd_sender_restrictions,
-			ABOUT_SENDER, false },
-		{ "smtpd_relay_restrictions", conf->smtpd_relay_restrictions,
-			ABOUT_RECIPIENT, true },
-		{ "smtpd_recipient_restrictions",
-			conf->smtpd_recipient_restrictions, ABOUT_RECIPIENT,
-			true },
-		{ "smtpd_data_restrictions", conf->smtpd_data_restrictions,
-			ABOUT_RECIPIENT, false },
-		{ "smtpd_end_of_data_restrictions",
-			conf->smtpd_end_of_data_restrictions, ABOUT_RECIPIENT,
-			false },
-		{ "smtpd_etrn_restrictions", conf->smtpd_etrn_restrictions,
-			ABOUT_ETRN, false },
-	};
-	size_t capacity = 0;
-	bool protected = false;
-
-	*problems = (struct restriction_problems){ 0 };
-	for (size_t i = 0; i < COUNT(lists); i++) {
-		struct restriction_list *list = restrictions_parse(arena, conf,
-			str_from(lists[i].name), lists[i].text,
-			lists[i].about);
-
-		check_list(arena, list, &capacity, problems);
-		protected |= lists[i].protects && restrictions_protect(list);
-	}
-	if (!protected)
-		add_problem(arena, &capacity, problems,
-			STR("in parameter smtpd_relay_restrictions or "
-			"smtpd_recipient_restrictions, specify at least one "
-			"working instance of: reject_unauth_destination, "
-			"defer_unauth_destination, reject, defer, "
-			"defer_if_permit or check_relay_domains"));
-}
+const struct restriction_parameter restriction_parameters[] = {
+	{ "smtpd_client_restrictions", ABOUT_CLIENT },
+	{ "smtpd_helo_restrictions", ABOUT_HELO },
+	{ "smtpd_sender_restrictions", ABOUT_SENDER },
+	{ "smtpd_relay_restrictions", ABOUT_RECIPIENT },
+	{ "smtpd_recipient_restrictions", ABOUT_RECIPIENT },
+	{ "smtpd_data_restrictions", ABOUT_RECIPIENT },
+	{ "smtpd_end_of_data_restrictions", ABOUT_RECIPIENT },
+	{ "smtpd_etrn_restrictions", ABOUT_ETRN },
+	{ NULL, ABOUT_NOBODY },
+};

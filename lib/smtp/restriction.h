@@ -90,16 +90,13 @@ struct restriction_list *restrictions_parse_action(struct arena *arena,
  * defer_if_permit, not under warn_if_reject. Classes count. */
 bool restrictions_protect(const struct restriction_list *list);
 
-/*
- * What is wrong with the smtpd_*_restrictions of a configuration, each as one
- * line; also the lack of relay protection. For `posthorn check`.
- */
-struct restriction_problems {
-	size_t count;
-	struct str *texts;
+/* The parameters that are such lists; NULL behind the last. For `posthorn
+ * check`, which tells the problem of each RESTRICTION_BAD in them. */
+struct restriction_parameter {
+	const char *name;
+	enum restriction_subject about;
 };
 
-void restrictions_check(struct arena *arena, const struct conf *conf,
-	struct restriction_problems *problems);
+extern const struct restriction_parameter restriction_parameters[];
 
 #endif

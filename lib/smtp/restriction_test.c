@@ -78,33 +78,12 @@ static void no_tables_in_tables(void **state)
 	arena_free(arena);
 }
 
-static void checks_a_configuration(void **state)
-{
-	struct arena *arena = arena_new(0);
-	const char *const bad[] = {
-		"smtpd_relay_restrictions=",
-		"smtpd_sender_restrictions=nonsense", NULL,
-	};
-	const char *const good[] = { "compatibility_level=3.6", NULL };
-	struct restriction_problems problems;
-
-	(void)state;
-	restrictions_check(arena, conf_for_test(arena, good), &problems);
-	assert_int_equal(problems.count, 0);
-	restrictions_check(arena, conf_for_test(arena, bad), &problems);
-	assert_int_equal(problems.count, 2);
-	assert_str(problems.texts[0], "parameter smtpd_sender_restrictions: "
-		"unknown smtpd restriction: \"nonsense\"");
-	arena_free(arena);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parses),
 		cmocka_unit_test(protects),
 		cmocka_unit_test(no_tables_in_tables),
-		cmocka_unit_test(checks_a_configuration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
