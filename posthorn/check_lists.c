@@ -91,12 +91,11 @@ static void check_type(struct outside *o, struct str table)
 			"file", STR_ARG(name));
 }
 
-/* Parameters whose values are tables and nothing else. */
+/* Parameters whose values are tables and nothing else: not those that say
+ * which tables proxymap(8) opens. */
 static bool is_of_tables(struct str name)
 {
-	return str_ends(name, STR("_maps")) &&
-		!str_is(name, "proxy_read_maps") &&
-		!str_is(name, "proxy_write_maps");
+	return str_ends(name, STR("_maps")) && !str_starts(name, STR("proxy_"));
 }
 
 /* ---- networks ---- */

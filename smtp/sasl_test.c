@@ -1,6 +1,9 @@
 #include "smtp/sasl.h"
 
 #include "base/test.h"
+
+#include <stdio.h>
+
 #include "smtp/tables.h"
 
 bool tables_has(enum table_use use)
@@ -20,13 +23,17 @@ enum table_result tables_find(struct arena *arena, enum table_use use,
 	return TABLE_FOUND;
 }
 
+/* The first line that was sent; nobody answers. */
+static char sent[100];
+
 /* smtp/session is not part of this test. */
 bool session_command(struct session *session, struct arena *arena,
 	struct str line, struct span timeout, const char *phase,
 	struct smtp_reply *reply, struct outcome *trouble)
 {
-	(void)session, (void)arena, (void)line, (void)timeout, (void)phase;
+	(void)session, (void)arena, (void)timeout, (void)phase;
 	(void)reply, (void)trouble;
+	snprintf(sent, sizeof(sent), "%.*s", STR_ARG(line));
 	return false;
 }
 
@@ -136,9 +143,64 @@ static void refuses_bad_challenges(void **state)
 			str_from(bad_firsts[i]))));
 }
 
+#define ALL "PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256"
+
+static const struct {
+	const char *offered, *options, *tls_options;
+	bool is_tls;
+	const char *sent; /* NULL: nothing, no mechanism is good enough */
+} choices[] = {
+	{ ALL, "noplaintext", "noplaintext", false, "AUTH SCRAM-SHA-256 " },
+	{ "PLAIN LOGIN", "noplaintext, noanonymous", "", false, NULL },
+	{ "PLAIN LOGIN", "noplaintext", "noanonymous", true, "AUTH PLAIN " },
+	{ "PLAIN LOGIN", "noanonymous", "noplaintext", true, NULL },
+	{ "LOGIN", "noanonymous", "", false, "AUTH LOGIN" },
+	{ "PLAIN CRAM-MD5", "noplaintext", "", false, "AUTH CRAM-MD5" },
+	{ "PLAIN CRAM-MD5", "noplaintext, nodictionary", "", false, NULL },
+	{ "PLAIN CRAM-MD5", "noactive", "", false, NULL },
+	{ "CRAM-MD5 SCRAM-SHA-1", "mutual_auth", "", false,
+		"AUTH SCRAM-SHA-1 " },
+	{ "CRAM-MD5 PLAIN", "mutual_auth", "", false, NULL },
+	{ "GSSAPI", "", "", false, NULL },
+};
+
+/* No password goes where the options forbid it. */
+static void sends_no_password_in_the_clear(void **state)
+{
+	auto_arena struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(choices); i++) {
+		static const struct conf conf;
+		struct settings set = { .conf = &conf,
+			.sasl_security_options = str_from(choices[i].options),
+			.sasl_tls_security_options =
+				str_from(choices[i].tls_options),
+		};
+		struct session session = { .set = &set };
+		struct opening o = { .arena = arena, .set = &set,
+			.account = { STR("user"), STR("secret") } };
+		struct outcome trouble = { 0 };
+
+		session.talk.features.set = FEATURE_AUTH;
+		session.talk.features.mechanisms =
+			str_from(choices[i].offered);
+		session.talk.is_tls = choices[i].is_tls;
+		session.site.where = STR("mx.example[192.0.2.1]");
+		sent[0] = '\0';
+		assert_false(sasl_login(&session, &o, &trouble));
+		if (choices[i].sent)
+			assert_memory_equal(sent, choices[i].sent,
+				strlen(choices[i].sent));
+		else
+			assert_string_equal(sent, "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sends_no_password_in_the_clear),
 		cmocka_unit_test(finds_accounts),
 		cmocka_unit_test(cram_md5),
 		cmocka_unit_test(scram_sha256),

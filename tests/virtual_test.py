@@ -149,6 +149,20 @@ def test_what_is_refused():
         mta.wait_log(r"to=<alice@example.org>.*status=sent")
 
 
+def test_nobody_below_the_least_uid():
+    """virtual_minimum_uid: what a table says cannot make root of anybody."""
+    with Virtual(local_recipient_maps="") as mta:
+        mta.set(virtual_uid_maps="inline:{alice@example.org=99, "
+                "bob@example.org=0}")
+        mta.start()
+        for user, number in (("alice", 99), ("bob", 0)):
+            mta.send("", [user + "@example.org"], text())
+            mta.wait_log(r'to=<%s@example.org>.*dsn=4.3.5, status=deferred '
+                         r'\(recipient %s@example.org: bad uid "%d" in the '
+                         r'tables' % (user, user, number))
+        equal(os.listdir(mta.mail), [])
+
+
 def test_a_child_that_dies_is_replaced():
     if not is_root():
         raise Skip("children exist only as root")

@@ -35,6 +35,18 @@ static bool copy_fails(const struct mailbox_place *place, const char *from,
 	return false;
 }
 
+/* In place of the library's: where a flush fails. */
+static bool flushes_fail;
+
+int fsync(int fd)
+{
+	if (flushes_fail) {
+		errno = EIO;
+		return -1;
+	}
+	return fdatasync(fd);
+}
+
 static struct mailbox_store *open_store(void)
 {
 	struct mailbox_store *store = mailbox_store_open(dir);
@@ -144,10 +156,29 @@ static void a_copy_that_fails_leaves_nothing(void **state)
 	mailbox_store_close(store);
 }
 
+/* RFC 9051 6.3.12: OK is said of what is on the disk. */
+static void a_message_is_flushed_or_refused(void **state)
+{
+	struct mailbox_store *store = open_store();
+	struct mailbox *m = open_box(store, "INBOX");
+	uint32_t uid = 0;
+
+	(void)state;
+	fill(m, 1);
+	flushes_fail = true;
+	assert_int_not_equal(save(m, &uid), MAILBOX_OK);
+	flushes_fail = false;
+	assert_int_equal(mailbox_refresh(m, true), MAILBOX_OK);
+	assert_int_equal(m->count, 1);
+	mailbox_close(m);
+	mailbox_store_close(store);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
+		IN_DIR(a_message_is_flushed_or_refused),
 		IN_DIR(a_uid_is_reserved_or_not_given),
 		IN_DIR(what_cannot_be_removed_stays),
 		IN_DIR(a_copy_that_fails_leaves_nothing),
