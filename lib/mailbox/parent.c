@@ -17,7 +17,7 @@
 enum {
 	ANSWER_S = 30,
 	HAS_MS = 5,       /* login may have the socket, too, for so long */
-	END_MS = 50,      /* an ended connection may be counted so long */
+	END_MS = 5,       /* an ended connection may be counted so long */
 	IDLE_S = 60,      /* a user's process after its last connection */
 	SURE_S = 30,      /* ... so that it stays so long for sure */
 	LINGER_S = 5,     /* its open store */
