@@ -265,7 +265,7 @@ static struct answer run_append(struct session *s, struct str args,
 		mailbox_view_uid(s->view, append->number)))
 		return append->is_uid ? NO_("[NONEXISTENT] No such message") :
 					BAD_("No such message");
-	result = mailbox_open(s->store, append->name, &mailbox);
+	result = mailbox_open_to_add(s->store, append->name, &mailbox);
 	if (result == MAILBOX_NONEXISTENT)
 		return mailbox_name_is_good(s->store, append->name) ?
 			NO_("[TRYCREATE] Mailbox does not exist") :

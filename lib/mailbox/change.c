@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "mailbox/arrivals.h"
 #include "mailbox/remains.h"
 #include "mailbox/store.h"
 
@@ -237,8 +238,9 @@ enum mailbox_result mailbox_expunge(struct mailbox *mailbox,
 	enum mailbox_result result;
 	bool known;
 
-	/* Names must be those on disk. */
-	if (mailbox_refresh(mailbox, false) != MAILBOX_OK)
+	/* Names must be those on disk; no list brings them back. */
+	if (mailbox_refresh(mailbox, false) != MAILBOX_OK ||
+		!mailbox_arrivals_let_go(mailbox->store))
 		return MAILBOX_TRY_LATER;
 	e.txn = begin(mailbox, true);
 	if (!e.txn)
@@ -419,7 +421,8 @@ enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
 
 	*from_uids = *to_uids = (struct imap_set){ 0 };
 	if (mailbox_refresh(from, false) != MAILBOX_OK ||
-		mailbox_refresh(to, false) != MAILBOX_OK)
+		mailbox_refresh(to, false) != MAILBOX_OK ||
+		(move && !mailbox_arrivals_let_go(to->store)))
 		return MAILBOX_TRY_LATER;
 	copy.made = arena_array(arena, count + 1, sizeof(*copy.made));
 	copy.txn = begin(to, true);
@@ -431,7 +434,8 @@ enum mailbox_result mailbox_copy(struct arena *arena, struct mailbox *from,
 	}
 	from_known = mailbox_stamp_cur_is_known(from);
 	to_known = mailbox_stamp_cur_is_known(to);
-	result = count == 0 || mailbox_reserve_uids(to, count) ?
+	result = count == 0 || (mailbox_arrivals_allow(to) &&
+			mailbox_reserve_uids(to, count)) ?
 		copy_all(&copy, uids, count) : MAILBOX_TRY_LATER;
 	if (result != MAILBOX_OK) {
 		take_back(&copy);

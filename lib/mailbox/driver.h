@@ -107,6 +107,11 @@ struct mailbox_driver {
 		const char *temporary, const char *name);
 	void (*cancel)(const struct mailbox_place *place, const char *mailbox,
 		const char *temporary);
+	/* Both at once, with this text and date, durable but for the name. What
+	 * has the temporary name goes. False with errno. Does not wait. */
+	bool (*restore)(const struct mailbox_place *place, const char *mailbox,
+		const char *temporary, const char *name, struct str text,
+		int64_t internal_s);
 	/* The names in a mailbox survive a power cut from here on; `new`:
 	 * also those of messages that no session has seen. Waits. */
 	bool (*flush)(const struct mailbox_place *place, const char *mailbox,

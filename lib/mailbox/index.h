@@ -12,7 +12,7 @@
  *	words      mailbox id, segment, kind, block -> mailbox/text.h
  *	keywords   mailbox id -> names, each ended by NUL
  *	packs      mailbox id -> mailbox/pack.h
- *	meta       "format", "next_id", "uidvalidity"
+ *	meta       "format", "next_id", "uidvalidity", "arriving"
  *
  * Several processes of the user may have it open; a write transaction is
  * also the lock under which they change the mail's files. A transaction must
@@ -150,6 +150,15 @@ must_check bool index_words_remove(struct index_txn *txn, uint32_t id,
 bool index_pack_find(struct index_txn *txn, uint32_t id, struct str *pack);
 must_check bool index_pack_put(struct index_txn *txn, uint32_t id,
 	struct str pack);
+
+/* What the index says of messages that are in it later (mailbox/arrivals.h). */
+enum {
+	INDEX_ARRIVING = 1, /* there are some */
+	INDEX_AWAITED = 2,  /* another process waits for them */
+};
+
+unsigned index_arriving(struct index_txn *txn);
+must_check bool index_arriving_put(struct index_txn *txn, unsigned said);
 
 bool index_keywords_find(struct index_txn *txn, uint32_t id,
 	struct str *names);

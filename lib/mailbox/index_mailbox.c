@@ -126,6 +126,25 @@ bool index_pack_put(struct index_txn *txn, uint32_t id, struct str pack)
 	return rows_put(txn, PACKS, val_of(&key, sizeof(key)), val_str(pack));
 }
 
+unsigned index_arriving(struct index_txn *txn)
+{
+	uint32_t said = 0;
+	MDB_val val;
+
+	if (rows_find(txn, META, val_str(STR("arriving")), &val) &&
+		val.mv_size == sizeof(said))
+		memcpy(&said, val.mv_data, sizeof(said));
+	return said;
+}
+
+bool index_arriving_put(struct index_txn *txn, unsigned said)
+{
+	uint32_t number = said;
+
+	return rows_put(txn, META, val_str(STR("arriving")),
+		val_of(&number, sizeof(number)));
+}
+
 bool index_keywords_find(struct index_txn *txn, uint32_t id,
 	struct str *names)
 {

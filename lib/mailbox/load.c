@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "mailbox/arrivals.h"
 #include "mailbox/pack.h"
 #include "mailbox/store.h"
 
@@ -192,6 +193,8 @@ bool mailbox_look(struct mailbox *mailbox, struct index_txn *txn)
 
 	if (!index_mailbox_find(txn, str_from(mailbox->name), &row))
 		return false;
+	mailbox->is_barred = index_arriving(txn) &&
+		!mailbox_arrivals_are_ours(mailbox->store);
 	same = is_same(&row, &mailbox->row);
 	mailbox->row = row;
 	if (same)

@@ -396,6 +396,23 @@ enum mailbox_result mailbox_open(struct mailbox_store *store,
 	return opened(*mailbox, result);
 }
 
+enum mailbox_result mailbox_open_to_add(struct mailbox_store *store,
+	struct str name, struct mailbox **mailbox)
+{
+	name = mailbox_name_of(name);
+	list_each (at, &store->open) {
+		struct mailbox *m = CONTAINER(at, struct mailbox, link);
+
+		if (m->arriving == 0 || m->is_removed ||
+			!str_is(name, m->name))
+			continue;
+		m->users++;
+		*mailbox = m;
+		return MAILBOX_OK;
+	}
+	return mailbox_open(store, name, mailbox);
+}
+
 void mailbox_drop(struct mailbox *mailbox)
 {
 	mailbox->store->unused--;

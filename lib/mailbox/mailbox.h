@@ -88,6 +88,9 @@ struct mailbox {
 	bool is_met;           /* its uidlist is written behind the scan */
 	bool is_unlisted;      /* ... if at all: it has none yet */
 	bool is_tidied;        /* of what was left in its folders */
+	size_t arriving;       /* messages that are not seen yet, but have uids
+				  (mailbox/arrivals.h) */
+	bool is_barred;        /* the same of another process, at the last look */
 	struct mailbox_watch *watch; /* of its files; NULL: none */
 	struct list watchers;  /* struct mailbox_watcher */
 	struct buf learned;    /* facts that are not in the index yet */
@@ -111,6 +114,10 @@ struct mailbox_watcher {
 /* One more user of the mailbox; it is read or refreshed. */
 must_check enum mailbox_result mailbox_open(struct mailbox_store *store,
 	struct str name, struct mailbox **mailbox);
+/* The same for one who adds a message and looks at nothing: those that were
+ * added just now may not be there yet. */
+must_check enum mailbox_result mailbox_open_to_add(
+	struct mailbox_store *store, struct str name, struct mailbox **mailbox);
 /* It stays in memory for the next one who opens it, for some time. */
 void mailbox_close(struct mailbox *mailbox);
 /* Take in what others did. claim: move files from new/ to cur/. */
@@ -266,13 +273,15 @@ struct mailbox_save *mailbox_save_begin(struct arena *arena,
 /* Octets with CRLF or LF line ends; a CR elsewhere becomes a blank. */
 must_check enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets);
-/* No octet follows; its text begins to be flushed. */
+/* No octet follows; its text begins to be flushed, if that is needed. */
 must_check enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	const struct imap_flags *flags, int64_t internal_s);
-/* Its text is durable when this returns, and has no descriptor any more. */
+/* Its text is durable when this returns, if it has to be before _publish; it has
+ * no descriptor any more. */
 must_check enum mailbox_result mailbox_save_settle(struct mailbox_save *save);
-/* Messages that were closed, of one mailbox, become visible, all or none, with
- * uids from *uid on; durable when it returns. */
+/* Messages that were closed, of one mailbox, all or none, with uids from *uid
+ * on; durable when it returns. Whoever looks at the mailbox sees them; it may
+ * need some time until others do (mailbox/arrivals.h). */
 must_check enum mailbox_result mailbox_save_publish(
 	struct mailbox_save **saves, size_t count, uint32_t *uid);
 /* Both for one message. */

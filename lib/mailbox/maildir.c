@@ -539,6 +539,26 @@ static void cancel(const struct mailbox_place *place, const char *mailbox,
 		path_to(path, place, mailbox, "tmp", temporary), 0);
 }
 
+static bool restore(const struct mailbox_place *place, const char *mailbox,
+	const char *temporary, const char *name, struct str text,
+	int64_t internal_s)
+{
+	const struct timespec dates[2] = { { .tv_sec = internal_s },
+		{ .tv_sec = internal_s } };
+	char old[PATH_MOST], new[PATH_MOST];
+
+	path_to(old, place, mailbox, "tmp", temporary);
+	path_to(new, place, mailbox, "cur", name);
+	if (unlinkat(place->dir, old, 0) < 0 && errno != ENOENT)
+		return false;
+	auto_close int fd = openat(place->dir, old,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd >= 0 && fd_write_all(fd, text.p, text.len) &&
+		futimens(fd, dates) == 0 && fsync(fd) == 0 &&
+		rename_fresh(place->dir, old, new);
+}
+
 /* cur/ first: what moved there must not be missing in both. */
 static bool flush(const struct mailbox_place *place, const char *mailbox,
 	bool new)
@@ -576,5 +596,6 @@ const struct mailbox_driver mailbox_maildir = {
 	.save = save,
 	.publish = publish,
 	.cancel = cancel,
+	.restore = restore,
 	.flush = flush,
 };

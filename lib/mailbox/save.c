@@ -1,6 +1,7 @@
 /*
  * A new message: written to a temporary file as it comes, flushed, then given
- * its name and its uid.
+ * its name and its uid. A small one gets only the uid, and is flushed and named
+ * behind the answer (mailbox/arrivals.h).
  */
 #include "mailbox/mailbox.h"
 
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "io/helper.h"
+#include "mailbox/arrivals.h"
 #include "mailbox/store.h"
 
 enum {
@@ -25,6 +27,7 @@ struct mailbox_save {
 	const char *temporary; /* NULL: published */
 	struct io_job flush;
 	bool is_flushing;
+	bool is_arrival;       /* its text is in `piece`, and not flushed */
 	uint64_t octets, line_ends;
 	bool held_cr;          /* a CR that may be half of a CRLF */
 	struct imap_flags flags;
@@ -149,13 +152,13 @@ enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	return MAILBOX_OK;
 }
 
-static enum mailbox_result publish(struct mailbox_save *save,
-	struct index_txn *txn)
+/* Its uid, and *name for its file. */
+static enum mailbox_result prepare(struct mailbox_save *save,
+	struct index_txn *txn, const char **name)
 {
 	struct mailbox *m = save->mailbox;
 	const struct mailbox_driver *driver = m->store->driver;
 	struct index_message *is = &save->is;
-	const char *name;
 
 	/* RFC 9051 6.3.12: flags should be set; the message is kept anyway. */
 	if (mailbox_keywords_of(m, txn, &save->flags, MAILBOX_KEYWORDS_FIT,
@@ -164,14 +167,26 @@ static enum mailbox_result publish(struct mailbox_save *save,
 	is->uid = mailbox_next_uid(m);
 	if (is->uid == 0)
 		return MAILBOX_TRY_LATER;
-	name = driver->with_flags(save->arena, driver->sized(save->arena,
+	*name = driver->with_flags(save->arena, driver->sized(save->arena,
 			save->temporary, save->octets, is->size),
 		is->flags, (uint32_t)(is->keywords &
 			((1u << MAILBOX_LETTERS) - 1)));
-	is->modseq = m->row.modseq + 1;
-	if (!mailbox_add(m, txn, is, name))
+	return MAILBOX_OK;
+}
+
+static enum mailbox_result publish(struct mailbox_save *save,
+	struct index_txn *txn)
+{
+	struct mailbox *m = save->mailbox;
+	const char *name;
+	enum mailbox_result result = prepare(save, txn, &name);
+
+	if (result != MAILBOX_OK)
+		return result;
+	save->is.modseq = m->row.modseq + 1;
+	if (!mailbox_add(m, txn, &save->is, name))
 		return MAILBOX_TRY_LATER;
-	if (!driver->publish(&m->store->place, m->name, save->temporary, name))
+	if (!m->store->driver->publish(&m->store->place, m->name, save->temporary, name))
 		return mailbox_failed("write to", m->name);
 	save->temporary = NULL;
 	save->name = name;
@@ -198,7 +213,8 @@ static enum mailbox_result publish_all(struct mailbox_save **saves,
 	size_t count, struct index_txn *txn)
 {
 	struct mailbox *m = saves[0]->mailbox;
-	enum mailbox_result result = MAILBOX_OK;
+	enum mailbox_result result = mailbox_arrivals_allow(m) ? MAILBOX_OK :
+		MAILBOX_TRY_LATER;
 	size_t before = m->count;
 
 	for (size_t i = 0; result == MAILBOX_OK && i < count; i++)
@@ -213,8 +229,10 @@ static enum mailbox_result publish_all(struct mailbox_save **saves,
 static enum mailbox_result commit(struct mailbox_save **saves, size_t count)
 {
 	struct mailbox *m = saves[0]->mailbox;
-	struct index_txn *txn = index_begin(m->store->index, true);
 	enum mailbox_result result = MAILBOX_TRY_LATER;
+	/* Those before them have smaller uids. */
+	struct index_txn *txn = mailbox_arrivals_settle(m) ?
+		index_begin(m->store->index, true) : NULL;
 	bool known;
 
 	if (!txn)
@@ -243,6 +261,61 @@ static enum mailbox_result commit(struct mailbox_save **saves, size_t count)
 	return result;
 }
 
+/* ---- behind the answer ---- */
+
+/* All have their uids. False: the other way. */
+static bool take_uids(struct mailbox_save **saves, size_t count,
+	struct mailbox_arrival *items, size_t octets)
+{
+	struct mailbox *m = saves[0]->mailbox;
+	struct index_txn *txn = index_begin(m->store->index, true);
+	bool ok;
+
+	if (!txn)
+		return false;
+	ok = mailbox_load(m, txn) && !m->is_barred &&
+		mailbox_arrivals_may(m, txn, count, octets);
+	for (size_t i = 0; ok && i < count; i++) {
+		struct mailbox_save *save = saves[i];
+
+		ok = prepare(save, txn, &items[i].name) == MAILBOX_OK;
+		items[i].temporary = save->temporary;
+		items[i].is = save->is;
+		items[i].text = str_of(save->piece, (size_t)save->octets);
+	}
+	ok = ok && index_mailbox_put(txn, str_from(m->name), &m->row);
+	if (ok)
+		ok = index_commit(txn);
+	else
+		index_abort(txn);
+	if (!ok)
+		mailbox_reload(m);
+	return ok;
+}
+
+/* False: the other way, as if nothing had been tried. */
+static bool arrive(struct mailbox_save **saves, size_t count,
+	enum mailbox_result *result)
+{
+	struct mailbox *m = saves[0]->mailbox;
+	struct mailbox_arrival *items = arena_array(saves[0]->arena, count,
+		sizeof(*items));
+	size_t octets = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!saves[i]->is_arrival)
+			return false;
+		octets += (size_t)saves[i]->octets;
+	}
+	if (!mailbox_arrivals_room(m, count, octets) || m->is_removed ||
+		!take_uids(saves, count, items, octets))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		saves[i]->temporary = NULL; /* they are the list's */
+	*result = mailbox_arrivals_add(m, items, count);
+	return true;
+}
+
 enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 	const struct imap_flags *flags, int64_t internal_s)
 {
@@ -252,11 +325,18 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 
 	if (save->held_cr && !put(save, STR(" ")))
 		return mailbox_failed("write to", m->name);
+	save->is_arrival = save->octets == 0 &&
+		mailbox_arrivals_want(m, save->fd, save->len);
 	/* The date is in the file: before the flush, it is flushed too. */
 	if (!flush_piece(save) || futimens(save->fd, dates) < 0)
 		return mailbox_failed("write to", m->name);
-	io_job_begin(&save->flush, flush_file, save);
-	save->is_flushing = true;
+	if (save->is_arrival) {
+		close(save->fd);
+		save->fd = -1;
+	} else {
+		io_job_begin(&save->flush, flush_file, save);
+		save->is_flushing = true;
+	}
 	save->flags = *flags;
 	for (size_t i = 0; i < flags->count; i++)
 		save->flags.keywords[i] = arena_copy(save->arena,
@@ -273,17 +353,37 @@ enum mailbox_result mailbox_save_settle(struct mailbox_save *save)
 		mailbox_failed("write to", save->mailbox->name);
 }
 
+/* Texts that were to be flushed behind the answer, too. */
+static enum mailbox_result settle_all(struct mailbox_save **saves,
+	size_t count)
+{
+	struct mailbox *m = saves[0]->mailbox;
+
+	for (size_t i = 0; i < count; i++) {
+		enum mailbox_result result = mailbox_save_settle(saves[i]);
+
+		if (result != MAILBOX_OK)
+			return result;
+		if (saves[i]->is_arrival &&
+			!mailbox_arrivals_flush(m, saves[i]->temporary))
+			return mailbox_failed("write to", m->name);
+	}
+	return MAILBOX_OK;
+}
+
 enum mailbox_result mailbox_save_publish(struct mailbox_save **saves,
 	size_t count, uint32_t *uid)
 {
 	struct mailbox *m = saves[0]->mailbox;
 	enum mailbox_result result;
 
-	for (size_t i = 0; i < count; i++) {
-		result = mailbox_save_settle(saves[i]);
-		if (result != MAILBOX_OK)
-			return result;
+	if (arrive(saves, count, &result)) {
+		*uid = saves[0]->is.uid;
+		return result;
 	}
+	result = settle_all(saves, count);
+	if (result != MAILBOX_OK)
+		return result;
 	if (m->is_removed)
 		return MAILBOX_NONEXISTENT;
 	result = commit(saves, count);
@@ -293,6 +393,8 @@ enum mailbox_result mailbox_save_publish(struct mailbox_save **saves,
 	result = mailbox_store_flush(m->store, m->name);
 	if (result != MAILBOX_OK)
 		take_back(saves, count); /* the next look finds them gone */
+	else
+		mailbox_arrivals_count(m->store, count);
 	return result;
 }
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "base/table.h"
+#include "mailbox/arrivals.h"
 #include "mailbox/background.h"
 #include "mailbox/gather.h"
 #include "mailbox/remains.h"
@@ -426,7 +427,8 @@ static void take_unknown(struct scan *scan, struct mailbox_entry *entries,
 			items[found++] = (struct unknown){
 				.entry = &entries[i],
 				.arrived_s = number_of(entries[i].name) };
-	if (found && is_list_locked(scan)) {
+	if (found && (is_list_locked(scan) ||
+			!mailbox_arrivals_allow(scan->mailbox))) {
 		scan->postponed = true;
 	} else if (found) {
 		uint64_t stamp = scan->mailbox->is_unlisted ? 0 :
@@ -570,18 +572,30 @@ static bool has_new(struct mailbox *mailbox)
 	return false;
 }
 
+/* False: not now. */
+static bool look(struct mailbox *mailbox, bool *there)
+{
+	struct index_txn *txn = index_begin(mailbox->store->index, false);
+
+	if (!txn)
+		return false;
+	*there = mailbox_look(mailbox, txn);
+	index_abort(txn);
+	return true;
+}
+
 enum mailbox_result mailbox_refresh(struct mailbox *mailbox, bool do_claim)
 {
-	struct index_txn *txn;
 	bool there;
 
 	if (mailbox->is_removed)
 		return MAILBOX_NONEXISTENT;
-	txn = index_begin(mailbox->store->index, false);
-	if (!txn)
+	if (!mailbox_arrivals_show(mailbox) || !look(mailbox, &there))
 		return MAILBOX_TRY_LATER;
-	there = mailbox_look(mailbox, txn);
-	index_abort(txn);
+	if (mailbox->is_barred &&
+		(!mailbox_arrivals_await(mailbox->store) ||
+			!look(mailbox, &there)))
+		return MAILBOX_TRY_LATER;
 	if (!there || !layout_exists(&mailbox->store->place,
 		mailbox->name)) {
 		mailbox->is_removed = true;

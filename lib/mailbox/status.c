@@ -6,6 +6,7 @@
  */
 #include "mailbox/mailbox.h"
 
+#include "mailbox/arrivals.h"
 #include "mailbox/store.h"
 
 void mailbox_count(struct mailbox *mailbox)
@@ -84,7 +85,8 @@ static bool is_counted(struct mailbox_store *store, struct str name,
 	if (!mailbox_name_is_good(store, name) || is_open(store, name))
 		return false;
 	txn = index_begin(store->index, false);
-	is_known = txn && index_mailbox_find(txn, name, row);
+	is_known = txn && index_mailbox_find(txn, name, row) &&
+		(!index_arriving(txn) || mailbox_arrivals_are_ours(store));
 	index_abort(txn);
 	return is_known && row->counted == row->modseq;
 }

@@ -12,6 +12,7 @@
 #include "base/table.h"
 #include "io/fiber.h"
 #include "io/helper.h"
+#include "mailbox/arrivals.h"
 #include "mailbox/flush.h"
 #include "mailbox/name.h"
 #include "mailbox/remains.h"
@@ -326,6 +327,8 @@ enum mailbox_result mailbox_store_remove(struct mailbox_store *store,
 		return MAILBOX_CANNOT;
 	if (!mailbox_store_has(store, name))
 		return MAILBOX_NONEXISTENT;
+	if (!mailbox_arrivals_await(store) || !mailbox_arrivals_let_go(store))
+		return MAILBOX_TRY_LATER;
 	result = store->place.layout->remove(&store->place,
 		text_of(name, text));
 	if (result != MAILBOX_OK)
@@ -453,7 +456,7 @@ static enum mailbox_result plan_renames(struct mailbox_store *store,
 	return plan->count > 0 ? result : MAILBOX_NONEXISTENT;
 }
 
-enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
+static enum mailbox_result rename_others(struct mailbox_store *store,
 	struct str from, struct str to)
 {
 	struct arena *arena auto_arena = arena_new(0);
@@ -462,14 +465,6 @@ enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
 	enum mailbox_result result;
 	size_t done = 0;
 
-	if (!mailbox_name_is_good(store, to) || str_is_nocase(to, "INBOX") ||
-		!mailbox_name_is_good(store, from) ||
-		str_starts(to, arena_fmt(arena, "%.*s.", STR_ARG(from))))
-		return MAILBOX_CANNOT;
-	if (mailbox_store_has(store, to))
-		return MAILBOX_EXISTS;
-	if (str_is_nocase(from, "INBOX"))
-		return rename_inbox(store, to);
 	result = plan_renames(store, arena, from, to, &plan);
 	if (result == MAILBOX_OK && is_tree)
 		result = rename_files(store, from, to);
@@ -483,6 +478,28 @@ enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
 	}
 	if (done > 0)
 		mailbox_tell(store, MAILBOX_EVENT_RENAMED, to, from);
+	return result;
+}
+
+enum mailbox_result mailbox_store_rename(struct mailbox_store *store,
+	struct str from, struct str to)
+{
+	struct arena *arena auto_arena = arena_new(0);
+	enum mailbox_result result;
+
+	if (!mailbox_name_is_good(store, to) || str_is_nocase(to, "INBOX") ||
+		!mailbox_name_is_good(store, from) ||
+		str_starts(to, arena_fmt(arena, "%.*s.", STR_ARG(from))))
+		return MAILBOX_CANNOT;
+	if (mailbox_store_has(store, to))
+		return MAILBOX_EXISTS;
+	if (str_is_nocase(from, "INBOX"))
+		return rename_inbox(store, to);
+	/* What is arriving is known by the old name. */
+	if (!mailbox_arrivals_await(store) || !mailbox_arrivals_hold(store))
+		return MAILBOX_TRY_LATER;
+	result = rename_others(store, from, to);
+	mailbox_arrivals_release(store);
 	return result;
 }
 
@@ -513,6 +530,8 @@ void mailbox_store_idle(struct mailbox_store *store)
 
 void mailbox_store_settle(struct mailbox_store *store)
 {
+	if (store->arrivals && !mailbox_arrivals_retire(store))
+		log_debug("%s: what arrives goes on", store->path);
 	mailbox_remains_clear(store);
 	while (!rename_all(store))
 		;
@@ -590,8 +609,10 @@ struct mailbox_store *mailbox_store_open(const char *location)
 	store->driver->begin(&store->place);
 	if (store->dir >= 0 && layout_prepare(&store->place) == MAILBOX_OK)
 		store->index = index_open(store->dir, store->path);
-	if (store->index)
+	if (store->index) {
+		mailbox_arrivals_begin(store);
 		return store;
+	}
 	if (store->dir >= 0)
 		close(store->dir);
 	mailbox_observe_end(store);
@@ -611,9 +632,11 @@ void mailbox_store_close(struct mailbox_store *store)
 		io_cancel(store->listener);
 	if (store->is_taking)
 		io_cancel(store->taker);
+	mailbox_arrivals_stop(store);
 	while (store->is_flushing || store->is_watching || store->is_taking)
 		io_yield();
 	store->is_closing = true;
+	mailbox_arrivals_end(store);
 	mailbox_store_settle(store);
 	list_each (at, &store->open) {
 		mailbox_keep(CONTAINER(at, struct mailbox, link));

@@ -38,6 +38,7 @@ struct mailbox_store {
 	unsigned commands; /* that are being run: it rests */
 	struct moment last_command;
 	struct table *unflushed; /* mailbox -> struct mailbox_unflushed */
+	struct mailbox_arrivals *arrivals; /* mailbox/arrivals.h */
 	bool is_meeting; /* a flush of all follows: mailbox_store_meet */
 	uint32_t temporaries; /* counts them; the first is a random number */
 };

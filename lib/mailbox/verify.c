@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/table.h"
+#include "mailbox/arrivals.h"
 #include "mailbox/pack.h"
 #include "mailbox/remains.h"
 #include "mailbox/segment.h"
@@ -374,7 +375,9 @@ enum mailbox_result mailbox_verify(struct mailbox_store *store,
 	struct look l = { .store = store, .verify = verify, .arena = arena,
 		.name = arena_cstr(arena, name), .files = table_new(),
 		.uids = table_new() };
-	enum mailbox_result result = look_at(&l);
+	enum mailbox_result result = mailbox_arrivals_await(store) &&
+			mailbox_arrivals_retire(store) ?
+		look_at(&l) : MAILBOX_TRY_LATER;
 
 	table_free(l.files);
 	table_free(l.uids);

@@ -15,6 +15,7 @@ from faults_scenarios import ANSWER_S, Crash, Gone, Hang, Refused, text
 
 TLS = untrusting()
 MANY = 128  # copies: more than are removed before the answer
+LISTED = 30  # APPENDs at most until there is a list of arrivals
 KEEP = 12  # messages in a mailbox; more are removed between runs
 
 
@@ -169,6 +170,15 @@ class StoreSuite:
         octets = text(name)
         client.ask("APPEND INBOX {%d}" % len(octets), octets)
 
+    def arrive(self, client, name):
+        """By way of the list (mailbox/arrivals.h), and until it is settled."""
+        self.append(client, name)
+        folder = self.mta.mail + "/example.org/alice/tmp"
+        try:
+            wait_for(lambda: not os.listdir(folder), "an empty tmp", 2)
+        except Failed:
+            pass  # of one that was killed some stay
+
     def uid_of(self, name, mailbox="INBOX"):
         return next(uid for (box, uid), known in self.uids.items()
                     if known == name and box == mailbox)
@@ -220,6 +230,19 @@ class StoreSuite:
             self.append(self.client, self.subject)
         except (Refused, Gone, Hang):
             self.client = None
+            raise
+        self.state()
+
+    def give_list(self, lab, name):
+        """So many that imapd has a list of what arrives."""
+        path = self.mta.mail + "/example.org/alice/posthorn-arriving"
+        try:
+            for _ in range(LISTED):
+                self.worker = self.worker or self.connect()
+                if not os.path.exists(path):
+                    self.append(self.worker, lab.new_id("given"))
+        except (Refused, Gone, Hang):
+            self.worker = None
             raise
         self.state()
 
@@ -385,6 +408,8 @@ STORE_SCENARIOS = (
     ("login-plain", by(None, "append_plain", StoreSuite.is_appended,
                        fresh=True), ("login", "auth", "imapd")),
     ("append", by(None, "append", StoreSuite.is_appended), ("imapd",)),
+    ("arrive", by(StoreSuite.give_list, "arrive", StoreSuite.is_appended),
+     ("imapd",)),
     ("move", by(StoreSuite.give, "move", StoreSuite.is_moved), ("imapd",)),
     ("copy", by(StoreSuite.give, "copy", StoreSuite.is_copied), ("imapd",)),
     ("expunge", by(StoreSuite.give, "expunge", StoreSuite.is_expunged),

@@ -172,6 +172,26 @@ class Imap(Client):
         self.ledger.add("there", name, told.group(2), message, 0, ok)
         return int(told.group(2))
 
+    def append_all(self, name, messages, octets=600):
+        """By one command, all or none; their UIDs."""
+        tag = self.tag()
+        command = "%s APPEND %s" % (tag, name)
+        for message in messages:
+            text = self.ledger.text(message, octets).replace("\n", "\r\n")
+            self.socket.sendall(("%s {%d}\r\n" % (
+                command, len(text))).encode())
+            self.file.readline()
+            self.socket.sendall(text.encode())
+            command = ""
+        self.socket.sendall(b"\r\n")
+        told = re.search(r"APPENDUID (\d+) (\d+)", self.answer(tag)[-1])
+        ok = "imapd %s OK" % tag
+        self.ledger.add("box", name, told.group(1), ok)
+        uids = [int(told.group(2)) + n for n in range(len(messages))]
+        for uid, message in zip(uids, messages):
+            self.ledger.add("there", name, uid, message, 0, ok)
+        return uids
+
     def take(self, verb, uid, message, source, target):
         """COPY or MOVE of one message; its new UID."""
         lines, asked, ok = self.ask("UID %s %d %s" % (verb, uid, target))

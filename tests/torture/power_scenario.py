@@ -501,6 +501,38 @@ def imap_counted(play, mta):
     client.close()
 
 
+def imap_arriving(play, mta):
+    """So many are appended that they are durable by way of a list, before
+    their files have names; and some go again at once."""
+    play.ledger.add("store", "mail/hugo")
+    path = mta.mail + "/hugo"
+    client = Imap(play.ledger, mta.conf, path, mta.env)
+    client.create("Box")
+    client.append_all("INBOX", ["hugo-%d" % n for n in range(8)])
+    while not os.path.exists(path + "/posthorn-arriving"):
+        time.sleep(0.01)
+    uids = [client.append("INBOX", "hugo-%d" % (8 + n), 5000)
+            for n in range(4)]
+    client.append("Box", "box-0")
+    uids += client.append_all("INBOX", ["hugo-12", "hugo-13"], 5000)
+    client.append("Box", "box-1")
+    client.select("INBOX")
+    client.expunge("INBOX", uids[1], uids[4])
+    client.take("MOVE", uids[2], "hugo-10", "INBOX", "Box")
+    client.append("Box", "box-2")
+    time.sleep(1.5)  # what a second makes durable
+    client.append("Box", "box-3")
+    client.append("INBOX", "hugo-14")  # selected: by way of its file
+    client.ask("UNSELECT")
+    client.append("INBOX", "hugo-15")
+    client.append("Box", "box-4")
+    _, asked, _ = client.ask("RENAME Box Moved")
+    play.ledger.add("nobox", "Box", asked)
+    client.append("Moved", "box-5")
+    client.append_all("INBOX", ["hugo-%d" % n for n in range(16, 19)])
+    client.close()
+
+
 MANY = 127  # copies: more than are removed before the answer
 
 
@@ -565,6 +597,7 @@ def play(folder, recorder, rounds=2):
         imap_met(scenario, mta)
         imap_counted(scenario, mta)
         imap_many(scenario, mta)
+        imap_arriving(scenario, mta)
         slow.close()
         wait_for(lambda: len(mta.queue_list()) == 6 and all(
             m["queue_name"] != "active" for m in mta.queue_list()),
