@@ -172,7 +172,7 @@ static bool receive_one(struct session *s, struct append *append,
 			NO_("Message contains NUL octets");
 	else if (result == MAILBOX_OK)
 		result = mailbox_save_close(save, &head.flags,
-			head.internal_s);
+			head.internal_s, append->count == 0 && !*more);
 	if (result != MAILBOX_OK)
 		*answer = answer_of(result, NULL);
 	if (has_nul || result != MAILBOX_OK)

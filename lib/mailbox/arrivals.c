@@ -17,9 +17,10 @@ enum {
 	REST_MS = 200,
 	PAUSE_MS = 100,  /* for other processes, which waited for us */
 	RETRY_MS = 1000, /* a full disk */
-	/* A command of more messages goes the other way: there its flushes run
-	 * beside each other while it comes, and the names have one flush, too;
-	 * beside other work, where the list waits for room, that was faster. */
+	/* More messages at once go the other way, and imapd has those of a
+	 * command with several go it: there their flushes run beside each other
+	 * while it comes, and the names have one flush, too; beside other work,
+	 * where the list waits for room, that was faster. */
 	COUNT_MOST = 4,
 	OCTETS_MOST = ARRIVAL_RING / 4,
 	ROOM_EACH = 320, /* octets of a record, for a name and numbers */

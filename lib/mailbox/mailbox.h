@@ -273,9 +273,10 @@ struct mailbox_save *mailbox_save_begin(struct arena *arena,
 /* Octets with CRLF or LF line ends; a CR elsewhere becomes a blank. */
 must_check enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets);
-/* No octet follows; its text begins to be flushed, if that is needed. */
+/* No octet follows; its text begins to be flushed. is_alone: no others become
+ * visible with it, so that this may not be needed before the answer. */
 must_check enum mailbox_result mailbox_save_close(struct mailbox_save *save,
-	const struct imap_flags *flags, int64_t internal_s);
+	const struct imap_flags *flags, int64_t internal_s, bool is_alone);
 /* Its text is durable when this returns, if it has to be before _publish; it has
  * no descriptor any more. */
 must_check enum mailbox_result mailbox_save_settle(struct mailbox_save *save);

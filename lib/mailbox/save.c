@@ -317,7 +317,7 @@ static bool arrive(struct mailbox_save **saves, size_t count,
 }
 
 enum mailbox_result mailbox_save_close(struct mailbox_save *save,
-	const struct imap_flags *flags, int64_t internal_s)
+	const struct imap_flags *flags, int64_t internal_s, bool is_alone)
 {
 	struct mailbox *m = save->mailbox;
 	struct timespec dates[2] = { { .tv_sec = internal_s },
@@ -325,7 +325,7 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 
 	if (save->held_cr && !put(save, STR(" ")))
 		return mailbox_failed("write to", m->name);
-	save->is_arrival = save->octets == 0 &&
+	save->is_arrival = is_alone && save->octets == 0 &&
 		mailbox_arrivals_want(m, save->fd, save->len);
 	/* The date is in the file: before the flush, it is flushed too. */
 	if (!flush_piece(save) || futimens(save->fd, dates) < 0)
@@ -402,7 +402,7 @@ enum mailbox_result mailbox_save_end(struct mailbox_save *save,
 	const struct imap_flags *flags, int64_t internal_s, uint32_t *uid)
 {
 	enum mailbox_result result = mailbox_save_close(save, flags,
-		internal_s);
+		internal_s, true);
 
 	return result == MAILBOX_OK ? mailbox_save_publish(&save, 1, uid) :
 				      result;
