@@ -155,7 +155,9 @@ static void connect_fiber(void *context)
 	(void)context;
 	client.ok = tls_connect(client.arena, client.stream, client.context,
 		&wants, span_s(20), &client.session);
-	if (client.ok && client_talk)
+	if (!client.ok)
+		(void)!io_shutdown(client.stream, span_s(1)); /* it goes */
+	else if (client_talk)
 		client_talk();
 }
 
@@ -837,6 +839,36 @@ static void anchors(void **state)
 	}
 }
 
+/* Records of which none counts are not the same as any certificate: nothing is
+ * sent, although the authority is one that the context trusts. */
+static void dane_of_nothing(void **state)
+{
+	static const struct {
+		size_t count;
+		uint8_t usage, selector, matching;
+	} cases[] = {
+		{ 0, 0, 0, 0 },
+		{ 1, 1, 1, 1 }, /* PKIX-EE, RFC 7672 3.1.3 */
+		{ 1, 0, 1, 1 }, /* PKIX-TA */
+		{ 1, 3, 1, 9 }, /* no such digest */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct tls_tlsa record = { cases[i].usage, cases[i].selector,
+			cases[i].matching,
+			association(mx.chain.cert_pem, 1, 1) };
+		struct tls_dane wanted = { .base = STR("mx.example.org"),
+			.records = &record, .count = cases[i].count };
+
+		wants.dane = &wanted;
+		meet(server_context(&mx), with_dane());
+		if (client.ok || client.session.is_matched)
+			fail_msg("case %zu", i);
+		part();
+	}
+}
+
 /* A resumed session keeps what the first one was judged to be. */
 static void dane_resumed(void **state)
 {
@@ -926,6 +958,7 @@ int main(void)
 		cmocka_unit_test(protocol_syntax),
 		cmocka_unit_test(dane),
 		cmocka_unit_test(anchors),
+		cmocka_unit_test(dane_of_nothing),
 		cmocka_unit_test(dane_resumed),
 	};
 
