@@ -171,10 +171,10 @@ def test_a_child_that_dies_is_replaced():
         for i in range(2):
             mta.send("a@example.net", ["alice@example.org"], text(str(i)))
             wait_for(lambda: len(mta.alice()) == i + 1, "message %d" % i)
+            mta.wait_empty()  # else it is tried again, and this kills that
             for pid in mta.pids("virtual"):
                 if os.stat("/proc/%d" % pid).st_uid == mta.ids[0][0]:
                     os.kill(pid, 9)
-        mta.wait_empty()
         mta.wait_log(r"child \d+ killed by signal 9")
 
 
