@@ -172,10 +172,37 @@ def test_a_child_that_dies_is_replaced():
             mta.send("a@example.net", ["alice@example.org"], text(str(i)))
             wait_for(lambda: len(mta.alice()) == i + 1, "message %d" % i)
             mta.wait_empty()  # else it is tried again, and this kills that
-            for pid in mta.pids("virtual"):
-                if os.stat("/proc/%d" % pid).st_uid == mta.ids[0][0]:
-                    os.kill(pid, 9)
+            for pid in children(mta):
+                os.kill(pid, 9)
         mta.wait_log(r"child \d+ killed by signal 9")
+
+
+def children(mta):
+    return [pid for pid in mta.pids("virtual")
+            if os.stat("/proc/%d" % pid).st_uid == mta.ids[0][0]]
+
+
+def test_a_child_that_dies_once_defers_nothing():
+    if not is_root():
+        raise Skip("children exist only as root")
+    with Virtual() as mta:
+        mta.start()
+        mta.send("a@example.net", ["alice@example.org"], text("1"))
+        wait_for(lambda: len(mta.alice()) == 1, "the first message")
+        mta.wait_empty()
+        # it dies with the message in hand, or before it has it
+        pids = children(mta)
+        equal(len(pids), 1)
+        for pid in pids:
+            os.kill(pid, 19)
+        for i in range(3):
+            mta.send("a@example.net", ["alice@example.org"], text("2"))
+        wait_for(lambda: mta.log().count("(queue active)") == 4, "the queue")
+        for pid in pids:
+            os.kill(pid, 9)
+        mta.wait_empty()
+        equal(len(mta.alice()), 4)
+        equal("status=deferred" in mta.log(), False)
 
 
 def test_an_agent_that_dies_once_defers_nothing():

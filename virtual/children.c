@@ -112,25 +112,49 @@ static void report_lost(struct spread *spread, const struct share *share)
 				});
 }
 
+static bool is_reported(const struct share *share)
+{
+	for (size_t i = 0; i < share->count; i++)
+		if (share->recipients[i]->reported)
+			return true;
+	return false;
+}
+
+/* NULL: it was not all reported. has_died: the child, before it said anything,
+ * perhaps before it had the delivery. */
+static struct call *hand_over(const struct job *job, struct arena *arena,
+	bool *settled, bool *has_died)
+{
+	struct spread *spread = job->spread;
+	struct peer *child = find_child(spread->room, job->share);
+	struct call *call = child ? peer_call(child, arena) : NULL;
+
+	if (call && deliver_send(call, &spread->delivery->m,
+		    job->share->recipients, job->share->count,
+		    spread->delivery->large) &&
+		pass_reports(call, spread, job->share, settled))
+		return call;
+	*has_died = call && !call_is_alive(call) && !is_reported(job->share);
+	return NULL;
+}
+
 static void run_share(void *context)
 {
 	struct job *job = context;
 	struct spread *spread = job->spread;
-	struct peer *child = find_child(spread->room, job->share);
 	auto_arena struct arena *arena = arena_new(0);
-	struct call *call = child ? peer_call(child, arena) : NULL;
 	struct msg_settled m;
-	bool settled = true;
-	bool good = call && deliver_send(call, &spread->delivery->m,
-		job->share->recipients, job->share->count,
-		spread->delivery->large) &&
-		pass_reports(call, spread, job->share, &settled);
+	bool settled = true, has_died = false;
+	struct call *call = hand_over(job, arena, &settled, &has_died);
 
-	if (!good)
+	/* As qmgr does with an agent that dies: once that defers nothing. */
+	if (!call && has_died)
+		call = hand_over(job, arena, &settled, &has_died);
+	if (!call)
 		report_lost(spread, job->share);
 	spread->running--;
 	io_event_wake_all(&spread->event);
-	if (good && !settled &&
+	if (call && !settled &&
 		!msg_settled_recv(call, &m, span_s(REPORT_TIMEOUT_S)))
 		spread->broken = true;
 	spread->unsettled--;
