@@ -31,7 +31,7 @@ static struct {
 	size_t loads, fail_from; /* reads from this one on, 0: none */
 	enum store_result failure;
 	int route_turns; /* that rewrite(8) takes */
-	bool all_are_slow;
+	bool all_are_slow, keep_fails;
 	bool is_deferring; /* what is kept was deferred by the scheduler */
 	struct dispatch *slow[DUE];
 	size_t slow_count;
@@ -161,6 +161,11 @@ bool store_keep(struct store *store, struct stored *stored,
 			assert_true(str_starts(stored->reasons[i].status.text,
 				STR("delivery temporarily suspended: ")));
 	io_yield();
+	/* Not before it is there. */
+	assert_int_equal(entry_find(stored->head.serial)->queue,
+		QUEUE_DEFERRED);
+	if (now.keep_fails)
+		return false;
 	stored->queue = queue;
 	now.kept++;
 	return true;
@@ -457,24 +462,31 @@ static struct entry *put_on_shelf(uint64_t serial)
 }
 
 /* Two recipients for two destinations, and one to whom it was delivered
- * before; a second such one is put on hold meanwhile. */
+ * before; a second such one is put on hold meanwhile, and a third one is not,
+ * as the disk refuses. */
 static void take_from_the_shelf(void *context)
 {
-	struct entry *entry, *held;
+	struct entry *entry, *held, *refused;
 
 	(void)context;
 	begin_many();
 	entry = put_on_shelf(DUE + 1);
 	held = put_on_shelf(DUE + 3);
+	refused = put_on_shelf(DUE + 5);
 	assert_int_equal(entry->active->open, 2);
 	assert_true(message_stop(held->active, STOP_HOLD));
 	assert_null(held->active);
 	assert_int_equal(held->queue, QUEUE_HOLD);
 	assert_int_equal(now.kept, 1);
+	now.keep_fails = true;
+	assert_true(message_stop(refused->active, STOP_HOLD));
+	now.keep_fails = false;
+	assert_null(refused->active);
+	assert_int_equal(refused->queue, QUEUE_DEFERRED);
 	end_all_deliveries();
 	assert_int_equal(now.over, MANY + 1);
 	assert_int_equal(now.done, MANY + 2);
-	assert_int_equal(qmgr.entries.count, 1);
+	assert_int_equal(qmgr.entries.count, 2);
 	forget_all();
 	io_stop();
 }
