@@ -12,11 +12,12 @@ enum {
 	WAIT_S = 20,
 };
 
-static void grant_ids(struct call *call)
+static void grant_ids(const struct stand_queue *queue, struct call *call)
 {
 	static uint64_t next = 1;
 	struct msg_ids_want want;
-	struct msg_ids_grant grant = { .first = next, .count = 32 };
+	struct msg_ids_grant grant = { .first = next, .count = 32,
+		.space = queue->space };
 
 	next += 32;
 	if (msg_ids_want_recv(call, &want, span_s(WAIT_S)))
@@ -112,7 +113,7 @@ static void take_all(struct stand_queue *queue, struct call *call,
 
 	while (call_peek(call, &kind, span_s(WAIT_S))) {
 		if (kind == MSG_ids_want)
-			grant_ids(call);
+			grant_ids(queue, call);
 		else if (kind == MSG_large_want)
 			large = grant_large(call);
 		else if (kind == MSG_large_done)

@@ -29,6 +29,7 @@ struct stand_queue {
 	void *context;
 	uint64_t in_step; /* set by take: filters that go on, bits by order */
 	size_t taken; /* messages that were answered 250 */
+	uint64_t space; /* as in ids_grant: 0 enough, 1 for our own, 2 none */
 };
 
 /* Answers calls to cleanup from now on. */
