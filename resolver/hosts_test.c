@@ -91,12 +91,45 @@ static void reads_resolv_conf(void **state)
 	assert_int_equal(got.attempts, 2);
 }
 
+/* The AD bit is somebody else's word for it: RFC 7672 2.2. Here, or not at
+ * all, unless the administrator says otherwise. */
+static void trusts_those_on_loopback(void **state)
+{
+	static const struct {
+		const char *servers, *trust_ad;
+		bool trusted;
+	} cases[] = {
+		{ "127.0.0.1", "no", true },
+		{ "127.0.0.53 [::1]:5353", "no", true },
+		{ "192.0.2.1", "no", false },
+		{ "2001:db8::1", "no", false },
+		{ "127.0.0.1, 192.0.2.1", "no", false },
+		{ "192.0.2.1", "yes", true },
+	};
+	auto_arena struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *const settings[] = {
+			arena_fmt(arena, "resolver_servers=%s",
+				cases[i].servers).p,
+			arena_fmt(arena, "resolver_trust_ad=%s",
+				cases[i].trust_ad).p, NULL };
+		struct servers got = servers_read(arena,
+			conf_for_test(arena, settings));
+
+		if (got.trusted != cases[i].trusted)
+			fail_msg("case %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_from_the_file),
 		cmocka_unit_test(reads_servers),
 		cmocka_unit_test(reads_resolv_conf),
+		cmocka_unit_test(trusts_those_on_loopback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,6 +314,20 @@ def test_server_failure():
         equal(dns.dns("a.example.org", A)[0], TEMPORARY)
 
 
+def test_ad_of_far_servers():
+    """It counts if all servers are here, or resolver_trust_ad says so."""
+    with Liar(lambda query, number: answer(query, 0x81a0, [HERE_IS])) as liar:
+        here = "127.0.0.1:%d" % liar.port
+        for servers, trust, secure in ((here, "no", True),
+                                       (here + ", 192.0.2.1", "no", False),
+                                       (here + ", 192.0.2.1", "yes", True)):
+            with Daemon("resolver", resolver_timeout="30s",
+                        resolver_servers=servers,
+                        resolver_trust_ad=trust) as dns:
+                found = dns.dns("a.example.org", A)[:3]
+                equal((found[0], found[2]), (FOUND, secure))
+
+
 def test_question_asks_for_ad_and_edns():
     with Liar(lambda query, number: answer(query, 0x81a0, [HERE_IS])) \
             as liar, resolver(liar.port) as dns:
