@@ -186,7 +186,8 @@ static enum mailbox_result publish(struct mailbox_save *save,
 	save->is.modseq = m->row.modseq + 1;
 	if (!mailbox_add(m, txn, &save->is, name))
 		return MAILBOX_TRY_LATER;
-	if (!m->store->driver->publish(&m->store->place, m->name, save->temporary, name))
+	if (!m->store->driver->publish(&m->store->place, m->name,
+		save->temporary, name))
 		return mailbox_failed("write to", m->name);
 	save->temporary = NULL;
 	save->name = name;
