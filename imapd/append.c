@@ -172,7 +172,8 @@ static bool receive_one(struct session *s, struct append *append,
 			NO_("Message contains NUL octets");
 	else if (result == MAILBOX_OK)
 		result = mailbox_save_close(save, &head.flags,
-			head.internal_s, append->count == 0 && !*more);
+			head.internal_s,
+			append->count < MAILBOX_ARRIVALS_MOST);
 	if (result != MAILBOX_OK)
 		*answer = answer_of(result, NULL);
 	if (has_nul || result != MAILBOX_OK)

@@ -1,5 +1,6 @@
 #include "mailbox/arrivals.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,11 +18,6 @@ enum {
 	REST_MS = 200,
 	PAUSE_MS = 100,  /* for other processes, which waited for us */
 	RETRY_MS = 1000, /* a full disk */
-	/* More messages at once go the other way, and imapd has those of a
-	 * command with several go it: there their flushes run beside each other
-	 * while it comes, and the names have one flush, too; beside other work,
-	 * where the list waits for room, that was faster. */
-	COUNT_MOST = 4,
 	OCTETS_MOST = ARRIVAL_RING / 4,
 	ROOM_EACH = 320, /* octets of a record, for a name and numbers */
 };
@@ -194,7 +190,7 @@ bool mailbox_arrivals_room(struct mailbox *m, size_t count, size_t octets)
 {
 	struct mailbox_arrivals *a = m->store->arrivals;
 
-	if (count > COUNT_MOST || octets > OCTETS_MOST)
+	if (count > MAILBOX_ARRIVALS_MOST || octets > OCTETS_MOST)
 		return false;
 	while (is_on(a) && !is_watched(m) &&
 		!arriving_has_room(&a->list, room_of(m, count, octets))) {
@@ -329,11 +325,12 @@ enum mailbox_result mailbox_arrivals_add(struct mailbox *m,
 	return add_otherwise(m, sequence);
 }
 
-bool mailbox_arrivals_flush(struct mailbox *m, const char *temporary)
+int mailbox_arrivals_open(struct mailbox *m, const char *temporary)
 {
 	char path[MAILBOX_PATH_MOST];
 
-	return arrivals_flush_at(m->store, arrivals_path(m, "tmp", temporary, path), false);
+	return openat(m->store->dir, arrivals_path(m, "tmp", temporary, path),
+		O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 bool mailbox_arrivals_allow(const struct mailbox *m)

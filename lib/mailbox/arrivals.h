@@ -83,9 +83,9 @@ bool mailbox_arrivals_are_ours(const struct mailbox_store *store);
 /* In a write transaction, after mailbox_look: UIDs may be given to others. */
 bool mailbox_arrivals_allow(const struct mailbox *mailbox);
 
-/* The text of that file in tmp/ is durable when this returns: of one that was
- * wanted, and goes the other way. False with errno. Waits. */
-must_check bool mailbox_arrivals_flush(struct mailbox *mailbox,
+/* That file in tmp/, to be flushed: of a message that was wanted, and goes the
+ * other way. -1 with errno. */
+must_check int mailbox_arrivals_open(struct mailbox *mailbox,
 	const char *temporary);
 
 #endif

@@ -267,16 +267,21 @@ must_check enum mailbox_result mailbox_copy(struct arena *arena,
 
 struct mailbox_save;
 
+enum {
+	MAILBOX_ARRIVALS_MOST = 64, /* of one command */
+};
+
 /* NULL: *result tells. The save ends with its arena at the latest. */
 struct mailbox_save *mailbox_save_begin(struct arena *arena,
 	struct mailbox *mailbox, enum mailbox_result *result);
 /* Octets with CRLF or LF line ends; a CR elsewhere becomes a blank. */
 must_check enum mailbox_result mailbox_save_write(struct mailbox_save *save,
 	struct str octets);
-/* No octet follows; its text begins to be flushed. is_alone: no others become
- * visible with it, so that this may not be needed before the answer. */
+/* No octet follows; its text begins to be flushed. may_arrive: unless that may
+ * wait until after the answer; for the first MAILBOX_ARRIVALS_MOST of those that
+ * are published at once. */
 must_check enum mailbox_result mailbox_save_close(struct mailbox_save *save,
-	const struct imap_flags *flags, int64_t internal_s, bool is_alone);
+	const struct imap_flags *flags, int64_t internal_s, bool may_arrive);
 /* Its text is durable when this returns, if it has to be before _publish; it has
  * no descriptor any more. */
 must_check enum mailbox_result mailbox_save_settle(struct mailbox_save *save);

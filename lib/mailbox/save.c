@@ -18,6 +18,7 @@
 
 enum {
 	PIECE = 32 * 1024,
+	LATE_FLUSHES = 4, /* at once */
 };
 
 struct mailbox_save {
@@ -42,6 +43,12 @@ static int flush_file(void *context)
 	const struct mailbox_save *save = context;
 
 	return fsync(save->fd);
+}
+
+static void begin_flush(struct mailbox_save *save)
+{
+	io_job_begin(&save->flush, flush_file, save);
+	save->is_flushing = true;
 }
 
 /* False with errno. */
@@ -318,7 +325,7 @@ static bool arrive(struct mailbox_save **saves, size_t count,
 }
 
 enum mailbox_result mailbox_save_close(struct mailbox_save *save,
-	const struct imap_flags *flags, int64_t internal_s, bool is_alone)
+	const struct imap_flags *flags, int64_t internal_s, bool may_arrive)
 {
 	struct mailbox *m = save->mailbox;
 	struct timespec dates[2] = { { .tv_sec = internal_s },
@@ -326,7 +333,7 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 
 	if (save->held_cr && !put(save, STR(" ")))
 		return mailbox_failed("write to", m->name);
-	save->is_arrival = is_alone && save->octets == 0 &&
+	save->is_arrival = may_arrive && save->octets == 0 &&
 		mailbox_arrivals_want(m, save->fd, save->len);
 	/* The date is in the file: before the flush, it is flushed too. */
 	if (!flush_piece(save) || futimens(save->fd, dates) < 0)
@@ -335,8 +342,7 @@ enum mailbox_result mailbox_save_close(struct mailbox_save *save,
 		close(save->fd);
 		save->fd = -1;
 	} else {
-		io_job_begin(&save->flush, flush_file, save);
-		save->is_flushing = true;
+		begin_flush(save);
 	}
 	save->flags = *flags;
 	for (size_t i = 0; i < flags->count; i++)
@@ -354,22 +360,33 @@ enum mailbox_result mailbox_save_settle(struct mailbox_save *save)
 		mailbox_failed("write to", save->mailbox->name);
 }
 
-/* Texts that were to be flushed behind the answer, too. */
+/* It was to be flushed behind the answer, and goes the other way. */
+static bool flush_late(struct mailbox_save *save)
+{
+	if (!save->is_arrival)
+		return true;
+	save->is_arrival = false;
+	save->fd = mailbox_arrivals_open(save->mailbox, save->temporary);
+	if (save->fd < 0)
+		return false;
+	begin_flush(save);
+	return true;
+}
+
 static enum mailbox_result settle_all(struct mailbox_save **saves,
 	size_t count)
 {
-	struct mailbox *m = saves[0]->mailbox;
+	enum mailbox_result result = MAILBOX_OK;
 
-	for (size_t i = 0; i < count; i++) {
-		enum mailbox_result result = mailbox_save_settle(saves[i]);
-
-		if (result != MAILBOX_OK)
-			return result;
-		if (saves[i]->is_arrival &&
-			!mailbox_arrivals_flush(m, saves[i]->temporary))
-			return mailbox_failed("write to", m->name);
+	for (size_t i = 0; result == MAILBOX_OK && i < count + LATE_FLUSHES;
+		i++) {
+		if (i < count && !flush_late(saves[i]))
+			return mailbox_failed("write to",
+				saves[i]->mailbox->name);
+		if (i >= LATE_FLUSHES)
+			result = mailbox_save_settle(saves[i - LATE_FLUSHES]);
 	}
-	return MAILBOX_OK;
+	return result;
 }
 
 enum mailbox_result mailbox_save_publish(struct mailbox_save **saves,
