@@ -171,7 +171,7 @@ static void work(void *context)
 void mailbox_background(struct mailbox_store *store)
 {
 	store->takes_text = true;
-	if (store->is_taking || !io_self() ||
+	if (store->is_taking || store->is_closing || !io_self() ||
 		(!store->wants_inbox && !next_to_do(store)))
 		return;
 	store->is_taking = true;

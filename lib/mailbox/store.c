@@ -626,6 +626,7 @@ void mailbox_store_close(struct mailbox_store *store)
 {
 	if (!store)
 		return;
+	store->is_closing = true;
 	if (store->is_flushing)
 		io_cancel(store->flusher);
 	if (store->is_watching)
@@ -635,7 +636,6 @@ void mailbox_store_close(struct mailbox_store *store)
 	mailbox_arrivals_stop(store);
 	while (store->is_flushing || store->is_watching || store->is_taking)
 		io_yield();
-	store->is_closing = true;
 	mailbox_arrivals_end(store);
 	mailbox_store_settle(store);
 	list_each (at, &store->open) {
