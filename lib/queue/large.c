@@ -65,8 +65,12 @@ int large_again(struct disk *disk, uint64_t old, uint64_t serial)
 
 	spool_large_path(from, old);
 	spool_large_path(to, serial);
-	if (disk_rename_here(disk, from, to) < 0)
+	if (disk_rename_here(disk, from, to) < 0) {
+		error = errno;
+		large_drop(disk, old);
+		errno = error;
 		return -1;
+	}
 	fd = disk_open_file(disk, to, O_WRONLY);
 	if (fd >= 0 && disk->is_alone(disk, fd) == 0 && clear(disk, fd))
 		return fd;
