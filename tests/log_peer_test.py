@@ -88,7 +88,7 @@ def play(port, dialogue):
         if isinstance(line, str):
             try:
                 raw.ask(line)
-            except Failed:  # it was hung up
+            except (Failed, ConnectionError):  # it was hung up
                 break
         else:
             raw.send("".join(line))
