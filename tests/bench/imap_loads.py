@@ -118,7 +118,8 @@ class Bench:
         self.open = []
         self.used = args.users
         self.first_names = sorted(os.listdir(corpus + "/cur"))[:1000]
-        self.folder = tempfile.mkdtemp(prefix="posthorn-bench-")
+        self.scripts = tempfile.TemporaryDirectory(prefix="posthorn-bench-")
+        self.folder = self.scripts.name
         imap_suites.copy_mail(corpus, suite.maildir("big"))
 
     def tidy(self):
