@@ -37,7 +37,6 @@ struct io_job {
 	bool begun, done;
 };
 
-
 void io_job_begin(struct io_job *job, int (*call)(void *context),
 	void *context);
 /* Also where the fiber is cancelled, it waits for the end of the call. */

@@ -138,8 +138,9 @@ static bool flush_batch_here(const struct batch *b)
 	char path[MAILBOX_PATH_MOST];
 
 	for (size_t i = 0; i < b->count; i++)
-		if (b->files[i].temporary && !arrivals_flush_at(m->store, arrivals_path(m,
-			"tmp", b->files[i].temporary, path), true))
+		if (b->files[i].temporary && !arrivals_flush_at(m->store,
+			arrivals_path(m, "tmp", b->files[i].temporary, path),
+			true))
 			return arrivals_is_gone(m);
 	return true;
 }

@@ -161,7 +161,8 @@ static bool flush_names_here(const struct mailbox *m)
 	char path[MAILBOX_PATH_MOST];
 	struct arena *arena auto_arena = arena_new(0);
 
-	return arrivals_flush_at(m->store, arrivals_path(m, "cur", NULL, path), true) &&
+	return arrivals_flush_at(m->store,
+			arrivals_path(m, "cur", NULL, path), true) &&
 		arrivals_flush_at(m->store, arena_fmt(arena, "%sdovecot-uidlist",
 			layout_prefix(&m->store->place, arena, m->name)).p,
 			true);
